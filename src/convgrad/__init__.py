@@ -1,0 +1,1 @@
+"""convgrad: convolution and automatic differentiation on the CPU, with PyTorch's interface."""

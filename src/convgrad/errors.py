@@ -1,0 +1,68 @@
+"""The exceptions convgrad raises, and the one door through which optional packages come in.
+
+Each class carries the type PyTorch raises in that situation (``RuntimeError`` for most) and the one
+a Python programmer would expect, so that either ``except`` clause catches it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+
+class ConvgradError(RuntimeError):
+    """Base of all errors raised by convgrad; a RuntimeError, as in PyTorch."""
+
+
+class ShapeError(ConvgradError, ValueError):
+    """Shapes that do not fit together, with the shapes in the message."""
+
+
+class DtypeError(ConvgradError, TypeError):
+    """A dtype that an operator cannot work on, or two that do not go together."""
+
+
+class GradError(ConvgradError):
+    """Misuse of the autograd engine: no graph, freed graph, a saved value changed in place."""
+
+
+class DeviceError(ConvgradError, ValueError):
+    """A device other than the CPU was asked for."""
+
+
+class DimError(IndexError, ConvgradError):
+    """A dimension number out of range: IndexError, as PyTorch raises."""
+
+
+class MissingExtraError(ImportError):
+    """An optional package is needed; the message says what to install."""
+
+
+def optional(module: str, extra: str) -> ModuleType:
+    """Import ``module`` on use; if it is missing say which extra of convgrad brings it.
+
+    Args:
+        module: dotted name of a third-party module, e.g. ``"scipy.sparse"``.
+        extra: name of the extra in ``pyproject.toml`` that installs it.
+    Raises:
+        MissingExtraError: the module is not installed.
+    Example:
+        >>> optional("math", extra="none").pi > 3
+        True
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        package = module.partition(".")[0]
+        raise MissingExtraError(
+            f"{package} is needed for this and is not installed: pip install 'convgrad[{extra}]'"
+        ) from error
+
+
+def has(module: str) -> bool:
+    """Whether an optional package can be imported (it is imported by this question)."""
+    try:
+        importlib.import_module(module)
+    except ImportError:
+        return False
+    return True
