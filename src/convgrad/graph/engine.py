@@ -1,0 +1,213 @@
+"""The walk of the graph: gradients flow from the roots to the leaves, each node once, no recursion.
+
+A node is ready when every consumer that takes part has handed in its gradient; consumers are
+counted first. In an ordinary backward gradients are bare arrays; under ``create_graph`` they are
+``Traced`` and the same formulas record what they compute. Cost: two dictionary look-ups per edge.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+
+from ..errors import GradError, ShapeError
+from ..ops import formula
+from ..ops.formula import Value
+from .grad_mode import MODE, OFF, RECORD
+from .node import CUSTOM, LEAF, OUTPUT, ManyNode, Node, freed_message
+from .traced import Traced, lift_saved
+
+Gradients = dict[Node, Any]
+
+
+def run(
+    roots: list[tuple[Node, Value]],
+    *,
+    retain_graph: bool = False,
+    create_graph: bool = False,
+    inputs: list[Node] | None = None,
+    capture: bool = False,
+) -> Gradients:
+    """Differentiate.
+
+    Args:
+        roots: nodes to start from, each with the gradient of its output.
+        retain_graph: keep saved values, so that the graph can be walked again.
+        create_graph: record the walk itself; gradients are then ``Traced``.
+        inputs: the nodes to reach; None reaches every leaf.
+        capture: return the gradients that arrive at ``inputs`` instead of adding them to leaves.
+    Raises:
+        GradError: a freed graph, or a saved value changed in place.
+    """
+    grads: Gradients = {}
+    counts, wanted = _dependencies([node for node, _ in roots], inputs)
+    for node, g in roots:
+        _add(grads, node, g)
+    ready = [node for node in dict.fromkeys(node for node, _ in roots) if not counts.get(node)]
+    found: Gradients = {}
+    targets = frozenset(inputs) if inputs is not None else None
+    before = MODE.get()
+    MODE.set(RECORD if create_graph else OFF)
+    try:
+        while ready:
+            node = ready.pop()
+            g = grads.pop(node, None)
+            if node.hooks is not None and g is not None:
+                for hook in tuple(node.hooks):
+                    g = hook(g)
+            if targets is not None and node in targets:
+                found[node] = g
+            if node.kind == LEAF:
+                if g is not None and not capture:
+                    node.accumulate(g)  # type: ignore[attr-defined]
+                continue
+            pulled = _pull(node, g, wanted, create_graph)
+            _hand_on(node, pulled, grads, counts, ready, wanted)
+            if not retain_graph and node.saved:
+                node.saved = None
+    finally:
+        MODE.set(before)
+    return found
+
+
+def _dependencies(roots: list[Node], inputs: list[Node] | None) -> tuple[dict[Node, int], set[Node] | None]:
+    """How many gradients each node waits for; and, for given inputs, the nodes that lead to them."""
+    counts: dict[Node, int] = {}
+    stack = list(dict.fromkeys(roots))
+    seen = set(stack)
+    order: list[Node] = []
+    while stack:
+        node = stack.pop()
+        order.append(node)
+        for parent in node.parents:
+            if parent is not None:
+                waiting = counts.get(parent)
+                if waiting is None:
+                    counts[parent] = 1
+                    if parent not in seen:
+                        stack.append(parent)
+                else:
+                    counts[parent] = waiting + 1
+    if inputs is None:
+        return counts, None
+    return counts, _leading_to(inputs, order, counts)
+
+
+def _leading_to(inputs: list[Node], reached: list[Node], counts: dict[Node, int]) -> set[Node]:
+    """The nodes from which some input can be reached: follow the edges backwards from the inputs."""
+    children: dict[Node, list[Node]] = {}
+    for node in reached:
+        for parent in node.parents:
+            if parent is not None:
+                children.setdefault(parent, []).append(node)
+    wanted = set(inputs)
+    stack = list(inputs)
+    while stack:
+        for child in children.get(stack.pop(), ()):
+            if child not in wanted:
+                wanted.add(child)
+                stack.append(child)
+    return wanted
+
+
+def _pull(node: Node, g: Any, wanted: set[Node] | None, create_graph: bool) -> Any:
+    """The gradients of a node's parents, aligned with them; None where none is wanted or defined."""
+    parents = node.parents
+    if g is None or (wanted is not None and not any([p in wanted for p in parents])):
+        return (None,) * len(parents)
+    if node.kind == OUTPUT:
+        return (g,)
+    saved = node.saved
+    if saved is None:
+        raise GradError(freed_message(node))
+    if node.versions is not None:
+        for cell, version, index in node.versions:
+            if cell.version != version:
+                _raise_modified(node, cell, version, index)
+    op = node.op
+    if type(node) is ManyNode:
+        g = tuple([_zeros(meta) if piece is None else piece for piece, meta in zip(g, node.outputs, strict=True)])
+    if node.kind == CUSTOM:
+        needs = tuple([p is not None and (wanted is None or p in wanted) for p in parents])
+        return node.pull(g, needs, create_graph)  # type: ignore[attr-defined]
+    if create_graph:
+        saved = lift_saved(node)
+    if op.joint:
+        return op.vjp(tuple([p is not None for p in parents]), g, *saved)
+    if wanted is None:
+        return [None if p is None else vjp(g, *saved) for p, vjp in zip(parents, op.vjps, strict=True)]
+    return [vjp(g, *saved) if p in wanted else None for p, vjp in zip(parents, op.vjps, strict=True)]
+
+
+def _zeros(meta: tuple[Any, Any]) -> Any:
+    return np.zeros(*meta)
+
+
+def _hand_on(
+    node: Node,
+    pulled: Any,
+    grads: Gradients,
+    counts: dict[Node, int],
+    ready: list[Node],
+    wanted: set[Node] | None,
+) -> None:
+    """Give each parent its gradient, summed to its shape and cast to its dtype; note who is ready."""
+    for parent, g in zip(node.parents, pulled, strict=True):
+        if parent is None:
+            continue
+        if g is not None and (wanted is None or parent in wanted):
+            if node.kind == OUTPUT:
+                _add_piece(grads, parent, node.index, g)  # type: ignore[arg-type, attr-defined]
+            else:
+                if type(g) is not ndarray and type(g) is not Traced:
+                    g = np.asarray(g)
+                if g.shape != parent.shape:
+                    g = _fit(node, g, parent)
+                if g.dtype is not parent.dtype and g.dtype != parent.dtype:
+                    g = formula.cast(g, parent.dtype)
+                old = grads.get(parent)
+                grads[parent] = g if old is None else old + g
+        left = counts[parent] - 1
+        if left:
+            counts[parent] = left
+        else:
+            ready.append(parent)
+
+
+def _add(grads: Gradients, node: Node, g: Any) -> None:
+    """Start a root with its gradient (a root may be given twice)."""
+    old = grads.get(node)
+    grads[node] = g if old is None else old + g
+
+
+def _add_piece(grads: Gradients, node: ManyNode, index: int, g: Any) -> None:
+    """The gradient of one of several outputs takes its place among its siblings."""
+    pieces = grads.get(node)
+    if pieces is None:
+        pieces = grads[node] = [None] * len(node.outputs)
+    pieces[index] = g
+
+
+def _fit(node: Node, g: Any, parent: Node) -> Any:
+    """Sum a gradient over what broadcasting repeated."""
+    try:
+        return formula.sum_to(g, parent.shape)
+    except (ValueError, IndexError):
+        raise ShapeError(
+            f"Function {node.name()} returned an invalid gradient: got {list(g.shape)} but expected shape "
+            f"compatible with {list(parent.shape)}"
+        ) from None
+
+
+def _raise_modified(node: Node, cell: Any, version: int, index: int) -> None:
+    value = node.saved[index] if node.saved is not None else None
+    shape = list(value.shape) if type(value) is ndarray else []
+    kind = value.dtype.name if type(value) is ndarray else "value"
+    raise GradError(
+        "one of the variables needed for gradient computation has been modified by an inplace operation: "
+        f"[{kind} {shape}], saved by {node.name()} as {node.op.saves[index]!r}, was last changed by "
+        f"{cell.writer}; it is at version {cell.version}; expected version {version} instead. "
+        f"Remedy: use the out-of-place form of {cell.writer}, or change a clone()."
+    )

@@ -1,0 +1,224 @@
+"""The nodes of the graph: one remembered call of an operator, its outputs, and the leaves.
+
+A node knows other nodes and arrays, never a Tensor. What PyTorch shows of a node (``name()``,
+``next_functions``, ``metadata``) is here; what runs it is in ``engine.py``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from ..errors import GradError
+from ..ops.op import OUT, Op, Saved
+
+OPERATION, LEAF, OUTPUT, CUSTOM = range(4)
+
+
+class Cell:
+    """The version of one storage, shared by every tensor that is a view of it.
+
+    Defaults live on the class, so that making one costs no more than an empty object.
+    """
+
+    version = 0
+    #: name of the in-place operation that wrote last
+    writer: str | None = None
+    #: weak references to the tensors that view this storage (ruling R8); None before the first
+    views: list[Any] | None = None
+    #: made under inference_mode: may not be saved for backward
+    inference = False
+
+    def bump(self, writer: str) -> None:
+        """Count one in-place change."""
+        self.version += 1
+        self.writer = writer
+
+
+class Node:
+    """One recorded call of an operator.
+
+    ``parents`` are the nodes of its array inputs (None where no gradient is wanted); ``saved`` is
+    what the operator's vjp reads and becomes None when backward has freed it; ``versions`` has
+    (cell, version, index) of each saved value that belongs to a tensor; ``shape`` and ``dtype`` are the output's.
+    """
+
+    __slots__ = ("op", "parents", "saved", "versions", "shape", "dtype", "hooks", "extra", "__weakref__")
+
+    kind: ClassVar[int] = OPERATION
+
+    def __init__(
+        self,
+        op: Any,
+        parents: tuple[Node | None, ...],
+        saved: Saved | None,
+        versions: tuple[tuple[Cell, int, int], ...] | None,
+        shape: Any,
+        dtype: Any,
+    ) -> None:
+        self.op = op
+        self.parents = parents
+        self.saved = saved
+        self.versions = versions
+        self.shape = shape
+        self.dtype = dtype
+        self.hooks: list[Any] | None = None
+        self.extra: dict[str, Any] | None = None
+
+    def name(self) -> str:
+        """The node's name as PyTorch prints it, such as ``SubBackward0``."""
+        return str(self.op.backward_name)
+
+    @property
+    def next_functions(self) -> tuple[tuple[Node | None, int], ...]:
+        """Per input: the node that made it and which of that node's outputs it is."""
+        return tuple(_edge(parent) for parent in self.parents)
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        """A dictionary for whatever the user wants to remember with this node."""
+        if self.extra is None:
+            self.extra = {}
+        return self.extra.setdefault("metadata", {})
+
+    def __getattr__(self, name: str) -> Any:
+        """Saved values under PyTorch's names: ``_saved_<name>``."""
+        if name.startswith("_saved_"):
+            names = self.op.saves
+            wanted = {"self": names[0] if names else "", "result": "out"}.get(name[7:], name[7:])
+            if wanted in names:
+                if self.saved is None:
+                    raise GradError(freed_message(self))
+                return self.saved[names.index(wanted)]
+        raise AttributeError(f"{self.name()} has no attribute {name!r}")
+
+    def __repr__(self) -> str:
+        return f"<{self.name()} object at {id(self):#x}>"
+
+
+def _edge(parent: Node | None) -> tuple[Node | None, int]:
+    if parent is None:
+        return None, 0
+    if parent.kind == OUTPUT:
+        return parent.parents[0], parent.index  # type: ignore[attr-defined]
+    return parent, 0
+
+
+class ManyNode(Node):
+    """A call of an operator with several differentiable outputs; ``outputs`` holds (shape, dtype) of each."""
+
+    __slots__ = ("outputs",)
+
+    def __init__(self, *args: Any, outputs: tuple[tuple[Any, Any], ...]) -> None:
+        super().__init__(*args)
+        self.outputs = outputs
+
+
+class Output(Node):
+    """Output ``index`` of a ``ManyNode``: where the gradients of that output meet (ruling R9)."""
+
+    __slots__ = ("index",)
+
+    kind = OUTPUT
+
+    def __init__(self, source: ManyNode, index: int) -> None:
+        shape, dtype = source.outputs[index]
+        super().__init__(source.op, (source,), (), None, shape, dtype)
+        self.index = index
+
+
+class Leaf(Node):
+    """Where the gradient of a leaf tensor gathers; PyTorch's ``AccumulateGrad``.
+
+    The tensor layer derives the class that knows its tensor and how to add to its ``.grad``.
+    """
+
+    __slots__ = ()
+
+    kind = LEAF
+
+    def name(self) -> str:
+        """Always ``AccumulateGrad``, as in PyTorch."""
+        return "torch::autograd::AccumulateGrad"
+
+    def __repr__(self) -> str:
+        return f"<AccumulateGrad object at {id(self):#x}>"
+
+    def accumulate(self, g: Any) -> None:
+        """Add the gradient that has arrived; g is an array or a recorded value."""
+        raise NotImplementedError
+
+
+class CustomNode(Node):
+    """A node with a backward of its own, which sees Tensors (ruling R2): a user's ``Function``."""
+
+    __slots__ = ()
+
+    kind = CUSTOM
+
+    def pull(self, g: Any, needs: tuple[bool, ...], create_graph: bool) -> tuple[Any, ...]:
+        """Gradients of the inputs from the gradient (or tuple of gradients) of the outputs."""
+        raise NotImplementedError
+
+
+def freed_message(node: Node) -> str:
+    """The message of a second backward through freed buffers."""
+    return (
+        "Trying to backward through the graph a second time (or directly access saved tensors after they have "
+        "already been freed). Saved intermediate values of the graph are freed when you call .backward() or "
+        "autograd.grad(). Specify retain_graph=True if you need to backward through the graph a second time or "
+        f"if you need to access saved tensors after calling backward. (first met at {node.name()}, "
+        f"output shape {list(node.shape)})"
+    )
+
+
+def attach(op: type[Op], handles: tuple[Any, ...], out: Any, saved: Saved) -> None:
+    """Record one call: make its node from the input handles and hang it on the output handle(s).
+
+    A handle is anything with ``_data``, ``_node`` and ``_cell`` (a Tensor or a Traced); None stands
+    for a constant input. ``out`` is one handle, or a tuple of them for an op with several outputs.
+    """
+    parents = tuple([None if h is None else h._node for h in handles])
+    versions: tuple[tuple[Cell, int, int], ...] | None = None
+    first = out if op.primary is None and not op.several else out[op.primary or 0]
+    if saved:
+        keep = _kept(op, parents)
+        saved = tuple([value if k else None for value, k in zip(saved, keep, strict=True)])
+        owners = [
+            (i, first if role == OUT else handles[role])
+            for i, (role, k) in enumerate(zip(op.roles, keep, strict=True))
+            if k and role >= OUT
+        ]
+        versions = tuple([snapshot(cell_of(o), i) for i, o in owners if o is not None])
+    if not op.several or op.primary is not None:
+        first._node = Node(op, parents, saved, versions or None, first._data.shape, first._data.dtype)
+        return
+    outputs = tuple([(h._data.shape, h._data.dtype) for h in out])
+    node = ManyNode(op, parents, saved, versions or None, (), None, outputs=outputs)
+    for index, handle in enumerate(out):
+        handle._node = Output(node, index)
+
+
+def snapshot(cell: Cell, index: int) -> tuple[Cell, int, int]:
+    """What a node remembers of a saved tensor: its cell, the version now, and which saved value it is."""
+    if cell.inference:
+        raise GradError(
+            "Inference tensors cannot be saved for backward. To work around you can make a clone to get a "
+            "normal tensor and use it in autograd."
+        )
+    return cell, cell.version, index
+
+
+def _kept(op: type[Op], parents: tuple[Node | None, ...]) -> tuple[bool, ...]:
+    """Which saved values some wanted input's vjp reads."""
+    if op.joint or op.variadic or not op.keeps:
+        return (True,) * len(op.saves)
+    wanted = [keep for keep, parent in zip(op.keeps, parents, strict=True) if parent is not None]
+    return tuple([any(column) for column in zip(*wanted, strict=True)])
+
+
+def cell_of(handle: Any) -> Cell:
+    """The version cell of a handle's storage, made on first need."""
+    cell: Cell | None = handle._cell
+    if cell is None:
+        cell = handle._cell = Cell()
+    return cell

@@ -1,0 +1,137 @@
+"""The helpers derivative formulas may use besides operators and ``call`` (ruling R1).
+
+Each works on a bare array (one type test away from NumPy) and on anything that records itself
+(``Traced``), so that one text of a formula serves first and higher derivatives. What is not here is
+reached with ``call(Op, ...)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy import ndarray
+
+from ..dtypes import BF16, F16, F32, Array
+
+Value: TypeAlias = Any  # an Array, or a recorded value that behaves like one
+Axes: TypeAlias = "int | tuple[int, ...] | None"
+
+
+def call(op: Any, *args: Any) -> Any:
+    """Apply another operator inside a formula: recorded if any argument is, plain otherwise."""
+    for arg in args:
+        if type(arg) is not ndarray and hasattr(arg, "__record__"):
+            return arg.__record__(op, args)
+    out = op.forward(*args)[0]
+    return out if type(out) is ndarray or type(out) is tuple else np.asarray(out)
+
+
+def call_many(op: Any, values: Sequence[Value], *params: Any) -> Any:
+    """``call`` for an operator whose first argument is a tuple of arrays."""
+    for value in values:
+        if type(value) is not ndarray and hasattr(value, "__record__"):
+            return value.__record_many__(op, tuple(values), params)
+    return op.forward(tuple(values), *params)[0]
+
+
+def sum(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:  # noqa: A001 - the field's name
+    """Sum over axes; half precision is summed in float32 and rounded once (R6)."""
+    if type(x) is not ndarray:
+        if hasattr(x, "__record__"):
+            return x.sum(axis, keepdims)
+        x = np.asarray(x)
+    if x.dtype is BF16 or x.dtype is F16:
+        return np.asarray(np.add.reduce(x.astype(F32), axis, keepdims=keepdims)).astype(x.dtype)
+    out = np.add.reduce(x, axis, keepdims=keepdims)
+    return out if type(out) is ndarray else np.asarray(out)
+
+
+def reshape(x: Value, shape: tuple[int, ...]) -> Value:
+    """The same elements in another shape."""
+    return x.reshape(shape)
+
+
+def permute(x: Value, axes: Sequence[int]) -> Value:
+    """Axes in another order."""
+    return x.permute(tuple(axes)) if hasattr(x, "__record__") else x.transpose(axes)
+
+
+def swap_last(x: Value) -> Value:
+    """The matrix transpose of the last two axes."""
+    return x.swap_last() if hasattr(x, "__record__") else x.swapaxes(-1, -2)
+
+
+def broadcast_to(x: Value, shape: tuple[int, ...]) -> Value:
+    """Repeat size-1 and missing axes up to ``shape`` without copying."""
+    if type(x) is not ndarray:
+        if hasattr(x, "__record__"):
+            return x.broadcast_to(shape)
+        x = np.asarray(x)
+    if x.shape == shape:
+        return x
+    lead = len(shape) - x.ndim
+    strides = (0,) * lead + tuple(0 if n == 1 else s for n, s in zip(x.shape, x.strides, strict=True))
+    return np.ndarray(shape, x.dtype, x, 0, strides) if x.flags.c_contiguous else np.broadcast_to(x, shape)
+
+
+def zeros_like(x: Value) -> Array:
+    """Zeros of x's shape and dtype, a constant."""
+    return np.zeros(x.shape, x.dtype)
+
+
+def zeros(shape: tuple[int, ...], dtype: Any) -> Array:
+    """Zeros, a constant."""
+    return np.zeros(shape, dtype)
+
+
+def where(condition: Array, a: Value, b: Value) -> Value:
+    """Elementwise choice by a constant condition; a or b may be Python numbers."""
+    for value in (a, b):
+        if hasattr(value, "__record__"):
+            return value.where(condition, a, b)
+    return np.where(condition, a, b)
+
+
+def conj(x: Value) -> Value:
+    """The complex conjugate; real values pass untouched (and uncopied)."""
+    if type(x) is ndarray:
+        return np.conjugate(x) if x.dtype.kind == "c" else x
+    if hasattr(x, "__record__"):
+        return x.conj() if x.dtype.kind == "c" else x
+    return x.conjugate() if type(x) is complex else x
+
+
+def cast(x: Value, dtype: np.dtype[Any]) -> Value:
+    """Convert to ``dtype``; complex into real keeps the real part."""
+    if hasattr(x, "__record__"):
+        return x.cast(dtype)
+    if x.dtype.kind == "c" and dtype.kind != "c":
+        x = x.real
+    return x.astype(dtype)
+
+
+def sum_to(x: Value, shape: tuple[int, ...]) -> Value:
+    """Sum a gradient over what broadcasting repeated, down to an operand's ``shape``."""
+    lead = len(x.shape) - len(shape)
+    axes = tuple(range(lead)) + tuple(
+        lead + i for i, n in enumerate(shape) if n == 1 and x.shape[lead + i] != 1
+    )
+    if axes:
+        x = sum(x, axes, True)
+    return x if x.shape == shape else reshape(x, shape)
+
+
+def expand_reduced(g: Value, shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool) -> Value:
+    """Undo a reduction's loss of axes: g of the reduced shape, broadcastable against ``shape``."""
+    if not keepdims:
+        g = reshape(g, tuple(1 if i in axes else n for i, n in enumerate(shape)))
+    return broadcast_to(g, shape)
+
+
+def with_ones(g: Value, shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool) -> Value:
+    """g of a reduction's result with its reduced axes back as size 1, not yet repeated."""
+    if keepdims:
+        return g
+    return reshape(g, tuple(1 if i in axes else n for i, n in enumerate(shape)))

@@ -1,0 +1,129 @@
+"""Normalisation: operators that shift and scale by statistics of their own input."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..dtypes import Array
+from . import formula
+from .formula import Value, reshape
+from .op import Op
+
+
+class BatchNorm(Op):
+    """``(x - mean) / sqrt(var + eps) * weight + bias`` per channel, with the batch's own statistics.
+
+    x is ``(N, C, ...)``, weight and bias ``(C,)``. Besides the result it gives mean and (biased)
+    variance, ``(C,)`` each, for the running estimates. Source: Ioffe & Szegedy 2015,
+    arXiv:1502.03167.
+    """
+
+    backward_name = "NativeBatchNormBackward0"
+    saves = ("x", "weight", "mean", "invstd", "eps")
+    several = True
+    primary = 0
+
+    @staticmethod
+    def forward(x: Array, weight: Array, bias: Array, eps: float) -> tuple[tuple[Array, ...], tuple[Any, ...]]:
+        mean, var, invstd = statistics(x, eps)
+        scale = invstd * _column(weight, x)
+        out = (x - mean) * scale + _column(bias, x)
+        return (out, mean.reshape(-1), var.reshape(-1)), (x, weight, mean, invstd, eps)
+
+    @staticmethod
+    def relift(x: Value, weight: Value, _mean: Array, _invstd: Array, eps: float) -> tuple[Any, ...]:
+        """Mean and deviation again from a recorded x, so that second derivatives see them move."""
+        mean, _, invstd = statistics(x, eps)
+        return x, weight, mean, invstd, eps
+
+    @staticmethod
+    def vjp(
+        needs: tuple[bool, ...], g: Value, x: Value, weight: Value, mean: Value, invstd: Value, eps: float
+    ) -> tuple[Value, ...]:
+        axes = _axes(x)
+        normal = (x - mean) * invstd
+        gb = formula.sum(g, axes, True)
+        gw = formula.sum(g * normal, axes, True)
+        gx = None
+        if needs[0]:
+            count = 1.0 / max(1, math.prod([x.shape[i] for i in axes]))
+            gx = (g - (gb + normal * gw) * count) * (invstd * _column(weight, x))
+        channels = (x.shape[1],)
+        return gx, reshape(gw, channels), reshape(gb, channels)
+
+    @staticmethod
+    def jvp(tangents: tuple[Value, ...], x: Value, weight: Value, mean: Value, invstd: Value, eps: float) -> Value:
+        dx, dw, db = tangents
+        axes = _axes(x)
+        normal = (x - mean) * invstd
+        out: Value = 0.0
+        if dx is not None:
+            count = 1.0 / max(1, math.prod([x.shape[i] for i in axes]))
+            shift = formula.sum(dx, axes, True) * count
+            slope = formula.sum(dx * normal, axes, True) * count
+            out = (dx - shift - normal * slope) * (invstd * _column(weight, x))
+        if dw is not None:
+            out = out + normal * _column(dw, x)
+        return out if db is None else out + _column(db, x) + formula.zeros_like(x)
+
+
+def _axes(x: Value) -> tuple[int, ...]:
+    return (0, *range(2, len(x.shape)))
+
+
+def _column(v: Value, x: Value) -> Value:
+    """A per-channel vector (C,) shaped to broadcast against x (N, C, ...)."""
+    return reshape(v, (1, -1) + (1,) * (len(x.shape) - 2))
+
+
+def statistics(x: Value, eps: float) -> tuple[Value, Value, Value]:
+    """Mean, biased variance and 1/sqrt(var + eps) per channel, each (1, C, 1, ...)."""
+    axes = _axes(x)
+    count = 1.0 / max(1, math.prod([x.shape[i] for i in axes]))
+    mean = formula.sum(x, axes, True) * count
+    centred = x - mean
+    var = formula.sum(centred * centred, axes, True) * count
+    return mean, var, (var + eps) ** -0.5
+
+
+class BatchNormEval(Op):
+    """The same with given statistics mean and var ``(C,)``, which are constants."""
+
+    backward_name = "NativeBatchNormBackward0"
+    saves = ("x", "weight", "mean", "invstd")
+
+    @staticmethod
+    def forward(
+        x: Array, weight: Array, bias: Array, mean: Any, var: Any, eps: float
+    ) -> tuple[Array, tuple[Any, ...]]:
+        mean = _column(mean, x)
+        invstd = (1.0 / np.sqrt(_column(var, x) + eps)).astype(x.dtype, copy=False)
+        out = (x - mean) * (invstd * _column(weight, x)) + _column(bias, x)
+        return out, (x, weight, mean, invstd)
+
+    @staticmethod
+    def vjp_x(g: Value, _x: Value, weight: Value, _mean: Array, invstd: Array) -> Value:
+        return g * (_column(weight, g) * invstd)
+
+    @staticmethod
+    def vjp_weight(g: Value, x: Value, _weight: Value, mean: Array, invstd: Array) -> Value:
+        return reshape(formula.sum(g * ((x - mean) * invstd), _axes(g), True), (g.shape[1],))
+
+    @staticmethod
+    def vjp_bias(g: Value, _x: Value, _weight: Value, _mean: Array, _invstd: Array) -> Value:
+        return reshape(formula.sum(g, _axes(g), True), (g.shape[1],))
+
+    @staticmethod
+    def jvp_x(d: Value, x: Value, weight: Value, mean: Array, invstd: Array) -> Value:
+        return d * (_column(weight, d) * invstd)
+
+    @staticmethod
+    def jvp_weight(d: Value, x: Value, weight: Value, mean: Array, invstd: Array) -> Value:
+        return (x - mean) * invstd * _column(d, x)
+
+    @staticmethod
+    def jvp_bias(d: Value, x: Value, weight: Value, mean: Array, invstd: Array) -> Value:
+        return _column(d, x) + formula.zeros_like(x)

@@ -1,0 +1,179 @@
+"""``Op``: what every operator is made of, and the families whose derivatives follow from one fact.
+
+An operator is a class that is never instantiated. ``forward(*arrays, *params)`` returns ``(out,
+saved)`` where ``saved`` matches the names in ``saves``. Beside it stands one ``vjp_<input>(g,
+*saved)`` per differentiable input and one ``jvp_<input>(d, *saved)``; or, where the inputs share
+work, one ``vjp(needs, g, *saved)`` and ``jvp(tangents, *saved)``. A parameter of a vjp that the
+formula does not read is spelt with a leading underscore: its value is then not kept when only that
+input needs a gradient. What the class says is checked when it is defined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..dtypes import Array
+from . import formula
+from .formula import Value
+
+OUT, CONSTANT = -1, -2
+
+Saved = tuple[Any, ...]
+
+
+class Op:
+    """Base of all operators; see the module's docstring for what a subclass writes."""
+
+    #: names of the values kept for backward: inputs, parameters, "out", or values of its own
+    saves: ClassVar[tuple[str, ...]] = ()
+    #: name of the node, as PyTorch prints it; ``<Class>Backward0`` unless set
+    backward_name: ClassVar[str] = ""
+    #: the result may share memory with the first input
+    view: ClassVar[bool] = False
+    #: the first argument of forward is a tuple of arrays of any length
+    variadic: ClassVar[bool] = False
+    #: forward returns a tuple of arrays ...
+    several: ClassVar[bool] = False
+    #: ... of which only this one carries a gradient (None: all of them do)
+    primary: ClassVar[int | None] = None
+    #: no arithmetic is done: float16 and bfloat16 need no detour through float32 (R6)
+    exact: ClassVar[bool] = False
+    #: the result of half-precision inputs stays in float32
+    keeps_float32: ClassVar[bool] = False
+    #: (vjp-only) recompute values of its own from lifted ones, so that they are not constants (R3)
+    relift: ClassVar[Callable[..., Saved] | None] = None
+
+    # Filled in by __init_subclass__:
+    inputs: ClassVar[tuple[str, ...]] = ()
+    params: ClassVar[tuple[str, ...]] = ()
+    joint: ClassVar[bool] = False
+    vjps: ClassVar[tuple[Callable[..., Value] | None, ...]] = ()
+    jvps: ClassVar[tuple[Callable[..., Value] | None, ...]] = ()
+    keeps: ClassVar[tuple[tuple[bool, ...], ...]] = ()
+    roles: ClassVar[tuple[int, ...]] = ()
+
+    forward: ClassVar[Callable[..., tuple[Any, Saved]]]
+
+    def __init_subclass__(cls) -> None:
+        if "backward_name" not in cls.__dict__:
+            cls.backward_name = f"{cls.__name__}Backward0"
+        forward = getattr(cls, "forward", None)
+        if forward is None:
+            return
+        code = forward.__code__
+        skip = 1 if hasattr(forward, "__self__") else 0  # a classmethod's cls
+        names = code.co_varnames[skip : code.co_argcount]
+        cls.inputs = tuple(n for n in names if "Array" in str(forward.__annotations__.get(n, "")))
+        cls.params = names[len(cls.inputs) :]
+        cls.joint = hasattr(cls, "vjp")
+        _check_names(cls)
+        cls.vjps = tuple(getattr(cls, f"vjp_{n}", None) for n in cls.inputs)
+        cls.jvps = tuple(getattr(cls, f"jvp_{n}", None) for n in cls.inputs)
+        cls.roles = tuple(
+            OUT if n == "out" else cls.inputs.index(n) if n in cls.inputs and not cls.variadic else CONSTANT
+            for n in cls.saves
+        )
+        cls.keeps = tuple(_reads(f, cls.saves) for f in cls.vjps)
+
+    @classmethod
+    def differentiable(cls) -> bool:
+        """Whether any input has a derivative."""
+        return cls.joint or any(cls.vjps)
+
+
+def _check_names(cls: type[Op]) -> None:
+    """A vjp or jvp for an input that forward does not have is a misprint: say so at import."""
+    if set(cls.inputs) & set(cls.params):
+        raise TypeError(f"{cls.__name__}: array inputs must come first in forward")
+    for attribute in dir(cls):
+        kind, _, name = attribute.partition("_")
+        if kind in ("vjp", "jvp") and name and name not in cls.inputs:
+            raise TypeError(f"{cls.__name__}.{attribute}: forward has no array input {name!r}")
+
+
+def _reads(vjp: Callable[..., Any] | None, saves: tuple[str, ...]) -> tuple[bool, ...]:
+    """Which saved values a vjp reads: those whose parameter has no leading underscore."""
+    if vjp is None:
+        return (False,) * len(saves)
+    code = vjp.__code__
+    names = code.co_varnames[1 : code.co_argcount]
+    if len(names) != len(saves) and not code.co_flags & 0x04:  # 0x04: takes *args
+        raise TypeError(f"{vjp.__qualname__} takes {names}, but the operator saves {saves}")
+    return tuple(i >= len(names) or not names[i].startswith("_") for i in range(len(saves)))
+
+
+class Elementwise(Op):
+    """out[i] depends on the inputs' [i] alone, so the Jacobian is diagonal and jvp follows from vjp.
+
+    For holomorphic functions vjp multiplies by the conjugate of the derivative, so the tangent is
+    ``conj(vjp(conj(d)))``; on real values both conj vanish.
+    """
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.jvps = tuple(
+            explicit or (None if vjp is None else _diagonal_jvp(vjp))
+            for explicit, vjp in zip(cls.jvps, cls.vjps, strict=True)
+        )
+
+
+def _diagonal_jvp(vjp: Callable[..., Value]) -> Callable[..., Value]:
+    def jvp(d: Value, *saved: Any) -> Value:
+        return formula.conj(vjp(formula.conj(d), *saved))
+
+    return jvp
+
+
+class Ufunc(Elementwise):
+    """An elementwise operator whose forward is one NumPy ufunc, which the hot path calls directly."""
+
+    ufunc: ClassVar[np.ufunc]
+
+
+class Linear(Op):
+    """out is linear in its one array input: the tangent takes the same way as the value.
+
+    Parameters of forward must be among ``saves`` under their own names.
+    """
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if cls.inputs and cls.jvps[0] is None and not cls.variadic:
+            cls.jvps = (_linear_jvp(cls), *cls.jvps[1:])
+
+
+def _linear_jvp(cls: type[Op]) -> Callable[..., Value]:
+    missing = [p for p in cls.params if p not in cls.saves]
+    if missing:
+        raise TypeError(f"{cls.__name__}: a Linear op must save its parameters {missing}, or define its jvp")
+    where = tuple(cls.saves.index(p) for p in cls.params)
+
+    def jvp(d: Value, *saved: Any) -> Value:
+        return formula.call(cls, d, *(saved[i] for i in where))
+
+    return jvp
+
+
+class Bilinear(Op):
+    """out is linear in each of its first two inputs: out(da, b) + out(a, db) is the tangent."""
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if len(cls.inputs) != 2:
+            return
+        ia, ib = (cls.saves.index(n) for n in cls.inputs)
+        where = tuple(cls.saves.index(p) for p in cls.params)
+
+        def jvp_first(d: Value, *saved: Any) -> Value:
+            return formula.call(cls, d, saved[ib], *(saved[i] for i in where))
+
+        def jvp_second(d: Value, *saved: Any) -> Value:
+            return formula.call(cls, saved[ia], d, *(saved[i] for i in where))
+
+        cls.jvps = (jvp_first, jvp_second)
+
+
+__all__ = ["CONSTANT", "OUT", "Array", "Bilinear", "Elementwise", "Linear", "Op", "Saved", "Ufunc", "Value"]

@@ -1,0 +1,229 @@
+"""Reductions: operators that take some axes away.
+
+``axes`` is always a tuple of non-negative ints; ``keepdims`` leaves them as size 1.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..dtypes import Array
+from . import formula
+from .formula import Value, broadcast_to, call, expand_reduced, reshape, with_ones
+from .op import Linear, Op
+
+
+class Sum(Linear):
+    """The sum over ``axes``; vjp repeats g over them."""
+
+    saves = ("axes", "keepdims", "shape")
+    exact = True  # formula.sum goes through float32 by itself
+
+    @staticmethod
+    def forward(x: Array, axes: tuple[int, ...], keepdims: bool) -> tuple[Array, tuple[Any, ...]]:
+        return formula.sum(x, axes, keepdims), (axes, keepdims, x.shape)
+
+    @staticmethod
+    def vjp_x(g: Value, axes: tuple[int, ...], keepdims: bool, shape: tuple[int, ...]) -> Value:
+        return expand_reduced(g, shape, axes, keepdims)
+
+
+class SumDims(Sum):
+    """Sum over named dimensions: the same, under PyTorch's name for it."""
+
+    backward_name = "SumBackward1"
+
+
+class Mean(Linear):
+    """The arithmetic mean over ``axes``."""
+
+    saves = ("axes", "keepdims", "shape")
+
+    @staticmethod
+    def forward(x: Array, axes: tuple[int, ...], keepdims: bool) -> tuple[Array, tuple[Any, ...]]:
+        count = math.prod([x.shape[i] for i in axes])
+        total = np.asarray(np.add.reduce(x, axes, keepdims=keepdims))
+        # 0/0 of an empty mean is nan, as in PyTorch
+        return total * (1.0 / count) if count else total * math.nan, (axes, keepdims, x.shape)
+
+    @staticmethod
+    def vjp_x(g: Value, axes: tuple[int, ...], keepdims: bool, shape: tuple[int, ...]) -> Value:
+        count = math.prod([shape[i] for i in axes])
+        return expand_reduced(g * (1.0 / count if count else math.nan), shape, axes, keepdims)
+
+
+class MeanDims(Mean):
+    """Mean over named dimensions: the same, under PyTorch's name for it."""
+
+    backward_name = "MeanBackward1"
+
+
+class MaxDim(Op):
+    """The largest value along one axis and where it stands (the first of equals; NaN wins).
+
+    The gradient goes to that one element.
+    """
+
+    backward_name = "MaxBackward0"
+    saves = ("index", "axis", "keepdims", "size")
+    several = True
+    primary = 0
+    exact = True
+    arg = staticmethod(np.argmax)
+
+    @classmethod
+    def forward(cls, x: Array, axis: int, keepdims: bool) -> tuple[tuple[Array, Array], tuple[Any, ...]]:
+        index = np.expand_dims(np.asarray(cls.arg(_comparable(x), axis=axis)), axis)
+        values = np.take_along_axis(x, index, axis)
+        saved = (index, axis, keepdims, x.shape[axis])
+        if keepdims:
+            return (values, index), saved
+        return (np.asarray(values.squeeze(axis)), np.asarray(index.squeeze(axis))), saved
+
+    @staticmethod
+    def vjp_x(g: Value, index: Array, axis: int, keepdims: bool, size: int) -> Value:
+        return call(Place, g if keepdims else reshape(g, index.shape), index, axis, size)
+
+    @staticmethod
+    def jvp_x(d: Value, index: Array, axis: int, keepdims: bool, size: int) -> Value:
+        taken = call(Gather, d, index, axis)
+        shape = index.shape if keepdims else index.shape[:axis] + index.shape[axis + 1 :]
+        return reshape(taken, shape)
+
+
+def _comparable(x: Array) -> Array:
+    """x as something NumPy's argmax orders with NaN first; bfloat16 has no such loop of its own."""
+    return x.astype(np.float32) if x.dtype.kind == "V" else x
+
+
+class MinDim(MaxDim):
+    """The smallest value along one axis and where it stands (the first of equals; NaN wins)."""
+
+    backward_name = "MinBackward0"
+    arg = staticmethod(np.argmin)
+
+
+class Gather(Linear):
+    """``out[i, j] = x[index[i, j], j]`` along ``axis``: one element per entry of index."""
+
+    saves = ("index", "axis", "shape")
+    exact = True
+
+    @staticmethod
+    def forward(x: Array, index: Any, axis: int) -> tuple[Array, tuple[Any, ...]]:
+        view = x[tuple([slice(0, n) if i != axis else slice(None) for i, n in enumerate(index.shape)])]
+        return np.take_along_axis(view, index, axis), (index, axis, x.shape)
+
+    @staticmethod
+    def vjp_x(g: Value, index: Any, axis: int, shape: tuple[int, ...]) -> Value:
+        return call(ScatterSum, g, index, axis, shape)
+
+
+class ScatterSum(Linear):
+    """Zeros of ``shape`` into which each element of x is added at its index: the adjoint of Gather."""
+
+    saves = ("index", "axis", "shape")
+
+    @staticmethod
+    def forward(x: Array, index: Any, axis: int, shape: tuple[int, ...]) -> tuple[Array, tuple[Any, ...]]:
+        out = np.zeros(shape, x.dtype)
+        where = list(np.ogrid[tuple([slice(0, n) for n in index.shape])]) if index.ndim else []
+        where[axis : axis + 1] = [index]
+        np.add.at(out, tuple(where), x)
+        return out, (index, axis, shape)
+
+    @staticmethod
+    def vjp_x(g: Value, index: Any, axis: int, shape: tuple[int, ...]) -> Value:
+        return call(Gather, g, index, axis)
+
+
+class Place(Linear):
+    """Zeros except that each x stands at its (unique) index along ``axis``, which has ``size``."""
+
+    saves = ("index", "axis", "size")
+    exact = True
+
+    @staticmethod
+    def forward(x: Array, index: Any, axis: int, size: int) -> tuple[Array, tuple[Any, ...]]:
+        shape = index.shape[:axis] + (size,) + index.shape[axis + 1 :]
+        out = np.zeros(shape, x.dtype)
+        np.put_along_axis(out, index, x, axis)
+        return out, (index, axis, size)
+
+    @staticmethod
+    def vjp_x(g: Value, index: Any, axis: int, size: int) -> Value:
+        return call(Gather, g, index, axis)
+
+
+class MaxAll(Op):
+    """The largest value of all (NaN wins); equals share the gradient."""
+
+    backward_name = "MaxBackward1"
+    saves = ("x", "out")
+    exact = True
+    reduce = staticmethod(np.max)
+
+    @classmethod
+    def forward(cls, x: Array) -> tuple[Array, tuple[Any, ...]]:
+        out = np.asarray(cls.reduce(x))
+        return out, (x, out)
+
+    @staticmethod
+    def vjp_x(g: Value, x: Value, out: Value) -> Value:
+        return _share(x, out, tuple(range(x.ndim)), g)
+
+    @staticmethod
+    def jvp_x(d: Value, x: Value, out: Value) -> Value:
+        chosen = _chosen(x, out, tuple(range(x.ndim)))
+        return formula.sum(d * chosen)
+
+
+class MinAll(MaxAll):
+    """The smallest value of all (NaN wins); equals share the gradient."""
+
+    backward_name = "MinBackward1"
+    reduce = staticmethod(np.min)
+
+
+class AMax(Op):
+    """The largest value over ``axes`` (NaN wins); equals share the gradient."""
+
+    backward_name = "AmaxBackward0"
+    saves = ("x", "out", "axes", "keepdims")
+    exact = True
+    reduce = staticmethod(np.max)
+
+    @classmethod
+    def forward(cls, x: Array, axes: tuple[int, ...], keepdims: bool) -> tuple[Array, tuple[Any, ...]]:
+        out = np.asarray(cls.reduce(x, axis=axes, keepdims=keepdims))
+        return out, (x, out, axes, keepdims)
+
+    @staticmethod
+    def vjp_x(g: Value, x: Value, out: Value, axes: tuple[int, ...], keepdims: bool) -> Value:
+        return _share(x, with_ones(out, x.shape, axes, keepdims), axes, with_ones(g, x.shape, axes, keepdims))
+
+    @staticmethod
+    def jvp_x(d: Value, x: Value, out: Value, axes: tuple[int, ...], keepdims: bool) -> Value:
+        return formula.sum(d * _chosen(x, with_ones(out, x.shape, axes, keepdims), axes), axes, keepdims)
+
+
+class AMin(AMax):
+    """The smallest value over ``axes`` (NaN wins); equals share the gradient."""
+
+    backward_name = "AminBackward0"
+    reduce = staticmethod(np.min)
+
+
+def _chosen(x: Value, out: Value, axes: tuple[int, ...]) -> Array:
+    """The share of each element in the extreme: 1/k for each of k equals, 0 elsewhere; a constant."""
+    equal = x == out
+    if not np.all(out == out):  # NaN equals nothing: every NaN shares
+        equal = equal | ((x != x) & (out != out))
+    return np.asarray(equal / np.maximum(1, np.sum(equal, axis=axes, keepdims=True))).astype(x.dtype)
+
+
+def _share(x: Value, out: Value, axes: tuple[int, ...], g: Value) -> Value:
+    return broadcast_to(g, x.shape) * _chosen(x, out, axes)

@@ -1,0 +1,390 @@
+"""Operators that move elements without computing: views, joins, splits and basic indexing.
+
+All are linear, so each one's vjp is another of them and the tangent takes the way of the value.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..dtypes import Array
+from . import formula
+from .formula import Value, call, call_many, permute, reshape, sum_to
+from .op import Linear, Op
+
+
+class Reshape(Linear):
+    """The same elements in another shape; shares memory where the strides allow."""
+
+    backward_name = "ViewBackward0"
+    saves = ("shape", "old")
+    view = True
+    exact = True
+
+    @staticmethod
+    def forward(x: Array, shape: tuple[int, ...]) -> tuple[Array, tuple[Any, ...]]:
+        return x.reshape(shape), (shape, x.shape)
+
+    @staticmethod
+    def vjp_x(g: Value, _shape: tuple[int, ...], old: tuple[int, ...]) -> Value:
+        return reshape(g, old)
+
+
+class Permute(Linear):
+    """Axes in the order ``axes``."""
+
+    saves = ("axes",)
+    view = True
+    exact = True
+
+    @staticmethod
+    def forward(x: Array, axes: tuple[int, ...]) -> tuple[Array, tuple[Any, ...]]:
+        return x.transpose(axes), (axes,)
+
+    @staticmethod
+    def vjp_x(g: Value, axes: tuple[int, ...]) -> Value:
+        inverse = sorted(range(len(axes)), key=axes.__getitem__)
+        return permute(g, inverse)
+
+
+class Transpose(Linear):
+    """Two axes exchanged."""
+
+    saves = ("first", "second")
+    view = True
+    exact = True
+
+    @staticmethod
+    def forward(x: Array, first: int, second: int) -> tuple[Array, tuple[Any, ...]]:
+        return (x.swapaxes(first, second) if x.ndim else x[...]), (first, second)
+
+    @staticmethod
+    def vjp_x(g: Value, first: int, second: int) -> Value:
+        return call(Transpose, g, first, second)
+
+
+class T(Transpose):
+    """The matrix transpose ``t()``: the same, under PyTorch's name for it."""
+
+    backward_name = "TBackward0"
+
+
+class Expand(Linear):
+    """Size-1 and missing axes repeated up to ``shape`` without copying."""
+
+    saves = ("shape", "old")
+    view = True
+    exact = True
+
+    @staticmethod
+    def forward(x: Array, shape: tuple[int, ...]) -> tuple[Array, tuple[Any, ...]]:
+        lead = len(shape) - x.ndim
+        strides = (0,) * lead + tuple(
+            [0 if n == 1 and m != 1 else s for n, m, s in zip(x.shape, shape[lead:], x.strides, strict=True)]
+        )
+        return np.lib.stride_tricks.as_strided(x, shape, strides), (shape, x.shape)
+
+    @staticmethod
+    def vjp_x(g: Value, _shape: tuple[int, ...], old: tuple[int, ...]) -> Value:
+        return sum_to(g, old)
+
+
+class Squeeze(Reshape):
+    """Axes of size 1 taken away."""
+
+    backward_name = "SqueezeBackward0"
+
+
+class SqueezeDim(Reshape):
+    """One axis of size 1 taken away."""
+
+    backward_name = "SqueezeBackward1"
+
+
+class SqueezeDims(Reshape):
+    """Several axes of size 1 taken away."""
+
+    backward_name = "SqueezeBackward2"
+
+
+class Unsqueeze(Reshape):
+    """An axis of size 1 put in."""
+
+
+class Index(Linear):
+    """``x[key]`` for a key of ints, slices, None and integer or boolean arrays, as NumPy reads it.
+
+    Basic keys (no arrays) give a view. vjp puts g back into zeros; repeated indices add up.
+    """
+
+    saves = ("key", "shape")
+    view = True
+    exact = True
+
+    @staticmethod
+    def forward(x: Array, key: Any) -> tuple[Array, tuple[Any, ...]]:
+        return x[key], (key, x.shape)
+
+    @staticmethod
+    def vjp_x(g: Value, key: Any, shape: tuple[int, ...]) -> Value:
+        return call(IndexPut, g, key, shape)
+
+
+class Select(Index):
+    """One position of one axis."""
+
+
+class Slice(Index):
+    """A range of one axis."""
+
+
+class UnsqueezeIndex(Index):
+    """None in a key: an axis of size 1 put in."""
+
+    backward_name = "UnsqueezeBackward0"
+
+
+class Alias(Index):
+    """The whole tensor again."""
+
+
+class IndexPut(Linear):
+    """Zeros of ``shape`` into which x is added at ``key``: the adjoint of Index."""
+
+    saves = ("key", "shape")
+
+    @staticmethod
+    def forward(x: Array, key: Any, shape: tuple[int, ...]) -> tuple[Array, tuple[Any, ...]]:
+        out = np.zeros(shape, x.dtype)
+        if is_basic(key):
+            out[key] = x
+        else:
+            np.add.at(out, key, x)
+        return out, (key, shape)
+
+    @staticmethod
+    def vjp_x(g: Value, key: Any, shape: tuple[int, ...]) -> Value:
+        return call(Index, g, key)
+
+
+def is_basic(key: Any) -> bool:
+    """Whether a key holds no arrays, so that each element is met at most once."""
+    return not any([type(k) is np.ndarray for k in (key if type(key) is tuple else (key,))])
+
+
+class SetIndex(Op):
+    """x with ``x[key]`` replaced by v (broadcast): what ``x[key] = v`` means as a function.
+
+    With ``accumulate`` v is added instead. Of repeated indices the last one written stays.
+    """
+
+    backward_name = "IndexPutBackward0"
+    saves = ("key", "accumulate", "shape")
+    exact = True
+
+    @staticmethod
+    def forward(x: Array, v: Array, key: Any, accumulate: bool) -> tuple[Array, tuple[Any, ...]]:
+        out = x.copy()
+        put(out, v, key, accumulate)
+        return out, (key, accumulate, np.shape(v))
+
+    @staticmethod
+    def vjp_x(g: Value, key: Any, accumulate: bool, shape: tuple[int, ...]) -> Value:
+        if accumulate:
+            return g
+        zero = np.zeros((), g.dtype)
+        return call(SetIndex, g, zero, key, False)
+
+    @staticmethod
+    def vjp_v(g: Value, key: Any, _accumulate: bool, shape: tuple[int, ...]) -> Value:
+        return sum_to(call(Index, g, key), shape)
+
+    @staticmethod
+    def jvp_x(d: Value, key: Any, accumulate: bool, shape: tuple[int, ...]) -> Value:
+        return d if accumulate else call(SetIndex, d, np.zeros((), d.dtype), key, False)
+
+
+def put(out: Array, v: Any, key: Any, accumulate: bool) -> None:
+    """``out[key] = v`` or, with ``accumulate``, ``out[key] += v`` counting repeats."""
+    if accumulate:
+        np.add.at(out, key, v)
+    else:
+        out[key] = v
+
+
+class CopySlices(Op):
+    """base with the view that ``steps`` make of it replaced by v (ruling R8).
+
+    ``steps`` is a tuple of (view operator, parameters). It is recorded when a view is changed in
+    place, so that the base's history tells of the change.
+    """
+
+    backward_name = "CopySlices"
+    saves = ("steps", "shape")
+    exact = True
+
+    @staticmethod
+    def forward(base: Array, v: Array, steps: Any) -> tuple[Array, tuple[Any, ...]]:
+        out = base.copy(order="C")
+        view = walk(out, steps)
+        if np.may_share_memory(view, out):
+            view[...] = v
+        else:  # a step had to copy, since this base has other strides: go by positions instead
+            where = walk(np.arange(out.size).reshape(out.shape), steps)
+            out.reshape(-1)[where] = v
+        return out, (steps, v.shape)
+
+    @staticmethod
+    def vjp_base(g: Value, steps: Any, shape: tuple[int, ...]) -> Value:
+        return call(CopySlices, g, np.zeros(shape, g.dtype), steps)
+
+    @staticmethod
+    def vjp_v(g: Value, steps: Any, shape: tuple[int, ...]) -> Value:
+        for op, params in steps:
+            g = call(op, g, *params)
+        return g
+
+    @staticmethod
+    def jvp_base(d: Value, steps: Any, shape: tuple[int, ...]) -> Value:
+        return call(CopySlices, d, np.zeros(shape, d.dtype), steps)
+
+
+def walk(base: Array, steps: Any) -> Array:
+    """The view that the recorded steps make of an array."""
+    for op, params in steps:
+        base = op.forward(base, *params)[0]
+    return base
+
+
+class Cast(Linear):
+    """The value in another dtype; the engine casts the gradient back."""
+
+    backward_name = "ToCopyBackward0"
+    saves = ("dtype",)
+    exact = True
+
+    @staticmethod
+    def forward(x: Array, dtype: np.dtype[Any]) -> tuple[Array, tuple[Any, ...]]:
+        if x.dtype.kind == "c" and dtype.kind != "c":
+            x = x.real
+        return x.astype(dtype), (dtype,)
+
+    @staticmethod
+    def vjp_x(g: Value, dtype: np.dtype[Any]) -> Value:
+        return g
+
+
+class Clone(Linear):
+    """A copy of its own memory."""
+
+    exact = True
+
+    @staticmethod
+    def forward(x: Array) -> tuple[Array, tuple[()]]:
+        return x.copy(order="K"), ()
+
+    @staticmethod
+    def vjp_x(g: Value) -> Value:
+        return g
+
+
+class Contiguous(Clone):
+    """A copy with rows one after another."""
+
+    backward_name = "CloneBackward0"
+
+    @staticmethod
+    def forward(x: Array) -> tuple[Array, tuple[()]]:
+        return x.copy(order="C"), ()
+
+
+class Cat(Op):
+    """Arrays joined along one axis."""
+
+    saves = ("axis", "sizes")
+    variadic = True
+    exact = True
+
+    @staticmethod
+    def forward(xs: tuple[Array, ...], axis: int) -> tuple[Array, tuple[Any, ...]]:
+        return np.concatenate(xs, axis), (axis, tuple([x.shape[axis] for x in xs]))
+
+    @staticmethod
+    def vjp(needs: tuple[bool, ...], g: Value, axis: int, sizes: tuple[int, ...]) -> tuple[Value, ...]:
+        pieces = call(Split, g, sizes, axis)
+        return tuple([piece if need else None for piece, need in zip(pieces, needs, strict=True)])
+
+    @staticmethod
+    def jvp(tangents: tuple[Value, ...], axis: int, sizes: tuple[int, ...]) -> Value:
+        return call_many(Cat, tangents, axis)
+
+
+class Stack(Op):
+    """Arrays of one shape joined along a new axis."""
+
+    saves = ("axis",)
+    variadic = True
+    exact = True
+
+    @staticmethod
+    def forward(xs: tuple[Array, ...], axis: int) -> tuple[Array, tuple[Any, ...]]:
+        return np.stack(xs, axis), (axis,)
+
+    @staticmethod
+    def vjp(needs: tuple[bool, ...], g: Value, axis: int) -> tuple[Value, ...]:
+        pieces = call(Unbind, g, axis)
+        return tuple([piece if need else None for piece, need in zip(pieces, needs, strict=True)])
+
+    @staticmethod
+    def jvp(tangents: tuple[Value, ...], axis: int) -> Value:
+        return call_many(Stack, tangents, axis)
+
+
+class Split(Linear):
+    """Consecutive pieces along one axis, as views; the adjoint joins them again."""
+
+    saves = ("sizes", "axis")
+    several = True
+    view = True
+    exact = True
+
+    @staticmethod
+    def forward(x: Array, sizes: tuple[int, ...], axis: int) -> tuple[tuple[Array, ...], tuple[Any, ...]]:
+        lead = (slice(None),) * axis
+        pieces, start = [], 0
+        for size in sizes:
+            pieces.append(x[(*lead, slice(start, start + size))])
+            start += size
+        return tuple(pieces), (sizes, axis)
+
+    @staticmethod
+    def vjp_x(gs: tuple[Value, ...], sizes: tuple[int, ...], axis: int) -> Value:
+        return call_many(Cat, gs, axis)
+
+
+class SplitSizes(Split):
+    """Split by a list of sizes: the same, under PyTorch's name for it."""
+
+    backward_name = "SplitWithSizesBackward0"
+
+
+class Unbind(Linear):
+    """The slices along one axis, as views."""
+
+    saves = ("axis",)
+    several = True
+    view = True
+    exact = True
+
+    @staticmethod
+    def forward(x: Array, axis: int) -> tuple[tuple[Array, ...], tuple[Any, ...]]:
+        lead = (slice(None),) * axis
+        return tuple([x[(*lead, i, ...)] for i in range(x.shape[axis])]), (axis,)
+
+    @staticmethod
+    def vjp_x(gs: tuple[Value, ...], axis: int) -> Value:
+        return call_many(Stack, gs, axis)
+
+

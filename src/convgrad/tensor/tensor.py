@@ -1,0 +1,488 @@
+"""``Tensor``: a handle on one NumPy array and a place in the graph; how operators are applied to it.
+
+The methods a user knows come from the mixins in ``methods/``; here are the slots, the ways an
+operator is run and recorded, and the few methods that are called so often that each is one closure.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+
+from .. import dtypes
+from ..dtypes import F32, F64, HALVES, Array, result_dtype, scalar_dtype
+from ..errors import ConvgradError, DtypeError, ShapeError
+from ..graph import grad_mode
+from ..graph.grad_mode import DUAL, INFERENCE, MODE, OFF, RECORD
+from ..graph.node import LEAF, Cell, Leaf, Node, attach, cell_of, snapshot
+from ..graph.traced import Traced
+from ..ops import elementwise as ew
+from ..ops.op import OUT, Op, Ufunc
+from . import dual
+from .methods.arithmetic import ArithmeticMethods
+from .methods.base import NUMBERS
+from .methods.grad import GradMethods
+from .methods.index import IndexMethods
+from .methods.linear import LinearMethods
+from .methods.reduce import ReduceMethods
+from .methods.shape import ShapeMethods
+from .methods.special import SpecialMethods
+from .methods.storage import StorageMethods
+from .views import View, check_writable, link, multi_view_message, overlap, rewrite
+
+_mode = MODE.get
+_NOT_GIVEN: Any = object()
+
+
+def _binary(op: type[Ufunc]) -> Callable[[Any, Any], Any]:
+    """A method for a two-operand ufunc: float tensors of one dtype, or with a number, in one closure."""
+    ufunc = op.ufunc
+    saves = bool(op.saves)
+    keep_a, keep_b = op.keeps if saves else ((), ())
+    keep_both = tuple([x or y for x, y in zip(keep_a, keep_b, strict=True)])
+
+    def method(self: Tensor, other: Any) -> Any:
+        a = self._data
+        dtype = a.dtype
+        if isinstance(other, Tensor):
+            b = other._data
+            if b.dtype is not dtype or (dtype is not F32 and dtype is not F64):
+                return binary(op, self, other)
+            nb = other._node
+        elif (type(other) is float or type(other) is int) and (dtype is F32 or dtype is F64):
+            b, nb = other, None
+        else:
+            return binary(op, self, other)
+        try:
+            out = ufunc(a, b)
+        except ValueError:
+            raise broadcast_error(a.shape, b.shape) from None
+        if type(out) is not ndarray:
+            out = np.asarray(out)
+        na = self._node
+        if na is None and nb is None:
+            return Tensor(out, None)
+        if _mode() != RECORD:
+            return Tensor(out, None) if _mode() == OFF else binary(op, self, other)
+        if not saves:
+            return Tensor(out, Node(op, (na, nb), (), None, out.shape, dtype))
+        keep = keep_a if nb is None else keep_b if na is None else keep_both
+        versions: tuple[Any, ...] = ()
+        if keep[0]:
+            versions = (snapshot(self._cell or cell_of(self), 0),)
+        else:
+            a = None
+        if not keep[1]:
+            b = None
+        elif isinstance(other, Tensor):
+            versions += (snapshot(other._cell or cell_of(other), 1),)
+        return Tensor(out, Node(op, (na, nb), (a, b), versions or None, out.shape, dtype))
+
+    return method
+
+
+def _unary(op: type[Op]) -> Callable[[Any], Any]:
+    """A method for a one-operand elementwise operator: a float tensor in one closure."""
+    forward = op.forward
+    role = op.roles[0] if op.roles else None
+
+    def method(self: Tensor) -> Any:
+        data = self._data
+        dtype = data.dtype
+        if dtype is not F32 and dtype is not F64:
+            return unary(op, self)
+        out, saved = forward(data)
+        if type(out) is not ndarray:
+            out = np.asarray(out)
+        node = self._node
+        if node is None:
+            return Tensor(out, None)
+        if _mode() != RECORD:
+            return Tensor(out, None) if _mode() == OFF else unary(op, self)
+        result = Tensor(out, None)
+        versions = None
+        if role is not None:
+            versions = (snapshot(cell_of(result) if role == OUT else self._cell or cell_of(self), 0),)
+        result._node = Node(op, (node,), saved, versions, out.shape, dtype)
+        return result
+
+    return method
+
+
+class Tensor(
+    ArithmeticMethods,
+    SpecialMethods,
+    ReduceMethods,
+    LinearMethods,
+    ShapeMethods,
+    IndexMethods,
+    StorageMethods,
+    GradMethods,
+):
+    """An n-dimensional array of one dtype on which operations can be recorded and differentiated.
+
+    ``torch.Tensor(2, 3)`` (uninitialised) and ``torch.Tensor([1, 2])`` make float32 tensors as in
+    PyTorch; ``torch.tensor`` is the usual way.
+    """
+
+    __slots__ = ("_data", "_node", "_cell", "_view", "__weakref__", "__dict__")
+
+    _data: Array
+    _node: Node | None
+    _cell: Cell | None
+    _view: View | None
+
+    def __init__(self, data: Any = _NOT_GIVEN, node: Any = _NOT_GIVEN, *more: int) -> None:
+        # Inside convgrad: (ndarray, node or None). Users never write a node.
+        if node is _NOT_GIVEN or type(data) is not ndarray:
+            data, node = _legacy_data((data, node, *more)), None
+        self._data = data
+        self._node = node
+        self._cell = None
+        self._view = None
+
+    # The hottest methods; the others are in the mixins.
+    __add__ = __radd__ = _binary(ew.Add)
+    __sub__ = _binary(ew.Sub)
+    __mul__ = __rmul__ = _binary(ew.Mul)
+    __truediv__ = _binary(ew.Div)
+    __neg__ = _unary(ew.Neg)
+    exp = _unary(ew.Exp)
+    log = _unary(ew.Log)
+
+    def _apply(self, op: type[Op], inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> Any:
+        """Run ``op`` on tensors (None or numbers are constants), record it, wrap what comes out."""
+        return apply(op, inputs, params)
+
+    def _unary(self, op: type[Op]) -> Any:
+        """Run an elementwise operator of one operand; integers become the default float first."""
+        return unary(op, self)
+
+    def _binary(self, op: type[Op], other: Any, reflected: bool = False) -> Any:
+        """Run an elementwise operator of two operands, promoting by PyTorch's rules."""
+        return binary(op, other, self) if reflected else binary(op, self, other)
+
+    def _compare(self, ufunc: Any, other: Any) -> Any:
+        """A comparison or logical ufunc: promoted operands, a bool tensor, nothing recorded."""
+        a, b, _ = promote(self, other)
+        try:
+            out = ufunc(a, b)
+        except ValueError:
+            raise broadcast_error(np.shape(a), np.shape(b)) from None
+        return Tensor(np.asarray(out), None)
+
+    def _wrap(self, array: Any) -> Any:
+        """A new tensor, without history, on an array or NumPy scalar."""
+        return Tensor(array if type(array) is ndarray else np.asarray(array), None)
+
+    def _inplace(self, name: str, op: type[Op], others: tuple[Any, ...], params: tuple[Any, ...] = ()) -> Any:
+        """Change this tensor to ``op(self, *others, *params)``."""
+        return inplace(self, name, op, others, params)
+
+    def _detached(self, share_version: bool) -> Any:
+        out = Tensor(self._data, None)
+        if share_version:
+            out._cell = cell_of(self)
+        return out
+
+    def _make_leaf(self) -> Any:
+        self._node = LeafNode(self)
+        return self
+
+
+# ---------------------------------------------------------------------------------------------------
+# Ways to run an operator
+# ---------------------------------------------------------------------------------------------------
+
+
+def apply(op: type[Op], inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> Any:
+    """Run an operator on tensors and record the call where one of them is tracked.
+
+    Args:
+        op: the operator.
+        inputs: one Tensor per array input, or a number or None for a constant.
+        params: the rest of forward's arguments.
+    """
+    arrays = [x._data if isinstance(x, Tensor) else x for x in inputs]
+    half = None
+    if not op.exact:
+        half = _half_dtype(arrays)
+        if half is not None:
+            arrays = [a.astype(F32) if type(a) is ndarray and a.dtype in HALVES else a for a in arrays]
+    out, saved = op.forward(tuple(arrays), *params) if op.variadic else op.forward(*arrays, *params)
+    result: Any
+    if op.several:
+        result = tuple([_wrapped(o, half) for o in out])
+    else:
+        result = _wrapped(out, half)
+    if op.view:
+        _link_views(op, result, inputs[0], arrays[0], params)
+    handles = tuple([x if isinstance(x, Tensor) else None for x in inputs])
+    if any([h is not None and h._node is not None for h in handles]):
+        mode = _mode()
+        if mode & DUAL:
+            dual.push(op, handles, arrays, result, saved, bool(mode & RECORD))
+        elif mode & RECORD and op.differentiable():
+            attach(op, handles, result, saved)
+    return result
+
+
+def _half_dtype(arrays: Sequence[Any]) -> np.dtype[Any] | None:
+    """The half-precision dtype a result must be rounded to once, if the operands have one (R6)."""
+    for a in arrays:
+        if type(a) is ndarray and a.dtype in HALVES:
+            return a.dtype
+    return None
+
+
+def _wrapped(out: Any, half: np.dtype[Any] | None) -> Tensor:
+    if type(out) is not ndarray:
+        out = np.asarray(out)
+    if half is not None and out.dtype is F32:
+        out = out.astype(half)
+    result = Tensor(out, None)
+    if _mode() & INFERENCE:
+        cell_of(result).inference = True
+    return result
+
+
+def _link_views(op: type[Op], result: Any, source: Any, data: Array, params: tuple[Any, ...]) -> None:
+    if op.several:
+        for index, piece in enumerate(result):
+            if overlap(piece._data, data):
+                link(piece, source, op, params, multi_view_message(op, index))
+    elif overlap(result._data, data):
+        link(result, source, op, params)
+
+
+def promote(a: Any, b: Any) -> tuple[Any, Any, dtypes.dtype]:
+    """Two operands (tensors or numbers) as arrays of their common dtype; numbers become 0-d arrays."""
+    common = result_dtype(*_kinds((a, b)))
+    return _as(a, common), _as(b, common), common
+
+
+def _kinds(operands: Sequence[Any]) -> tuple[list[dtypes.dtype], list[dtypes.dtype], list[dtypes.dtype]]:
+    dims: list[dtypes.dtype] = []
+    zero: list[dtypes.dtype] = []
+    numbers: list[dtypes.dtype] = []
+    for x in operands:
+        if isinstance(x, Tensor):
+            (dims if x._data.ndim else zero).append(dtypes.from_numpy(x._data.dtype))
+        elif isinstance(x, NUMBERS):
+            numbers.append(scalar_dtype(x))
+        else:
+            raise DtypeError(
+                f"unsupported operand type(s): expected a Tensor or a number, but got {type(x).__name__}"
+            )
+    return dims, zero, numbers
+
+
+def _as(x: Any, common: dtypes.dtype) -> Any:
+    if isinstance(x, Tensor):
+        return x._data if x._data.dtype is common.np else x._data.astype(common.np)
+    if common.category == dtypes.INTEGER and type(x) is int:  # wraps around as C does
+        return np.asarray(x & 0xFFFFFFFFFFFFFFFF, np.uint64).astype(common.np)
+    return np.asarray(x).astype(common.np)
+
+
+def unary(op: type[Op], x: Tensor) -> Tensor:
+    """An elementwise function of one operand; bool and integers become the default float first."""
+    if x._data.dtype.kind in "biu" and not op.exact and not getattr(op, "integers", False):
+        x = Tensor(x._data.astype(dtypes.default_dtype().np), None)
+    return apply(op, (x,))  # type: ignore[no-any-return]
+
+
+def binary(op: type[Op], a: Any, b: Any, params: tuple[Any, ...] = (), floats: bool = False) -> Any:
+    """An elementwise operator of two operands by PyTorch's promotion rules.
+
+    ``floats``: integers become the default float (true division always does so).
+    """
+    if not isinstance(a, (Tensor, *NUMBERS)) or not isinstance(b, (Tensor, *NUMBERS)):
+        return NotImplemented
+    common = result_dtype(*_kinds((a, b)))
+    if common.category < dtypes.FLOATING and (floats or op is ew.Div):
+        common = dtypes.default_dtype()
+    if op is ew.Sub and common is dtypes.bool_:
+        raise ConvgradError(
+            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a "
+            "mask, use the `~` or `logical_not()` operator instead."
+        )
+    inputs = tuple([_operand(x, common) for x in (a, b)])
+    try:
+        return apply(op, inputs, params)
+    except ValueError as error:
+        shapes = [x._data.shape if isinstance(x, Tensor) else () for x in (a, b)]
+        raise broadcast_error(*shapes) if "broadcast" in str(error) else error from None
+
+
+def _operand(x: Any, common: dtypes.dtype) -> Any:
+    """An operand in the common dtype: a cast handle with the same node, so that the engine casts back."""
+    if not isinstance(x, Tensor):
+        if common.category <= dtypes.INTEGER or common.np in HALVES:
+            return _as(x, dtypes.float32 if common.np in HALVES else common)
+        return x
+    if x._data.dtype is common.np:
+        return x
+    cast = Tensor(x._data.astype(common.np), x._node)
+    cast._cell = x._cell
+    return cast
+
+
+def broadcast_error(a: tuple[int, ...], b: tuple[int, ...]) -> ShapeError:
+    """The error of two shapes that do not broadcast, naming the dimension where they part."""
+    rank = max(len(a), len(b))
+    pa, pb = (1,) * (rank - len(a)) + tuple(a), (1,) * (rank - len(b)) + tuple(b)
+    for i in reversed(range(rank)):
+        if pa[i] != pb[i] and 1 not in (pa[i], pb[i]):
+            return ShapeError(
+                f"The size of tensor a ({pa[i]}) must match the size of tensor b ({pb[i]}) at non-singleton "
+                f"dimension {i} (shapes {list(a)} and {list(b)})"
+            )
+    return ShapeError(f"shapes {list(a)} and {list(b)} cannot be broadcast together")
+
+
+def inplace(self: Tensor, name: str, op: type[Op], others: tuple[Any, ...], params: tuple[Any, ...]) -> Tensor:
+    """Run ``op(self, *others)`` and write the result into ``self``, keeping every history right."""
+    record = check_writable(self, name)
+    old = self._data
+    before = Tensor(old, self._node)
+    if record and op.saves and any([role == 0 for role in op.roles]):
+        before._data = old.copy()  # backward wants the value that is about to be overwritten
+    else:
+        before._cell = self._cell
+    if op is not ew.Where and others and isinstance(op, type) and issubclass(op, Ufunc | ew.Pow):
+        result = binary(op, before, others[0], params)
+    else:
+        result = apply(op, (before, *others), params)
+    _check_result(name, result._data, old)
+    np.copyto(old, result._data, casting="unsafe")
+    node = result._node if record else None
+    rewrite(self, node, name)
+    if node is not None and OUT in op.roles and node.saved:
+        _save_written(self, node)
+    return self
+
+
+def _check_result(name: str, result: Array, target: Array) -> None:
+    """An in-place result must have the target's shape and a dtype that fits into the target's."""
+    if result.shape != target.shape:
+        raise ShapeError(
+            f"output with shape {list(target.shape)} doesn't match the broadcast shape {list(result.shape)} ({name})"
+        )
+    source, goal = dtypes.from_numpy(result.dtype), dtypes.from_numpy(target.dtype)
+    if not dtypes.can_cast(source, goal):
+        raise ConvgradError(
+            f"result type {_scalar_name(source)} can't be cast to the desired output type {_scalar_name(goal)} ({name})"
+        )
+
+
+_SCALAR_NAMES = {
+    "float32": "Float", "float64": "Double", "float16": "Half", "bfloat16": "BFloat16", "uint8": "Byte",
+    "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long", "bool": "Bool",
+    "complex64": "ComplexFloat", "complex128": "ComplexDouble",
+}  # fmt: skip
+
+
+def _scalar_name(d: dtypes.dtype) -> str:
+    return _SCALAR_NAMES[d.name]
+
+
+def _save_written(self: Tensor, node: Node) -> None:
+    """Let the node's saved output be the tensor's own memory, guarded by its version."""
+    index = node.op.roles.index(OUT)
+    saved = list(node.saved or ())
+    if saved[index] is None or self._data.dtype != saved[index].dtype:
+        return
+    saved[index] = self._data
+    node.saved = tuple(saved)
+    kept = tuple([v for v in node.versions or () if v[2] != index])
+    node.versions = (*kept, snapshot(cell_of(self), index))
+
+
+# ---------------------------------------------------------------------------------------------------
+# Leaves
+# ---------------------------------------------------------------------------------------------------
+
+
+class LeafNode(Leaf):
+    """``AccumulateGrad`` of one tensor: it owns ``.grad`` and knows its tensor weakly (ruling R10).
+
+    If the user has let go of the tensor, ``variable`` makes a new handle on the same array, version
+    cell and node, so nothing can tell the difference and nothing forms a cycle.
+    """
+
+    __slots__ = ("tensor", "data", "cell", "type", "grad", "post_hooks")
+
+    def __init__(self, tensor: Tensor) -> None:
+        data = tensor._data
+        super().__init__(None, (), (), None, data.shape, data.dtype)
+        self.tensor = weakref.ref(tensor)
+        self.data = data
+        self.cell = cell_of(tensor)
+        self.type = type(tensor)
+        self.grad: Tensor | None = None
+        self.post_hooks: list[Callable[[Tensor], None]] | None = None
+
+    @property
+    def variable(self) -> Tensor:
+        """The leaf tensor itself."""
+        tensor: Tensor | None = self.tensor()
+        if tensor is None:
+            tensor = self.type.__new__(self.type)
+            tensor._data, tensor._node, tensor._cell, tensor._view = self.data, self, self.cell, None
+            self.tensor = weakref.ref(tensor)
+        return tensor
+
+    def accumulate(self, g: Any) -> None:
+        """Add to ``.grad``: in place if it is plain, by a recorded sum under ``create_graph``."""
+        old = self.grad
+        if type(g) is Traced:
+            new = from_traced(g)
+            self.grad = new if old is None else old + new
+        elif old is None:
+            # a copy: the same array may be on its way to another leaf
+            self.grad = Tensor(np.array(g, order="C", copy=True), None)
+        elif old._node is not None:
+            self.grad = old.detach() + Tensor(g, None)
+        else:
+            np.add(old._data, g, out=old._data)
+            if old._cell is not None:
+                old._cell.bump("backward")
+        if self.post_hooks:
+            for hook in tuple(self.post_hooks):
+                hook(self.variable)
+
+
+def from_traced(value: Any) -> Tensor:
+    """A Tensor from what the engine computed: an array, or a value with a place in the graph."""
+    if type(value) is Traced:
+        out = Tensor(value._data, value._node)
+        out._cell = value._cell
+        return out
+    return Tensor(value if type(value) is ndarray else np.asarray(value), None)
+
+
+def to_traced(tensor: Tensor) -> Traced:
+    """The engine's form of a tensor, with its place in the graph."""
+    return Traced(tensor._data, tensor._node, tensor._cell)
+
+
+def _legacy_data(args: tuple[Any, ...]) -> Array:
+    """The array behind ``torch.Tensor(...)``: sizes give uninitialised memory, a sequence gives values."""
+    args = tuple([a for a in args if a is not _NOT_GIVEN])
+    kind = dtypes.default_dtype().np
+    if len(args) == 1 and not isinstance(args[0], int):
+        value = args[0]
+        if isinstance(value, Tensor):
+            return value._data
+        if type(value).__name__ == "Size":
+            return np.empty(value, kind)
+        return np.array(value, kind)
+    return np.empty(args, kind) if args else np.empty(0, kind)
+
+
+__all__ = ["LEAF", "LeafNode", "Tensor", "apply", "binary", "from_traced", "grad_mode", "inplace", "promote", "to_traced"]
