@@ -42,60 +42,124 @@ def run(
         GradError: a freed graph, or a saved value changed in place.
     """
     grads: Gradients = {}
-    counts, wanted = _dependencies([node for node, _ in roots], inputs)
     for node, g in roots:
         _add(grads, node, g)
-    ready = [node for node in dict.fromkeys(node for node, _ in roots) if not counts.get(node)]
-    found: Gradients = {}
-    targets = frozenset(inputs) if inputs is not None else None
+    counts, reached = _count_consumers(list(grads))
+    wanted = None if inputs is None else _leading_to(inputs, reached)
     before = MODE.get()
     MODE.set(RECORD if create_graph else OFF)
     try:
-        while ready:
-            node = ready.pop()
-            g = grads.pop(node, None)
-            if node.hooks is not None and g is not None:
-                for hook in tuple(node.hooks):
-                    g = hook(g)
-            if targets is not None and node in targets:
-                found[node] = g
-            if node.kind == LEAF:
-                if g is not None and not capture:
-                    node.accumulate(g)  # type: ignore[attr-defined]
-                continue
-            pulled = _pull(node, g, wanted, create_graph)
-            _hand_on(node, pulled, grads, counts, ready, wanted)
-            if not retain_graph and node.saved:
-                node.saved = None
+        ready = [node for node in grads if node not in counts]
+        if create_graph or inputs is not None:
+            return _walk_selected(ready, grads, counts, inputs, wanted, retain_graph, create_graph, capture)
+        _walk(ready, grads, counts, retain_graph)
+        return {}
     finally:
         MODE.set(before)
-    return found
 
 
-def _dependencies(roots: list[Node], inputs: list[Node] | None) -> tuple[dict[Node, int], set[Node] | None]:
-    """How many gradients each node waits for; and, for given inputs, the nodes that lead to them."""
+def _count_consumers(roots: list[Node]) -> tuple[dict[Node, int], list[Node]]:
+    """How many gradients each node waits for, and all nodes that can be reached from the roots."""
     counts: dict[Node, int] = {}
-    stack = list(dict.fromkeys(roots))
-    seen = set(stack)
-    order: list[Node] = []
-    while stack:
-        node = stack.pop()
-        order.append(node)
+    stack = list(roots)
+    for node in stack:  # the list grows while it is walked
         for parent in node.parents:
             if parent is not None:
                 waiting = counts.get(parent)
                 if waiting is None:
                     counts[parent] = 1
-                    if parent not in seen:
-                        stack.append(parent)
+                    stack.append(parent)
                 else:
                     counts[parent] = waiting + 1
-    if inputs is None:
-        return counts, None
-    return counts, _leading_to(inputs, order, counts)
+    return counts, stack
 
 
-def _leading_to(inputs: list[Node], reached: list[Node], counts: dict[Node, int]) -> set[Node]:
+def _walk(ready: list[Node], grads: Gradients, counts: dict[Node, int], retain_graph: bool) -> None:
+    """The ordinary backward: bare arrays, every leaf. Spelt out, since each line runs once per node."""
+    while ready:
+        node = ready.pop()
+        g = grads.pop(node, None)
+        if node.hooks is not None and g is not None:
+            g = _run_hooks(node, g)
+        kind = node.kind
+        if kind == LEAF:
+            if g is not None:
+                node.accumulate(g)  # type: ignore[attr-defined]
+            continue
+        parents = node.parents
+        op = node.op
+        if kind or g is None or op.joint or op.several:
+            pulled = _pull(node, g, None, False)
+        else:
+            saved = node.saved
+            if saved is None:
+                raise GradError(freed_message(node))
+            if node.versions is not None:
+                for cell, version, index in node.versions:
+                    if cell.version != version:
+                        _raise_modified(node, cell, version, index)
+            pulled = [None if p is None else vjp(g, *saved) for p, vjp in zip(parents, op.vjps)]  # noqa: B905
+        for parent, g in zip(parents, pulled):  # noqa: B905 - strict costs 60 ns a node
+            if parent is None:
+                continue
+            if g is not None:
+                if kind == OUTPUT:
+                    _add_piece(grads, parent, node.index, g)  # type: ignore[arg-type, attr-defined]
+                else:
+                    if type(g) is not ndarray:
+                        g = np.asarray(g)
+                    if g.shape != parent.shape:
+                        g = _fit(node, g, parent)
+                    if g.dtype is not parent.dtype and g.dtype != parent.dtype:
+                        g = formula.cast(g, parent.dtype)
+                    old = grads.get(parent)
+                    grads[parent] = g if old is None else np.asarray(old + g)
+            left = counts[parent] - 1
+            if left:
+                counts[parent] = left
+            else:
+                ready.append(parent)
+        if not retain_graph and node.saved:
+            node.saved = None
+
+
+def _walk_selected(
+    ready: list[Node],
+    grads: Gradients,
+    counts: dict[Node, int],
+    inputs: list[Node] | None,
+    wanted: set[Node] | None,
+    retain_graph: bool,
+    create_graph: bool,
+    capture: bool,
+) -> Gradients:
+    """The same walk for given inputs and for ``create_graph``; returns what arrived at the inputs."""
+    found: Gradients = {}
+    targets = frozenset(inputs or ())
+    while ready:
+        node = ready.pop()
+        g = grads.pop(node, None)
+        if node.hooks is not None and g is not None:
+            g = _run_hooks(node, g)
+        if node in targets:
+            found[node] = g
+        if node.kind == LEAF:
+            if g is not None and not capture and (inputs is None or node in targets):
+                node.accumulate(g)  # type: ignore[attr-defined]
+            continue
+        _hand_on(node, _pull(node, g, wanted, create_graph), grads, counts, ready, wanted)
+        if not retain_graph and node.saved:
+            node.saved = None
+    return found
+
+
+def _run_hooks(node: Node, g: Any) -> Any:
+    for hook in tuple(node.hooks or ()):
+        g = hook(g)
+    return g
+
+
+def _leading_to(inputs: list[Node], reached: list[Node]) -> set[Node]:
     """The nodes from which some input can be reached: follow the edges backwards from the inputs."""
     children: dict[Node, list[Node]] = {}
     for node in reached:
@@ -167,8 +231,7 @@ def _hand_on(
                     g = _fit(node, g, parent)
                 if g.dtype is not parent.dtype and g.dtype != parent.dtype:
                     g = formula.cast(g, parent.dtype)
-                old = grads.get(parent)
-                grads[parent] = g if old is None else old + g
+                _add(grads, parent, g)
         left = counts[parent] - 1
         if left:
             counts[parent] = left
@@ -177,9 +240,13 @@ def _hand_on(
 
 
 def _add(grads: Gradients, node: Node, g: Any) -> None:
-    """Start a root with its gradient (a root may be given twice)."""
+    """Add a gradient to those that have already arrived at a node."""
     old = grads.get(node)
-    grads[node] = g if old is None else old + g
+    if old is not None:
+        g = old + g
+        if type(g) is not ndarray and type(g) is not Traced:
+            g = np.asarray(g)
+    grads[node] = g
 
 
 def _add_piece(grads: Gradients, node: ManyNode, index: int, g: Any) -> None:

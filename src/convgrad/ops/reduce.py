@@ -45,14 +45,14 @@ class Mean(Linear):
     @staticmethod
     def forward(x: Array, axes: tuple[int, ...], keepdims: bool) -> tuple[Array, tuple[Any, ...]]:
         count = math.prod([x.shape[i] for i in axes])
-        total = np.asarray(np.add.reduce(x, axes, keepdims=keepdims))
+        total = np.add.reduce(x, axes, keepdims=keepdims)
         # 0/0 of an empty mean is nan, as in PyTorch
-        return total * (1.0 / count) if count else total * math.nan, (axes, keepdims, x.shape)
+        return total / count if count else total * math.nan, (axes, keepdims, x.shape)
 
     @staticmethod
     def vjp_x(g: Value, axes: tuple[int, ...], keepdims: bool, shape: tuple[int, ...]) -> Value:
         count = math.prod([shape[i] for i in axes])
-        return expand_reduced(g * (1.0 / count if count else math.nan), shape, axes, keepdims)
+        return expand_reduced(g / count if count else g * math.nan, shape, axes, keepdims)
 
 
 class MeanDims(Mean):
