@@ -1,4 +1,4 @@
-"""Real data: the packaged digits and a stereo clip, MNIST, sound files, and readers for a folder of recordings.
+"""Real data: the packaged digits and a stereo clip, MNIST, sound files, readers for a folder of recordings.
 
 Everything here gives NumPy arrays.
 """

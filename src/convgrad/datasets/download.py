@@ -1,4 +1,4 @@
-"""Fetch one file from the first mirror that gives it whole: resumed, checked, and in place only when right."""
+"""Fetch one file from the first mirror that gives it whole: resumed, checked, in place only when right."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _FAILURES = (urllib.error.URLError, http.client.HTTPException, OSError)
 class Checksum(NamedTuple):
     """The digest that a file must have.
 
-    ``of`` is ``'file'`` for the bytes of the file, ``'content'`` for what a gzipped file holds unpacked, which
+    ``of`` is ``'file'`` for the bytes of the file, ``'content'`` for what a gzipped file holds unpacked: that
     stays the same when somebody compresses it again.
     """
 

@@ -239,8 +239,8 @@ def _find(function: str, root: PathName | None, folder: str, file: str) -> Path:
     base = data_root() if root is None else Path(root)
     if base is None:
         raise FileNotFoundError(
-            f"{function}: no data folder is known; set CONVGRAD_DATA to the folder that holds {folder}/{file}, "
-            "or pass root="
+            f"{function}: no data folder is known; set CONVGRAD_DATA to the folder that holds "
+            f"{folder}/{file}, or pass root="
         )
     path = base / folder / file
     if not path.is_file():
@@ -252,14 +252,20 @@ def _find(function: str, root: PathName | None, folder: str, file: str) -> Path:
 
 def _arrays(path: Path, names: tuple[str, ...]) -> list[Array]:
     """The named arrays of an ``.npz`` file, which may hold no pickled objects."""
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            absent = [name for name in names if name not in archive.files]
-            if absent:
-                raise ValueError(f"{path}: expected an array {absent[0]!r}, found {', '.join(archive.files)}")
-            return [archive[name] for name in names]
-    except (EOFError, OSError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{path}: damaged, or no .npz file ({error})") from error
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"{path}: expected an .npz file, which is a zip archive; it is none, or cut short")
+    with np.load(path, allow_pickle=False) as archive:
+        absent = [name for name in names if name not in archive.files]
+        if absent:
+            raise ValueError(f"{path}: expected an array {absent[0]!r}, found {', '.join(archive.files)}")
+        try:
+            arrays: list[Any] = [archive[name] for name in names]
+        except (EOFError, OSError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+            raise ValueError(f"{path}: damaged ({error})") from error
+    for name, array in zip(names, arrays, strict=True):
+        if not isinstance(array, np.ndarray):
+            raise ValueError(f"{path}: damaged, {name!r} is no array")
+    return arrays
 
 
 def _recording(path: Path, record: str) -> Recording:

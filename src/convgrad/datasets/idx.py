@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from .files import PathName, read_exactly, written_whole
 
-_DTYPES = {
+_DTYPES: dict[int, np.dtype[Any]] = {
     0x08: np.dtype("u1"),
     0x09: np.dtype("i1"),
     0x0B: np.dtype(">i2"),
@@ -107,11 +107,11 @@ def _parse(file: BinaryIO, name: str) -> NDArray[Any]:
     if len(sizes) < 4 * rank:
         raise ValueError(f"{name}: expected {4 * rank} bytes of sizes in the header, found {len(sizes)}")
     shape = tuple(int(n) for n in np.frombuffer(sizes, ">u4"))
+    if rank > 64 or math.prod(n or 1 for n in shape) * dtype.itemsize >= 1 << 63:
+        raise ValueError(f"{name}: expected an array of at most 64 dimensions and 2**63 bytes, found {shape}")
     expected = math.prod(shape) * dtype.itemsize
     content = read_exactly(file, expected + 1)
     if len(content) != expected:
         found = f"{len(content)}" if len(content) < expected else "more"
         raise ValueError(f"{name}: expected {expected} bytes for shape {shape} of {dtype}, found {found}")
-    if rank > 64:
-        raise ValueError(f"{name}: {rank} dimensions, expected at most 64")
     return np.frombuffer(content, dtype).reshape(shape).astype(dtype.newbyteorder("="))

@@ -80,8 +80,8 @@ def write_wav(path: PathName, data: NDArray[Any], sample_rate: int, encoding: st
     frame = channels * bits // 8
     if samples * frame >= (1 << 32) - 128 or frame >= 1 << 16 or sample_rate * frame >= 1 << 32:
         raise ValueError(
-            f"write_wav: {channels} channels of {samples} samples in {encoding} at {sample_rate} Hz do not fit "
-            "into the 32-bit sizes of a WAV file"
+            f"write_wav: {channels} channels of {samples} samples in {encoding} at {sample_rate} Hz do not "
+            "fit into the 32-bit sizes of a WAV file"
         )
     header = _header(_Format(code, channels, sample_rate, frame, bits), samples)
     content = _encode(values.T, encoding)
@@ -103,7 +103,8 @@ def _checked_sound(data: NDArray[Any], sample_rate: int, encoding: str) -> NDArr
         raise ValueError(f"write_wav: encoding must be one of {', '.join(_ENCODINGS)}, but got {encoding!r}")
     if values.dtype.kind != "f":
         raise ValueError(
-            f"write_wav: expected floats in [-1, 1), but got {values.dtype}; divide whole numbers by their range"
+            f"write_wav: expected floats in [-1, 1), but got {values.dtype}; "
+            "divide whole numbers by their range"
         )
     if values.ndim == 1:
         values = values[None]
@@ -202,8 +203,8 @@ def _parse_format(body: bytes, name: str) -> _Format:
         raise ValueError(f"{name}: expected channels and a sample rate above 0, found {channels} and {rate}")
     if frame_bytes != channels * bits // 8:
         raise ValueError(
-            f"{name}: expected {channels * bits // 8} bytes for a sample of {channels} channels of {bits} bits, "
-            f"found {frame_bytes}"
+            f"{name}: expected {channels * bits // 8} bytes for a sample of {channels} channels of {bits} "
+            f"bits, found {frame_bytes}"
         )
     return _Format(code, channels, rate, frame_bytes, bits)
 
@@ -223,12 +224,12 @@ def _decode(raw: bytes, code: int, bits: int) -> NDArray[np.float32]:
         with np.errstate(over="ignore"):
             return np.frombuffer(raw, f"<f{bits // 8}").astype(np.float32)
     if bits == 8:  # the only width stored without a sign
-        return (np.frombuffer(raw, np.uint8).astype(np.float32) - 128) / 128
+        return (np.frombuffer(raw, np.uint8).astype(np.float32) - np.float32(128)) / np.float32(128)
     if bits == 16:
-        return np.frombuffer(raw, "<i2").astype(np.float32) / 32768
+        return np.frombuffer(raw, "<i2").astype(np.float32) / np.float32(1 << 15)
     if bits == 24:
         wide = np.zeros((len(raw) // 3, 4), np.uint8)
         wide[:, 1:] = np.frombuffer(raw, np.uint8).reshape(-1, 3)
-        return (wide.view("<i4")[:, 0] >> 8).astype(np.float32) / (1 << 23)
+        return (wide.view("<i4")[:, 0] >> 8).astype(np.float32) / np.float32(1 << 23)
     scaled = np.frombuffer(raw, "<i4").astype(np.float32) / np.float32(1 << 31)
     return np.minimum(scaled, _BELOW_ONE)  # float32 rounds the largest 64 of them up to 1
