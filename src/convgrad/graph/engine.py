@@ -88,7 +88,7 @@ def _walk(ready: list[Node], grads: Gradients, counts: dict[Node, int], retain_g
             continue
         parents = node.parents
         op = node.op
-        if kind or g is None or op.joint or op.several:
+        if kind or g is None or not op.simple:
             pulled = _pull(node, g, None, False)
         else:
             saved = node.saved

@@ -179,16 +179,14 @@ def attach(op: type[Op], handles: tuple[Any, ...], out: Any, saved: Saved) -> No
     """
     parents = tuple([None if h is None else h._node for h in handles])
     versions: tuple[tuple[Cell, int, int], ...] | None = None
-    first = out if op.primary is None and not op.several else out[op.primary or 0]
+    first = out if not op.several else out[op.primary or 0]
     if saved:
-        keep = _kept(op, parents)
-        saved = tuple([value if k else None for value, k in zip(saved, keep, strict=True)])
-        owners = [
-            (i, first if role == OUT else handles[role])
-            for i, (role, k) in enumerate(zip(op.roles, keep, strict=True))
-            if k and role >= OUT
-        ]
-        versions = tuple([snapshot(cell_of(o), i) for i, o in owners if o is not None])
+        whole, keep, owned = op.plan(tuple([p is not None for p in parents]))
+        if not whole:
+            saved = tuple([value if k else None for value, k in zip(saved, keep, strict=True)])
+        if owned:
+            owners = [(i, first if role == OUT else handles[role]) for i, role in owned]
+            versions = tuple([snapshot(o._cell or cell_of(o), i) for i, o in owners if o is not None])
     if not op.several or op.primary is not None:
         first._node = Node(op, parents, saved, versions or None, first._data.shape, first._data.dtype)
         return
@@ -206,14 +204,6 @@ def snapshot(cell: Cell, index: int) -> tuple[Cell, int, int]:
             "normal tensor and use it in autograd."
         )
     return cell, cell.version, index
-
-
-def _kept(op: type[Op], parents: tuple[Node | None, ...]) -> tuple[bool, ...]:
-    """Which saved values some wanted input's vjp reads."""
-    if op.joint or op.variadic or not op.keeps:
-        return (True,) * len(op.saves)
-    wanted = [keep for keep, parent in zip(op.keeps, parents, strict=True) if parent is not None]
-    return tuple([any(column) for column in zip(*wanted, strict=True)])
 
 
 def cell_of(handle: Any) -> Cell:

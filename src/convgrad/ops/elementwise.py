@@ -135,7 +135,7 @@ class Pow(Elementwise):
         if type(p) in (int, float):
             if p == 0:
                 return g * 0.0
-            return g * conj(x * 2 if p == 2 else p * x ** (p - 1))
+            return g * conj(x + x if p == 2 else p * x ** (p - 1))
         return where(p == 0, 0.0, g * conj(p * x ** (p - 1)))
 
     @staticmethod

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy import ndarray
 
-from ..dtypes import BF16, F16, F32, Array
+from ..dtypes import BF16, F16, F32, F64, Array
 
 Value: TypeAlias = Any  # an Array, or a recorded value that behaves like one
 Axes: TypeAlias = "int | tuple[int, ...] | None"
@@ -128,11 +128,17 @@ def sum_to(x: Value, shape: tuple[int, ...]) -> Value:
     return x if x.shape == shape else reshape(x, shape)
 
 
-def expand_reduced(g: Value, shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool) -> Value:
-    """Undo a reduction's loss of axes: g of the reduced shape, broadcastable against ``shape``."""
-    if not keepdims:
-        g = reshape(g, tuple(1 if i in axes else n for i, n in enumerate(shape)))
-    return broadcast_to(g, shape)
+def expand_reduced(
+    g: Value, shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool, count: int = 1
+) -> Value:
+    """Undo a reduction's loss of axes: g of the reduced shape, over ``count``, repeated to ``shape``."""
+    if type(g) is ndarray and g.ndim == 0 and (g.dtype is F32 or g.dtype is F64):
+        out = np.empty(shape, g.dtype)  # the usual case, the end of a loss
+        out.fill(g.item() / count)
+        return out
+    if count != 1:
+        g = g / count
+    return broadcast_to(with_ones(g, shape, axes, keepdims), shape)
 
 
 def with_ones(g: Value, shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool) -> Value:

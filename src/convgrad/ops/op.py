@@ -22,6 +22,8 @@ from .formula import Value
 OUT, CONSTANT = -1, -2
 
 Saved = tuple[Any, ...]
+#: (is everything kept, which saved values are, (index, role) of those that belong to a tensor)
+Plan = tuple[bool, tuple[bool, ...], tuple[tuple[int, int], ...]]
 
 
 class Op:
@@ -54,6 +56,10 @@ class Op:
     jvps: ClassVar[tuple[Callable[..., Value] | None, ...]] = ()
     keeps: ClassVar[tuple[tuple[bool, ...], ...]] = ()
     roles: ClassVar[tuple[int, ...]] = ()
+    #: per combination of wanted inputs: what to keep, and whose version to watch (see ``plan``)
+    plans: ClassVar[dict[tuple[bool, ...], Plan]] = {}
+    #: one output and one vjp per input: the engine's short way
+    simple: ClassVar[bool] = False
 
     forward: ClassVar[Callable[..., tuple[Any, Saved]]]
 
@@ -77,6 +83,23 @@ class Op:
             for n in cls.saves
         )
         cls.keeps = tuple(_reads(f, cls.saves) for f in cls.vjps)
+        cls.plans = {}
+        cls.simple = not cls.joint and not cls.variadic and (not cls.several or cls.primary is not None)
+
+    @classmethod
+    def plan(cls, needs: tuple[bool, ...]) -> Plan:
+        """What to keep of the saved values when just these inputs want a gradient; remembered."""
+        found = cls.plans.get(needs)
+        if found is None:
+            keep = (True,) * len(cls.saves)
+            if cls.simple:
+                keep = tuple(
+                    any(reads[i] for reads, need in zip(cls.keeps, needs, strict=True) if need)
+                    for i in range(len(cls.saves))
+                )
+            owned = tuple((i, role) for i, (role, k) in enumerate(zip(cls.roles, keep, strict=True)) if k and role >= OUT)
+            found = cls.plans[needs] = (all(keep), keep, owned)
+        return found
 
     @classmethod
     def differentiable(cls) -> bool:

@@ -52,7 +52,7 @@ class Mean(Linear):
     @staticmethod
     def vjp_x(g: Value, axes: tuple[int, ...], keepdims: bool, shape: tuple[int, ...]) -> Value:
         count = math.prod([shape[i] for i in axes])
-        return expand_reduced(g / count if count else g * math.nan, shape, axes, keepdims)
+        return expand_reduced(g, shape, axes, keepdims, count or 1)
 
 
 class MeanDims(Mean):

@@ -13,7 +13,7 @@ class ReduceMethods(Methods):
 
     __slots__ = ()
 
-    def sum(self, dim: Any = None, keepdim: bool = False) -> Any:
+    def sum(self, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
         """The sum of all elements, or over one or several dimensions; integers sum in int64."""
         x: Any = self
         if self._data.dtype.kind in "biu":
@@ -22,7 +22,7 @@ class ReduceMethods(Methods):
             return self._apply(reduce.Sum, (x,), (tuple(range(self._data.ndim)), False))
         return self._apply(reduce.SumDims, (x,), (dim_tuple(dim, self._data.ndim), keepdim))
 
-    def mean(self, dim: Any = None, keepdim: bool = False) -> Any:
+    def mean(self, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
         """The mean of all elements, or over one or several dimensions."""
         if dim is None and not keepdim:
             return self._apply(reduce.Mean, (self,), (tuple(range(self._data.ndim)), False))
