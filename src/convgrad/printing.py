@@ -5,8 +5,8 @@ cells out in rows, append the suffixes. This module sees NumPy arrays and names 
 
 The rules were found by experiment and are held by ``tests/parity/test_printing.py``:
 
-* All decisions (notation, column width) look at the elements shown, not at those behind ``...``, and are taken
-  in float64 even for half precision.
+* All decisions (notation, column width) look at the elements shown, not at those behind ``...``, and are
+  taken in float64 even for half precision.
 * Zeros, infinities and nan have no say in notation and width, so a column of them may stand out of line.
 * The real and the imaginary parts of complex elements choose their notation separately.
 """
@@ -68,6 +68,7 @@ def set_printoptions(
         >>> format_tensor(np.array([0.5, 1.0], np.float32), "float32")
         'tensor([0.50, 1.00])'
         >>> set_printoptions(profile="default")
+
     Source: semantics of torch.set_printoptions.
     """
     global _options
@@ -149,6 +150,7 @@ def format_tensor(
         tensor([[1.0000, 2.5000]], dtype=torch.float64, requires_grad=True)
         >>> print(format_tensor(np.zeros((0, 3), np.float32), "float32"))
         tensor([], size=(0, 3))
+
     Source: observed behaviour of torch.Tensor.__repr__.
     """
     options = _options
@@ -225,7 +227,7 @@ def _elements(data: np.ndarray, options: _Options, indent: int) -> str:
 
 
 def _edges(data: np.ndarray, cut: list[bool], edge: int) -> np.ndarray:
-    """``data`` without the middle of the dimensions that are cut; those keep ``edge`` elements at each end."""
+    """``data`` without the middle of the dimensions that are cut; those keep ``edge`` at each end."""
     kept = [
         np.r_[:edge, length - edge : length] if short else np.arange(length)
         for length, short in zip(data.shape, cut, strict=True)
@@ -275,7 +277,7 @@ def _float_cells(values: list[float], options: _Options) -> tuple[list[str], int
 
 
 def _is_scientific(sizes: list[float], whole: bool, wish: bool | None) -> bool:
-    """Whether non-zero finite magnitudes need an exponent: far apart, huge, or so small that digits get lost."""
+    """Whether non-zero finite magnitudes need an exponent: far apart, huge, or with digits lost otherwise."""
     if not sizes:
         return False
     if wish is not None:
