@@ -8,7 +8,7 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from convgrad.printing import format_scalar_value, format_tensor, printoptions
+from convgrad.printing import format_tensor, printoptions
 
 inf, nan = np.inf, np.nan
 
@@ -488,6 +488,82 @@ CASES = [
         "        22, 23, 24])",
         dict(linewidth=95),
     ),
+    case(
+        "two suffixes in 37 columns",
+        [1, 2],
+        "float64",
+        "tensor([1., 2.],\n       dtype=torch.float64,\n       requires_grad=True)",
+        dict(linewidth=37),
+        form=dict(requires_grad=True),
+    ),
+    case(
+        "two suffixes in 38 columns",
+        [1, 2],
+        "float64",
+        "tensor([1., 2.], dtype=torch.float64,\n       requires_grad=True)",
+        dict(linewidth=38),
+        form=dict(requires_grad=True),
+    ),
+    case(
+        "two suffixes in 57 columns",
+        [1, 2],
+        "float64",
+        "tensor([1., 2.], dtype=torch.float64,\n       requires_grad=True)",
+        dict(linewidth=57),
+        form=dict(requires_grad=True),
+    ),
+    case(
+        "two suffixes in 58 columns",
+        [1, 2],
+        "float64",
+        "tensor([1., 2.], dtype=torch.float64, requires_grad=True)",
+        dict(linewidth=58),
+        form=dict(requires_grad=True),
+    ),
+    case(
+        "complex in 28 columns",
+        [1.5 + 2j, 3 + 4j],
+        "complex64",
+        "tensor([1.5000+2.j,\n        3.0000+4.j])",
+        dict(linewidth=28),
+    ),
+    case(
+        "complex in 29 columns",
+        [1.5 + 2j, 3 + 4j],
+        "complex64",
+        "tensor([1.5000+2.j, 3.0000+4.j])",
+        dict(linewidth=29),
+    ),
+    case(
+        "matrix in 35 columns",
+        [[1], [2]],
+        "float64",
+        "tensor([[1.],\n        [2.]],\n       dtype=torch.float64)",
+        dict(linewidth=35),
+    ),
+    case(
+        "matrix in 36 columns",
+        [[1], [2]],
+        "float64",
+        "tensor([[1.],\n        [2.]], dtype=torch.float64)",
+        dict(linewidth=36),
+    ),
+    case(
+        "second line of suffixes in 45 columns",
+        np.arange(5) + 100.0,
+        "float64",
+        "tensor([100., 101., 102., 103., 104.],\n       dtype=torch.float64,\n       requires_grad=True)",
+        dict(linewidth=45),
+        form=dict(requires_grad=True),
+    ),
+    case(
+        "second line of suffixes in 46 columns",
+        np.arange(5) + 100.0,
+        "float64",
+        "tensor([100., 101., 102., 103., 104.],\n       dtype=torch.float64, requires_grad=True)",
+        dict(linewidth=46),
+        form=dict(requires_grad=True),
+    ),
 ]
 
 
@@ -508,66 +584,3 @@ def test_strides_and_read_only_do_not_show(case: Case) -> None:
     data.setflags(write=False)
     with printoptions(**case.options):
         assert format_tensor(data, case.dtype_name, **case.form) == case.expected
-
-
-def test_subclass_opens_with_its_name_and_indents_by_it() -> None:
-    text = format_tensor(np.eye(2, dtype=np.float32), "float32", prefix="Kernel(")
-    assert text == "Kernel([[1., 0.],\n        [0., 1.]])"
-
-
-def test_indent_overrides_the_prefix() -> None:
-    text = format_tensor(np.eye(2, dtype=np.float32), "float32", prefix="x = tensor(", indent=2)
-    assert text == "x = tensor([[1., 0.],\n   [0., 1.]])"
-
-
-def test_further_suffixes_come_last() -> None:
-    ones = np.ones(3, np.float32)
-    text = format_tensor(ones, "float32", requires_grad=True, suffixes=["tangent=tensor([1., 1., 1.])"])
-    assert text == "tensor([1., 1., 1.], requires_grad=True, tangent=tensor([1., 1., 1.]))"
-
-
-def test_contents_stand_for_the_elements() -> None:
-    assert format_tensor(np.ones(3, np.float32), "float32", contents="hello") == "tensor(hello)"
-
-
-def test_infinite_line_width_never_breaks() -> None:
-    with printoptions(linewidth=inf):
-        text = format_tensor(np.arange(500.0), "float64", requires_grad=True)
-    assert "\n" not in text and text.endswith("dtype=torch.float64, requires_grad=True)")
-
-
-def test_big_tensors_are_not_copied_to_be_summarised() -> None:
-    """A trillion elements that exist only as a stride: whoever converted them all would never finish."""
-    data = np.broadcast_to(np.float32(0.5), (2**20, 2**20))
-    assert format_tensor(data, "float32").count("0.5000") == 36
-
-
-@pytest.mark.parametrize(
-    ("value", "dtype", "spec", "expected"),
-    [
-        (2 / 3, np.float32, ".3f", "0.667"),
-        (1.5, np.float32, "", "1.5"),
-        (0.1, np.float32, "", "0.10000000149011612"),
-        (1.5, ml_dtypes.bfloat16, ">10", "       1.5"),
-        (2, np.int64, "d", "2"),
-        (2, np.int64, ".3f", "2.000"),
-        (True, np.bool_, "", "True"),
-        (True, np.bool_, "d", "1"),
-        (1 + 2j, np.complex64, "", "(1+2j)"),
-        (1 + 2j, np.complex64, ".3f", "1.000+2.000j"),
-    ],
-)
-def test_format_of_a_0d_tensor_is_that_of_its_item(value: Any, dtype: Any, spec: str, expected: str) -> None:
-    assert format_scalar_value(np.array(value, dtype), spec) == expected
-
-
-def test_format_spec_needs_a_0d_tensor() -> None:
-    with pytest.raises(
-        TypeError, match=r"unsupported format string passed to Tensor.__format__: '.3f'.*\(1,\)"
-    ):
-        format_scalar_value(np.ones(1), ".3f")
-
-
-def test_format_spec_must_fit_the_number() -> None:
-    with pytest.raises(ValueError, match="Unknown format code 'd'"):
-        format_scalar_value(np.array(1.5), "d")

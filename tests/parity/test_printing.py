@@ -1,4 +1,4 @@
-"""Printed tensors against PyTorch's, character for character: random arrays and options, the literal table."""
+"""Printed tensors against PyTorch's, character for character: random arrays and options, literal table."""
 
 from __future__ import annotations
 

@@ -1,17 +1,89 @@
-"""The print options: profiles, the context manager, refused values, several threads."""
+"""Printing beyond the table: prefix and suffixes, format specifications, print options, several threads."""
 
 from __future__ import annotations
 
+import sys
 from threading import Thread
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 
 from convgrad import printing
-from convgrad.printing import format_tensor, get_printoptions, printoptions, set_printoptions
+from convgrad.printing import (
+    format_scalar_value,
+    format_tensor,
+    get_printoptions,
+    printoptions,
+    set_printoptions,
+)
 
 inf, nan = np.inf, np.nan
+
+
+def test_subclass_opens_with_its_name_and_indents_by_it() -> None:
+    text = format_tensor(np.eye(2, dtype=np.float32), "float32", prefix="Kernel(")
+    assert text == "Kernel([[1., 0.],\n        [0., 1.]])"
+
+
+def test_indent_overrides_the_prefix() -> None:
+    text = format_tensor(np.eye(2, dtype=np.float32), "float32", prefix="x = tensor(", indent=2)
+    assert text == "x = tensor([[1., 0.],\n   [0., 1.]])"
+
+
+def test_further_suffixes_come_last() -> None:
+    ones = np.ones(3, np.float32)
+    text = format_tensor(ones, "float32", requires_grad=True, suffixes=["tangent=tensor([1., 1., 1.])"])
+    assert text == "tensor([1., 1., 1.], requires_grad=True, tangent=tensor([1., 1., 1.]))"
+
+
+def test_contents_stand_for_the_elements() -> None:
+    assert format_tensor(np.ones(3, np.float32), "float32", contents="hello") == "tensor(hello)"
+
+
+def test_infinite_line_width_never_breaks() -> None:
+    with printoptions(linewidth=inf):
+        text = format_tensor(np.arange(500.0), "float64", requires_grad=True)
+    assert "\n" not in text and text.endswith("dtype=torch.float64, requires_grad=True)")
+
+
+def test_big_tensors_are_not_copied_to_be_summarised() -> None:
+    """A trillion elements that exist only as a stride: whoever converted them all would never finish."""
+    data = np.broadcast_to(np.float32(0.5), (2**20, 2**20))
+    assert format_tensor(data, "float32").count("0.5000") == 36
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype", "spec", "expected"),
+    [
+        (2 / 3, np.float32, ".3f", "0.667"),
+        (1.5, np.float32, "", "1.5"),
+        (0.1, np.float32, "", "0.10000000149011612"),
+        (1.5, ml_dtypes.bfloat16, ">10", "       1.5"),
+        (2, np.int64, "d", "2"),
+        (2, np.int64, ".3f", "2.000"),
+        (True, np.bool_, "", "True"),
+        (True, np.bool_, "d", "1"),
+        (1 + 2j, np.complex64, "", "(1+2j)"),
+        (1 + 2j, np.complex64, ".3f", "1.000+2.000j"),
+    ],
+)
+def test_format_of_a_0d_tensor_is_that_of_its_item(value: Any, dtype: Any, spec: str, expected: str) -> None:
+    assert format_scalar_value(np.array(value, dtype), spec) == expected
+
+
+def test_format_spec_needs_a_0d_tensor() -> None:
+    with pytest.raises(
+        TypeError, match=r"unsupported format string passed to Tensor.__format__: '.3f'.*\(1,\)"
+    ):
+        format_scalar_value(np.ones(1), ".3f")
+
+
+def test_format_spec_must_fit_the_number() -> None:
+    with pytest.raises(ValueError, match="Unknown format code 'd'"):
+        format_scalar_value(np.array(1.5), "d")
+
 
 DEFAULTS = {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80, "sci_mode": None}
 
@@ -115,7 +187,9 @@ def test_printing_while_others_change_the_options_sees_one_state() -> None:
 
 
 def test_changes_from_several_threads_are_all_kept() -> None:
-    """Two threads each set an option of their own; neither may be lost to the other's."""
+    """Each thread sets an option of its own; none may be lost to another's."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # change threads as often as can be, so that a race shows
 
     def change(name: str) -> None:
         for value in range(1, 2001):
@@ -124,10 +198,13 @@ def test_changes_from_several_threads_are_all_kept() -> None:
 
     with printoptions():
         threads = [Thread(target=change, args=(name,)) for name in ("precision", "edgeitems", "linewidth")]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        finally:
+            sys.setswitchinterval(interval)
         assert get_printoptions() == DEFAULTS | {"precision": 2000, "edgeitems": 2000, "linewidth": 2000}
 
 
