@@ -201,8 +201,8 @@ def _pull(node: Node, g: Any, wanted: set[Node] | None, create_graph: bool) -> A
     if op.joint:
         return op.vjp(tuple([p is not None for p in parents]), g, *saved)
     if wanted is None:
-        return [None if p is None else vjp(g, *saved) for p, vjp in zip(parents, op.vjps, strict=True)]
-    return [vjp(g, *saved) if p in wanted else None for p, vjp in zip(parents, op.vjps, strict=True)]
+        return [None if p is None else vjp(g, *saved) for p, vjp in zip(parents, op.vjps)]  # noqa: B905 - x ** 2 has one parent
+    return [vjp(g, *saved) if p in wanted else None for p, vjp in zip(parents, op.vjps)]  # noqa: B905 - x ** 2 has one parent
 
 
 def _zeros(meta: tuple[Any, Any]) -> Any:

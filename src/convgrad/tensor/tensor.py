@@ -267,9 +267,13 @@ class Tensor(
             out._cell = cell_of(self)
         return out
 
+    def _lift(self, value: Any) -> Any:
+        """A Tensor from what the engine computed."""
+        return from_traced(value)
+
     def _make_leaf(self) -> Any:
-        self._node = LeafNode(self)
-        return self
+        node = self._node = LeafNode(self)
+        return node
 
 
 # ---------------------------------------------------------------------------------------------------
