@@ -95,14 +95,13 @@ def _plan_pool(
             number = numbers[0] if len(set(numbers)) == 1 else list(numbers)
             zero = f": {what} should not be zero" if 0 in numbers else ""
             raise ShapeError(f"{name}() {what} must be greater than zero, but got {number}{zero}")
-    for p, k, d in zip(pads, kernels, dilations, strict=True):
+    for p, k in zip(pads, kernels, strict=True):
         if p < 0:
             raise ShapeError(f"{name}() padding must be non-negative, but got {p}: pad must be non-negative")
-        if p > (d * (k - 1) + 1) // 2:
+        if p > k // 2:
             raise ShapeError(
                 f"{name}() padding should be at most half of kernel size, but got padding={p} and kernel_size={k}: "
-                f"pad should be at most half of effective kernel size, but got pad={p}, kernel_size={k} "
-                f"and dilation={d}; use F.pad for wider borders"
+                f"pad should be smaller than or equal to half of kernel size; use F.pad for wider borders"
             )
     _check_pool_input(name, ndim, input_shape)
     size = input_shape[-ndim:]
