@@ -192,7 +192,9 @@ def _pull(node: Node, g: Any, wanted: set[Node] | None, create_graph: bool) -> A
                 _raise_modified(node, cell, version, index)
     op = node.op
     if type(node) is ManyNode:
-        g = tuple([_zeros(meta) if piece is None else piece for piece, meta in zip(g, node.outputs, strict=True)])
+        g = tuple(
+            [_zeros(meta) if piece is None else piece for piece, meta in zip(g, node.outputs, strict=True)]
+        )
     if node.kind == CUSTOM:
         needs = tuple([p is not None and (wanted is None or p in wanted) for p in parents])
         return node.pull(g, needs, create_graph)  # type: ignore[attr-defined]

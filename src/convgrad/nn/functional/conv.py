@@ -22,7 +22,9 @@ def _check(name: str, input: Any, weight: Any, bias: Any) -> None:
             )
 
 
-def _run(op: Any, biased: Any, input: Tensor, weight: Tensor, bias: Any, ndim: int, params: tuple[Any, ...]) -> Any:
+def _run(
+    op: Any, biased: Any, input: Tensor, weight: Tensor, bias: Any, ndim: int, params: tuple[Any, ...]
+) -> Any:
     """Apply a convolution to a batch, or to one unbatched example."""
     x = input if input._data.ndim == ndim + 2 else input.unsqueeze(0)
     out = apply(op, (x, weight), params) if bias is None else apply(biased, (x, weight, bias), params)
@@ -30,7 +32,15 @@ def _run(op: Any, biased: Any, input: Tensor, weight: Tensor, bias: Any, ndim: i
 
 
 def _convolve(
-    name: str, ndim: int, input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int
+    name: str,
+    ndim: int,
+    input: Any,
+    weight: Any,
+    bias: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: int,
 ) -> Any:
     _check(name, input, weight, bias)
     plan: ConvPlan = plan_conv(
