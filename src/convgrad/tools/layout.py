@@ -347,9 +347,9 @@ class _Part:
             for i in layer:
                 self.vertices[i].x = x + self.vertices[i].width / 2
                 x += self.vertices[i].width + GAP_ACROSS
-        sweeps = max(4, min(24, 120_000 // len(self.vertices)))
+        sweeps = max(4, min(48, 120_000 // len(self.vertices)))
         for sweep in range(sweeps):
-            both = sweep >= sweeps - 3
+            both = sweep >= sweeps // 3  # first along the chains, then settle
             for layer in self.layers if sweep % 2 == 0 else reversed(self.layers):
                 self._align(layer, down=sweep % 2 == 0, both=both)
         left = min(v.x - v.width / 2 for v in self.vertices)
@@ -377,7 +377,7 @@ class _Part:
             near = [*vertex.up, *vertex.down] if both else (vertex.up if down else vertex.down)
             if place:
                 at += (self.vertices[layer[place - 1]].width + vertex.width) / 2 + GAP_ACROSS
-            pull = [(self.vertices[j].x, 8.0 if vertex.dummy and self.vertices[j].dummy else 1.0) for j in near]
+            pull = [(self.vertices[j].x, self._stiffness(vertex, self.vertices[j])) for j in near]
             weight = sum(w for _, w in pull)
             wish = sum(x * w for x, w in pull) / weight if pull else vertex.x
             wishes.append(wish - at)
@@ -385,6 +385,14 @@ class _Part:
             offsets.append(at)
         for i, x, offset in zip(layer, isotonic(wishes, weights), offsets, strict=True):
             self.vertices[i].x = x + offset
+
+    @staticmethod
+    def _stiffness(a: _Vertex, b: _Vertex) -> float:
+        """How much an edge wants to be straight: long edges most, then links of a chain."""
+        if a.dummy and b.dummy:
+            return 8.0
+        upper, lower = (a, b) if a.layer < b.layer else (b, a)
+        return 4.0 if len(upper.down) == 1 and len(lower.up) == 1 else 1.0
 
     def _extent(self) -> tuple[float, float]:
         """Room taken, loops and straight long edges included."""
