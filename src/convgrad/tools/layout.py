@@ -390,9 +390,9 @@ class _Part:
     def _stiffness(a: _Vertex, b: _Vertex) -> float:
         """How much an edge wants to be straight: long edges most, then links of a chain."""
         if a.dummy and b.dummy:
-            return 8.0
+            return 60.0
         upper, lower = (a, b) if a.layer < b.layer else (b, a)
-        return 4.0 if len(upper.down) == 1 and len(lower.up) == 1 else 1.0
+        return 40.0 if len(upper.down) == 1 and len(lower.up) == 1 else 1.0
 
     def _extent(self) -> tuple[float, float]:
         """Room taken, loops and straight long edges included."""

@@ -83,6 +83,13 @@ def _picture_css() -> str:
 
 
 _STYLE = palette_css(".cg") + _picture_css()
+
+
+def picture_style() -> str:
+    """The style sheet inside every picture; a page with many pictures needs it once."""
+    return _STYLE
+
+
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
 
 

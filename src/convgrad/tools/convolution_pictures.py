@@ -1,0 +1,505 @@
+"""The four pictures of a one-dimensional convolution, drawn from a real signal and real kernels.
+
+Written after the figures of Canziani's lecture (2020): kernels stacked and shifted into a matrix; the output
+as m vectors; a signal as a mapping from Omega = {1, 2, ...}; and the scalar products, kernel by kernel.
+Every number in a picture is taken from the arrays given, or computed from them here.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from convgrad.errors import ShapeError
+from convgrad.tools.charts import draw_envelope, series_colour
+from convgrad.tools.png import png_uri, signed_pixels
+from convgrad.tools.svg import Canvas, Picture, text_width
+from convgrad.tools.values import Array, as_real, shape_text, show
+
+_ROOM = 900.0  # pixels: about the width of a page
+_TITLE = 15.0
+_NOTE = 12.0
+_MAX_CELLS = 3000  # more cells than this become one image
+_WHITE_FROM = 0.68  # share of the full colour from which white text reads better than dark
+
+
+def stacked_kernels(w: Any, x: Any, *, samples: int | None = None, kernels: int = 3) -> Picture:
+    """Figure 1: convolution as a matrix whose rows are the kernel, shifted; one such layer per kernel.
+
+    Each layer is drawn as matrix times signal equals output, with the numbers (bias left out).
+
+    Args:
+        w: kernels ``(m, C, k)``, or ``(C, k)`` or ``(k,)`` for one.
+        x: signal ``(C, n)``, or ``(n,)`` for one channel.
+        samples: how many samples to draw; by default as many as read well.
+        kernels: how many of the m layers to draw.
+    Returns:
+        A Picture of ``m`` layers of height ``n - k + 1``; it says which part it shows.
+    Raises:
+        ShapeError: the channels disagree, or the kernel is longer than the signal.
+    """
+    signal, bank = _signal_and_kernels("stacked_kernels", x, w)
+    m, channels, k = bank.shape
+    n = signal.shape[1]
+    seen_channels = min(channels, 2)
+    wanted = samples if samples is not None else max(10 if channels == 1 else 7, k + 4)
+    seen = min(n, max(wanted, k))
+    rows = seen - k + 1
+    cell = float(np.clip((_ROOM - 190) / (seen_channels * seen + 3), 3, 34))
+    products = convolve_by_definition(signal, bank)
+    canvas = Canvas(f"{m} kernels of size {k}, stacked and shifted over a signal of {n} samples")
+    canvas.text(0, 0, "Kernels stacked and shifted", _TITLE, bold=True)
+    line = f"{m} {_plural(m, 'layer')} of height n − k + 1 = {n} − {k} + 1 = {n - k + 1}"
+    canvas.text(0, 20, f"n = {n} samples, c = {channels} {_plural(channels, 'channel')}, kernel size k = {k}: {line}", _NOTE, "muted")
+    y = 58.0
+    for j in range(min(m, kernels)):
+        matrix = np.full((rows, seen_channels, seen), np.nan)
+        for i in range(rows):
+            matrix[i, :, i : i + k] = bank[j, :seen_channels]
+        layer = _Layer(matrix, signal[:seen_channels, :seen], products[j, :rows], cell)
+        y = layer.draw(canvas, y, f"layer {j + 1} of {m}", _bound(bank), _bound(signal), _bound(products))
+    _notes(canvas, y - 6, _cuts((seen, n, "samples"), (seen_channels, channels, "channels"), (min(m, kernels), m, "kernels")))
+    return canvas.picture()
+
+
+class _Layer:
+    """One row of figure 1: a banded matrix, the signal beside it, and their product."""
+
+    def __init__(self, matrix: Array, signal: Array, product: Array, cell: float) -> None:
+        self.matrix, self.signal, self.product, self.cell = matrix, signal, product, cell
+
+    def draw(self, canvas: Canvas, y: float, label: str, top_w: float, top_x: float, top_y: float) -> float:
+        """Draw from ``y`` downwards; returns where the next layer may begin."""
+        rows, channels, seen = self.matrix.shape
+        cell = self.cell
+        tall = channels * seen * cell
+        height = max(tall, rows * cell)
+        canvas.text(0, y, label, _NOTE + 1, bold=True)
+        y += 24
+        middle = y + height / 2
+        at = y + (height - rows * cell) / 2
+        for c in range(channels):
+            left = c * seen * cell
+            cells(canvas, self.matrix[:, c], left, at, cell, top_w, frame=True)
+            if channels > 1:
+                canvas.text(left + seen * cell / 2, at - 6, f"channel {c + 1}", 11, "muted", anchor="middle")
+                canvas.line((left, at), (left, at + rows * cell), "ink", width=1.4)
+        right = channels * seen * cell
+        self._bracket(canvas, 0, right, at, at + rows * cell)
+        canvas.brace((-10, at), (-10, at + rows * cell), f"{rows}", side=-1)
+        canvas.text(right + 22, middle + 5, "·", 20, anchor="middle", bold=True)
+        column = right + 44
+        cells(canvas, self.signal.reshape(-1, 1), column, y, cell, top_x, frame=True, wide=self._wide())
+        self._bracket(canvas, column, column + self._wide(), y, y + tall)
+        canvas.text(column + self._wide() / 2, y - 6, "x", 12, "muted", anchor="middle")
+        if channels > 1:
+            canvas.line((column, y + seen * cell), (column + self._wide(), y + seen * cell), "ink", width=1.4)
+        canvas.text(column + self._wide() + 24, middle + 5, "=", 16, anchor="middle", bold=True)
+        out = column + self._wide() + 48
+        cells(canvas, self.product.reshape(-1, 1), out, at, cell, top_y, frame=True, wide=self._wide())
+        self._bracket(canvas, out, out + self._wide(), at, at + rows * cell)
+        canvas.text(out + self._wide() / 2, at - 6, "y", 12, "muted", anchor="middle")
+        canvas.brace((0, at + rows * cell + 4), (right, at + rows * cell + 4), f"{channels * seen}")
+        return y + max(height, (height + rows * cell) / 2 + 22) + 42
+
+    def _wide(self) -> float:
+        return max(self.cell, min(44.0, 2 * self.cell))
+
+    @staticmethod
+    def _bracket(canvas: Canvas, left: float, right: float, top: float, bottom: float) -> None:
+        for x, step in ((left - 4, 5), (right + 4, -5)):
+            points = [(x + step, top - 3), (x, top - 3), (x, bottom + 3), (x + step, bottom + 3)]
+            canvas.polyline(points, "ink", width=1.4)
+
+
+def output_layers(y: Any, *, layers: int = 16, rows: int = 12) -> Picture:
+    """Figure 2: the result, m vectors of size n - k + 1 standing one behind the other.
+
+    Args:
+        y: output ``(m, n - k + 1)``, or one vector.
+        layers: how many vectors to draw.
+        rows: how many of their first entries to draw.
+    Returns:
+        A Picture of the layers, front to back, with their height and thickness.
+    Raises:
+        ShapeError: ``y`` has more than two dimensions or is empty.
+    """
+    out = _plane("output_layers", "y", y)
+    m, height = out.shape
+    shown, tall = min(m, layers), min(height, rows)
+    cell_w, cell_h, shift, gap = 44.0, 24.0, 9.0, 8.0
+    canvas = Canvas(f"{m} output vectors of size {height}")
+    canvas.text(0, 0, "The result of the convolution", _TITLE, bold=True)
+    line = f"thickness m = {m}: {m} {_plural(m, 'vector')} of size n − k + 1 = {height}"
+    canvas.text(0, 20, line, _NOTE, "muted")
+    top = 66.0 + shift * (shown - 1)
+    bound = _bound(out)
+    for j in reversed(range(shown)):  # the farthest first
+        left, start = 70 + j * (cell_w + gap), top - j * shift
+        bottom = start + tall * cell_h
+        canvas.rect(left, start, cell_w, tall * cell_h, "paper")
+        cells(canvas, out[j, :tall].reshape(-1, 1), left, start, cell_h, bound, frame=True, wide=cell_w)
+        canvas.rect(left, start, cell_w, tall * cell_h, "", "ink", stroke=1.3)
+        canvas.text(left + cell_w / 2, start - 6, str(j + 1), 11, "muted", anchor="middle")
+        if tall < height:
+            canvas.text(left + cell_w / 2, bottom + 16, "⋮", 14, "muted", anchor="middle")
+    low = top + tall * cell_h
+    canvas.brace((60, top), (60, low), f"{height}" if tall == height else f"{tall} of {height}", side=-1)
+    far = 70 + (shown - 1) * (cell_w + gap) + cell_w
+    canvas.line((70, low + 30), (far, low + 30 - shift * (shown - 1)), "muted", width=1.2)
+    canvas.arrow_head((far, low + 30 - shift * (shown - 1)), float(np.arctan2(-shift * (shown - 1), far - 70)), "muted")
+    canvas.text(70, low + 48, f"m = {m} {_plural(m, 'layer')}", _NOTE, "muted")
+    _notes(canvas, low + 70, _cuts((tall, height, "entries"), (shown, m, "layers")), bound)
+    return canvas.picture()
+
+
+def monophonic_signal(x: Any, sample_rate: float | None = None, *, samples: int = 20) -> Picture:
+    """Figure 3: a signal as a mapping from Omega = {1, 2, 3, ...} to R^c, as a wave and as numbers.
+
+    Args:
+        x: ``(n,)`` or ``(1, n)`` for mono, ``(2, n)`` for stereo, ``(C, n)`` in general.
+        sample_rate: samples per second; adds a time axis in seconds.
+        samples: how many samples to show as numbers, around the loudest one.
+    Returns:
+        A Picture: above the whole wave, below some samples with their numbers.
+    Raises:
+        ShapeError: more than two dimensions, or empty.
+    """
+    signal = _plane("monophonic_signal", "x", x)
+    channels, n = signal.shape
+    kind = {1: "monophonic", 2: "stereophonic"}.get(channels, f"{channels} channels")
+    canvas = Canvas(f"A {kind} signal of {n} samples")
+    canvas.text(0, 0, f"A signal is a mapping  x : Ω → ℝ{_superscript(channels)}", _TITLE, bold=True)
+    rate = f", {show(sample_rate)} samples per second, {show(n / sample_rate)} s" if sample_rate else ""
+    dots = "…, " if n > 4 else ""
+    domain = ", ".join(map(str, range(1, min(n, 3) + 1)))
+    domain += f", {dots}{n}" if n > 3 else ""
+    canvas.text(0, 20, f"Ω = {{{domain}}},  c = {channels} ({kind}){rate}", _NOTE, "muted")
+    loud = int(np.argmax(np.abs(np.nan_to_num(signal)).max(axis=0)))
+    seen = min(samples, n)
+    start = int(np.clip(loud - seen // 2, 0, n - seen))
+    bound, y, width = _bound(signal), 44.0, _ROOM - 60
+    for c in range(channels):
+        if n > seen:
+            draw_envelope(canvas, signal[c], 44, y, width, 84, bound, series_colour(c))
+            left, right = 44 + width * start / n, 44 + width * (start + seen) / n
+            canvas.rect(left, y, max(right - left, 2), 84, "mark", "mark", opacity=0.25)
+        if channels > 1:
+            canvas.text(36, y + 46, _channel_name(c, channels), 11, "muted", anchor="end")
+        y += 92 if n > seen else 0
+    if n > seen:
+        _domain_axis(canvas, 44, y, width, n, sample_rate)
+        y += 50
+    stem = width / seen
+    for c in range(channels):
+        y = _stems(canvas, signal[c, start : start + seen], 44, y, stem, bound, series_colour(c))
+    for i in range(seen):
+        canvas.text(44 + (i + 0.5) * stem, y + 10, str(start + i + 1), 11, "muted", anchor="middle")
+    canvas.text(36, y + 10, "Ω", 12, "muted", anchor="end")
+    canvas.cover(44 + width, y)
+    _notes(canvas, y + 36, _cuts((seen, n, "samples")) + ([f"starting at {start + 1}"] if seen < n else []), bound)
+    return canvas.picture()
+
+
+def scalar_products(
+    x: Any, w: Any, y: Any, position: int = 0, *, bias: Any = None, kernels: int = 4, samples: int | None = None
+) -> Picture:
+    """Figure 4: at one place of the signal, the scalar product with each kernel gives one entry per layer.
+
+    Args:
+        x: signal ``(C, n)`` or ``(n,)``.
+        w: kernels ``(m, C, k)``, ``(C, k)`` or ``(k,)``.
+        y: the layer's output ``(m, n - k + 1)`` (stride 1, no padding), or one vector.
+        position: which output entry, from 0; the picture counts from 1, as Omega does.
+        bias: ``(m,)``; where it is left out it is what ``y`` has above the scalar products.
+        kernels: how many kernels to draw.
+        samples: how many samples of the signal to draw.
+    Returns:
+        A Picture: the window on the signal, and for each kernel its entries, the products and their sum.
+    Raises:
+        ShapeError: sizes that do not fit together.
+        ValueError: ``y`` is not the convolution of x with w plus a constant per kernel.
+        IndexError: there is no such position.
+    """
+    signal, bank = _signal_and_kernels("scalar_products", x, w)
+    out = _plane("scalar_products", "y", y)
+    (m, channels, k), n = bank.shape, signal.shape[1]
+    if out.shape != (m, n - k + 1):
+        raise ShapeError(f"scalar_products: y must be (m, n - k + 1) = ({m}, {n - k + 1}), got {tuple(out.shape)}")
+    if not 0 <= position < n - k + 1:
+        raise IndexError(f"scalar_products: position must be in 0..{n - k}, got {position}")
+    offsets = _bias_of(out, convolve_by_definition(signal, bank), bias)
+    canvas = Canvas(f"Scalar products of {m} kernels with the window at {position + 1}")
+    canvas.text(0, 0, "Layer by layer scalar product", _TITLE, bold=True)
+    sub = f"window {position + 1}…{position + k} of the signal gives entry {position + 1} of each of the {m} {_plural(m, 'layer')}"
+    canvas.text(0, 20, sub, _NOTE, "muted")
+    seen_channels, seen_k = min(channels, 3), min(k, 12)
+    seen = min(n, samples if samples is not None else max(18, seen_k + 6))
+    if k > seen:
+        seen = min(n, k)
+    start = int(np.clip(position - (seen - k) // 2, 0, n - seen))
+    bottom = _windowed(canvas, signal[:seen_channels], start, seen, position, k)
+    y_at = bottom + 40
+    for j in range(min(m, kernels)):
+        row = _Product(signal, bank[j], out[j], position, float(offsets[j]), seen_channels, seen_k)
+        y_at = row.draw(canvas, y_at, j, _bound(signal), _bound(bank), _bound(out))
+    cuts = _cuts((seen, n, "samples"), (seen_channels, channels, "channels"), (min(m, kernels), m, "kernels"))
+    hidden = seen_k < k or seen_channels < channels
+    _notes(canvas, y_at, [*cuts, "sums run over the hidden products too"] if hidden else cuts)
+    return canvas.picture()
+
+
+def _windowed(canvas: Canvas, signal: Array, start: int, seen: int, position: int, k: int) -> float:
+    """The signal as cells with the window marked; returns its lower edge."""
+    cell = float(np.clip((_ROOM - 60) / seen, 4, 46))
+    left, y, high = 44.0, 58.0, 26.0
+    for i in range(start, start + seen):
+        inside = position <= i < position + k
+        if cell >= 18 or i in (position, position + k - 1):
+            colour = "mark" if inside else "muted"
+            canvas.text(left + (i - start + 0.5) * cell, y - 6, str(i + 1), 11, colour, anchor="middle", bold=inside)
+    canvas.text(left - 8, y - 6, "Ω", 12, "muted", anchor="end")
+    for c, row in enumerate(signal):
+        cells(canvas, row[None, start : start + seen], left, y, high, _bound(signal), frame=True, wide=cell)
+        label = "x" if len(signal) == 1 else f"x{_subscript(c + 1)}"
+        canvas.text(left - 8, y + 18, label, 13, anchor="end", bold=True)
+        y += high
+    edge = left + (position - start) * cell
+    canvas.rect(edge, 58, k * cell, y - 58, "", "mark", stroke=3, radius=2)
+    return y
+
+
+class _Product:
+    """One kernel of figure 4: kernel, times window, the products, and what they add up to."""
+
+    def __init__(
+        self, signal: Array, kernel: Array, out: Array, position: int, bias: float, channels: int, width: int
+    ) -> None:
+        k = kernel.shape[1]
+        window = signal[:, position : position + k]
+        self.products = window * kernel
+        self.total = float(self.products.sum())
+        self.kernel, self.window, self.bias = kernel, window, bias
+        self.entry, self.position = float(out[position]), position
+        self.channels, self.width, self.hidden = channels, width, k > width
+
+    def draw(self, canvas: Canvas, y: float, j: int, top_x: float, top_w: float, top_y: float) -> float:
+        """Draw from ``y`` downwards; returns where the next kernel may begin."""
+        wide = float(np.clip((_ROOM - 300) / (3 * self.width), 10, 46))
+        high, block = 26.0, wide * self.width
+        tall = high * self.channels
+        middle = y + tall / 2 + 5
+        canvas.text(-2, middle - (8 if self.channels > 1 else 0), f"kernel {j + 1}", 12, bold=True)
+        if self.channels > 1:
+            canvas.text(-2, middle + 8, f"{self.channels} channels", 10.5, "muted")
+        x = 76.0
+        tables = ((self.kernel, top_w, "kernel"), (self.window, top_x, "window"), (self.products, top_w * top_x, "products"))
+        for place, (table, bound, name) in enumerate(tables):
+            shown = table[: self.channels, : self.width]
+            cells(canvas, shown, x, y, high, bound, frame=True, wide=wide)
+            line = "mark" if name == "window" else "ink"
+            canvas.rect(x, y, block, tall, "", line, stroke=2.4 if name == "window" else 1.3)
+            if j == 0:
+                canvas.text(x + block / 2, y - 7, name, 11, "muted", anchor="middle")
+            x += block
+            if self.hidden:
+                canvas.text(x + 3, middle, "…", 13, "muted")
+                x += 14
+            if place < 2:
+                canvas.text(x + 14, middle, "×" if place == 0 else "=", 15, anchor="middle")
+                x += 28
+        words = f"Σ = {show(self.total)}"
+        if self.bias:
+            words += f"  {'+' if self.bias > 0 else '−'} bias {show(abs(self.bias))}"
+        canvas.text(x + 10, middle, words, 12.5, mono=True)
+        x += 10 + text_width(words, 12.5, mono=True) + 8
+        canvas.text(x, middle, "=", 15)
+        x += 18
+        cells(canvas, np.array([[self.entry]]), x, middle - 18, high, top_y, frame=True, wide=56)
+        canvas.rect(x, middle - 18, 56, high, "", "ink", stroke=1.3)
+        canvas.text(x + 62, middle, f"y{_subscript(j + 1)}[{self.position + 1}]", 13, bold=True)
+        return y + tall + 22
+
+
+def _bias_of(out: Array, products: Array, bias: Any) -> Array:
+    """The constant by which each output layer exceeds the scalar products."""
+    scale = max(float(np.abs(out).max()), float(np.abs(products).max()), 1e-30)
+    rest = out - products
+    found = rest.mean(axis=1) if bias is None else np.broadcast_to(as_real(bias).reshape(-1), (len(out),))
+    if float(np.abs(rest - found[:, None]).max()) > 1e-3 * scale:
+        raise ValueError(
+            "scalar_products: y is not the convolution of x with w plus one constant per kernel "
+            "(stride 1, no padding); pass the output of the same layer for the same signal"
+        )
+    return np.where(np.abs(found) <= 1e-6 * scale, 0.0, found) if bias is None else found
+
+
+def convolve_by_definition(signal: Array, kernels: Array) -> Array:
+    """The scalar product of every window with every kernel, summed over the channels.
+
+    Args:
+        signal: ``(C, n)``.
+        kernels: ``(m, C, k)``.
+    Returns:
+        ``(m, n - k + 1)``.
+    Example:
+        >>> convolve_by_definition(np.array([[1.0, 2.0, 4.0]]), np.array([[[1.0, 10.0]]]))
+        array([[21., 42.]])
+    """
+    windows = np.lib.stride_tricks.sliding_window_view(signal, kernels.shape[2], axis=1)
+    return np.einsum("cpk,mck->mp", windows, kernels)
+
+
+# --- shared pieces ------------------------------------------------------------------------------------
+
+
+def cells(
+    canvas: Canvas,
+    table: Array,
+    x: float,
+    y: float,
+    high: float,
+    bound: float,
+    *,
+    frame: bool = False,
+    wide: float | None = None,
+) -> None:
+    """A table of coloured cells, blue below zero, red above; numbers where they fit; NaN is an empty cell.
+
+    Args:
+        canvas: where to draw.
+        table: ``(rows, columns)``.
+        x: left edge.
+        y: top edge.
+        high: height of a cell.
+        bound: the magnitude that gets the full colour.
+        frame: draw cell borders.
+        wide: width of a cell, by default its height.
+    """
+    wide = high if wide is None else wide
+    rows, columns = table.shape
+    if rows * columns > _MAX_CELLS:
+        canvas.image(x, y, columns * wide, rows * high, png_uri(signed_pixels(table, bound)))
+        canvas.rect(x, y, columns * wide, rows * high, "", "rule")
+        return
+    size = min(12.0, high * 0.52)
+    for i in range(rows):
+        for j in range(columns):
+            value = float(table[i, j])
+            left, top = x + j * wide, y + i * high
+            if np.isnan(value):
+                if frame:
+                    canvas.rect(left, top, wide, high, "", "faint")
+                continue
+            share = min(1.0, abs(value) / bound) if bound > 0 else 0.0
+            canvas.rect(
+                left, top, wide, high, "neg" if value < 0 else "pos", "rule" if frame and wide > 5 else "",
+                opacity=round(share, 2), tip=show(value, 6),
+            )  # fmt: skip
+            text = _fitting(value, size, wide - 4)
+            if text:
+                colour = "white" if share > _WHITE_FROM else "ink"
+                canvas.text(left + wide / 2, top + high / 2 + 0.36 * size, text, size, colour, anchor="middle", mono=True)
+
+
+def _fitting(value: float, size: float, room: float) -> str:
+    """The number with as many digits as fit, or nothing."""
+    if size < 7:
+        return ""
+    for digits in (3, 2, 1):
+        text = show(value, digits)
+        for form in (text, text.replace("0.", ".", 1) if abs(value) < 1 else text):
+            if text_width(form, size, mono=True) <= room:
+                return form
+    return ""
+
+
+def _stems(canvas: Canvas, values: Array, x: float, y: float, step: float, bound: float, colour: str) -> float:
+    """Samples as stems with their numbers in cells below; returns the lower edge."""
+    half = 40.0
+    zero = y + half
+    canvas.line((x, zero), (x + step * len(values), zero), "rule")
+    for i, value in enumerate(values):
+        at = x + (i + 0.5) * step
+        if np.isfinite(value):
+            tip = zero - half * 0.92 * (float(value) / bound if bound > 0 else 0.0)
+            canvas.line((at, zero), (at, tip), colour, width=1.6)
+            canvas.circle(at, tip, 3.2, colour)
+    cells(canvas, values[None], x, y + 2 * half + 6, 26, bound, frame=True, wide=step)
+    return y + 2 * half + 6 + 26 + 8
+
+
+def _domain_axis(canvas: Canvas, x: float, y: float, width: float, n: int, sample_rate: float | None) -> None:
+    """1 ... n below a wave, and seconds where the rate is known."""
+    canvas.line((x, y), (x + width, y), "rule")
+    ticks = np.unique(np.linspace(1, n, 6).round().astype(int))
+    for tick in ticks:
+        at = x + width * (tick - 0.5) / n
+        canvas.line((at, y), (at, y + 4), "muted")
+        seconds = f"  {(tick - 1) / sample_rate:.3g} s" if sample_rate else ""
+        anchor = "middle" if 1 < tick < n else ("start" if tick == 1 else "end")
+        canvas.text(at, y + 17, f"{tick}{seconds}", 11, "muted", anchor=anchor)
+    canvas.text(x - 8, y + 17, "Ω", 12, "muted", anchor="end")
+
+
+def _signal_and_kernels(who: str, x: Any, w: Any) -> tuple[Array, Array]:
+    signal = _plane(who, "x", x)
+    bank = as_real(w)
+    if bank.ndim not in (1, 2, 3) or bank.size == 0:
+        raise ShapeError(f"{who}: w must be (m, C, k), (C, k) or (k,) and not empty, got {tuple(bank.shape)}")
+    bank = bank.reshape((1,) * (3 - bank.ndim) + bank.shape)
+    if bank.shape[1] != signal.shape[0]:
+        raise ShapeError(
+            f"{who}: the kernels have {bank.shape[1]} channels (w is {shape_text(bank.shape)}), "
+            f"the signal has {signal.shape[0]} (x is {shape_text(signal.shape)})"
+        )
+    if bank.shape[2] > signal.shape[1]:
+        raise ShapeError(f"{who}: kernel of size {bank.shape[2]} on a signal of {signal.shape[1]} samples")
+    return signal, bank
+
+
+def _plane(who: str, name: str, value: Any) -> Array:
+    out = as_real(value)
+    if out.ndim == 3 and out.shape[0] == 1:  # a batch of one
+        out = out[0]
+    if out.ndim not in (1, 2) or out.size == 0:
+        raise ShapeError(f"{who}: {name} must be (channels, samples) or (samples,) and not empty, got {tuple(out.shape)}")
+    return out.reshape(-1, out.shape[-1])
+
+
+def _bound(values: Array) -> float:
+    finite = np.abs(values[np.isfinite(values)])
+    return float(finite.max()) if finite.size else 0.0
+
+
+def _cuts(*parts: tuple[int, int, str]) -> list[str]:
+    return [f"{seen} of {total} {what}" for seen, total, what in parts if seen < total]
+
+
+def _notes(canvas: Canvas, y: float, cuts: list[str], bound: float | None = None) -> None:
+    """The last line: the colour key and what part is drawn."""
+    canvas.rect(0, y - 10, 13, 13, "neg")
+    canvas.text(18, y, "negative", 11, "muted")
+    canvas.rect(82, y - 10, 13, 13, "pos")
+    canvas.text(100, y, "positive", 11, "muted")
+    text = "Drawn: " + ", ".join(cuts) + "." if cuts else ""
+    if bound is not None:
+        text = f"Full colour at ±{show(bound)}. {text}"
+    canvas.text(164, y, text, 11, "muted")
+
+
+def _plural(count: int, word: str) -> str:
+    return word if count == 1 else word + "s"
+
+
+def _channel_name(c: int, channels: int) -> str:
+    return ("left", "right")[c] if channels == 2 else f"{c + 1}"
+
+
+def _superscript(number: int) -> str:
+    return "" if number == 1 else str(number).translate(str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹"))
+
+
+def _subscript(number: int) -> str:
+    return str(number).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
