@@ -43,6 +43,26 @@ def nice_ticks(low: float, high: float, count: int = 6) -> list[float]:
     return [round(i * step, digits) + 0.0 for i in range(first, last + 1)]
 
 
+def _tick_texts(ticks: Sequence[float]) -> list[str]:
+    """Ticks with equally many decimals: 0.90 beside 0.95."""
+    texts = [show(tick, 6) for tick in ticks]
+    if any("e" in text for text in texts):
+        return texts
+    decimals = max(len(text.partition(".")[2]) for text in texts)
+    return [f"{tick:.{decimals}f}" for tick in ticks]
+
+
+def _snapped(low: float, high: float) -> tuple[float, float]:
+    """Bounds moved out to the next tick."""
+    ticks = nice_ticks(low, high)
+    step = ticks[1] - ticks[0] if len(ticks) > 1 else 0.0
+    if step <= 0:
+        return low, high
+    below = ticks[0] - step if low < ticks[0] - 1e-6 * step else ticks[0]
+    above = ticks[-1] + step if high > ticks[-1] + 1e-6 * step else ticks[-1]
+    return below, above
+
+
 def _range(values: Array, *, zero: bool = False) -> tuple[float, float]:
     """Bounds of the finite values with a little air; never of zero width."""
     finite = values[np.isfinite(values)]
@@ -58,7 +78,9 @@ def _range(values: Array, *, zero: bool = False) -> tuple[float, float]:
 class _Axes:
     """A plotting area with ticks, labels and the map from data to pixels."""
 
-    def __init__(self, canvas: Canvas, xs: tuple[float, float], ys: tuple[float, float], width: float, height: float) -> None:
+    def __init__(
+        self, canvas: Canvas, xs: tuple[float, float], ys: tuple[float, float], width: float, height: float
+    ) -> None:
         self.canvas, self.xs, self.ys, self.width, self.height = canvas, xs, ys, width, height
 
     def at(self, x: float, y: float) -> Point:
@@ -69,15 +91,17 @@ class _Axes:
     def draw(self, xlabel: str, ylabel: str, *, x_ticks: bool = True) -> None:
         canvas = self.canvas
         widest = 0.0
-        for tick in nice_ticks(*self.ys):
+        ticks = nice_ticks(*self.ys)
+        for tick, text in zip(ticks, _tick_texts(ticks), strict=True):
             _, y = self.at(self.xs[0], tick)
             canvas.line((0, y), (self.width, y), "faint")
-            canvas.text(-8, y + 4, show(tick), _LABEL, "muted", anchor="end")
-            widest = max(widest, text_width(show(tick), _LABEL))
-        for tick in nice_ticks(*self.xs, count=8) if x_ticks else []:
+            canvas.text(-8, y + 4, text, _LABEL, "muted", anchor="end")
+            widest = max(widest, text_width(text, _LABEL))
+        ticks = nice_ticks(*self.xs, count=8) if x_ticks else []
+        for tick, text in zip(ticks, _tick_texts(ticks) if ticks else [], strict=True):
             x, _ = self.at(tick, self.ys[0])
             canvas.line((x, self.height), (x, self.height + 4), "muted")
-            canvas.text(x, self.height + 18, show(tick), _LABEL, "muted", anchor="middle")
+            canvas.text(x, self.height + 18, text, _LABEL, "muted", anchor="middle")
         canvas.line((0, self.height), (self.width, self.height), "muted")
         canvas.cover(0, 0, self.width, self.height)
         if xlabel:
@@ -92,7 +116,12 @@ def _title(canvas: Canvas, title: str, y: float) -> None:
 
 
 def line_chart(
-    series: Mapping[str, tuple[Any, Any]], xlabel: str = "", ylabel: str = "", *, title: str = "", height: float = 260.0
+    series: Mapping[str, tuple[Any, Any]],
+    xlabel: str = "",
+    ylabel: str = "",
+    *,
+    title: str = "",
+    height: float = 260.0,
 ) -> Picture:
     """Curves over one pair of axes, with a legend.
 
@@ -113,7 +142,7 @@ def line_chart(
             raise ShapeError(f"line_chart: {name!r} has {len(xs)} xs and {len(ys)} ys")
     nothing = np.zeros(0)
     x_range = _range(np.concatenate([xs for xs, _ in curves.values()] or [nothing]))
-    y_range = _range(np.concatenate([ys for _, ys in curves.values()] or [nothing]))
+    y_range = _snapped(*_range(np.concatenate([ys for _, ys in curves.values()] or [nothing])))
     canvas = Canvas(title or f"{ylabel} over {xlabel}")
     axes = _Axes(canvas, x_range, y_range, _WIDTH, height)
     axes.draw(xlabel, ylabel)
@@ -228,13 +257,13 @@ def waveform(x: Any, sample_rate: float | None = None, title: str = "", *, heigh
         return canvas.picture()
     finite = np.abs(signal[np.isfinite(signal)])
     bound = float(finite.max()) if finite.size else 0.0
-    full = height * channels + 10 * (channels - 1)
+    full = height * channels + 18 * (channels - 1)
     for c in range(channels):
-        top = c * (height + 10)
+        top = c * (height + 18)
         draw_envelope(canvas, signal[c], 0, top, _WIDTH, height, bound, series_colour(c))
-        for value, y in ((bound, top + 4), (0.0, top + height / 2 + 4), (-bound, top + height + 4)):
-            if bound > 0 or value == 0 and y == top + height / 2 + 4:
-                canvas.text(-8, y, show(value, 2), _LABEL, "muted", anchor="end")
+        for share in (1, 0, -1) if bound > 0 else (0,):
+            y = top + (1 - share) * height / 2 + 4
+            canvas.text(-8, y, show(share * bound, 2), _LABEL, "muted", anchor="end")
         if channels > 1:
             name = ("left", "right")[c] if channels == 2 else f"channel {c + 1}"
             canvas.text(_WIDTH - 4, top + 11, name, _LABEL, "muted", anchor="end")
@@ -243,7 +272,9 @@ def waveform(x: Any, sample_rate: float | None = None, title: str = "", *, heigh
         at = _WIDTH * (tick - low) / (high - low)
         canvas.line((at, full + 2), (at, full + 6), "muted")
         canvas.text(at, full + 20, show(tick), _LABEL, "muted", anchor="middle")
-    canvas.text(_WIDTH / 2, full + 38, "time in seconds" if sample_rate else "sample", 12, "muted", anchor="middle")
+    canvas.text(
+        _WIDTH / 2, full + 38, "time in seconds" if sample_rate else "sample", 12, "muted", anchor="middle"
+    )
     _title(canvas, title, -14)
     return canvas.picture()
 
@@ -269,12 +300,16 @@ def spectrum(x: Any, sample_rate: float, title: str = "", *, height: float = 220
     top = power.max()
     level = 10 * np.log10(np.maximum(power / top, 1e-10)) if top > 0 else np.full_like(power, -100.0)
     frequency = np.fft.rfftfreq(size, 1 / sample_rate)
-    names = {1: ["level"], 2: ["left", "right"]}.get(len(level), [f"channel {c + 1}" for c in range(len(level))])
+    names = {1: ["level"], 2: ["left", "right"]}.get(
+        len(level), [f"channel {c + 1}" for c in range(len(level))]
+    )
     curves = {name: (frequency, row) for name, row in zip(names, level, strict=True)}
     return line_chart(curves, "frequency in Hz", "dB below the strongest", title=title, height=height)
 
 
-def bar_chart(values: Mapping[str, float], ylabel: str = "", *, title: str = "", height: float = 220.0) -> Picture:
+def bar_chart(
+    values: Mapping[str, float], ylabel: str = "", *, title: str = "", height: float = 220.0
+) -> Picture:
     """One bar per name, with its number.
 
     Args:
@@ -298,7 +333,15 @@ def bar_chart(values: Mapping[str, float], ylabel: str = "", *, title: str = "",
         x = place * slot
         turned = text_width(name, _LABEL) > slot - 6
         if turned:
-            canvas.text(x + slot / 2 + 4, height + 12, clip_text(name, _LABEL, 140), _LABEL, "ink", anchor="end", turn=-50)
+            canvas.text(
+                x + slot / 2 + 4,
+                height + 12,
+                clip_text(name, _LABEL, 140),
+                _LABEL,
+                "ink",
+                anchor="end",
+                turn=-50,
+            )
             canvas.cover(x, height, 0, 0.8 * min(140.0, text_width(name, _LABEL)) + 14)
         else:
             canvas.text(x + slot / 2, height + 17, name, _LABEL, "ink", anchor="middle")
@@ -307,13 +350,20 @@ def bar_chart(values: Mapping[str, float], ylabel: str = "", *, title: str = "",
             continue
         _, tip = axes.at(0, float(value))
         canvas.rect(x + slot * 0.18, min(zero, tip), slot * 0.64, abs(zero - tip), series_colour(0), radius=2)
-        canvas.text(x + slot / 2, tip - 5 if value >= 0 else tip + 14, show(float(value)), _LABEL, anchor="middle")
+        canvas.text(
+            x + slot / 2, tip - 5 if value >= 0 else tip + 14, show(float(value)), _LABEL, anchor="middle"
+        )
     _title(canvas, title, -16)
     return canvas.picture()
 
 
 def image_grid(
-    images: Any, labels: Sequence[object] | None = None, *, title: str = "", columns: int | None = None, size: float = 72.0
+    images: Any,
+    labels: Sequence[object] | None = None,
+    *,
+    title: str = "",
+    columns: int | None = None,
+    size: float = 72.0,
 ) -> Picture:
     """Small images side by side: digits, photographs, kernels.
 
@@ -364,7 +414,9 @@ def _plain_image(image: Array) -> Array:
     elif plain.ndim == 3 and plain.shape[0] == 3:
         plain = plain.transpose(1, 2, 0)
     if (plain.ndim != 2 and plain.shape[2:] != (3,)) or plain.ndim > 3 or plain.size == 0:
-        raise ShapeError(f"image_grid: an image must be (H, W), (1, H, W) or (3, H, W), got {tuple(image.shape)}")
+        raise ShapeError(
+            f"image_grid: an image must be (H, W), (1, H, W) or (3, H, W), got {tuple(image.shape)}"
+        )
     return plain
 
 

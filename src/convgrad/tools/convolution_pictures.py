@@ -7,6 +7,7 @@ Every number in a picture is taken from the arrays given, or computed from them 
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ _ROOM = 900.0  # pixels: about the width of a page
 _TITLE = 15.0
 _NOTE = 12.0
 _MAX_CELLS = 3000  # more cells than this become one image
+_BARE = re.compile(r"^(-?)0\.")
 _WHITE_FROM = 0.68  # share of the full colour from which white text reads better than dark
 
 
@@ -43,74 +45,85 @@ def stacked_kernels(w: Any, x: Any, *, samples: int | None = None, kernels: int 
     m, channels, k = bank.shape
     n = signal.shape[1]
     seen_channels = min(channels, 2)
-    wanted = samples if samples is not None else max(10 if channels == 1 else 7, k + 4)
-    seen = min(n, max(wanted, k))
+    seen = min(n, max(samples if samples is not None else max(10 - 3 * (channels > 1), k + 3), k))
     rows = seen - k + 1
-    cell = float(np.clip((_ROOM - 190) / (seen_channels * seen + 3), 3, 34))
+    wide = float(np.clip((_ROOM - 130 * seen_channels - 60) / (seen_channels * (seen + 1) + 1), 3, 42))
     products = convolve_by_definition(signal, bank)
     canvas = Canvas(f"{m} kernels of size {k}, stacked and shifted over a signal of {n} samples")
     canvas.text(0, 0, "Kernels stacked and shifted", _TITLE, bold=True)
     line = f"{m} {_plural(m, 'layer')} of height n − k + 1 = {n} − {k} + 1 = {n - k + 1}"
-    canvas.text(0, 20, f"n = {n} samples, c = {channels} {_plural(channels, 'channel')}, kernel size k = {k}: {line}", _NOTE, "muted")
+    canvas.text(
+        0,
+        20,
+        f"n = {n} samples, c = {channels} {_plural(channels, 'channel')}, kernel size k = {k}: {line}",
+        _NOTE,
+        "muted",
+    )
     y = 58.0
     for j in range(min(m, kernels)):
-        matrix = np.full((rows, seen_channels, seen), np.nan)
+        matrix = np.full((seen_channels, rows, seen), np.nan)
         for i in range(rows):
-            matrix[i, :, i : i + k] = bank[j, :seen_channels]
-        layer = _Layer(matrix, signal[:seen_channels, :seen], products[j, :rows], cell)
-        y = layer.draw(canvas, y, f"layer {j + 1} of {m}", _bound(bank), _bound(signal), _bound(products))
-    _notes(canvas, y - 6, _cuts((seen, n, "samples"), (seen_channels, channels, "channels"), (min(m, kernels), m, "kernels")))
+            matrix[:, i, i : i + k] = bank[j, :seen_channels]
+        layer = _Layer(matrix, signal[:seen_channels, :seen], products[j, :rows], wide)
+        y = layer.draw(
+            canvas, y, f"layer {j + 1} of {m}", (_bound(bank), _bound(signal), _bound(products)), channels
+        )
+    _notes(
+        canvas,
+        y - 6,
+        _cuts((seen, n, "samples"), (seen_channels, channels, "channels"), (min(m, kernels), m, "kernels")),
+    )
     return canvas.picture()
 
 
 class _Layer:
-    """One row of figure 1: a banded matrix, the signal beside it, and their product."""
+    """One row of figure 1: for each channel a banded matrix times the signal; their sum is the output."""
 
-    def __init__(self, matrix: Array, signal: Array, product: Array, cell: float) -> None:
-        self.matrix, self.signal, self.product, self.cell = matrix, signal, product, cell
+    def __init__(self, matrix: Array, signal: Array, product: Array, wide: float) -> None:
+        self.matrix, self.signal, self.product = matrix, signal, product
+        self.wide, self.high = wide, min(26.0, max(0.7 * wide, 3.0))
 
-    def draw(self, canvas: Canvas, y: float, label: str, top_w: float, top_x: float, top_y: float) -> float:
+    def draw(
+        self, canvas: Canvas, y: float, label: str, bounds: tuple[float, float, float], total: int
+    ) -> float:
         """Draw from ``y`` downwards; returns where the next layer may begin."""
-        rows, channels, seen = self.matrix.shape
-        cell = self.cell
-        tall = channels * seen * cell
-        height = max(tall, rows * cell)
+        channels, rows, seen = self.matrix.shape
         canvas.text(0, y, label, _NOTE + 1, bold=True)
-        y += 24
-        middle = y + height / 2
-        at = y + (height - rows * cell) / 2
+        y += 28
+        tall = seen * self.high
+        at = y + (tall - rows * self.high) / 2
+        middle = y + tall / 2 + 5
+        canvas.brace((-10, at), (-10, at + rows * self.high), str(rows), side=-1)
+        x = 0.0
         for c in range(channels):
-            left = c * seen * cell
-            cells(canvas, self.matrix[:, c], left, at, cell, top_w, frame=True)
-            if channels > 1:
-                canvas.text(left + seen * cell / 2, at - 6, f"channel {c + 1}", 11, "muted", anchor="middle")
-                canvas.line((left, at), (left, at + rows * cell), "ink", width=1.4)
-        right = channels * seen * cell
-        self._bracket(canvas, 0, right, at, at + rows * cell)
-        canvas.brace((-10, at), (-10, at + rows * cell), f"{rows}", side=-1)
-        canvas.text(right + 22, middle + 5, "·", 20, anchor="middle", bold=True)
-        column = right + 44
-        cells(canvas, self.signal.reshape(-1, 1), column, y, cell, top_x, frame=True, wide=self._wide())
-        self._bracket(canvas, column, column + self._wide(), y, y + tall)
-        canvas.text(column + self._wide() / 2, y - 6, "x", 12, "muted", anchor="middle")
-        if channels > 1:
-            canvas.line((column, y + seen * cell), (column + self._wide(), y + seen * cell), "ink", width=1.4)
-        canvas.text(column + self._wide() + 24, middle + 5, "=", 16, anchor="middle", bold=True)
-        out = column + self._wide() + 48
-        cells(canvas, self.product.reshape(-1, 1), out, at, cell, top_y, frame=True, wide=self._wide())
-        self._bracket(canvas, out, out + self._wide(), at, at + rows * cell)
-        canvas.text(out + self._wide() / 2, at - 6, "y", 12, "muted", anchor="middle")
-        canvas.brace((0, at + rows * cell + 4), (right, at + rows * cell + 4), f"{channels * seen}")
-        return y + max(height, (height + rows * cell) / 2 + 22) + 42
+            name = "x" if total == 1 else f"x{_subscript(c + 1)}"
+            right = self._table(
+                canvas, self.matrix[c], x, at, bounds[0], "" if total == 1 else f"kernel, channel {c + 1}"
+            )
+            canvas.brace((x, at + rows * self.high + 5), (right, at + rows * self.high + 5), str(seen))
+            canvas.text(right + 18, middle, "·", 20, anchor="middle", bold=True)
+            x = self._table(canvas, self.signal[c][:, None], right + 36, y, bounds[1], name)
+            last = c == channels - 1
+            canvas.text(
+                x + 22, middle, "=" if last and total == channels else "+", 16, anchor="middle", bold=True
+            )
+            x += 44
+        if total > channels:
+            canvas.text(x, middle, "…  =", 16, bold=True)
+            x += 54
+        self._table(canvas, self.product[:, None], x, at, bounds[2], "y")
+        return y + max(tall, (tall + rows * self.high) / 2 + 24) + 40
 
-    def _wide(self) -> float:
-        return max(self.cell, min(44.0, 2 * self.cell))
-
-    @staticmethod
-    def _bracket(canvas: Canvas, left: float, right: float, top: float, bottom: float) -> None:
-        for x, step in ((left - 4, 5), (right + 4, -5)):
-            points = [(x + step, top - 3), (x, top - 3), (x, bottom + 3), (x + step, bottom + 3)]
+    def _table(self, canvas: Canvas, table: Array, x: float, y: float, bound: float, name: str) -> float:
+        """A bracketed table with its name above; returns its right edge."""
+        wide = self.wide if table.shape[1] > 1 else max(self.wide, 30.0)
+        right, bottom = x + table.shape[1] * wide, y + table.shape[0] * self.high
+        cells(canvas, table, x, y, self.high, bound, frame=True, wide=wide)
+        for edge, step in ((x - 4, 5), (right + 4, -5)):
+            points = [(edge + step, y - 3), (edge, y - 3), (edge, bottom + 3), (edge + step, bottom + 3)]
             canvas.polyline(points, "ink", width=1.4)
+        canvas.text((x + right) / 2, y - 9, name, 12, "muted", anchor="middle")
+        return right
 
 
 def output_layers(y: Any, *, layers: int = 16, rows: int = 12) -> Picture:
@@ -148,7 +161,9 @@ def output_layers(y: Any, *, layers: int = 16, rows: int = 12) -> Picture:
     canvas.brace((60, top), (60, low), f"{height}" if tall == height else f"{tall} of {height}", side=-1)
     far = 70 + (shown - 1) * (cell_w + gap) + cell_w
     canvas.line((70, low + 30), (far, low + 30 - shift * (shown - 1)), "muted", width=1.2)
-    canvas.arrow_head((far, low + 30 - shift * (shown - 1)), float(np.arctan2(-shift * (shown - 1), far - 70)), "muted")
+    canvas.arrow_head(
+        (far, low + 30 - shift * (shown - 1)), float(np.arctan2(-shift * (shown - 1), far - 70)), "muted"
+    )
     canvas.text(70, low + 48, f"m = {m} {_plural(m, 'layer')}", _NOTE, "muted")
     _notes(canvas, low + 70, _cuts((tall, height, "entries"), (shown, m, "layers")), bound)
     return canvas.picture()
@@ -190,7 +205,7 @@ def monophonic_signal(x: Any, sample_rate: float | None = None, *, samples: int 
         y += 92 if n > seen else 0
     if n > seen:
         _domain_axis(canvas, 44, y, width, n, sample_rate)
-        y += 50
+        y += 60
     stem = width / seen
     for c in range(channels):
         y = _stems(canvas, signal[c, start : start + seen], 44, y, stem, bound, series_colour(c))
@@ -198,12 +213,24 @@ def monophonic_signal(x: Any, sample_rate: float | None = None, *, samples: int 
         canvas.text(44 + (i + 0.5) * stem, y + 10, str(start + i + 1), 11, "muted", anchor="middle")
     canvas.text(36, y + 10, "Ω", 12, "muted", anchor="end")
     canvas.cover(44 + width, y)
-    _notes(canvas, y + 36, _cuts((seen, n, "samples")) + ([f"starting at {start + 1}"] if seen < n else []), bound)
+    _notes(
+        canvas,
+        y + 36,
+        _cuts((seen, n, "samples")) + ([f"starting at {start + 1}"] if seen < n else []),
+        bound,
+    )
     return canvas.picture()
 
 
 def scalar_products(
-    x: Any, w: Any, y: Any, position: int = 0, *, bias: Any = None, kernels: int = 4, samples: int | None = None
+    x: Any,
+    w: Any,
+    y: Any,
+    position: int = 0,
+    *,
+    bias: Any = None,
+    kernels: int = 4,
+    samples: int | None = None,
 ) -> Picture:
     """Figure 4: at one place of the signal, the scalar product with each kernel gives one entry per layer.
 
@@ -226,7 +253,9 @@ def scalar_products(
     out = _plane("scalar_products", "y", y)
     (m, channels, k), n = bank.shape, signal.shape[1]
     if out.shape != (m, n - k + 1):
-        raise ShapeError(f"scalar_products: y must be (m, n - k + 1) = ({m}, {n - k + 1}), got {tuple(out.shape)}")
+        raise ShapeError(
+            f"scalar_products: y must be (m, n - k + 1) = ({m}, {n - k + 1}), got {tuple(out.shape)}"
+        )
     if not 0 <= position < n - k + 1:
         raise IndexError(f"scalar_products: position must be in 0..{n - k}, got {position}")
     offsets = _bias_of(out, convolve_by_definition(signal, bank), bias)
@@ -241,9 +270,11 @@ def scalar_products(
     start = int(np.clip(position - (seen - k) // 2, 0, n - seen))
     bottom = _windowed(canvas, signal[:seen_channels], start, seen, position, k)
     y_at = bottom + 40
+    products = bank[: min(m, kernels)] * signal[:, position : position + k]
+    bounds = (_bound(bank), _bound(signal), _bound(products), _bound(out))
     for j in range(min(m, kernels)):
         row = _Product(signal, bank[j], out[j], position, float(offsets[j]), seen_channels, seen_k)
-        y_at = row.draw(canvas, y_at, j, _bound(signal), _bound(bank), _bound(out))
+        y_at = row.draw(canvas, y_at, j, bounds)
     cuts = _cuts((seen, n, "samples"), (seen_channels, channels, "channels"), (min(m, kernels), m, "kernels"))
     hidden = seen_k < k or seen_channels < channels
     _notes(canvas, y_at, [*cuts, "sums run over the hidden products too"] if hidden else cuts)
@@ -258,7 +289,9 @@ def _windowed(canvas: Canvas, signal: Array, start: int, seen: int, position: in
         inside = position <= i < position + k
         if cell >= 18 or i in (position, position + k - 1):
             colour = "mark" if inside else "muted"
-            canvas.text(left + (i - start + 0.5) * cell, y - 6, str(i + 1), 11, colour, anchor="middle", bold=inside)
+            canvas.text(
+                left + (i - start + 0.5) * cell, y - 6, str(i + 1), 11, colour, anchor="middle", bold=inside
+            )
     canvas.text(left - 8, y - 6, "Ω", 12, "muted", anchor="end")
     for c, row in enumerate(signal):
         cells(canvas, row[None, start : start + seen], left, y, high, _bound(signal), frame=True, wide=cell)
@@ -284,9 +317,9 @@ class _Product:
         self.entry, self.position = float(out[position]), position
         self.channels, self.width, self.hidden = channels, width, k > width
 
-    def draw(self, canvas: Canvas, y: float, j: int, top_x: float, top_w: float, top_y: float) -> float:
+    def draw(self, canvas: Canvas, y: float, j: int, bounds: tuple[float, float, float, float]) -> float:
         """Draw from ``y`` downwards; returns where the next kernel may begin."""
-        wide = float(np.clip((_ROOM - 300) / (3 * self.width), 10, 46))
+        wide = float(np.clip((_ROOM - 390) / (3 * self.width), 10, 46))
         high, block = 26.0, wide * self.width
         tall = high * self.channels
         middle = y + tall / 2 + 5
@@ -294,10 +327,10 @@ class _Product:
         if self.channels > 1:
             canvas.text(-2, middle + 8, f"{self.channels} channels", 10.5, "muted")
         x = 76.0
-        tables = ((self.kernel, top_w, "kernel"), (self.window, top_x, "window"), (self.products, top_w * top_x, "products"))
-        for place, (table, bound, name) in enumerate(tables):
+        tables = (self.kernel, self.window, self.products)
+        for place, (table, name) in enumerate(zip(tables, ("kernel", "window", "products"), strict=True)):
             shown = table[: self.channels, : self.width]
-            cells(canvas, shown, x, y, high, bound, frame=True, wide=wide)
+            cells(canvas, shown, x, y, high, bounds[place], frame=True, wide=wide)
             line = "mark" if name == "window" else "ink"
             canvas.rect(x, y, block, tall, "", line, stroke=2.4 if name == "window" else 1.3)
             if j == 0:
@@ -309,14 +342,12 @@ class _Product:
             if place < 2:
                 canvas.text(x + 14, middle, "×" if place == 0 else "=", 15, anchor="middle")
                 x += 28
-        words = f"Σ = {show(self.total)}"
-        if self.bias:
-            words += f"  {'+' if self.bias > 0 else '−'} bias {show(abs(self.bias))}"
+        words = f"Σ {show(self.total)}" + (f" + bias {show(self.bias)}" if self.bias else "")
         canvas.text(x + 10, middle, words, 12.5, mono=True)
         x += 10 + text_width(words, 12.5, mono=True) + 8
         canvas.text(x, middle, "=", 15)
         x += 18
-        cells(canvas, np.array([[self.entry]]), x, middle - 18, high, top_y, frame=True, wide=56)
+        cells(canvas, np.array([[self.entry]]), x, middle - 18, high, bounds[3], frame=True, wide=56)
         canvas.rect(x, middle - 18, 56, high, "", "ink", stroke=1.3)
         canvas.text(x + 62, middle, f"y{_subscript(j + 1)}[{self.position + 1}]", 13, bold=True)
         return y + tall + 22
@@ -383,7 +414,7 @@ def cells(
         canvas.image(x, y, columns * wide, rows * high, png_uri(signed_pixels(table, bound)))
         canvas.rect(x, y, columns * wide, rows * high, "", "rule")
         return
-    size = min(12.0, high * 0.52)
+    size, texts = _texts(table, min(12.0, high * 0.5), wide - 3, bound)
     for i in range(rows):
         for j in range(columns):
             value = float(table[i, j])
@@ -397,25 +428,51 @@ def cells(
                 left, top, wide, high, "neg" if value < 0 else "pos", "rule" if frame and wide > 5 else "",
                 opacity=round(share, 2), tip=show(value, 6),
             )  # fmt: skip
-            text = _fitting(value, size, wide - 4)
-            if text:
+            if texts:
                 colour = "white" if share > _WHITE_FROM else "ink"
-                canvas.text(left + wide / 2, top + high / 2 + 0.36 * size, text, size, colour, anchor="middle", mono=True)
+                baseline = top + high / 2 + 0.36 * size
+                canvas.text(left + wide / 2, baseline, texts[i][j], size, colour, anchor="middle", mono=True)
 
 
-def _fitting(value: float, size: float, room: float) -> str:
-    """The number with as many digits as fit, or nothing."""
-    if size < 7:
+def _texts(table: Array, largest: float, room: float, bound: float) -> tuple[float, list[list[str]]]:
+    """The numbers of a table in one format, as precise and as large as fits; no texts where nothing fits."""
+    forms = [
+        (3, 1.0, False),
+        (2, 1.0, False),
+        (2, 0.85, False),
+        (2, 1.0, True),
+        (2, 0.85, True),
+        (1, 1.0, True),
+    ]
+    if 0.02 <= bound < 0.1:  # two decimals would leave one digit
+        forms[1:1] = [(3, 0.85, False), (3, 1.0, True), (3, 0.85, True)]
+    for digits, scale, bare in forms:
+        size = scale * largest
+        texts = [[_cell_text(float(v), digits, bound) for v in row] for row in table]
+        if bare:  # .25 instead of 0.25
+            texts = [[_BARE.sub(r"\1.", text) for text in row] for row in texts]
+        longest = max((text for row in texts for text in row), key=len, default="")
+        if size >= 7 and text_width(longest, size, mono=True) <= room:
+            return size, texts
+    return 0.0, []
+
+
+def _cell_text(value: float, digits: int, bound: float) -> str:
+    """Fixed decimals while the largest number of the picture is of ordinary size, else significant digits."""
+    if np.isnan(value):
         return ""
-    for digits in (3, 2, 1):
-        text = show(value, digits)
-        for form in (text, text.replace("0.", ".", 1) if abs(value) < 1 else text):
-            if text_width(form, size, mono=True) <= room:
-                return form
-    return ""
+    if value == round(value) and abs(value) < 1e4:
+        return str(round(value))
+    if not 0.02 <= bound < 1e4:
+        return show(value, digits)
+    decimals = max(0, digits - (bound >= 10) - (bound >= 100))
+    text = f"{value:.{decimals}f}"
+    return text.removeprefix("-") if float(text) == 0 else text
 
 
-def _stems(canvas: Canvas, values: Array, x: float, y: float, step: float, bound: float, colour: str) -> float:
+def _stems(
+    canvas: Canvas, values: Array, x: float, y: float, step: float, bound: float, colour: str
+) -> float:
     """Samples as stems with their numbers in cells below; returns the lower edge."""
     half = 40.0
     zero = y + half
@@ -437,10 +494,10 @@ def _domain_axis(canvas: Canvas, x: float, y: float, width: float, n: int, sampl
     for tick in ticks:
         at = x + width * (tick - 0.5) / n
         canvas.line((at, y), (at, y + 4), "muted")
-        seconds = f"  {(tick - 1) / sample_rate:.3g} s" if sample_rate else ""
-        anchor = "middle" if 1 < tick < n else ("start" if tick == 1 else "end")
-        canvas.text(at, y + 17, f"{tick}{seconds}", 11, "muted", anchor=anchor)
-    canvas.text(x - 8, y + 17, "Ω", 12, "muted", anchor="end")
+        canvas.text(at, y + 17, str(tick), 11, "muted", anchor="middle")
+        if sample_rate:
+            canvas.text(at, y + 32, f"{(tick - 1) / sample_rate:.3g} s", 11, "muted", anchor="middle")
+    canvas.text(x - 12, y + 17, "Ω", 12, "muted", anchor="end")
 
 
 def _signal_and_kernels(who: str, x: Any, w: Any) -> tuple[Array, Array]:
@@ -464,7 +521,9 @@ def _plane(who: str, name: str, value: Any) -> Array:
     if out.ndim == 3 and out.shape[0] == 1:  # a batch of one
         out = out[0]
     if out.ndim not in (1, 2) or out.size == 0:
-        raise ShapeError(f"{who}: {name} must be (channels, samples) or (samples,) and not empty, got {tuple(out.shape)}")
+        raise ShapeError(
+            f"{who}: {name} must be (channels, samples) or (samples,) and not empty, got {tuple(out.shape)}"
+        )
     return out.reshape(-1, out.shape[-1])
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from convgrad.tools.layout import Box, Edge, Route, layout
 from convgrad.tools.svg import Canvas, Picture, clip_text, text_width
@@ -342,13 +342,15 @@ class _Block:
         if self.matrix:
             end = at - 12 + 7
             canvas.polyline([(x + 4, top), (x, top), (x, bottom), (x + 4, bottom)], self.colour, width=1.2)
-            canvas.polyline([(end - 4, top), (end, top), (end, bottom), (end - 4, bottom)], self.colour, width=1.2)
+            canvas.polyline(
+                [(end - 4, top), (end, top), (end, bottom), (end - 4, bottom)], self.colour, width=1.2
+            )
 
 
 class _Card:
     """How one item looks: its head line, and for each output its shape, value and gradient."""
 
-    COLOURS = {"op": "op", "leaf": "leaf", "input": "leaf", "constant": "panel", "more": "panel"}
+    COLOURS: ClassVar = {"op": "op", "leaf": "leaf", "input": "leaf", "constant": "panel", "more": "panel"}
 
     def __init__(self, item: Item, show_values: bool, root: bool) -> None:
         colour = "root" if root and item.kind == "op" else self.COLOURS[item.kind]

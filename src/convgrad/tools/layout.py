@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 GAP_ACROSS = 26.0  # pixels between boxes of one layer
 GAP_ALONG = 34.0  # pixels between layers
@@ -118,9 +119,7 @@ def layout(boxes: Sequence[Box], edges: Iterable[Edge], direction: str = "TB") -
             if end not in index:
                 raise ValueError(f"layout: edge {arrow.src!r} -> {arrow.dst!r}: there is no box {end!r}")
     flip = direction == "LR"
-    vertices = [
-        _Vertex(box.height, box.width) if flip else _Vertex(box.width, box.height) for box in boxes
-    ]
+    vertices = [_Vertex(box.height, box.width) if flip else _Vertex(box.width, box.height) for box in boxes]
     pairs = [(index[a.src], index[a.dst]) for a in arrows]
     places: list[Point] = [(0.0, 0.0)] * len(boxes)
     routes: list[Route] = [Route(a, [], []) for a in arrows]
@@ -421,7 +420,12 @@ class _Part:
             v, top = self.vertices[i], self._top(i) + dy
             side, mid = v.x + v.width / 2 + dx, top + v.height / 2
             step = min(8.0, v.height / 4)
-            routes[number].points = [(side, mid - step), (side + 18, mid - step), (side + 18, mid + step), (side, mid + step)]
+            routes[number].points = [
+                (side, mid - step),
+                (side + 18, mid - step),
+                (side + 18, mid + step),
+                (side, mid + step),
+            ]
             routes[number].curved = [False] * 4
 
     def _top(self, i: int) -> float:
@@ -529,4 +533,4 @@ def order_layers(layers: list[list[int]], vertices: Sequence[_Vertex]) -> None:
 
 
 def _all_crossings(layers: Sequence[Sequence[int]], vertices: Sequence[_Vertex]) -> int:
-    return sum(crossings(a, b, vertices) for a, b in zip(layers, layers[1:], strict=False))
+    return sum(crossings(a, b, vertices) for a, b in pairwise(layers))

@@ -141,7 +141,9 @@ class Page:
         ]
         head = "".join(_cell("th", str(title), numeric[c]) for c, title in enumerate(header))
         lines = "".join(
-            "<tr>" + "".join(_cell("td", cell, c < len(numeric) and numeric[c]) for c, cell in enumerate(row)) + "</tr>"
+            "<tr>"
+            + "".join(_cell("td", cell, c < len(numeric) and numeric[c]) for c, cell in enumerate(row))
+            + "</tr>"
             for row in body
         )
         self._parts.append(
@@ -184,7 +186,9 @@ class Page:
             return ""
         held = sum(ok for _, ok in self.checks)
         failed = [name for name, ok in self.checks if not ok]
-        words = f"{held} of {len(self.checks)} checks hold" + (f"; not: {', '.join(failed)}" if failed else "")
+        words = f"{held} of {len(self.checks)} checks hold" + (
+            f"; not: {', '.join(failed)}" if failed else ""
+        )
         return f'<p><span class="tally {"bad" if failed else "good"}">{escape(words)}</span></p>'
 
     def _close(self) -> None:
@@ -211,7 +215,9 @@ def _inline(text: str) -> str:
     out = []
     for place, part in enumerate(parts):
         safe = escape(part)
-        out.append(f"<code>{safe}</code>" if place % 2 else re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", safe))
+        out.append(
+            f"<code>{safe}</code>" if place % 2 else re.sub(r"\*\*(.+?)\*\*", r"<strong>\1</strong>", safe)
+        )
     return "".join(out)
 
 

@@ -34,7 +34,9 @@ def png_bytes(pixels: Array) -> bytes:
     """
     grid = pixels[..., None] if pixels.ndim == 2 else pixels
     if grid.ndim != 3 or grid.shape[2] not in _COLOUR_TYPE or 0 in grid.shape:
-        raise ShapeError(f"png: expected (H, W), (H, W, 3) or (H, W, 4) and no empty side, got {pixels.shape}")
+        raise ShapeError(
+            f"png: expected (H, W), (H, W, 3) or (H, W, 4) and no empty side, got {pixels.shape}"
+        )
     height, width, channels = grid.shape
     rows = np.zeros((height, 1 + width * channels), np.uint8)  # each row starts with filter type 0
     rows[:, 1:] = grid.astype(np.uint8).reshape(height, -1)

@@ -69,9 +69,7 @@ def _picture_css() -> str:
         for name, pair in PALETTE.items()
     )
     # A box is filled and outlined at once; the outline's class must not take the fill away.
-    both = "".join(
-        f".f-{name}.b{{fill:{pair[0]};fill:var(--cg-{name})}}" for name, pair in PALETTE.items()
-    )
+    both = "".join(f".f-{name}.b{{fill:{pair[0]};fill:var(--cg-{name})}}" for name, pair in PALETTE.items())
     rules = (
         f"text{{font-family:{SANS};white-space:pre}}"
         f".mono{{font-family:{MONO}}}.bold{{font-weight:600}}.ital{{font-style:italic}}"
@@ -290,14 +288,18 @@ class Canvas:
         )
         self.cover(x, y, width, height)
 
-    def line(self, start: Point, end: Point, colour: str = "rule", *, width: float = 1.0, dash: str = "") -> None:
+    def line(
+        self, start: Point, end: Point, colour: str = "rule", *, width: float = 1.0, dash: str = ""
+    ) -> None:
         """A straight line."""
         extra = f' stroke-dasharray="{dash}"' if dash else ""
         self.parts.append(
             f'<line class="l-{colour}" x1="{number(start[0])}" y1="{number(start[1])}"'
             f' x2="{number(end[0])}" y2="{number(end[1])}" stroke-width="{number(width)}"{extra}/>'
         )
-        self.cover(min(start[0], end[0]), min(start[1], end[1]), abs(end[0] - start[0]), abs(end[1] - start[1]))
+        self.cover(
+            min(start[0], end[0]), min(start[1], end[1]), abs(end[0] - start[0]), abs(end[1] - start[1])
+        )
 
     def polyline(self, points: Sequence[Point], colour: str, *, width: float = 1.5, dash: str = "") -> None:
         """A line through points."""
