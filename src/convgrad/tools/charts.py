@@ -325,7 +325,9 @@ def bar_chart(
     width = slot * max(1, len(values))
     canvas = Canvas(title or ylabel or "Bars")
     low, high = _range(numbers, zero=True)
-    axes = _Axes(canvas, (0.0, 1.0), (low, high + 0.06 * (high - low)), width, height)
+    span = high - low  # room for the numbers at the ends of the bars
+    ends = (low - 0.1 * span if low < 0 else low, high + 0.06 * span)
+    axes = _Axes(canvas, (0.0, 1.0), ends, width, height)
     axes.draw("", ylabel, x_ticks=False)
     _, zero = axes.at(0, 0)
     canvas.line((0, zero), (width, zero), "muted")
@@ -368,8 +370,9 @@ def image_grid(
     """Small images side by side: digits, photographs, kernels.
 
     Args:
-        images: ``(N, H, W)``, ``(N, 1, H, W)`` or ``(N, 3, H, W)``, or a list of such without N. Without negative
-            numbers they are shown from black to white, with negative numbers as kernels: blue below zero, red above.
+        images: ``(N, H, W)``, ``(N, 1, H, W)`` or ``(N, 3, H, W)``, or a list of such without N.
+            Without negative numbers they are shown from black to white, with negative numbers as kernels:
+            blue below zero, red above.
         labels: one text per image.
         title: a heading.
         columns: images per row.

@@ -152,7 +152,8 @@ def output_layers(y: Any, *, layers: int = 16, rows: int = 12) -> Picture:
         left, start = 70 + j * (cell_w + gap), top - j * shift
         bottom = start + tall * cell_h
         canvas.rect(left, start, cell_w, tall * cell_h, "paper")
-        cells(canvas, out[j, :tall].reshape(-1, 1), left, start, cell_h, bound, frame=True, wide=cell_w)
+        column, all_drawn = out[j, :tall, None], out[:shown, :tall]
+        cells(canvas, column, left, start, cell_h, bound, frame=True, wide=cell_w, like=all_drawn)
         canvas.rect(left, start, cell_w, tall * cell_h, "", "ink", stroke=1.3)
         canvas.text(left + cell_w / 2, start - 6, str(j + 1), 11, "muted", anchor="middle")
         if tall < height:
@@ -261,8 +262,8 @@ def scalar_products(
     offsets = _bias_of(out, convolve_by_definition(signal, bank), bias)
     canvas = Canvas(f"Scalar products of {m} kernels with the window at {position + 1}")
     canvas.text(0, 0, "Layer by layer scalar product", _TITLE, bold=True)
-    sub = f"window {position + 1}…{position + k} of the signal gives entry {position + 1} of each of the {m} {_plural(m, 'layer')}"
-    canvas.text(0, 20, sub, _NOTE, "muted")
+    gives = f"gives entry {position + 1} of each of the {m} {_plural(m, 'layer')}"
+    canvas.text(0, 20, f"window {position + 1}…{position + k} of the signal {gives}", _NOTE, "muted")
     seen_channels, seen_k = min(channels, 3), min(k, 12)
     seen = min(n, samples if samples is not None else max(18, seen_k + 6))
     if k > seen:
@@ -395,6 +396,7 @@ def cells(
     *,
     frame: bool = False,
     wide: float | None = None,
+    like: Array | None = None,
 ) -> None:
     """A table of coloured cells, blue below zero, red above; numbers where they fit; NaN is an empty cell.
 
@@ -407,6 +409,7 @@ def cells(
         bound: the magnitude that gets the full colour.
         frame: draw cell borders.
         wide: width of a cell, by default its height.
+        like: numbers whose common format is used, by default the table's own.
     """
     wide = high if wide is None else wide
     rows, columns = table.shape
@@ -414,7 +417,7 @@ def cells(
         canvas.image(x, y, columns * wide, rows * high, png_uri(signed_pixels(table, bound)))
         canvas.rect(x, y, columns * wide, rows * high, "", "rule")
         return
-    size, texts = _texts(table, min(12.0, high * 0.5), wide - 3, bound)
+    texts, size = _texts(table, table if like is None else like, min(12.0, high * 0.5), wide - 3, bound)
     for i in range(rows):
         for j in range(columns):
             value = float(table[i, j])
@@ -434,30 +437,27 @@ def cells(
                 canvas.text(left + wide / 2, baseline, texts[i][j], size, colour, anchor="middle", mono=True)
 
 
-def _texts(table: Array, largest: float, room: float, bound: float) -> tuple[float, list[list[str]]]:
-    """The numbers of a table in one format, as precise and as large as fits; no texts where nothing fits."""
-    forms = [
-        (3, 1.0, False),
-        (2, 1.0, False),
-        (2, 0.85, False),
-        (2, 1.0, True),
-        (2, 0.85, True),
-        (1, 1.0, True),
-    ]
+def _texts(
+    table: Array, like: Array, largest: float, room: float, bound: float
+) -> tuple[list[list[str]], float]:
+    """The numbers in the most precise and largest format in which all of ``like`` fits, and its size.
+
+    No texts where nothing fits.
+    """
+    forms = [(3, 1.0, False), (2, 1.0, False), (2, 0.85, False), (2, 1.0, True), (2, 0.85, True), (1, 1.0, True)]
     if 0.02 <= bound < 0.1:  # two decimals would leave one digit
         forms[1:1] = [(3, 0.85, False), (3, 1.0, True), (3, 0.85, True)]
     for digits, scale, bare in forms:
         size = scale * largest
-        texts = [[_cell_text(float(v), digits, bound) for v in row] for row in table]
-        if bare:  # .25 instead of 0.25
-            texts = [[_BARE.sub(r"\1.", text) for text in row] for row in texts]
-        longest = max((text for row in texts for text in row), key=len, default="")
-        if size >= 7 and text_width(longest, size, mono=True) <= room:
-            return size, texts
-    return 0.0, []
+        if size < 7:
+            continue
+        longest = max((_cell_text(float(v), digits, bound, bare) for v in like.flat), key=len, default="")
+        if text_width(longest, size, mono=True) <= room:
+            return [[_cell_text(float(v), digits, bound, bare) for v in row] for row in table], size
+    return [], 0.0
 
 
-def _cell_text(value: float, digits: int, bound: float) -> str:
+def _cell_text(value: float, digits: int, bound: float, bare: bool) -> str:
     """Fixed decimals while the largest number of the picture is of ordinary size, else significant digits."""
     if np.isnan(value):
         return ""
@@ -467,7 +467,8 @@ def _cell_text(value: float, digits: int, bound: float) -> str:
         return show(value, digits)
     decimals = max(0, digits - (bound >= 10) - (bound >= 100))
     text = f"{value:.{decimals}f}"
-    return text.removeprefix("-") if float(text) == 0 else text
+    text = text.removeprefix("-") if float(text) == 0 else text
+    return _BARE.sub(r"\1.", text) if bare else text
 
 
 def _stems(

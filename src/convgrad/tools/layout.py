@@ -37,7 +37,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Edge:
-    """An arrow from box ``src`` to box ``dst``; ``label_size`` is the room its label takes, (0, 0) for none."""
+    """An arrow from box ``src`` to box ``dst``; ``label_size`` is the room its label takes, in pixels."""
 
     src: Hashable
     dst: Hashable
@@ -256,7 +256,7 @@ class _Part:
         return spans
 
     def _assign_layers(self, spans: list[list[tuple[int, int]]]) -> None:
-        """Longest path from the sources; then boxes with more outputs than inputs slide down to their users."""
+        """Longest path from the sources; then boxes with more outputs than inputs slide to their users."""
         out: list[list[int]] = [[] for _ in self.vertices]
         missing = [0] * len(self.vertices)
         for a, b in (piece for span in spans for piece in span):

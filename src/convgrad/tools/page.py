@@ -30,7 +30,8 @@ nav ol{margin:0;padding:0;list-style:none;columns:2;column-gap:2rem}
 nav li{break-inside:avoid;padding:.13rem 0}
 nav a{color:var(--cg-s0);text-decoration:none}nav a:hover{text-decoration:underline}
 section{margin:0 0 3rem;min-width:0}
-section h2{font-size:1.42rem;line-height:1.3;margin:0 0 .5rem;padding-top:.9rem;border-top:1px solid var(--cg-rule)}
+section h2{font-size:1.42rem;line-height:1.3;margin:0 0 .5rem;padding-top:.9rem;
+border-top:1px solid var(--cg-rule)}
 section p{max-width:44rem;margin:.6rem 0}
 code{font-family:%(mono)s;font-size:.88em;background:var(--cg-panel);border-radius:4px;padding:.08em .3em}
 pre{font:.86rem/1.5 %(mono)s;margin:0;padding:.8rem 1rem;overflow-x:auto;tab-size:4}
@@ -38,10 +39,12 @@ pre code{font:inherit;background:none;padding:0}
 .cell{margin:1rem 0;border:1px solid var(--cg-rule);border-radius:9px;overflow:hidden;max-width:60rem}
 .cell .src{background:var(--cg-panel)}
 .cell .out{border-top:1px solid var(--cg-rule);color:var(--cg-ink)}
-.cell .out::before{content:"output";display:block;font:.7rem/1.4 %(sans)s;color:var(--cg-muted);margin-bottom:.15rem}
+.cell .out::before{content:"output";display:block;
+font:.7rem/1.4 %(sans)s;color:var(--cg-muted);margin-bottom:.15rem}
 .k{color:var(--cg-s3);font-weight:600}.s{color:var(--cg-s2)}.c{color:var(--cg-muted);font-style:italic}
 .n{color:var(--cg-s1)}.d{color:var(--cg-s0);font-weight:600}
-figure{margin:1.2rem 0}figure .frame{overflow-x:auto;border:1px solid var(--cg-rule);border-radius:9px;padding:.3rem}
+figure{margin:1.2rem 0}
+figure .frame{overflow-x:auto;border:1px solid var(--cg-rule);border-radius:9px;padding:.3rem}
 figure svg{display:block;max-width:100%%;height:auto;margin:0 auto}
 figcaption{color:var(--cg-muted);font-size:.9rem;margin-top:.35rem;max-width:44rem}
 audio{display:block;width:100%%;max-width:32rem}
@@ -53,9 +56,11 @@ td.num,th.num{text-align:right;font-variant-numeric:tabular-nums}
 .check{display:flex;gap:.6rem;align-items:baseline;margin:.35rem 0;max-width:60rem}
 .check b{flex:none}.good b{color:var(--cg-good)}.bad b{color:var(--cg-bad)}
 .check .detail{color:var(--cg-muted);font-size:.92rem;overflow-wrap:anywhere}
-.tally{display:inline-block;padding:.18rem .75rem;border-radius:99px;border:1.5px solid;font-weight:600;font-size:.92rem}
+.tally{display:inline-block;
+padding:.18rem .75rem;border-radius:99px;border:1.5px solid;font-weight:600;font-size:.92rem}
 .tally.good{color:var(--cg-good)}.tally.bad{color:var(--cg-bad)}
-@media(min-width:72rem){.body{display:grid;grid-template-columns:15rem minmax(0,1fr);gap:2.5rem;align-items:start}
+@media(min-width:72rem){
+.body{display:grid;grid-template-columns:15rem minmax(0,1fr);gap:2.5rem;align-items:start}
 nav{position:sticky;top:1rem;max-height:calc(100vh - 2rem);overflow-y:auto;margin-top:0}nav ol{columns:1}
 section:first-child h2{border-top:0;padding-top:0}}
 @media(max-width:40rem){.all{padding:1.1rem .9rem 3rem}header h1{font-size:1.6rem}nav ol{columns:1}
@@ -169,12 +174,13 @@ class Page:
             f'<li><a href="#{escape(anchor)}">{_inline(title)}</a></li>' for anchor, title in self._contents
         )
         contents = f'<nav aria-label="Contents"><strong>Contents</strong><ol>{entries}</ol></nav>'
+        body = f"{contents if entries else '<div></div>'}<main>{sections}</main>"
         return (
             f'<!DOCTYPE html>\n<html lang="{escape(self.language)}"><head><meta charset="utf-8"/>'
             '<meta name="viewport" content="width=device-width,initial-scale=1"/>'
             f"<title>{escape(self.title)}</title><style>{style}</style></head>\n"
             f'<body><div class="all"><header><h1>{_inline(self.title)}</h1>{lead}{self._tally()}</header>'
-            f'<div class="body">{contents if entries else "<div></div>"}<main>{sections}</main></div></div></body></html>\n'
+            f'<div class="body">{body}</div></div></body></html>\n'
         )
 
     def save(self, path: str | os.PathLike[str]) -> Path:

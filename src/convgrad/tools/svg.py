@@ -379,7 +379,7 @@ class Canvas:
         self.cover(x, y, width, height)
 
     def brace(self, start: Point, end: Point, label: str, *, size: float = 12.0, side: int = 1) -> None:
-        """A measuring bracket between two points on one axis, with its label; ``side`` +1 is right or below."""
+        """A measuring bracket between two points on one axis, labelled; ``side`` +1 is right or below."""
         (x0, y0), (x1, y1) = start, end
         tick = 5.0 * side
         if x0 == x1:

@@ -51,7 +51,8 @@ def show(value: Any, digits: int = 4) -> str:
     if isinstance(value, (int, np.integer)):
         return str(int(value))
     if isinstance(value, (complex, np.complexfloating)):
-        return f"{show(float(value.real), digits)}{'+' if not value.imag < 0 else ''}{show(float(value.imag), digits)}j"
+        real, imag = show(float(value.real), digits), show(float(value.imag), digits)
+        return f"{real}{'' if imag.startswith('-') else '+'}{imag}j"
     plain = float(value)
     if not math.isfinite(plain):
         return str(plain)
