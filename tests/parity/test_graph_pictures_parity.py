@@ -31,7 +31,9 @@ def test_figure_five() -> None:
 
 def test_a_network_without_reading_grads_that_do_not_exist() -> None:
     """PyTorch warns when the grad of an intermediate tensor is read; warnings are errors in tests."""
-    net = torch.nn.Sequential(torch.nn.Conv1d(2, 4, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(56, 3))
+    net = torch.nn.Sequential(
+        torch.nn.Conv1d(2, 4, 3), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Linear(56, 3)
+    )
     hidden = net[:2](torch.randn(5, 2, 16))
     first, second, third = net[2:](hidden).split(1, 1)
     loss = (first * second + third * first).sum()

@@ -27,7 +27,9 @@ class Node:
 class Tensor:
     """As PyTorch's: a value and the node that made it."""
 
-    def __init__(self, value: Any, grad_fn: Node | None = None, *, grad: Any = None, tracked: bool = True) -> None:
+    def __init__(
+        self, value: Any, grad_fn: Node | None = None, *, grad: Any = None, tracked: bool = True
+    ) -> None:
         self.data = np.asarray(value, np.float32)
         self.grad_fn, self.requires_grad = grad_fn, tracked
         self.grad = None if grad is None else Tensor(grad, tracked=False)
@@ -125,7 +127,9 @@ def test_a_leaf_alone_and_a_constant_alone() -> None:
     assert graph_text(Tensor(2.0)) == "leaf  () float32  value 2"
 
 
-@pytest.mark.parametrize("value", [np.zeros((0, 3)), np.full((4, 4), np.nan), np.ones((2, 2, 2)), np.zeros(())])
+@pytest.mark.parametrize(
+    "value", [np.zeros((0, 3)), np.full((4, 4), np.nan), np.ones((2, 2, 2)), np.zeros(())]
+)
 def test_empty_constant_and_not_finite_values(value: np.ndarray) -> None:
     ET.fromstring(draw_graph(Tensor(value, Node("N", accumulate(Tensor(value, grad=value))))).svg)
 

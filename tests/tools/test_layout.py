@@ -87,7 +87,10 @@ def test_arrows_run_through_no_box_and_end_at_their_own(graph: Graph) -> None:
                 left, top = plan.boxes[box.id]
                 inside = left + 0.5 < x < left + box.width - 0.5 and top + 0.5 < y < top + box.height - 0.5
                 assert not inside, (route.edge, box)
-        for end, point, down in ((route.edge.src, route.points[0], True), (route.edge.dst, route.points[-1], False)):
+        for end, point, down in (
+            (route.edge.src, route.points[0], True),
+            (route.edge.dst, route.points[-1], False),
+        ):
             left, top = plan.boxes[end]
             assert left <= point[0] <= left + boxes[end].width
             assert point[1] == pytest.approx(top + (boxes[end].height if down else 0))

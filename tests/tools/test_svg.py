@@ -88,7 +88,13 @@ def test_wider_text_is_measured_wider_and_clipped_text_fits() -> None:
 @pytest.mark.parametrize("mode", [0, 1], ids=["light", "dark"])
 @pytest.mark.parametrize(
     ("ink", "paper", "least"),
-    [("ink", "paper", 7), ("muted", "paper", 4.5), ("grad", "paper", 4.5), ("ink", "leaf", 7), ("ink", "op", 7)]
+    [
+        ("ink", "paper", 7),
+        ("muted", "paper", 4.5),
+        ("grad", "paper", 4.5),
+        ("ink", "leaf", 7),
+        ("ink", "op", 7),
+    ]
     + [("ink", "root", 7), ("muted", "op", 4.5), ("good", "paper", 4.5), ("bad", "paper", 4.5)]
     + [(f"s{i}", "paper", 3) for i in range(6)],
 )
@@ -170,7 +176,14 @@ def test_signed_pixels_colour_by_sign_and_opacity_by_size() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(1e-9, "1e-9"), (1.5e10, "1.5e10"), (12345.6, "12346"), (float("nan"), "nan"), (-0.25, "-0.25"), (3, "3")]
+    [
+        (1e-9, "1e-9"),
+        (1.5e10, "1.5e10"),
+        (12345.6, "12346"),
+        (float("nan"), "nan"),
+        (-0.25, "-0.25"),
+        (3, "3"),
+    ]
     + [(1 + 2j, "1+2j"), (1 - 0.5j, "1-0.5j"), (False, "False"), (102.4, "102.4")],
 )
 def test_numbers_as_text(value: complex, text: str) -> None:

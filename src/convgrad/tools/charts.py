@@ -248,7 +248,7 @@ def waveform(x: Any, sample_rate: float | None = None, title: str = "", *, heigh
     signal = as_real(x)
     if signal.ndim not in (1, 2):
         raise ShapeError(f"waveform: expected (samples,) or (channels, samples), got {tuple(signal.shape)}")
-    signal = signal.reshape(-1, signal.shape[-1])
+    signal = np.atleast_2d(signal)
     channels, n = signal.shape
     canvas = Canvas(title or f"Wave of {n} samples")
     if signal.size == 0:
@@ -289,9 +289,13 @@ def spectrum(x: Any, sample_rate: float, title: str = "", *, height: float = 220
         height: of the plotting area, in pixels.
     Returns:
         A Picture: decibels below the strongest frequency over Hz.
+    Raises:
+        ShapeError: more than two dimensions.
     """
     signal = np.nan_to_num(as_real(x))
-    signal = signal.reshape(-1, signal.shape[-1]) if signal.ndim else signal.reshape(1, 1)
+    if signal.ndim > 2:
+        raise ShapeError(f"spectrum: expected (samples,) or (channels, samples), got {tuple(signal.shape)}")
+    signal = np.atleast_2d(signal)
     size = min(2048, signal.shape[1])
     if size < 4:
         return line_chart({}, "frequency in Hz", "dB", title=title, height=height)

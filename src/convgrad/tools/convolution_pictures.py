@@ -444,7 +444,14 @@ def _texts(
 
     No texts where nothing fits.
     """
-    forms = [(3, 1.0, False), (2, 1.0, False), (2, 0.85, False), (2, 1.0, True), (2, 0.85, True), (1, 1.0, True)]
+    forms = [
+        (3, 1.0, False),
+        (2, 1.0, False),
+        (2, 0.85, False),
+        (2, 1.0, True),
+        (2, 0.85, True),
+        (1, 1.0, True),
+    ]
     if 0.02 <= bound < 0.1:  # two decimals would leave one digit
         forms[1:1] = [(3, 0.85, False), (3, 1.0, True), (3, 0.85, True)]
     for digits, scale, bare in forms:

@@ -440,6 +440,7 @@ def draw_graph(
         ValueError: ``direction`` is something else.
     Example:
         ``draw_graph(a, names={"x": x, "y": y, "z": z, "a": a}).save("graph.svg")``
+
     Source: figure 5 of Canziani's lecture on convolutions and automatic differentiation, 2020.
     """
     graph = Graph(root, inputs=inputs, names=names, values=values, max_nodes=max_nodes)

@@ -30,6 +30,7 @@ def png_bytes(pixels: Array) -> bytes:
     Example:
         >>> png_bytes(np.zeros((2, 3), np.uint8))[1:4]
         b'PNG'
+
     Source: W3C, Portable Network Graphics, third edition, 2025.
     """
     grid = pixels[..., None] if pixels.ndim == 2 else pixels
