@@ -69,7 +69,25 @@ def test_figure_five_shows_every_value_and_gradient() -> None:
     for word in ("x", "y", "z", "a", "SubBackward0", "PowBackward0", "MulBackward0", "MeanBackward0"):
         assert word in shown
     numbers = [t for t in shown if t.replace("-", "").replace(".", "").isdigit()]
-    expected = "1 2 3 4 -1.5 0 1.5 3 -1 0 1 2 3 0 3 12 4.5".split() + ["0.25"] * 4
+    expected = [
+        "1",
+        "2",
+        "3",
+        "4",
+        "-1.5",
+        "0",
+        "1.5",
+        "3",
+        "-1",
+        "0",
+        "1",
+        "2",
+        "3",
+        "0",
+        "3",
+        "12",
+        "4.5",
+    ] + ["0.25"] * 4
     assert sorted(numbers) == sorted(expected)
     assert shown.count("gradient") == 2
     assert shown.count("2 × 2  float32") == 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
 import time
@@ -72,8 +73,8 @@ def test_boxes_never_overlap_and_all_is_finite(graph: Graph, direction: str) -> 
     assert all(math.isfinite(v) for v in numbers)
     for box in boxes:
         x, y = plan.boxes[box.id]
-        assert -1e-6 <= x and x + box.width <= plan.width + 1e-6
-        assert -1e-6 <= y and y + box.height <= plan.height + 1e-6
+        assert x >= -1e-6 and x + box.width <= plan.width + 1e-6
+        assert y >= -1e-6 and y + box.height <= plan.height + 1e-6
 
 
 @given(graphs())
@@ -180,14 +181,14 @@ def test_two_thousand_boxes(kind: str) -> None:
         rows.setdefault(y, []).append(x)
     for row in rows.values():
         row.sort()
-        assert all(b - a >= 60 - 1e-6 for a, b in zip(row, row[1:], strict=False))
+        assert all(b - a >= 60 - 1e-6 for a, b in itertools.pairwise(row))
 
 
 @given(st.lists(st.tuples(st.floats(-100, 100), st.floats(0.1, 10)), min_size=1, max_size=12))
 def test_isotonic_is_monotone_and_optimal(pairs: list[tuple[float, float]]) -> None:
     wishes, weights = [p[0] for p in pairs], [p[1] for p in pairs]
     fit = isotonic(wishes, weights)
-    assert all(b >= a - 1e-9 for a, b in zip(fit, fit[1:], strict=False))
+    assert all(b >= a - 1e-9 for a, b in itertools.pairwise(fit))
     # optimality: the residuals of a projection onto a cone are orthogonal to it and to every step up
     rest = [w * (x - f) for x, f, w in zip(wishes, fit, weights, strict=True)]
     assert sum(r * f for r, f in zip(rest, fit, strict=True)) == pytest.approx(0, abs=1e-6)

@@ -45,9 +45,10 @@ def stacked_kernels(w: Any, x: Any, *, samples: int | None = None, kernels: int 
     m, channels, k = bank.shape
     n = signal.shape[1]
     seen_channels = min(channels, 2)
-    seen = min(n, max(samples if samples is not None else max(10 - 3 * (channels > 1), k + 3), k))
+    usual = max(10 - 3 * (channels > 1), k + 3) if k <= 24 else 2 * k  # a long kernel needs room to shift
+    seen = min(n, max(usual if samples is None else samples, k))
     rows = seen - k + 1
-    wide = float(np.clip((_ROOM - 130 * seen_channels - 60) / (seen_channels * (seen + 1) + 1), 3, 42))
+    wide = float(np.clip((_ROOM - 130 * seen_channels - 60) / (seen_channels * (seen + 1) + 1), 0.3, 42))
     products = convolve_by_definition(signal, bank)
     canvas = Canvas(f"{m} kernels of size {k}, stacked and shifted over a signal of {n} samples")
     canvas.text(0, 0, "Kernels stacked and shifted", _TITLE, bold=True)
@@ -81,7 +82,7 @@ class _Layer:
 
     def __init__(self, matrix: Array, signal: Array, product: Array, wide: float) -> None:
         self.matrix, self.signal, self.product = matrix, signal, product
-        self.wide, self.high = wide, min(26.0, max(0.7 * wide, 3.0))
+        self.wide, self.high = wide, min(26.0, 0.7 * wide) if wide >= 10 else wide
 
     def draw(
         self, canvas: Canvas, y: float, label: str, bounds: tuple[float, float, float], total: int
@@ -264,27 +265,25 @@ def scalar_products(
     canvas.text(0, 0, "Layer by layer scalar product", _TITLE, bold=True)
     gives = f"gives entry {position + 1} of each of the {m} {_plural(m, 'layer')}"
     canvas.text(0, 20, f"window {position + 1}…{position + k} of the signal {gives}", _NOTE, "muted")
-    seen_channels, seen_k = min(channels, 3), min(k, 12)
-    seen = min(n, samples if samples is not None else max(18, seen_k + 6))
-    if k > seen:
-        seen = min(n, k)
+    seen_channels = min(channels, 3)
+    seen = min(n, max(k, samples if samples is not None else max(18, k + 6)))
     start = int(np.clip(position - (seen - k) // 2, 0, n - seen))
     bottom = _windowed(canvas, signal[:seen_channels], start, seen, position, k)
     y_at = bottom + 40
     products = bank[: min(m, kernels)] * signal[:, position : position + k]
     bounds = (_bound(bank), _bound(signal), _bound(products), _bound(out))
     for j in range(min(m, kernels)):
-        row = _Product(signal, bank[j], out[j], position, float(offsets[j]), seen_channels, seen_k)
+        row = _Product(signal, bank[j], out[j], position, float(offsets[j]), seen_channels)
         y_at = row.draw(canvas, y_at, j, bounds)
     cuts = _cuts((seen, n, "samples"), (seen_channels, channels, "channels"), (min(m, kernels), m, "kernels"))
-    hidden = seen_k < k or seen_channels < channels
-    _notes(canvas, y_at, [*cuts, "sums run over the hidden products too"] if hidden else cuts)
+    hidden = ["the sums run over all channels"] if seen_channels < channels else []
+    _notes(canvas, y_at, cuts + hidden)
     return canvas.picture()
 
 
 def _windowed(canvas: Canvas, signal: Array, start: int, seen: int, position: int, k: int) -> float:
     """The signal as cells with the window marked; returns its lower edge."""
-    cell = float(np.clip((_ROOM - 60) / seen, 4, 46))
+    cell = float(np.clip((_ROOM - 60) / seen, 0.2, 46))
     left, y, high = 44.0, 58.0, 26.0
     for i in range(start, start + seen):
         inside = position <= i < position + k
@@ -308,20 +307,19 @@ class _Product:
     """One kernel of figure 4: kernel, times window, the products, and what they add up to."""
 
     def __init__(
-        self, signal: Array, kernel: Array, out: Array, position: int, bias: float, channels: int, width: int
+        self, signal: Array, kernel: Array, out: Array, position: int, bias: float, channels: int
     ) -> None:
-        k = kernel.shape[1]
-        window = signal[:, position : position + k]
+        window = signal[:, position : position + kernel.shape[1]]
         self.products = window * kernel
         self.total = float(self.products.sum())
         self.kernel, self.window, self.bias = kernel, window, bias
         self.entry, self.position = float(out[position]), position
-        self.channels, self.width, self.hidden = channels, width, k > width
+        self.channels = channels
 
     def draw(self, canvas: Canvas, y: float, j: int, bounds: tuple[float, float, float, float]) -> float:
         """Draw from ``y`` downwards; returns where the next kernel may begin."""
-        wide = float(np.clip((_ROOM - 390) / (3 * self.width), 10, 46))
-        high, block = 26.0, wide * self.width
+        block = float(min((_ROOM - 390) / 3, 46 * self.kernel.shape[1]))
+        wide, high = block / self.kernel.shape[1], 26.0
         tall = high * self.channels
         middle = y + tall / 2 + 5
         canvas.text(-2, middle - (8 if self.channels > 1 else 0), f"kernel {j + 1}", 12, bold=True)
@@ -330,16 +328,12 @@ class _Product:
         x = 76.0
         tables = (self.kernel, self.window, self.products)
         for place, (table, name) in enumerate(zip(tables, ("kernel", "window", "products"), strict=True)):
-            shown = table[: self.channels, : self.width]
-            cells(canvas, shown, x, y, high, bounds[place], frame=True, wide=wide)
+            cells(canvas, table[: self.channels], x, y, high, bounds[place], frame=True, wide=wide)
             line = "mark" if name == "window" else "ink"
             canvas.rect(x, y, block, tall, "", line, stroke=2.4 if name == "window" else 1.3)
             if j == 0:
                 canvas.text(x + block / 2, y - 7, name, 11, "muted", anchor="middle")
             x += block
-            if self.hidden:
-                canvas.text(x + 3, middle, "…", 13, "muted")
-                x += 14
             if place < 2:
                 canvas.text(x + 14, middle, "×" if place == 0 else "=", 15, anchor="middle")
                 x += 28
@@ -413,7 +407,8 @@ def cells(
     """
     wide = high if wide is None else wide
     rows, columns = table.shape
-    if rows * columns > _MAX_CELLS:
+    grid = frame and min(wide, high) > 5
+    if rows * columns > _MAX_CELLS or min(wide, high) < 2:
         canvas.image(x, y, columns * wide, rows * high, png_uri(signed_pixels(table, bound)))
         canvas.rect(x, y, columns * wide, rows * high, "", "rule")
         return
@@ -423,12 +418,12 @@ def cells(
             value = float(table[i, j])
             left, top = x + j * wide, y + i * high
             if np.isnan(value):
-                if frame:
+                if grid:
                     canvas.rect(left, top, wide, high, "", "faint")
                 continue
             share = min(1.0, abs(value) / bound) if bound > 0 else 0.0
             canvas.rect(
-                left, top, wide, high, "neg" if value < 0 else "pos", "rule" if frame and wide > 5 else "",
+                left, top, wide, high, "neg" if value < 0 else "pos", "rule" if grid else "",
                 opacity=round(share, 2), tip=show(value, 6),
             )  # fmt: skip
             if texts:
@@ -551,7 +546,7 @@ def _notes(canvas: Canvas, y: float, cuts: list[str], bound: float | None = None
     canvas.rect(82, y - 10, 13, 13, "pos")
     canvas.text(100, y, "positive", 11, "muted")
     text = "Drawn: " + ", ".join(cuts) + "." if cuts else ""
-    if bound is not None:
+    if bound:
         text = f"Full colour at ±{show(bound)}. {text}"
     canvas.text(164, y, text, 11, "muted")
 
