@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from convgrad.tools.layout import Box, Edge, Layout, Point, isotonic, layout
+from convgrad.tools.layout import Box, Edge, Layout, Point, _Vertex, crossings, isotonic, layout, order_layers
 
 Graph = tuple[list[Box], list[Edge]]
 
@@ -139,6 +139,19 @@ def test_a_diamond_has_no_crossing() -> None:
     plan = layout([Box(c, 40, 20) for c in "abcdef"], edges)
     order = [plan.boxes["b"][0] < plan.boxes["c"][0], plan.boxes["d"][0] < plan.boxes["e"][0]]
     assert order[0] == order[1]
+
+
+def test_crossings_are_counted_and_removed() -> None:
+    """Four edges i -> 7 - i all cross each other, until one layer is turned round."""
+    vertices = [_Vertex(10, 10, i // 4) for i in range(8)]
+    for i in range(4):
+        vertices[i].down.append(7 - i)
+        vertices[7 - i].up.append(i)
+    layers = [[0, 1, 2, 3], [4, 5, 6, 7]]
+    assert crossings(*layers, vertices) == 6
+    order_layers(layers, vertices)
+    assert crossings(*layers, vertices) == 0
+    assert [sorted(layer) for layer in layers] == [[0, 1, 2, 3], [4, 5, 6, 7]]
 
 
 def test_nothing_and_one() -> None:

@@ -89,6 +89,7 @@ def test_numbers_stand_right() -> None:
         "",
         "a\\\n  = 0x1F + 1e-3j\n",
         'print("""two\nlines""")',
+        "a = 1\r\nb = 'x'\u2028\rc = 2",
         "重み = 'ω'  # 畳み込み",
     ],
 )
@@ -100,7 +101,7 @@ def test_highlight_changes_no_character(source: str) -> None:
 
 @given(
     st.text(
-        st.characters(codec="utf-8", categories=["L", "N", "P", "S", "Zs"]) | st.sampled_from("\n\t'\"#\\(")
+        st.characters(codec="utf-8", categories=["L", "N", "P", "S", "Z"]) | st.sampled_from("\r\n\t'\"#\\(")
     )
 )
 def test_highlight_survives_anything(source: str) -> None:

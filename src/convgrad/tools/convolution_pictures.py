@@ -40,6 +40,9 @@ def stacked_kernels(w: Any, x: Any, *, samples: int | None = None, kernels: int 
         A Picture of ``m`` layers of height ``n - k + 1``; it says which part it shows.
     Raises:
         ShapeError: the channels disagree, or the kernel is longer than the signal.
+    Example:
+        >>> stacked_kernels([[[1.0, -2.0, 1.0]], [[0.0, 1.0, 0.0]]], [1.0, 2.0, 4.0, 8.0]).title
+        '2 kernels of size 3, stacked and shifted over a signal of 4 samples'
     """
     signal, bank = _signal_and_kernels("stacked_kernels", x, w)
     m, channels, k = bank.shape
@@ -138,6 +141,9 @@ def output_layers(y: Any, *, layers: int = 16, rows: int = 12) -> Picture:
         A Picture of the layers, front to back, with their height and thickness.
     Raises:
         ShapeError: ``y`` has more than two dimensions or is empty.
+    Example:
+        >>> output_layers([[1.0, 2.0], [3.0, 4.0]]).title
+        '2 output vectors of size 2'
     """
     out = _plane("output_layers", "y", y)
     m, height = out.shape
@@ -182,6 +188,9 @@ def monophonic_signal(x: Any, sample_rate: float | None = None, *, samples: int 
         A Picture: above the whole wave, below some samples with their numbers.
     Raises:
         ShapeError: more than two dimensions, or empty.
+    Example:
+        >>> monophonic_signal([0.0, 1.0, 0.0, -1.0], sample_rate=4).title
+        'A monophonic signal of 4 samples'
     """
     signal = _plane("monophonic_signal", "x", x)
     channels, n = signal.shape
@@ -250,6 +259,9 @@ def scalar_products(
         ShapeError: sizes that do not fit together.
         ValueError: ``y`` is not the convolution of x with w plus a constant per kernel.
         IndexError: there is no such position.
+    Example:
+        >>> "Σ 5" in scalar_products([1.0, 2.0, 3.0], [1.0, 2.0], [5.0, 8.0]).svg
+        True
     """
     signal, bank = _signal_and_kernels("scalar_products", x, w)
     out = _plane("scalar_products", "y", y)

@@ -254,6 +254,11 @@ def graph_text(
         max_lines: at most so many lines.
     Returns:
         Lines joined by newlines.
+    Example:
+        >>> from types import SimpleNamespace
+        >>> node = SimpleNamespace(name=lambda: "ExpBackward0", next_functions=())
+        >>> graph_text(node, names={"y": node})
+        'y = ExpBackward0'
     """
     graph = Graph(root, inputs=inputs, names=names, values=values, max_nodes=max(max_lines, 1))
     uses = [0] * len(graph.items)
@@ -439,7 +444,10 @@ def draw_graph(
         TypeError: ``root`` is neither tensor nor node.
         ValueError: ``direction`` is something else.
     Example:
-        ``draw_graph(a, names={"x": x, "y": y, "z": z, "a": a}).save("graph.svg")``
+        >>> from types import SimpleNamespace
+        >>> node = SimpleNamespace(name=lambda: "ExpBackward0", next_functions=())
+        >>> draw_graph(node, names={"y": node}).title
+        'Computation graph of y'
 
     Source: figure 5 of Canziani's lecture on convolutions and automatic differentiation, 2020.
     """

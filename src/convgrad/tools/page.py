@@ -242,7 +242,7 @@ def highlight(source: str) -> str:
         >>> highlight("return 1")
         '<span class="k">return</span> <span class="n">1</span>'
     """
-    lines = source.splitlines(keepends=True)
+    lines = [line + "\n" for line in source.split("\n")]  # tokenize's lines; str.splitlines knows more breaks
     starts = [0]
     for line in lines:
         starts.append(starts[-1] + len(line))
@@ -257,7 +257,7 @@ def highlight(source: str) -> str:
             if not kind or token.start[0] > len(lines):
                 continue
             begin, end = (starts[row - 1] + column for row, column in (token.start, token.end))
-            if begin < at:
+            if begin < at or (kind != "s" and source[begin:end] != token.string):
                 continue
             out.append(escape(source[at:begin]))
             out.append(f'<span class="{kind}">{escape(source[begin:end])}</span>')
