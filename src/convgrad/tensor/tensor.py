@@ -31,6 +31,7 @@ from .methods.base import NUMBERS
 from .methods.grad import GradMethods
 from .methods.index import IndexMethods
 from .methods.linear import LinearMethods
+from .methods.random import RandomMethods
 from .methods.reduce import ReduceMethods
 from .methods.shape import ShapeMethods
 from .methods.special import SpecialMethods
@@ -202,6 +203,7 @@ class Tensor(
     ShapeMethods,
     IndexMethods,
     StorageMethods,
+    RandomMethods,
     GradMethods,
 ):
     """An n-dimensional array of one dtype on which operations can be recorded and differentiated.
