@@ -218,7 +218,7 @@ class FunctionNode(CustomNode):
 
     def keep(self, tensors: tuple[Any, ...], results: tuple[Any, ...]) -> None:
         """Remember saved tensors by array, place and version; outputs by index, so that nothing forms a cycle."""
-        entries = []
+        entries: list[Any] = []
         for t in tensors:
             if t is None:
                 entries.append(None)
@@ -236,7 +236,7 @@ class FunctionNode(CustomNode):
                 "Trying to backward through the graph a second time (or directly access saved tensors after they "
                 "have already been freed). Specify retain_graph=True."
             )
-        out = []
+        out: list[Any] = []
         for entry in self.saved:
             if entry is None:
                 out.append(None)

@@ -65,10 +65,10 @@ def _binary(op: type[Ufunc]) -> Callable[[Any, Any], Any]:
     keep_both = tuple([x or y for x, y in zip(keep_a, keep_b, strict=True)])
 
     def method(self: Tensor, other: Any) -> Any:
-        a = self._data
+        a: Any = self._data
         dtype = a.dtype
         if isinstance(other, Tensor):
-            b = other._data
+            b: Any = other._data
             if b.dtype is not dtype or (dtype is not F32 and dtype is not F64):
                 return binary(op, self, other)
             nb = other._node
@@ -137,7 +137,8 @@ def _unary(op: type[Op]) -> Callable[[Any], Any]:
 
 def _power(slow: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     """``**`` with a Python number as exponent, in one closure."""
-    forward, op = ew.Pow.forward, ew.Pow
+    forward: Any = ew.Pow.forward
+    op = ew.Pow
 
     def method(self: Tensor, exponent: Any) -> Any:
         data = self._data
@@ -385,7 +386,7 @@ def _kinds(operands: Sequence[Any]) -> tuple[list[dtypes.dtype], list[dtypes.dty
         if isinstance(x, Tensor):
             (dims if x._data.ndim else zero).append(dtypes.from_numpy(x._data.dtype))
         elif isinstance(x, NUMBERS):
-            numbers.append(scalar_dtype(x))
+            numbers.append(scalar_dtype(x))  # type: ignore[arg-type]
         else:
             raise DtypeError(
                 f"unsupported operand type(s): expected a Tensor or a number, but got {type(x).__name__}"
@@ -405,7 +406,7 @@ def unary(op: type[Op], x: Tensor) -> Tensor:
     """An elementwise function of one operand; bool and integers become the default float first."""
     if x._data.dtype.kind in "biu" and not op.exact and not getattr(op, "integers", False):
         x = Tensor(x._data.astype(dtypes.default_dtype().np), None)
-    return apply(op, (x,))  # type: ignore[no-any-return]
+    return apply(op, (x,))
 
 
 def binary(op: type[Op], a: Any, b: Any, params: tuple[Any, ...] = (), floats: bool = False) -> Any:
