@@ -207,7 +207,7 @@ def _windows(x: Array, kernel_size: Ints, output_size: Ints, geometry: Geometry)
 
 
 def _samples_inside(block: Array) -> Array:
-    """Move the samples of a block of windows next to the output positions: ``(groups, C / groups, *K, N, *oS)``."""
+    """Samples moved next to the output positions: ``(groups, C / groups, *K, N, *oS)``."""
     ndim = (block.ndim - 3) // 2
     return block.transpose(*range(1, 3 + ndim), 0, *range(3 + ndim, block.ndim))
 
@@ -222,8 +222,9 @@ def _blocks(
 ) -> Iterator[tuple[slice, slice, slice, int, int]]:
     """Cut the outputs so that a block's columns, ``depth`` high, stay in the cache.
 
-    Yields slices of the samples, of the first output dimension and of the flattened output positions, then the
-    number of samples and of positions. Samples are cut first; a single one that is too large is cut into rows.
+    Yields slices of the samples, of the first output dimension and of the flattened output positions,
+    then the number of samples and of positions. Samples are cut first; a single one that is too large is
+    cut into rows.
     """
     budget = max(at_least, _BLOCK // max(depth, 1))
     row = prod(output_size[1:])

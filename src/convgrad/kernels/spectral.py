@@ -74,7 +74,7 @@ def correlate_weight(x: Array, g: Array, kernel_size: int) -> Array | None:
 
 
 def _frames(k: int, size: int) -> tuple[int, int, int]:
-    """Length of a frame (a power of two), new outputs per frame, and how many frames cover ``size`` outputs."""
+    """Length of a frame (a power of two), new outputs per frame, and the number of frames for ``size``."""
     frame = min(1 << (4 * k - 1).bit_length(), 1 << (size + k - 2).bit_length())
     step = frame - k + 1
     return frame, step, -(-size // step)
