@@ -266,6 +266,8 @@ def test_arguments_of_every_int_like_kind() -> None:
     assert as_tuple([3], 2, "stride") == (3, 3)
     assert all(type(n) is int for n in as_tuple((np.int32(1), np.int8(2)), 2, "stride"))
     plan = plan_conv(2, X, W, stride=[2, 1], padding=[1, 0], dilation=[1, 2])
+    arrays = {"stride": np.array([2, 1]), "padding": np.array([1, 0]), "dilation": np.array([1, 2])}
+    assert plan == plan_conv(2, X, W, **arrays)  # type: ignore[arg-type]
     assert plan == plan_conv(2, X, W, stride=(2, 1), padding=(1, 0), dilation=(1, 2))
     assert plan.geometry == Geometry((2, 1), ((1, 1), (0, 0)), (1, 2), 1)
     assert plan.output_size == (4, 4)

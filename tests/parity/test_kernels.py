@@ -54,6 +54,7 @@ def agree(ours: Exception | None, theirs: Exception | None) -> bool:
     return ours is None
 
 
+@pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning")  # PyTorch's, for even kernels
 @pytest.mark.parametrize("seed", SEEDS)
 def test_convolution_and_its_gradients(seed: int) -> None:
     draw = Draw(seed)

@@ -163,8 +163,8 @@ def resolve_padding(
 
 
 def hashable(value: str | IntOrInts | None) -> str | int | Ints | None:
-    """Lists become tuples, so that a call can be looked up among the plans made before."""
-    return tuple(value) if isinstance(value, list) else value  # type: ignore[return-value]
+    """Lists and arrays become tuples, so that a call can be looked up among the plans made before."""
+    return tuple(value) if value.__hash__ is None else value  # type: ignore
 
 
 # Convolution
@@ -202,7 +202,7 @@ def plan_conv(
     )  # fmt: skip
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=1024, typed=True)
 def _plan_conv(
     ndim: int,
     input_shape: Ints,
@@ -274,7 +274,7 @@ def plan_conv_transpose(
     )  # fmt: skip
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=1024, typed=True)
 def _plan_conv_transpose(
     ndim: int,
     input_shape: Ints,

@@ -75,7 +75,7 @@ def plan_pool(
     )  # fmt: skip
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=1024, typed=True)
 def _plan_pool(
     name: str,
     ndim: int,

@@ -132,11 +132,14 @@ def _convolve_input_grad(g: Array, w: Array, geometry: Geometry, input_size: Int
     windows = _windows(gx, kernel_size, output_size, geometry)
     flat = g.reshape(n, groups, per_group, prod(output_size))
     backward_filters = filters.transpose(0, 2, 1)
+    contract = (
+        np.matmul if per_group > 1 else np.multiply
+    )  # depthwise: an outer product, which BLAS is slow at
     for samples, rows, positions, count, width in _blocks(n, output_size, groups * depth):
         block = windows[(samples, *(slice(None),) * (2 + len(kernel_size)), rows)]
         part = flat[samples, :, :, positions]
         if prod(output_size) >= _FEW_POSITIONS:
-            columns = np.matmul(backward_filters, part).reshape(block.shape)
+            columns = contract(backward_filters, part).reshape(block.shape)
         else:
             product = np.matmul(
                 backward_filters, part.transpose(1, 2, 0, 3).reshape(groups, per_group, count * width)
