@@ -59,6 +59,9 @@ clean:  ## remove the environments, caches and what the tour wrote
 	@rm -rf $(VENV) $(PARITY) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis tour.html tour-*.wav
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# An environment whose Python went away (an upgrade, a moved folder) is made anew, with all that was in it.
+$(foreach v,$(VENV) $(PARITY),$(shell test -x $(v)/bin/python || rm -f $(v)/.stamp-*))
+
 # ---- environments: bin/python stands for the environment, a stamp for each set of packages in it
 $(VENV)/bin/python:
 	@$(call make_venv,$(PYTHON),$(VENV))
