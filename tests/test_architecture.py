@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -362,7 +363,7 @@ print(json.dumps(sorted(set(sys.modules) - before)))
 @pytest.fixture(scope="module")
 def loaded() -> list[str]:
     """What ``import convgrad`` loads in a fresh interpreter beyond NumPy and ml_dtypes."""
-    source = {"PYTHONPATH": str(PACKAGE.parent)}
+    source = {**os.environ, "PYTHONPATH": str(PACKAGE.parent)}
     done = subprocess.run(
         [sys.executable, "-c", PROBE], capture_output=True, text=True, env=source, timeout=60
     )
