@@ -199,7 +199,7 @@ def checks(rows: Rows) -> list[Check]:
             f"a node of the longest chain costs {node:.2f}x one of the shortest (at most 1.5)", node <= 1.5
         ),
         Check(
-            f"a node of the longest chain takes {memory_of_node:.2f}x the bytes of one in a tenth (at most 1.5)",
+            f"memory of a node in the longest chain is {memory_of_node:.2f}x that in one of a tenth",
             memory_of_node <= 1.5,
         ),
         Check(

@@ -29,7 +29,7 @@ from machine import LoadMeter, describe_machine
 
 LIMIT_OVER_NUMPY = 0.025
 
-# argv: the module to import ("" for none), the monotonic clock when this process was started, 1 for a gradient
+# argv: the module to import ("" for none), the monotonic clock at the start of it, 1 for a gradient
 PROBE = """
 import sys, time
 module, started, gradient = sys.argv[1], float(sys.argv[2]), sys.argv[3] == "1"
