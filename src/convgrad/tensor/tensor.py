@@ -23,6 +23,7 @@ from ..graph.traced import Traced
 from ..ops import elementwise as ew
 from ..ops import reduce
 from ..ops.op import OUT, Op, Ufunc
+from ..printing import format_tensor
 from . import dual
 from .methods.arithmetic import ArithmeticMethods
 from .methods.base import NUMBERS
@@ -231,6 +232,22 @@ class Tensor(
     mean = _reduce_all(reduce.Mean, ReduceMethods.mean)
     exp = _unary(ew.Exp)
     log = _unary(ew.Log)
+
+    def __repr__(self, *, tensor_contents: str | None = None) -> str:
+        node = self._node
+        tracked = node is not None and self.requires_grad
+        fn = self.grad_fn
+        suffixes = (f"tangent={from_traced(node.tangent)}",) if isinstance(node, dual.DualNode) else ()
+        return format_tensor(
+            self._data,
+            self.dtype.name,
+            requires_grad=tracked and fn is None,
+            grad_fn=None if fn is None else fn.name(),
+            default_dtype_name=dtypes.default_dtype().name,
+            prefix="tensor(" if type(self) in _PLAIN else f"{type(self).__name__}(",
+            suffixes=suffixes,
+            contents=tensor_contents,
+        )
 
     def _apply(self, op: type[Op], inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> Any:
         """Run ``op`` on tensors (None or numbers are constants), record it, wrap what comes out."""
@@ -467,6 +484,8 @@ def _check_result(name: str, result: Array, target: Array) -> None:
             f"result type {_scalar_name(source)} can't be cast to the desired output type {_scalar_name(goal)} ({name})"
         )
 
+
+_PLAIN = (Tensor,)
 
 _SCALAR_NAMES = {
     "float32": "Float", "float64": "Double", "float16": "Half", "bfloat16": "BFloat16", "uint8": "Byte",

@@ -67,6 +67,3 @@ class StorageMethods(Methods):
     def copy_(self, source: Any) -> Any:
         """Overwrite with the (broadcast, cast) values of ``source``."""
         return self._inplace("copy_", ew.Copy, (source,))
-
-    def __repr__(self) -> str:
-        return f"tensor({self._data.tolist()})"
