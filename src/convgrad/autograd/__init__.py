@@ -81,7 +81,12 @@ def grad(
     roots = [root(t, g, i, create_graph) for i, (t, g) in enumerate(zip(results, cotangents, strict=True))]
     nodes: list[Any] = [t._node for t in wanted]
     found = engine.run(roots, retain_graph=retain, create_graph=create_graph, inputs=nodes, capture=True)
-    return tuple([_result(t, found.get(n), allow_unused, materialize_grads) for t, n in zip(wanted, nodes, strict=True)])
+    return tuple(
+        [
+            _result(t, found.get(n), allow_unused, materialize_grads)
+            for t, n in zip(wanted, nodes, strict=True)
+        ]
+    )
 
 
 def _result(tensor: Tensor, g: Any, allow_unused: bool | None, materialize: bool) -> Any:

@@ -36,7 +36,9 @@ class FunctionCtx:
         """Keep tensors (or None) for backward; changes in place are then noticed."""
         for t in tensors:
             if t is not None and not isinstance(t, Tensor):
-                raise TypeError(f"save_for_backward can only save variables, but argument is of type {type(t).__name__}")
+                raise TypeError(
+                    f"save_for_backward can only save variables, but argument is of type {type(t).__name__}"
+                )
         self._to_save = tensors
 
     def save_for_forward(self, *tensors: Any) -> None:
@@ -165,7 +167,11 @@ def _fresh(outputs: tuple[Any, ...], args: tuple[Any, ...], ctx: FunctionCtx) ->
 
 
 def _record(
-    cls: type[Function], ctx: FunctionCtx, nodes: tuple[Any, ...], results: tuple[Any, ...], args: tuple[Any, ...]
+    cls: type[Function],
+    ctx: FunctionCtx,
+    nodes: tuple[Any, ...],
+    results: tuple[Any, ...],
+    args: tuple[Any, ...],
 ) -> None:
     """Make the node and hang it on the outputs that carry a gradient."""
     constant = [id(t) for t in ctx._constant]
@@ -196,7 +202,9 @@ class FunctionNode(CustomNode):
     def __init__(
         self, cls: type[Function], ctx: FunctionCtx, nodes: tuple[Any, ...], results: tuple[Any, ...]
     ) -> None:
-        self.outputs = tuple([(t._data.shape, t._data.dtype) if isinstance(t, Tensor) else ((), None) for t in results])
+        self.outputs = tuple(
+            [(t._data.shape, t._data.dtype) if isinstance(t, Tensor) else ((), None) for t in results]
+        )
         shape, dtype = self.outputs[0] if len(results) == 1 else ((), None)
         super().__init__(cls, nodes, (), None, shape, dtype)
         self.cls = cls
@@ -210,7 +218,7 @@ class FunctionNode(CustomNode):
 
     def keep(self, tensors: tuple[Any, ...], results: tuple[Any, ...]) -> None:
         """Remember saved tensors by array, place and version; outputs by index, so that nothing forms a cycle."""
-        entries = []
+        entries: list[Any] = []
         for t in tensors:
             if t is None:
                 entries.append(None)
@@ -228,7 +236,7 @@ class FunctionNode(CustomNode):
                 "Trying to backward through the graph a second time (or directly access saved tensors after they "
                 "have already been freed). Specify retain_graph=True."
             )
-        out = []
+        out: list[Any] = []
         for entry in self.saved:
             if entry is None:
                 out.append(None)

@@ -99,7 +99,7 @@ def _edge(parent: Node | None) -> tuple[Node | None, int]:
     if parent is None:
         return None, 0
     if parent.kind == OUTPUT:
-        return parent.parents[0], parent.index  # type: ignore[attr-defined]
+        return parent.parents[0], parent.index
     return parent, 0
 
 

@@ -156,14 +156,15 @@ def resolve_padding(
     numbers = as_tuple(padding, len(kernel_size), "padding")
     if any(p < 0 for p in numbers):
         raise ShapeError(
-            f"negative padding is not supported, got padding={list(numbers)}: crop the input by slicing instead"
+            f"negative padding is not supported, got padding={list(numbers)}: "
+            f"crop the input by slicing instead"
         )
     return tuple([(p, p) for p in numbers])
 
 
 def hashable(value: str | IntOrInts | None) -> str | int | Ints | None:
-    """Lists become tuples, so that a call can be looked up among the plans made before."""
-    return tuple(value) if isinstance(value, list) else value  # type: ignore[return-value]
+    """Lists and arrays become tuples, so that a call can be looked up among the plans made before."""
+    return tuple(value) if value.__hash__ is None else value  # type: ignore
 
 
 # Convolution
@@ -201,7 +202,7 @@ def plan_conv(
     )  # fmt: skip
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=1024, typed=True)
 def _plan_conv(
     ndim: int,
     input_shape: Ints,
@@ -273,7 +274,7 @@ def plan_conv_transpose(
     )  # fmt: skip
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=1024, typed=True)
 def _plan_conv_transpose(
     ndim: int,
     input_shape: Ints,
@@ -300,7 +301,8 @@ def _plan_conv_transpose(
     size = input_shape[-ndim:]
     if 0 in size:
         raise ShapeError(
-            f"{name}: Only zero batch or zero channel inputs are supported, but got input shape: {list(input_shape)}"
+            f"{name}: Only zero batch or zero channel inputs are supported, "
+            f"but got input shape: {list(input_shape)}"
         )
     output_size = conv_transpose_output_size(size, kernel_size, geometry, extra)
     if any(n <= 0 for n in output_size):
@@ -346,7 +348,7 @@ def _check_ranks(name: str, ndim: int, input_shape: Ints, weight_shape: Ints, wa
     if len(input_shape) == ndim:
         fix = "add the channel dimension with input.unsqueeze(0)"
     elif len(input_shape) < ndim:
-        fix = f"shape it as (channels, {', '.join(map(str, AXES[ndim]))})"
+        fix = f"shape it as (channels, {', '.join(AXES[ndim])})"
     else:
         fix = f"merge the leading dimensions with input.flatten(0, {len(input_shape) - ndim - 2})"
     raise ShapeError(
@@ -358,8 +360,9 @@ def _check_ranks(name: str, ndim: int, input_shape: Ints, weight_shape: Ints, wa
 def _check_divisible(weight_shape: Ints, groups: int, what: str) -> None:
     if weight_shape[0] % groups:
         raise ShapeError(
-            f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, but got weight "
-            f"of size {list(weight_shape)} instead: {what}={weight_shape[0]} must be a multiple of groups"
+            f"Given groups={groups}, expected weight to be divisible by {groups} at dimension 0, but got "
+            f"weight of size {list(weight_shape)} instead: {what}={weight_shape[0]} must be "
+            f"a multiple of groups"
         )
 
 
@@ -378,8 +381,9 @@ def _check_output_padding(ndim: int, output_padding: int | Ints, geometry: Geome
         raise ShapeError(f"negative output_padding is not supported, got output_padding={list(extra)}")
     if any(e >= max(s, d) for e, s, d in zip(extra, geometry.stride, geometry.dilation, strict=True)):
         raise ShapeError(
-            f"output padding must be smaller than either stride or dilation, but got output_padding={list(extra)}, "
-            f"stride={list(geometry.stride)}, dilation={list(geometry.dilation)}: it only chooses among the "
+            f"output padding must be smaller than either stride or dilation, "
+            f"but got output_padding={list(extra)}, stride={list(geometry.stride)}, "
+            f"dilation={list(geometry.dilation)}: it only chooses among the "
             f"output sizes that the stride makes equivalent; pad the output with F.pad for more"
         )
     return extra
@@ -413,19 +417,20 @@ def _raise_channels(
         )
     elif unbatched and channels == 1:
         fix = (
-            f"an input of {ndim + 1} dimensions is read as one unbatched (C, {', '.join(map(str, AXES[ndim]))}); "
+            f"an input of {ndim + 1} dimensions is read as one unbatched (C, {', '.join(AXES[ndim])}); "
             f"for a batch of {got} with one channel each use input.unsqueeze(1)"
         )
     elif weight_shape[1 if transposed else 0] == got and groups == 1:
         order = "(in_channels, out_channels" if transposed else "(out_channels, in_channels"
         fix = f"the weight looks transposed, it is read as {order}, *kernel_size): use weight.transpose(0, 1)"
     elif groups > 1:
-        fix = f"weight.shape[1] * groups = {weight_shape[1]} * {groups} = {channels} must equal the input's channels"
+        product = f"weight.shape[1] * groups = {weight_shape[1]} * {groups} = {channels}"
+        fix = f"{product} must equal the input's channels"
     else:
         fix = f"in_channels should be {got} for this input"
     raise ShapeError(
-        f"Given {given}, weight of size {list(weight_shape)}, expected input{shown} to have {channels} channels, "
-        f"but got {got} channels instead; {fix}"
+        f"Given {given}, weight of size {list(weight_shape)}, expected input{shown} to have "
+        f"{channels} channels, but got {got} channels instead; {fix}"
     )
 
 
@@ -435,8 +440,8 @@ def _raise_too_small(
     """The kernel is larger than the padded input: show the formula where it fails."""
     lines = []
     for axis, n, k, s, (low, high), d, r, have in zip(
-        AXES[len(size)], size, kernel_size, geometry.stride, geometry.padding, geometry.dilation, reach, padded,
-        strict=True,
+        AXES[len(size)], size, kernel_size, geometry.stride, geometry.padding, geometry.dilation,
+        reach, padded, strict=True,
     ):  # fmt: skip
         if r <= have:
             continue
@@ -457,8 +462,8 @@ def _raise_transpose_too_small(
 ) -> NoReturn:
     lines = []
     for axis, n, k, s, (low, _), d, e, out in zip(
-        AXES[len(size)], size, kernel_size, geometry.stride, geometry.padding, geometry.dilation, extra, output_size,
-        strict=True,
+        AXES[len(size)], size, kernel_size, geometry.stride, geometry.padding, geometry.dilation,
+        extra, output_size, strict=True,
     ):  # fmt: skip
         if out <= 0:
             lines.append(

@@ -75,7 +75,7 @@ def plan_pool(
     )  # fmt: skip
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=1024, typed=True)
 def _plan_pool(
     name: str,
     ndim: int,
@@ -100,7 +100,8 @@ def _plan_pool(
             raise ShapeError(f"{name}() padding must be non-negative, but got {p}: pad must be non-negative")
         if p > k // 2:
             raise ShapeError(
-                f"{name}() padding should be at most half of kernel size, but got padding={p} and kernel_size={k}: "
+                f"{name}() padding should be at most half of kernel size, "
+                f"but got padding={p} and kernel_size={k}: "
                 f"pad should be smaller than or equal to half of kernel size; use F.pad for wider borders"
             )
     _check_pool_input(name, ndim, input_shape)
@@ -112,7 +113,7 @@ def _plan_pool(
 
 
 def plan_adaptive_pool(
-    name: str, ndim: int, input_shape: Ints, output_size: int | None | Sequence[int | None]
+    name: str, ndim: int, input_shape: Ints, output_size: int | Sequence[int | None] | None
 ) -> Ints:
     """Check a call of an adaptive pooling; the output size, with None replaced by the input's size.
 
@@ -154,7 +155,8 @@ def _pool_tuple(name: str, value: IntOrInts, ndim: int, what: str) -> Ints:
     if len(numbers) not in (1, ndim):
         words = {1: "one int", 2: "two ints", 3: "three ints"}
         raise ShapeError(
-            f"{name}: {what} must either be a single int, or a tuple of {words[ndim]}, but got {list(numbers)}"
+            f"{name}: {what} must either be a single int, or a tuple of {words[ndim]}, "
+            f"but got {list(numbers)}"
         )
     return as_tuple(numbers, ndim, what)
 
@@ -162,9 +164,9 @@ def _pool_tuple(name: str, value: IntOrInts, ndim: int, what: str) -> Ints:
 def _check_pool_input(name: str, ndim: int, input_shape: Ints) -> None:
     if len(input_shape) not in (ndim + 1, ndim + 2) or 0 in input_shape[-1 - ndim :]:
         raise ShapeError(
-            f"{name}: Expected {ndim + 1}D or {ndim + 2}D (batch mode) tensor with optional 0 dim batch size for "
-            f"input, but got:{list(input_shape)}; non-empty {ndim + 1}D or {ndim + 2}D (batch mode) tensor "
-            f"expected for input, as (N, C, {', '.join(AXES[ndim])}) or (C, {', '.join(AXES[ndim])})"
+            f"{name}: Expected {ndim + 1}D or {ndim + 2}D (batch mode) tensor with optional 0 dim batch size "
+            f"for input, but got:{list(input_shape)}; non-empty {ndim + 1}D or {ndim + 2}D (batch mode) "
+            f"tensor expected for input, as (N, C, {', '.join(AXES[ndim])}) or (C, {', '.join(AXES[ndim])})"
         )
 
 
@@ -173,11 +175,13 @@ def _raise_pool_too_small(name: str, input_shape: Ints, plan: PoolPlan) -> NoRet
     channels = input_shape[-1 - len(size)]
     before, after = ("x".join(map(str, (channels, *sizes))) for sizes in (size, plan.output_size))
     lines = [
-        f"o{axis} = ({n} + 2*{p} - {d}*({k}-1) - 1)//{s} + 1 = {out}: the window of {d * (k - 1) + 1} does not fit into {n}"
+        f"o{axis} = ({n} + 2*{p} - {d}*({k}-1) - 1)//{s} + 1 = {out}: "
+        f"the window of {d * (k - 1) + 1} does not fit into {n}"
         for axis, n, k, s, p, d, out in zip(AXES[len(size)], size, *plan, strict=True)
         if out <= 0
     ]
     raise ShapeError(
         f"{name}: Given input size: ({before}). Calculated output size: ({after}). Output size is too small "
-        f"(Invalid computed output size); {'; '.join(lines)}; needs a smaller kernel_size or fewer poolings before"
+        f"(Invalid computed output size); {'; '.join(lines)}; "
+        f"needs a smaller kernel_size or fewer poolings before"
     )

@@ -132,11 +132,14 @@ def _convolve_input_grad(g: Array, w: Array, geometry: Geometry, input_size: Int
     windows = _windows(gx, kernel_size, output_size, geometry)
     flat = g.reshape(n, groups, per_group, prod(output_size))
     backward_filters = filters.transpose(0, 2, 1)
+    contract = (
+        np.matmul if per_group > 1 else np.multiply
+    )  # depthwise: an outer product, which BLAS is slow at
     for samples, rows, positions, count, width in _blocks(n, output_size, groups * depth):
         block = windows[(samples, *(slice(None),) * (2 + len(kernel_size)), rows)]
         part = flat[samples, :, :, positions]
         if prod(output_size) >= _FEW_POSITIONS:
-            columns = np.matmul(backward_filters, part).reshape(block.shape)
+            columns = contract(backward_filters, part).reshape(block.shape)
         else:
             product = np.matmul(
                 backward_filters, part.transpose(1, 2, 0, 3).reshape(groups, per_group, count * width)
@@ -207,7 +210,7 @@ def _windows(x: Array, kernel_size: Ints, output_size: Ints, geometry: Geometry)
 
 
 def _samples_inside(block: Array) -> Array:
-    """Move the samples of a block of windows next to the output positions: ``(groups, C / groups, *K, N, *oS)``."""
+    """Samples moved next to the output positions: ``(groups, C / groups, *K, N, *oS)``."""
     ndim = (block.ndim - 3) // 2
     return block.transpose(*range(1, 3 + ndim), 0, *range(3 + ndim, block.ndim))
 
@@ -222,8 +225,9 @@ def _blocks(
 ) -> Iterator[tuple[slice, slice, slice, int, int]]:
     """Cut the outputs so that a block's columns, ``depth`` high, stay in the cache.
 
-    Yields slices of the samples, of the first output dimension and of the flattened output positions, then the
-    number of samples and of positions. Samples are cut first; a single one that is too large is cut into rows.
+    Yields slices of the samples, of the first output dimension and of the flattened output positions,
+    then the number of samples and of positions. Samples are cut first; a single one that is too large is
+    cut into rows.
     """
     budget = max(at_least, _BLOCK // max(depth, 1))
     row = prod(output_size[1:])

@@ -1,8 +1,9 @@
 """One-dimensional correlation with long kernels through the Fourier transform, by overlap-save.
 
 The signal is cut into frames of about four kernel lengths, so the work per sample grows with the
-logarithm of the kernel length. Everything is computed in float64, so rounding stays below that of a
-float32 sum. Source: Oppenheim & Schafer, Discrete-Time Signal Processing, 3rd ed., 8.7.3.
+logarithm of the kernel length. Everything is computed in float64. Its rounding error is relative to the
+largest value in a frame (that of a plain sum: to the sum's own terms), so beside a value of 1 an exact
+zero may come out as 1e-16. Source: Oppenheim & Schafer, Discrete-Time Signal Processing, 3rd ed., 8.7.3.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ def correlate_weight(x: Array, g: Array, kernel_size: int) -> Array | None:
 
 
 def _frames(k: int, size: int) -> tuple[int, int, int]:
-    """Length of a frame (a power of two), new outputs per frame, and how many frames cover ``size`` outputs."""
+    """Length of a frame (a power of two), new outputs per frame, and the number of frames for ``size``."""
     frame = min(1 << (4 * k - 1).bit_length(), 1 << (size + k - 2).bit_length())
     step = frame - k + 1
     return frame, step, -(-size // step)

@@ -27,7 +27,9 @@ class BatchNorm(Op):
     primary = 0
 
     @staticmethod
-    def forward(x: Array, weight: Array, bias: Array, eps: float) -> tuple[tuple[Array, ...], tuple[Any, ...]]:
+    def forward(
+        x: Array, weight: Array, bias: Array, eps: float
+    ) -> tuple[tuple[Array, ...], tuple[Any, ...]]:
         mean, var, invstd = statistics(x, eps)
         scale = invstd * _column(weight, x)
         out = (x - mean) * scale + _column(bias, x)
@@ -55,7 +57,9 @@ class BatchNorm(Op):
         return gx, reshape(gw, channels), reshape(gb, channels)
 
     @staticmethod
-    def jvp(tangents: tuple[Value, ...], x: Value, weight: Value, mean: Value, invstd: Value, eps: float) -> Value:
+    def jvp(
+        tangents: tuple[Value, ...], x: Value, weight: Value, mean: Value, invstd: Value, eps: float
+    ) -> Value:
         dx, dw, db = tangents
         axes = _axes(x)
         normal = (x - mean) * invstd

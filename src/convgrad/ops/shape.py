@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import Array
-from . import formula
 from .formula import Value, call, call_many, permute, reshape, sum_to
 from .op import Linear, Op
 
@@ -386,5 +385,3 @@ class Unbind(Linear):
     @staticmethod
     def vjp_x(gs: tuple[Value, ...], axis: int) -> Value:
         return call_many(Stack, gs, axis)
-
-

@@ -74,7 +74,12 @@ def push(
 
 
 def tangent_of(
-    op: type[Op], tangents: tuple[Any, ...], plain: tuple[Any, ...], arrays: list[Any], result: Any, saved: Saved
+    op: type[Op],
+    tangents: tuple[Any, ...],
+    plain: tuple[Any, ...],
+    arrays: list[Any],
+    result: Any,
+    saved: Saved,
 ) -> Any:
     """The tangent of op's result from those of its inputs (None: constant), all liftable values lifted."""
     lifted = []

@@ -22,7 +22,9 @@ def _check(name: str, input: Any, weight: Any, bias: Any) -> None:
             )
 
 
-def _run(op: Any, biased: Any, input: Tensor, weight: Tensor, bias: Any, ndim: int, params: tuple[Any, ...]) -> Any:
+def _run(
+    op: Any, biased: Any, input: Tensor, weight: Tensor, bias: Any, ndim: int, params: tuple[Any, ...]
+) -> Any:
     """Apply a convolution to a batch, or to one unbatched example."""
     x = input if input._data.ndim == ndim + 2 else input.unsqueeze(0)
     out = apply(op, (x, weight), params) if bias is None else apply(biased, (x, weight, bias), params)
@@ -30,7 +32,15 @@ def _run(op: Any, biased: Any, input: Tensor, weight: Tensor, bias: Any, ndim: i
 
 
 def _convolve(
-    name: str, ndim: int, input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int
+    name: str,
+    ndim: int,
+    input: Any,
+    weight: Any,
+    bias: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: int,
 ) -> Any:
     _check(name, input, weight, bias)
     plan: ConvPlan = plan_conv(
@@ -77,7 +87,7 @@ def conv1d(
 
     Source: Dumoulin & Visin 2016, arXiv:1603.07285; semantics of torch.nn.functional.conv1d.
     """
-    return _convolve("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)  # type: ignore[no-any-return]
+    return _convolve("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
 
 
 def conv2d(
@@ -104,7 +114,7 @@ def conv2d(
 
     Source: Dumoulin & Visin 2016, arXiv:1603.07285; semantics of torch.nn.functional.conv2d.
     """
-    return _convolve("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)  # type: ignore[no-any-return]
+    return _convolve("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
 
 
 def conv3d(
@@ -122,7 +132,7 @@ def conv3d(
         >>> conv3d(Tensor(1, 1, 4, 4, 4), Tensor(2, 1, 3, 3, 3)).shape
         torch.Size([1, 2, 2, 2, 2])
     """
-    return _convolve("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)  # type: ignore[no-any-return]
+    return _convolve("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)
 
 
 def conv_transpose1d(
@@ -145,7 +155,7 @@ def conv_transpose1d(
         >>> conv_transpose1d(Tensor(1, 3, 8), Tensor(3, 4, 3), stride=2).shape
         torch.Size([1, 4, 17])
     """
-    return _transpose(  # type: ignore[no-any-return]
+    return _transpose(
         "conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding, groups, dilation
     )
 
@@ -160,7 +170,7 @@ def conv_transpose2d(
         >>> conv_transpose2d(Tensor(1, 3, 8, 8), Tensor(3, 4, 3, 3), stride=2, padding=1).shape
         torch.Size([1, 4, 15, 15])
     """
-    return _transpose(  # type: ignore[no-any-return]
+    return _transpose(
         "conv_transpose2d", 2, input, weight, bias, stride, padding, output_padding, groups, dilation
     )
 
@@ -175,6 +185,6 @@ def conv_transpose3d(
         >>> conv_transpose3d(Tensor(1, 2, 3, 3, 3), Tensor(2, 1, 2, 2, 2)).shape
         torch.Size([1, 1, 4, 4, 4])
     """
-    return _transpose(  # type: ignore[no-any-return]
+    return _transpose(
         "conv_transpose3d", 3, input, weight, bias, stride, padding, output_padding, groups, dilation
     )

@@ -53,7 +53,9 @@ class GradMethods(Methods):
     def requires_grad(self) -> bool:
         """Whether operations on this tensor are recorded."""
         node = self._node
-        return node is not None and (node.kind == LEAF or not hasattr(node, "tangent") or node.parents[0] is not None)
+        return node is not None and (
+            node.kind == LEAF or not hasattr(node, "tangent") or node.parents[0] is not None
+        )
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
@@ -100,7 +102,9 @@ class GradMethods(Methods):
     def grad(self, value: Any) -> None:
         if value is not None:
             if not hasattr(value, "_data"):
-                raise TypeError(f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}")
+                raise TypeError(
+                    f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}"
+                )
             if value._data.shape != self._data.shape:
                 raise ShapeError(
                     f"assigned grad has data of a different size: grad {list(value._data.shape)}, "
@@ -200,7 +204,11 @@ class GradMethods(Methods):
                 return g
             if not hasattr(replaced, "_data"):
                 raise TypeError(f"hook must return a Tensor or None, not {type(replaced).__name__}")
-            return Traced(replaced._data, replaced._node, replaced._cell) if type(g) is Traced else replaced._data
+            return (
+                Traced(replaced._data, replaced._node, replaced._cell)
+                if type(g) is Traced
+                else replaced._data
+            )
 
         if node.hooks is None:
             node.hooks = []
