@@ -108,7 +108,7 @@ def describe_machine() -> dict[str, str]:
 
 
 def _blas_threads() -> str:
-    """Threads of the BLAS that is loaded, if threadpoolctl is there to ask; else what the environment asks for."""
+    """Threads of the loaded BLAS, if threadpoolctl is there to ask; else what the environment says."""
     try:
         pools = importlib.import_module("threadpoolctl").threadpool_info()
     except ImportError:
