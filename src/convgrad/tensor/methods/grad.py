@@ -72,7 +72,7 @@ class GradMethods(Methods):
         node = self._node
         if node is None or node.kind == LEAF:
             return None
-        if hasattr(node, "tangent"):
+        if node.dual:
             return node.parents[0]
         return node.parents[0] if node.kind == OUTPUT else node
 
