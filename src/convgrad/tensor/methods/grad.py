@@ -53,9 +53,7 @@ class GradMethods(Methods):
     def requires_grad(self) -> bool:
         """Whether operations on this tensor are recorded."""
         node = self._node
-        return node is not None and (
-            node.kind == LEAF or not hasattr(node, "tangent") or node.parents[0] is not None
-        )
+        return node is not None and (not node.dual or node.parents[0] is not None)
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
