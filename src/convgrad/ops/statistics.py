@@ -117,39 +117,52 @@ class VarMean(Op):
         pair = (_dropped(spread, axes, keepdims), _dropped(mean, axes, keepdims))
         return pair, (x, axes, correction, keepdims)
 
-    @classmethod
-    def _factor(cls, x: Value, axes: tuple[int, ...], correction: float) -> Value:
-        """The derivative of the first result by x, from x alone (axes kept)."""
-        slope = _slope(x, axes, correction)
-        if not cls.root:
-            return slope
-        centred, _ = _centred(x, axes)
-        free = _count(x.shape, axes) - correction
-        variance = formula.sum(_real(centred * conj(centred)), axes, True) * (1.0 / free if free > 0 else math.nan)
-        zero = variance == 0
-        return slope * where(zero, 0.0, 0.5 * where(zero, 1.0, variance) ** -0.5)
+    @staticmethod
+    def vjp_x(gs: tuple[Value, Value], x: Value, axes: tuple[int, ...], correction: float, keepdims: bool) -> Value:
+        return _pair_pulled(gs, x, axes, _slope(x, axes, correction), keepdims)
 
-    @classmethod
-    def vjp_x(
-        cls, gs: tuple[Value, Value], x: Value, axes: tuple[int, ...], correction: float, keepdims: bool
-    ) -> Value:
-        g, gm = [with_ones(piece, x.shape, axes, keepdims) for piece in gs]
-        count = _count(x.shape, axes)
-        return g * cls._factor(x, axes, correction) + gm * (1.0 / count if count else math.nan)
-
-    @classmethod
+    @staticmethod
     def jvp_x(
-        cls, d: Value, x: Value, axes: tuple[int, ...], correction: float, keepdims: bool
+        d: Value, x: Value, axes: tuple[int, ...], correction: float, keepdims: bool
     ) -> tuple[Value, Value]:
-        count = _count(x.shape, axes)
-        mean = formula.sum(d, axes, keepdims) * (1.0 / count if count else math.nan)
-        return formula.sum(_real(conj(cls._factor(x, axes, correction)) * d), axes, keepdims), mean
+        return _pair_pushed(d, axes, _slope(x, axes, correction), keepdims)
 
 
 class StdMean(VarMean):
     """Standard deviation and mean over ``axes`` in one go."""
 
     root = True
+
+    @staticmethod
+    def vjp_x(gs: tuple[Value, Value], x: Value, axes: tuple[int, ...], correction: float, keepdims: bool) -> Value:
+        return _pair_pulled(gs, x, axes, _root_slope(x, axes, correction), keepdims)
+
+    @staticmethod
+    def jvp_x(
+        d: Value, x: Value, axes: tuple[int, ...], correction: float, keepdims: bool
+    ) -> tuple[Value, Value]:
+        return _pair_pushed(d, axes, _root_slope(x, axes, correction), keepdims)
+
+
+def _root_slope(x: Value, axes: tuple[int, ...], correction: float) -> Value:
+    """The derivative of the deviation by x, from x alone."""
+    centred, _ = _centred(x, axes)
+    free = _count(x.shape, axes) - correction
+    variance = formula.sum(_real(centred * conj(centred)), axes, True) * (1.0 / free if free > 0 else math.nan)
+    zero = variance == 0
+    return _slope(x, axes, correction) * where(zero, 0.0, 0.5 * where(zero, 1.0, variance) ** -0.5)
+
+
+def _pair_pulled(gs: tuple[Value, Value], x: Value, axes: tuple[int, ...], slope: Value, keepdims: bool) -> Value:
+    g, gm = [with_ones(piece, x.shape, axes, keepdims) for piece in gs]
+    count = _count(x.shape, axes)
+    return g * slope + gm * (1.0 / count if count else math.nan)
+
+
+def _pair_pushed(d: Value, axes: tuple[int, ...], slope: Value, keepdims: bool) -> tuple[Value, Value]:
+    count = _count(d.shape, axes)
+    mean = formula.sum(d, axes, keepdims) * (1.0 / count if count else math.nan)
+    return formula.sum(_real(conj(slope) * d), axes, keepdims), mean
 
 
 class LogSumExp(Op):
