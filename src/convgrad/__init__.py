@@ -58,8 +58,6 @@ from .tensor import (
     creation,
     functions_activation,
     functions_elementwise,
-    functions_linear,
-    functions_reduce,
     functions_shape,
     return_types,
 )
@@ -88,10 +86,12 @@ preserve_format, contiguous_format, channels_last = (
 
 # PyTorch's functions: those that are methods of a Tensor, then those that are written out.
 globals().update(method_functions())
-for _module in (functions_elementwise, functions_activation, functions_reduce, functions_linear, functions_shape, creation):
-    globals().update({name: getattr(_module, name) for name in _module.__all__})
+for _module in (functions_elementwise, functions_activation, functions_shape, creation):
+    for _name, _value in vars(_module).items():
+        if getattr(_value, "__module__", None) == _module.__name__ and not _name.startswith("_"):
+            globals()[_name] = _value
 globals().update(dtypes.ALIASES)
-del _module
+del _module, _name, _value
 
 #: loaded on first use, so that `import convgrad` stays quick
 _LAZY = ("nn", "optim", "func", "testing", "utils", "linalg", "datasets", "tools")

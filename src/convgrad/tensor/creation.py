@@ -29,7 +29,7 @@ def _made(array: Array, requires_grad: bool = False) -> Tensor:
             f"Only Tensors of floating point and complex dtype can require gradients (got {array.dtype.name})"
         )
     out = Tensor(array, None)
-    return out._make_leaf() if requires_grad else out
+    return out.requires_grad_() if requires_grad else out
 
 
 # -- from data ------------------------------------------------------------------------------------------

@@ -280,4 +280,4 @@ def rebuild(kind: type[Any], array: Array, requires_grad: bool, state: dict[str,
     out = kind.__new__(kind)
     out._data, out._node, out._cell, out._view = array, None, None, None
     out.__dict__.update(state)
-    return out._make_leaf() if requires_grad else out
+    return out.requires_grad_() if requires_grad else out
