@@ -155,7 +155,7 @@ def record(op: type[Op], values: tuple[Any, ...], params: tuple[Any, ...]) -> An
         result = tuple([Traced(o) for o in out])
     else:
         result = Traced(out if type(out) is ndarray else np.asarray(out))  # type: ignore[assignment]
-    if any([h is not None and h._node is not None for h in handles]) and op.differentiable():
+    if any([h is not None and h._node is not None for h in handles]) and op.traceable:
         attach(op, handles, result, saved)
     return result
 

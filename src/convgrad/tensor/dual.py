@@ -53,7 +53,7 @@ def push(
     op: type[Op], handles: tuple[Any, ...], arrays: list[Any], result: Any, saved: Saved, recording: bool
 ) -> None:
     """Record a call for reverse mode if wanted, and hang the tangent of its result on the result."""
-    if not op.differentiable():
+    if not op.traceable:
         return
     plain = tuple([None if h is None else Traced(h._data, primal_node(h), h._cell) for h in handles])
     if recording and any([p is not None and p._node is not None for p in plain]):
