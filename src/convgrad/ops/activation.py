@@ -24,6 +24,8 @@ class Relu(Elementwise):
 
     @staticmethod
     def forward(x: Array) -> tuple[Array, tuple[Array]]:
+        if x.dtype.kind == "c":
+            raise NotImplementedError("clamp is not supported for complex types (relu)")
         if x.dtype is B8:
             raise ConvgradError("Boolean inputs not supported for relu")
         out = np.maximum(x, x.dtype.type(0))
@@ -257,11 +259,13 @@ class Hardtanh(Elementwise):
     @staticmethod
     def forward(x: Array, low: Any, high: Any) -> tuple[Array, tuple[Any, ...]]:
         kind = x.dtype.type
+        if x.dtype.kind == "u" and low < 0:
+            raise ConvgradError("cannot do hardtanh on an unsigned type with negative limits")
         return np.minimum(np.maximum(x, kind(low)), kind(high)), (x, low, high)
 
     @staticmethod
     def vjp_x(g: Value, x: Value, low: Any, high: Any) -> Value:
-        return where((x <= low) | (x >= high), 0.0, g)
+        return where((x > low) & (x < high), g, 0.0)
 
 
 class Hardsigmoid(Elementwise):

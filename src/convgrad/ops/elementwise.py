@@ -19,6 +19,13 @@ from .formula import Value, call, conj, where, zeros_like
 from .op import Elementwise, Linear, Ufunc
 
 
+def refuse(name: str, kinds: str, *arrays: Any) -> None:
+    """Raise PyTorch's NotImplementedError if an array's dtype is of one of these NumPy kinds."""
+    for a in arrays:
+        if type(a) is np.ndarray and a.dtype.kind in kinds:
+            raise NotImplementedError(f'"{name}" not implemented for dtype {a.dtype}')
+
+
 class Add(Ufunc):
     """``a + b``."""
 
@@ -168,6 +175,8 @@ class Pow(Elementwise):
     def vjp_p(g: Value, x: Value, p: Value, out: Value) -> Value:
         if type(x) in (int, float):
             log: Any = math.log(x) if x > 0 else (math.nan if x < 0 else -math.inf)
+            if out.dtype.kind == "c" and x < 0:
+                log = cmath.log(x)
         elif type(x) is complex:
             log = cmath.log(x) if x else -math.inf
         else:
@@ -201,7 +210,8 @@ class AddScaled(Elementwise):
 
     @staticmethod
     def forward(a: Array, b: Array, alpha: Any) -> tuple[Array, tuple[Any]]:
-        return np.add(a, b * alpha, dtype=a.dtype), (alpha,)
+        step = b if a.dtype.kind == "b" and alpha else b * alpha  # True + 2 True is True
+        return np.asarray(np.add(a, step)).astype(a.dtype, copy=False), (alpha,)
 
     @staticmethod
     def vjp_a(g: Value, _alpha: Any) -> Value:
@@ -266,6 +276,7 @@ class Addcmul(Elementwise):
 
     @staticmethod
     def forward(x: Array, a: Array, b: Array, value: Any) -> tuple[Array, tuple[Any, ...]]:
+        refuse("addcmul_cpu_out", "b", x)
         return x + value * (a * b), (a, b, value)
 
     @staticmethod

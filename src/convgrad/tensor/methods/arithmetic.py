@@ -112,6 +112,7 @@ class ArithmeticMethods(Methods):
 
     # ``__add__ __radd__ __sub__ __mul__ __rmul__ __truediv__ __neg__`` stand in tensor.py.
     def __rsub__(self, other: Any) -> Any:
+        _check_sub(self, other)
         return self._binary(ew.Rsub, other, reflected=True)
 
     def __rtruediv__(self, other: Any) -> Any:
@@ -178,6 +179,7 @@ class ArithmeticMethods(Methods):
     def sub(self, other: Any, *, alpha: Any = 1) -> Any:
         """``self - alpha * other``."""
         check_operand("sub", other)
+        _check_sub(self, other)
         if type(alpha) is int and alpha == 1:
             return self - other  # type: ignore[operator]
         return self._scaled(ew.SubScaled, other, alpha, -alpha)
@@ -346,7 +348,18 @@ class ArithmeticMethods(Methods):
         """``bitwise_not`` in place."""
         return self._inplace("bitwise_not_", rounding.BitwiseNot, ())
 
-    __invert__ = bitwise_not
+    def __invert__(self) -> Any:
+        if self._data.dtype.kind not in "biu":
+            raise TypeError("~ (operator.invert) is only implemented on integer and Boolean-type tensors")
+        return self.bitwise_not()
+
+
+def _check_sub(a: Any, b: Any) -> None:
+    if a._data.dtype.kind == "b" or isinstance(b, bool) or (hasattr(b, "_data") and b._data.dtype.kind == "b"):
+        raise ConvgradError(
+            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a "
+            "mask, use the `~` or `logical_not()` operator instead."
+        )
 
 
 def _check_exponent(x: Any, exponent: Any) -> None:

@@ -15,7 +15,7 @@ from ...ops import complex as cplx
 from ...ops import elementwise as ew
 from ...ops.op import Op
 from .base import Methods, dim_index, documented_by
-from .operands import cast, check_operand, check_tensor, operands, plain_target, run
+from .operands import broadcast_error, cast, check_operand, check_tensor, operands, plain_target, run
 
 Method = Callable[..., Any]
 
@@ -175,10 +175,12 @@ class SpecialMethods(Methods):
 
     def isposinf(self) -> Any:
         """Where the values are +infinity."""
+        _refuse_complex("isposinf", self._data)
         return self._wrap(self._data == np.inf)
 
     def isneginf(self) -> Any:
         """Where the values are -infinity."""
+        _refuse_complex("isneginf", self._data)
         return self._wrap(self._data == -np.inf)
 
     def isreal(self) -> Any:
@@ -187,7 +189,33 @@ class SpecialMethods(Methods):
 
     def signbit(self) -> Any:
         """Where the sign is minus, of zeros too."""
+        _refuse_complex("signbit", self._data)
         return self._wrap(np.signbit(self._data) if self._data.dtype.kind in "fV" else self._data < 0)
+
+    def hardshrink(self, lambd: float = 0.5) -> Any:
+        """x, and 0 within [-lambd, lambd]."""
+        if self._data.dtype.kind in "biuc":
+            raise NotImplementedError(f'"hardshrink_cpu" not implemented for dtype {dtypes.from_numpy(self._data.dtype)}')
+        return self._apply(activation.Hardshrink, (self,), (lambd,))
+
+    def heaviside(self, values: Any) -> Any:
+        """0 where negative, 1 where positive, ``values`` (of the same dtype) where 0; no gradient."""
+        check_tensor("heaviside", values, "values")
+        if self._data.dtype != values._data.dtype:
+            raise ConvgradError("heaviside is not yet implemented for tensors with different dtypes.")
+        _refuse_complex("heaviside", self._data)
+        a, b = self._data, values._data
+        try:
+            return self._wrap(np.where(a == 0, b, (a > 0).astype(a.dtype)))
+        except ValueError:
+            raise broadcast_error(a.shape, b.shape) from None
+
+    def is_nonzero(self) -> bool:
+        """Whether the one element is not 0."""
+        if self._data.size != 1:
+            kind = "more than one value" if self._data.size else "no values"
+            raise ConvgradError(f"Boolean value of Tensor with {kind} is ambiguous")
+        return bool(self._data.reshape(-1)[0])
 
     def isclose(self, other: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
         """Where ``|self - other| <= atol + rtol |other|``, or both are equal (or NaN, if ``equal_nan``)."""
@@ -200,6 +228,10 @@ class SpecialMethods(Methods):
                 raise ConvgradError(f"{name} must be greater than or equal to zero, but got {value}")
         wide = np.float32 if a.dtype in dtypes.HALVES else np.float64 if a.dtype.kind in "biu" else a.dtype
         x, y = a.astype(wide), b.astype(wide)
+        try:
+            np.broadcast_shapes(x.shape, y.shape)
+        except ValueError:
+            raise broadcast_error(x.shape, y.shape) from None
         finite = np.isfinite(x) & np.isfinite(y)
         gap = np.abs(np.where(finite, x, 0) - np.where(finite, y, 0))
         near = (x == y) | (finite & (gap <= atol + rtol * np.abs(np.where(finite, y, 0))))
@@ -359,6 +391,11 @@ class SpecialMethods(Methods):
 # ---------------------------------------------------------------------------------------------------
 # What the methods share
 # ---------------------------------------------------------------------------------------------------
+
+
+def _refuse_complex(name: str, data: Any) -> None:
+    if data.dtype.kind == "c":
+        raise NotImplementedError(f"{name} does not support complex inputs (dtype {data.dtype}).")
 
 
 def _floating(x: Any) -> Any:
