@@ -33,7 +33,7 @@ class Relu(Elementwise):
 
     @staticmethod
     def vjp_x(g: Value, out: Value) -> Value:
-        return g * (out > 0)
+        return g * (out != 0)  # out is not negative; NaN passes
 
 
 class Softmax(Op):

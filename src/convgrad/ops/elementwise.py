@@ -381,6 +381,7 @@ class Conj(Elementwise):
 class Real(Linear):
     """The real part; of a real x it is x itself."""
 
+    backward_name = "SelectBackward0"
     view = True
     exact = True
 
@@ -396,6 +397,7 @@ class Real(Linear):
 class Imag(Linear):
     """The imaginary part of a complex x."""
 
+    backward_name = "SelectBackward0"
     view = True
     exact = True
 

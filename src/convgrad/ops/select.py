@@ -235,3 +235,9 @@ class Copysign(Ufunc):
     @staticmethod
     def vjp_b(g: Value, _factor: Any) -> Value:
         return zeros_like(g)
+
+
+class CopysignNumber(Copysign):
+    """copysign by a number (its node has another name in PyTorch)."""
+
+    backward_name = "CopysignBackward1"

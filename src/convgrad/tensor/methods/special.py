@@ -29,7 +29,13 @@ def _pair(op: type[Op], name: str) -> tuple[Method, Method]:
     def method(self: Any) -> Any:
         return self._unary(op)
 
+    floats = not op.exact and not getattr(op, "integers", False)
+
     def in_place(self: Any) -> Any:
+        if floats and self._data.dtype.kind in "biu":
+            raise ConvgradError(
+                f"result type {dtypes.default_dtype()} can't be cast to the desired output type {self.dtype} ({name}_)"
+            )
         return self._inplace(name + "_", op, ())
 
     return _named(method, name, op), _named(in_place, name + "_", op, " In place.")
@@ -99,7 +105,8 @@ class SpecialMethods(Methods):
     sgn, sgn_ = _pair(cplx.Sgn, "sgn")
     relu, relu_ = _pair(activation.Relu, "relu")
     angle, _ = _pair(cplx.Angle, "angle")
-    abs, abs_ = absolute, absolute_ = _pair(cplx.Abs, "abs")
+    abs, _abs_ = _pair(cplx.Abs, "abs")
+    absolute = abs
 
     atan2, atan2_ = arctan2, arctan2_ = _pair2(special.Atan2, "atan2", floats=True)
     hypot, hypot_ = _pair2(special.Hypot, "hypot")
@@ -110,6 +117,14 @@ class SpecialMethods(Methods):
     fmax, _ = _pair2(select.Fmax, "fmax")
     fmin, _ = _pair2(select.Fmin, "fmin")
     del _
+
+    def abs_(self) -> Any:
+        """``abs`` in place; not for complex tensors, whose absolute value is real."""
+        if self._data.dtype.kind == "c":
+            raise ConvgradError("In-place abs is not supported for complex tensors.")
+        return self._abs_()
+
+    absolute_ = abs_
 
     def square(self) -> Any:
         """``self ** 2``."""
@@ -149,7 +164,8 @@ class SpecialMethods(Methods):
     @documented_by(select.Copysign)
     def copysign(self, other: Any) -> Any:
         check_operand("copysign", other)
-        return run(select.Copysign, operands(self, other, floats=True))
+        op = select.Copysign if hasattr(other, "_data") else select.CopysignNumber
+        return run(op, operands(self, other, floats=True))
 
     def nan_to_num(self, nan: float | None = None, posinf: float | None = None, neginf: float | None = None) -> Any:
         """NaN replaced by ``nan`` (0), the infinities by ``posinf`` and ``neginf`` (the dtype's limits)."""
@@ -375,6 +391,10 @@ class SpecialMethods(Methods):
         """x where positive, ``weight`` times x elsewhere; one weight, or one per channel (dimension 1)."""
         check_tensor("prelu", weight, "weight")
         shape, size = self._data.shape, weight._data.size
+        if weight._data.ndim > 1:
+            raise ConvgradError(
+                f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {weight._data.ndim}"
+            )
         if size != 1:
             channels = shape[1] if len(shape) > 1 else 1
             if channels != size:
