@@ -10,7 +10,7 @@ import numpy as np
 from ..dtypes import B8, Array
 from ..errors import ConvgradError
 from . import formula
-from .elementwise import Exp
+from .elementwise import Exp, refuse
 from .formula import Value, call, where
 from .op import Elementwise, Op
 from .special import Erf, Sigmoid, Tanh, sigmoid
@@ -109,6 +109,7 @@ class Prelu(Elementwise):
 
     @staticmethod
     def forward(x: Array, w: Array) -> tuple[Array, tuple[Any, ...]]:
+        refuse("prelu_cpu", "biuc", x)
         return np.where(x > 0, x, x * w), (x, w)
 
     @staticmethod
@@ -259,7 +260,7 @@ class Hardtanh(Elementwise):
     @staticmethod
     def forward(x: Array, low: Any, high: Any) -> tuple[Array, tuple[Any, ...]]:
         kind = x.dtype.type
-        if x.dtype.kind == "u" and low < 0:
+        if x.dtype.kind == "u" and int(low) < 0:
             raise ConvgradError("cannot do hardtanh on an unsigned type with negative limits")
         return np.minimum(np.maximum(x, kind(low)), kind(high)), (x, low, high)
 

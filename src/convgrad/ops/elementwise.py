@@ -210,8 +210,7 @@ class AddScaled(Elementwise):
 
     @staticmethod
     def forward(a: Array, b: Array, alpha: Any) -> tuple[Array, tuple[Any]]:
-        step = b if a.dtype.kind == "b" and alpha else b * alpha  # True + 2 True is True
-        return np.asarray(np.add(a, step)).astype(a.dtype, copy=False), (alpha,)
+        return np.add(a, _times(b, alpha)), (alpha,)
 
     @staticmethod
     def vjp_a(g: Value, _alpha: Any) -> Value:
@@ -222,10 +221,30 @@ class AddScaled(Elementwise):
         return g * conj(alpha)
 
 
-class SubScaled(AddScaled):
-    """``a - alpha b``, called with minus alpha."""
+class SubScaled(Elementwise):
+    """``a - alpha b``."""
 
     backward_name = "SubBackward0"
+    saves = ("alpha",)
+
+    @staticmethod
+    def forward(a: Array, b: Array, alpha: Any) -> tuple[Array, tuple[Any]]:
+        return np.subtract(a, _times(b, alpha)), (alpha,)
+
+    @staticmethod
+    def vjp_a(g: Value, _alpha: Any) -> Value:
+        return g
+
+    @staticmethod
+    def vjp_b(g: Value, alpha: Any) -> Value:
+        return -g * conj(alpha)
+
+
+def _times(b: Array, alpha: Any) -> Any:
+    """``alpha b`` in b's own dtype: integers wrap around, and 2 times True is True."""
+    if b.dtype.kind in "biu":
+        alpha = np.asarray(int(alpha) & 0xFFFFFFFFFFFFFFFF, np.uint64).astype(b.dtype)
+    return b * alpha
 
 
 class Lerp(Elementwise):

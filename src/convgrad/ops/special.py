@@ -374,6 +374,18 @@ class XLogY(Ufunc):
         return g * a / b
 
 
+class XLogYFirst(XLogY):
+    """``a log(b)`` for a number a (its node has another name in PyTorch)."""
+
+    backward_name = "XlogyBackward1"
+
+
+class XLogYNumber(XLogY):
+    """``a log(b)`` for a number b (its node has another name in PyTorch)."""
+
+    backward_name = "XlogyBackward2"
+
+
 class Sigmoid(OfOutput):
     """``1 / (1 + e^-x)``, computed from ``e^-|x|`` so that nothing overflows."""
 

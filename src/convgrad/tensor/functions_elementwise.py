@@ -106,7 +106,7 @@ def xlogy(input: Any, other: Any) -> Any:  # noqa: A002
     if isinstance(input, Tensor):
         return input.xlogy(other)
     check_tensor("xlogy", other)
-    return run(special.XLogY, operands(input, other, floats=True))
+    return run(special.XLogYFirst, operands(input, other, floats=True))
 
 
 def complex(real: Tensor, imag: Tensor) -> Any:  # noqa: A001

@@ -159,7 +159,8 @@ class SpecialMethods(Methods):
     @documented_by(special.XLogY)
     def xlogy(self, other: Any) -> Any:
         check_operand("xlogy", other)
-        return run(special.XLogY, operands(self, other, floats=True))
+        op = special.XLogY if hasattr(other, "_data") else special.XLogYNumber
+        return run(op, operands(self, other, floats=True))
 
     @documented_by(select.Copysign)
     def copysign(self, other: Any) -> Any:
@@ -395,6 +396,10 @@ class SpecialMethods(Methods):
             raise ConvgradError(
                 f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {weight._data.ndim}"
             )
+        if weight._data.dtype != self._data.dtype:
+            raise ConvgradError(
+                f"prelu: Type promoting not supported. Got {dtypes.from_numpy(self._data.dtype)} and {weight.dtype}"
+            )
         if size != 1:
             channels = shape[1] if len(shape) > 1 else 1
             if channels != size:
@@ -557,7 +562,7 @@ def _normalised(x: Any, dim: Any, dtype: Any, name: str) -> tuple[Any, Any]:
     axis = dim_index(dim, x._data.ndim)
     if dtype is not None:
         x = x.to(dtype)
-    if x._data.dtype.kind in "biu":
+    if x._data.dtype.kind in "biuc":
         raise NotImplementedError(
             f'"{name}_kernel_impl" not implemented for dtype {x.dtype}: give dtype=torch.float32'
         )
