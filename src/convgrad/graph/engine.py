@@ -84,7 +84,7 @@ def _walk(ready: list[Node], grads: Gradients, counts: dict[Node, int], retain_g
         kind = node.kind
         if kind == LEAF:
             if g is not None:
-                node.accumulate(g)  # type: ignore[attr-defined]
+                node.accumulate(g)
             continue
         parents = node.parents
         op = node.op
@@ -104,7 +104,7 @@ def _walk(ready: list[Node], grads: Gradients, counts: dict[Node, int], retain_g
                 continue
             if g is not None:
                 if kind == OUTPUT:
-                    _add_piece(grads, parent, node.index, g)  # type: ignore[arg-type, attr-defined]
+                    _add_piece(grads, parent, node.index, g)
                 else:
                     if type(g) is not ndarray:
                         g = np.asarray(g)
@@ -145,7 +145,7 @@ def _walk_selected(
             found[node] = g
         if node.kind == LEAF:
             if g is not None and not capture and (inputs is None or node in targets):
-                node.accumulate(g)  # type: ignore[attr-defined]
+                node.accumulate(g)
             continue
         _hand_on(node, _pull(node, g, wanted, create_graph), grads, counts, ready, wanted)
         if not retain_graph and node.saved:
@@ -192,17 +192,19 @@ def _pull(node: Node, g: Any, wanted: set[Node] | None, create_graph: bool) -> A
                 _raise_modified(node, cell, version, index)
     op = node.op
     if type(node) is ManyNode:
-        g = tuple([_zeros(meta) if piece is None else piece for piece, meta in zip(g, node.outputs, strict=True)])
+        g = tuple(
+            [_zeros(meta) if piece is None else piece for piece, meta in zip(g, node.outputs, strict=True)]
+        )
     if node.kind == CUSTOM:
         needs = tuple([p is not None and (wanted is None or p in wanted) for p in parents])
-        return node.pull(g, needs, create_graph)  # type: ignore[attr-defined]
+        return node.pull(g, needs, create_graph)
     if create_graph:
         saved = lift_saved(node)
     if op.joint:
         return op.vjp(tuple([p is not None for p in parents]), g, *saved)
     if wanted is None:
-        return [None if p is None else vjp(g, *saved) for p, vjp in zip(parents, op.vjps, strict=True)]
-    return [vjp(g, *saved) if p in wanted else None for p, vjp in zip(parents, op.vjps, strict=True)]
+        return [None if p is None else vjp(g, *saved) for p, vjp in zip(parents, op.vjps)]  # noqa: B905 - x ** 2 has one parent
+    return [vjp(g, *saved) if p in wanted else None for p, vjp in zip(parents, op.vjps)]  # noqa: B905 - x ** 2 has one parent
 
 
 def _zeros(meta: tuple[Any, Any]) -> Any:
@@ -223,7 +225,7 @@ def _hand_on(
             continue
         if g is not None and (wanted is None or parent in wanted):
             if node.kind == OUTPUT:
-                _add_piece(grads, parent, node.index, g)  # type: ignore[arg-type, attr-defined]
+                _add_piece(grads, parent, node.index, g)
             else:
                 if type(g) is not ndarray and type(g) is not Traced:
                     g = np.asarray(g)

@@ -45,6 +45,8 @@ class Node:
     __slots__ = ("op", "parents", "saved", "versions", "shape", "dtype", "hooks", "extra", "__weakref__")
 
     kind: ClassVar[int] = OPERATION
+    #: whether this is the place of a dual tensor (forward mode); its parent is then the primal's node
+    dual: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -99,7 +101,7 @@ def _edge(parent: Node | None) -> tuple[Node | None, int]:
     if parent is None:
         return None, 0
     if parent.kind == OUTPUT:
-        return parent.parents[0], parent.index  # type: ignore[attr-defined]
+        return parent.parents[0], parent.index
     return parent, 0
 
 

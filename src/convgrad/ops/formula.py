@@ -18,6 +18,8 @@ from ..dtypes import BF16, F16, F32, F64, Array
 Value: TypeAlias = Any  # an Array, or a recorded value that behaves like one
 Axes: TypeAlias = "int | tuple[int, ...] | None"
 
+_add_reduce: Any = np.add.reduce
+
 
 def call(op: Any, *args: Any) -> Any:
     """Apply another operator inside a formula: recorded if any argument is, plain otherwise."""
@@ -43,8 +45,8 @@ def sum(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:  # noqa: 
             return x.sum(axis, keepdims)
         x = np.asarray(x)
     if x.dtype is BF16 or x.dtype is F16:
-        return np.asarray(np.add.reduce(x.astype(F32), axis, keepdims=keepdims)).astype(x.dtype)
-    out = np.add.reduce(x, axis, keepdims=keepdims)
+        return np.asarray(_add_reduce(x.astype(F32), axis, keepdims=keepdims)).astype(x.dtype)
+    out = _add_reduce(x, axis, keepdims=keepdims)
     return out if type(out) is ndarray else np.asarray(out)
 
 

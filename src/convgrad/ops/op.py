@@ -97,7 +97,11 @@ class Op:
                     any(reads[i] for reads, need in zip(cls.keeps, needs, strict=True) if need)
                     for i in range(len(cls.saves))
                 )
-            owned = tuple((i, role) for i, (role, k) in enumerate(zip(cls.roles, keep, strict=True)) if k and role >= OUT)
+            owned = tuple(
+                (i, role)
+                for i, (role, k) in enumerate(zip(cls.roles, keep, strict=True))
+                if k and role >= OUT
+            )
             found = cls.plans[needs] = (all(keep), keep, owned)
         return found
 

@@ -35,6 +35,8 @@ class DualNode(Node):
 
     __slots__ = ("tangent", "level")
 
+    dual = True
+
     def __init__(self, primal: Node | None, tangent: Any, level: int, shape: Any, dtype: Any) -> None:
         super().__init__(Identity, (primal,), (), None, shape, dtype)
         self.tangent = tangent
@@ -74,7 +76,12 @@ def push(
 
 
 def tangent_of(
-    op: type[Op], tangents: tuple[Any, ...], plain: tuple[Any, ...], arrays: list[Any], result: Any, saved: Saved
+    op: type[Op],
+    tangents: tuple[Any, ...],
+    plain: tuple[Any, ...],
+    arrays: list[Any],
+    result: Any,
+    saved: Saved,
 ) -> Any:
     """The tangent of op's result from those of its inputs (None: constant), all liftable values lifted."""
     lifted = []

@@ -15,7 +15,7 @@ from numpy import ndarray
 
 from .. import dtypes
 from ..dtypes import BF16, F16, F32, F64, HALVES, Array, result_dtype, scalar_dtype
-from ..errors import ConvgradError, DtypeError, ShapeError
+from ..errors import ConvgradError, DtypeError
 from ..graph import grad_mode
 from ..graph.grad_mode import DUAL, INFERENCE, MODE, OFF, RECORD
 from ..graph.node import LEAF, Cell, Leaf, Node, attach, cell_of, snapshot
@@ -23,12 +23,15 @@ from ..graph.traced import Traced
 from ..ops import elementwise as ew
 from ..ops import reduce
 from ..ops.op import OUT, Op, Ufunc
+from ..printing import format_tensor
 from . import dual
+from .checks import broadcast_error, check_result
 from .methods.arithmetic import ArithmeticMethods
 from .methods.base import NUMBERS
 from .methods.grad import GradMethods
 from .methods.index import IndexMethods
 from .methods.linear import LinearMethods
+from .methods.random import RandomMethods
 from .methods.reduce import ReduceMethods
 from .methods.shape import ShapeMethods
 from .methods.special import SpecialMethods
@@ -62,10 +65,10 @@ def _binary(op: type[Ufunc]) -> Callable[[Any, Any], Any]:
     keep_both = tuple([x or y for x, y in zip(keep_a, keep_b, strict=True)])
 
     def method(self: Tensor, other: Any) -> Any:
-        a = self._data
+        a: Any = self._data
         dtype = a.dtype
         if isinstance(other, Tensor):
-            b = other._data
+            b: Any = other._data
             if b.dtype is not dtype or (dtype is not F32 and dtype is not F64):
                 return binary(op, self, other)
             nb = other._node
@@ -82,11 +85,12 @@ def _binary(op: type[Ufunc]) -> Callable[[Any, Any], Any]:
             raise broadcast_error(a.shape, b.shape) from None
         if type(out) is not ndarray:
             out = np.asarray(out)
+        mode = _mode()
+        if mode != RECORD:
+            return Tensor(out, None) if mode == OFF else binary(op, self, other)
         na = self._node
         if na is None and nb is None:
             return Tensor(out, None)
-        if _mode() != RECORD:
-            return Tensor(out, None) if _mode() == OFF else binary(op, self, other)
         if not saves:
             return Tensor(out, Node(op, (na, nb), (), None, out.shape, dtype))
         keep = keep_a if nb is None else keep_b if na is None else keep_both
@@ -117,11 +121,12 @@ def _unary(op: type[Op]) -> Callable[[Any], Any]:
         out, saved = forward(data)
         if type(out) is not ndarray:
             out = np.asarray(out)
+        mode = _mode()
+        if mode != RECORD:
+            return Tensor(out, None) if mode == OFF else unary(op, self)
         node = self._node
         if node is None:
             return Tensor(out, None)
-        if _mode() != RECORD:
-            return Tensor(out, None) if _mode() == OFF else unary(op, self)
         result = Tensor(out, None)
         versions = None
         if role is not None:
@@ -134,14 +139,17 @@ def _unary(op: type[Op]) -> Callable[[Any], Any]:
 
 def _power(slow: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     """``**`` with a Python number as exponent, in one closure."""
-    forward, op = ew.Pow.forward, ew.Pow
+    forward: Any = ew.Pow.forward
+    op = ew.Pow
 
     def method(self: Tensor, exponent: Any) -> Any:
         data = self._data
         dtype = data.dtype
         mode = _mode()
-        if (type(exponent) is not int and type(exponent) is not float) or mode & ~RECORD or (
-            dtype is not F32 and dtype is not F64
+        if (
+            (type(exponent) is not int and type(exponent) is not float)
+            or mode & ~RECORD
+            or (dtype is not F32 and dtype is not F64)
         ):
             return slow(self, exponent)
         out, _ = forward(data, exponent)
@@ -160,7 +168,9 @@ def _reduce_all(op: type[Op], slow: Callable[..., Any]) -> Callable[..., Any]:
     """``sum()`` and ``mean()`` of all elements of a float tensor, in one closure."""
     forward = op.forward
 
-    def method(self: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, **other: Any) -> Any:
+    def method(
+        self: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, **other: Any
+    ) -> Any:
         data = self._data
         kind = data.dtype
         mode = _mode()
@@ -196,6 +206,7 @@ class Tensor(
     ShapeMethods,
     IndexMethods,
     StorageMethods,
+    RandomMethods,
     GradMethods,
 ):
     """An n-dimensional array of one dtype on which operations can be recorded and differentiated.
@@ -232,6 +243,22 @@ class Tensor(
     exp = _unary(ew.Exp)
     log = _unary(ew.Log)
 
+    def __repr__(self, *, tensor_contents: str | None = None) -> str:
+        node = self._node
+        tracked = node is not None and self.requires_grad
+        fn = self.grad_fn
+        suffixes = (f"tangent={from_traced(node.tangent)}",) if isinstance(node, dual.DualNode) else ()
+        return format_tensor(
+            self._data,
+            self.dtype.name,
+            requires_grad=tracked and fn is None,
+            grad_fn=None if fn is None else fn.name(),
+            default_dtype_name=dtypes.default_dtype().name,
+            prefix="tensor(" if type(self) in _PLAIN else f"{type(self).__name__}(",
+            suffixes=suffixes,
+            contents=tensor_contents,
+        )
+
     def _apply(self, op: type[Op], inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> Any:
         """Run ``op`` on tensors (None or numbers are constants), record it, wrap what comes out."""
         return apply(op, inputs, params)
@@ -267,9 +294,13 @@ class Tensor(
             out._cell = cell_of(self)
         return out
 
+    def _lift(self, value: Any) -> Any:
+        """A Tensor from what the engine computed."""
+        return from_traced(value)
+
     def _make_leaf(self) -> Any:
-        self._node = LeafNode(self)
-        return self
+        node = self._node = LeafNode(self)
+        return node
 
 
 # ---------------------------------------------------------------------------------------------------
@@ -357,7 +388,7 @@ def _kinds(operands: Sequence[Any]) -> tuple[list[dtypes.dtype], list[dtypes.dty
         if isinstance(x, Tensor):
             (dims if x._data.ndim else zero).append(dtypes.from_numpy(x._data.dtype))
         elif isinstance(x, NUMBERS):
-            numbers.append(scalar_dtype(x))
+            numbers.append(scalar_dtype(x))  # type: ignore[arg-type]
         else:
             raise DtypeError(
                 f"unsupported operand type(s): expected a Tensor or a number, but got {type(x).__name__}"
@@ -377,7 +408,7 @@ def unary(op: type[Op], x: Tensor) -> Tensor:
     """An elementwise function of one operand; bool and integers become the default float first."""
     if x._data.dtype.kind in "biu" and not op.exact and not getattr(op, "integers", False):
         x = Tensor(x._data.astype(dtypes.default_dtype().np), None)
-    return apply(op, (x,))  # type: ignore[no-any-return]
+    return apply(op, (x,))
 
 
 def binary(op: type[Op], a: Any, b: Any, params: tuple[Any, ...] = (), floats: bool = False) -> Any:
@@ -416,20 +447,9 @@ def _operand(x: Any, common: dtypes.dtype) -> Any:
     return cast
 
 
-def broadcast_error(a: tuple[int, ...], b: tuple[int, ...]) -> ShapeError:
-    """The error of two shapes that do not broadcast, naming the dimension where they part."""
-    rank = max(len(a), len(b))
-    pa, pb = (1,) * (rank - len(a)) + tuple(a), (1,) * (rank - len(b)) + tuple(b)
-    for i in reversed(range(rank)):
-        if pa[i] != pb[i] and 1 not in (pa[i], pb[i]):
-            return ShapeError(
-                f"The size of tensor a ({pa[i]}) must match the size of tensor b ({pb[i]}) at non-singleton "
-                f"dimension {i} (shapes {list(a)} and {list(b)})"
-            )
-    return ShapeError(f"shapes {list(a)} and {list(b)} cannot be broadcast together")
-
-
-def inplace(self: Tensor, name: str, op: type[Op], others: tuple[Any, ...], params: tuple[Any, ...]) -> Tensor:
+def inplace(
+    self: Tensor, name: str, op: type[Op], others: tuple[Any, ...], params: tuple[Any, ...]
+) -> Tensor:
     """Run ``op(self, *others)`` and write the result into ``self``, keeping every history right."""
     record = check_writable(self, name)
     old = self._data
@@ -442,7 +462,7 @@ def inplace(self: Tensor, name: str, op: type[Op], others: tuple[Any, ...], para
         result = binary(op, before, others[0], params)
     else:
         result = apply(op, (before, *others), params)
-    _check_result(name, result._data, old)
+    check_result(name, result._data, old)
     np.copyto(old, result._data, casting="unsafe")
     node = result._node if record else None
     rewrite(self, node, name)
@@ -451,28 +471,7 @@ def inplace(self: Tensor, name: str, op: type[Op], others: tuple[Any, ...], para
     return self
 
 
-def _check_result(name: str, result: Array, target: Array) -> None:
-    """An in-place result must have the target's shape and a dtype that fits into the target's."""
-    if result.shape != target.shape:
-        raise ShapeError(
-            f"output with shape {list(target.shape)} doesn't match the broadcast shape {list(result.shape)} ({name})"
-        )
-    source, goal = dtypes.from_numpy(result.dtype), dtypes.from_numpy(target.dtype)
-    if not dtypes.can_cast(source, goal):
-        raise ConvgradError(
-            f"result type {_scalar_name(source)} can't be cast to the desired output type {_scalar_name(goal)} ({name})"
-        )
-
-
-_SCALAR_NAMES = {
-    "float32": "Float", "float64": "Double", "float16": "Half", "bfloat16": "BFloat16", "uint8": "Byte",
-    "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long", "bool": "Bool",
-    "complex64": "ComplexFloat", "complex128": "ComplexDouble",
-}  # fmt: skip
-
-
-def _scalar_name(d: dtypes.dtype) -> str:
-    return _SCALAR_NAMES[d.name]
+_PLAIN = (Tensor,)
 
 
 def _save_written(self: Tensor, node: Node) -> None:
@@ -569,4 +568,15 @@ def _legacy_data(args: tuple[Any, ...]) -> Array:
     return np.empty(args, kind) if args else np.empty(0, kind)
 
 
-__all__ = ["LEAF", "LeafNode", "Tensor", "apply", "binary", "from_traced", "grad_mode", "inplace", "promote", "to_traced"]
+__all__ = [
+    "LEAF",
+    "LeafNode",
+    "Tensor",
+    "apply",
+    "binary",
+    "from_traced",
+    "grad_mode",
+    "inplace",
+    "promote",
+    "to_traced",
+]

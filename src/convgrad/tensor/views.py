@@ -103,7 +103,12 @@ def rewrite(self: Any, node: Node | None, name: str) -> None:
     if view is not None:
         base = view.base
         base._node = Node(
-            CopySlices, (base._node, node), (view.steps, self._data.shape), None, base._data.shape, base._data.dtype
+            CopySlices,
+            (base._node, node),
+            (view.steps, self._data.shape),
+            None,
+            base._data.shape,
+            base._data.dtype,
         )
         refresh(base, cell)
     elif cell.views:

@@ -51,6 +51,9 @@ class Methods:
     def _detached(self, share_version: bool) -> Any:
         raise NotImplementedError
 
+    def _lift(self, value: Any) -> Any:
+        raise NotImplementedError
+
     def _make_leaf(self) -> Any:
         raise NotImplementedError
 

@@ -1,0 +1,190 @@
+"""Convolutions of 1, 2 and 3 spatial dimensions and their transposes, as functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...errors import ConvgradError
+from ...kernels.geometry import ConvPlan, plan_conv, plan_conv_transpose
+from ...ops import conv as ops
+from ...tensor.tensor import Tensor, apply
+
+
+def _check(name: str, input: Any, weight: Any, bias: Any) -> None:
+    for role, value in (("input", input), ("weight", weight), ("bias", bias)):
+        if not isinstance(value, Tensor) and not (role == "bias" and value is None):
+            raise TypeError(f"{name}(): argument '{role}' must be Tensor, not {type(value).__name__}")
+    for role, value in (("weight", weight), ("bias", bias)):
+        if value is not None and value._data.dtype != input._data.dtype:
+            raise ConvgradError(
+                f"{name}: Input type ({input.dtype}) and {role} type ({value.dtype}) should be the same: "
+                f"convert one of them, e.g. input.to({value.dtype})"
+            )
+
+
+def _run(
+    op: Any, biased: Any, input: Tensor, weight: Tensor, bias: Any, ndim: int, params: tuple[Any, ...]
+) -> Any:
+    """Apply a convolution to a batch, or to one unbatched example."""
+    x = input if input._data.ndim == ndim + 2 else input.unsqueeze(0)
+    out = apply(op, (x, weight), params) if bias is None else apply(biased, (x, weight, bias), params)
+    return out if x is input else out.squeeze(0)
+
+
+def _convolve(
+    name: str,
+    ndim: int,
+    input: Any,
+    weight: Any,
+    bias: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: int,
+) -> Any:
+    _check(name, input, weight, bias)
+    plan: ConvPlan = plan_conv(
+        ndim, input._data.shape, weight._data.shape, None if bias is None else bias._data.shape, stride, padding,
+        dilation, groups,
+    )  # fmt: skip
+    return _run(ops.Convolve, ops.Convolution, input, weight, bias, ndim, (plan.geometry,))
+
+
+def _transpose(
+    name: str, ndim: int, input: Any, weight: Any, bias: Any, stride: Any, padding: Any, output_padding: Any,
+    groups: int, dilation: Any,
+) -> Any:  # fmt: skip
+    _check(name, input, weight, bias)
+    plan: ConvPlan = plan_conv_transpose(
+        ndim, input._data.shape, weight._data.shape, None if bias is None else bias._data.shape, stride, padding,
+        output_padding, groups, dilation,
+    )  # fmt: skip
+    params = (plan.geometry, plan.output_size)
+    return _run(ops.ConvolveInputGrad, ops.TransposedConvolution, input, weight, bias, ndim, params)
+
+
+def conv1d(
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
+    dilation: Any = 1, groups: int = 1,
+) -> Tensor:  # fmt: skip
+    """Cross-correlate signals with a bank of filters.
+
+    Args:
+        input: ``(N, C_in, L)``, or ``(C_in, L)`` for one signal; any floating, complex or integer dtype.
+        weight: same dtype, ``(C_out, C_in / groups, k)``.
+        bias: ``(C_out,)``, or None.
+        stride: step of the window in samples.
+        padding: zeros on both sides in samples, or 'valid' (none) or 'same' (length is kept).
+        dilation: distance between the taps of a kernel in samples.
+        groups: input and output channels are cut into this many parts that do not see each other.
+    Returns:
+        ``(N, C_out, oL)`` with ``oL = (L + 2 padding - dilation (k - 1) - 1) // stride + 1``.
+    Raises:
+        ShapeError: the channels disagree, or the kernel is larger than the padded signal.
+    Example:
+        >>> conv1d(Tensor([[[1.0, 2.0, 4.0]]]), Tensor([[[1.0, -1.0]]])).tolist()
+        [[[-1.0, -2.0]]]
+
+    Source: Dumoulin & Visin 2016, arXiv:1603.07285; semantics of torch.nn.functional.conv1d.
+    """
+    return _convolve("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
+
+
+def conv2d(
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
+    dilation: Any = 1, groups: int = 1,
+) -> Tensor:  # fmt: skip
+    """Cross-correlate images with a bank of filters.
+
+    Args:
+        input: ``(N, C_in, H, W)``, or ``(C_in, H, W)`` for one image.
+        weight: same dtype, ``(C_out, C_in / groups, kH, kW)``.
+        bias: ``(C_out,)``, or None.
+        stride: step of the window in pixels; one int serves both axes.
+        padding: zeros around the image in pixels, or 'valid' or 'same'.
+        dilation: distance between the taps of a kernel in pixels.
+        groups: input and output channels are cut into this many parts that do not see each other.
+    Returns:
+        ``(N, C_out, oH, oW)`` with ``oH = (H + 2 padding - dilation (kH - 1) - 1) // stride + 1``.
+    Raises:
+        ShapeError: the channels disagree, or the kernel is larger than the padded image.
+    Example:
+        >>> conv2d(Tensor(1, 3, 8, 8), Tensor(4, 3, 3, 3), stride=2).shape
+        torch.Size([1, 4, 3, 3])
+
+    Source: Dumoulin & Visin 2016, arXiv:1603.07285; semantics of torch.nn.functional.conv2d.
+    """
+    return _convolve("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
+
+
+def conv3d(
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
+    dilation: Any = 1, groups: int = 1,
+) -> Tensor:  # fmt: skip
+    """Cross-correlate volumes with a bank of filters: ``conv2d`` with one more spatial dimension.
+
+    Args and returns as ``conv2d``, with input ``(N, C_in, D, H, W)`` and weight
+    ``(C_out, C_in / groups, kD, kH, kW)``.
+
+    Raises:
+        ShapeError: the channels disagree, or the kernel is larger than the padded volume.
+    Example:
+        >>> conv3d(Tensor(1, 1, 4, 4, 4), Tensor(2, 1, 3, 3, 3)).shape
+        torch.Size([1, 2, 2, 2, 2])
+    """
+    return _convolve("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)
+
+
+def conv_transpose1d(
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
+    output_padding: Any = 0, groups: int = 1, dilation: Any = 1,
+) -> Tensor:  # fmt: skip
+    """The transposed convolution of signals: the adjoint of ``conv1d`` with the same settings.
+
+    Args:
+        input: ``(N, C_in, L)``, or ``(C_in, L)``.
+        weight: ``(C_in, C_out / groups, k)``.
+        bias: ``(C_out,)``, or None.
+        stride, padding, groups, dilation: of the convolution this is the adjoint of.
+        output_padding: samples added at the end, to choose among the lengths a strided conv1d maps alike.
+    Returns:
+        ``(N, C_out, oL)``, ``oL = (L - 1) stride - 2 padding + dilation (k - 1) + output_padding + 1``.
+    Raises:
+        ShapeError: the channels disagree, or the output would be empty.
+    Example:
+        >>> conv_transpose1d(Tensor(1, 3, 8), Tensor(3, 4, 3), stride=2).shape
+        torch.Size([1, 4, 17])
+    """
+    return _transpose(
+        "conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding, groups, dilation
+    )
+
+
+def conv_transpose2d(
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
+    output_padding: Any = 0, groups: int = 1, dilation: Any = 1,
+) -> Tensor:  # fmt: skip
+    """The transposed convolution of images: the adjoint of ``conv2d``. Arguments as ``conv_transpose1d``.
+
+    Example:
+        >>> conv_transpose2d(Tensor(1, 3, 8, 8), Tensor(3, 4, 3, 3), stride=2, padding=1).shape
+        torch.Size([1, 4, 15, 15])
+    """
+    return _transpose(
+        "conv_transpose2d", 2, input, weight, bias, stride, padding, output_padding, groups, dilation
+    )
+
+
+def conv_transpose3d(
+    input: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
+    output_padding: Any = 0, groups: int = 1, dilation: Any = 1,
+) -> Tensor:  # fmt: skip
+    """The transposed convolution of volumes: the adjoint of ``conv3d``. Arguments as ``conv_transpose1d``.
+
+    Example:
+        >>> conv_transpose3d(Tensor(1, 2, 3, 3, 3), Tensor(2, 1, 2, 2, 2)).shape
+        torch.Size([1, 1, 4, 4, 4])
+    """
+    return _transpose(
+        "conv_transpose3d", 3, input, weight, bias, stride, padding, output_padding, groups, dilation
+    )

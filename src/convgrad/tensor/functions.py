@@ -1,0 +1,53 @@
+"""The functions of the public namespace that are methods of their first argument.
+
+One table of names; each function checks that its first argument is a Tensor and calls the method,
+so that a function and its method can never differ. Functions of several tensors, or of none, stand
+in ``functions_<family>.py`` and ``creation.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from .tensor import Tensor
+
+METHODS = """
+abs absolute acos acosh add addbmm addcdiv addcmul addmm addmv addr all allclose amax amin aminmax angle any
+arccos arccosh arcsin arcsinh arctan arctan2 arctanh argmax argmin argsort argwhere asin asinh atan atan2 atanh
+baddbmm bincount bitwise_and bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift bitwise_xor bmm
+broadcast_to ceil chunk clamp clamp_max clamp_min clip clone conj copysign cos cosh count_nonzero cross cummax cummin
+cumprod cumsum deg2rad detach diag diag_embed diagonal diff digamma div divide dot eq equal erf erfc erfinv exp exp2
+expm1 fix flatten flip fliplr flipud float_power floor floor_divide fmax fmin fmod frac gather ge ger greater
+greater_equal gt hardshrink heaviside histc hypot imag index_add index_copy index_fill index_put index_select inner
+isclose isfinite isinf isnan isneginf isposinf isreal is_complex is_floating_point is_nonzero kron kthvalue le lerp
+less less_equal lgamma log log10 log1p log2 logaddexp logaddexp2 logcumsumexp logical_and logical_not logical_or
+logical_xor logit logsumexp lt masked_fill masked_scatter masked_select matmul matrix_power max maximum mean median
+min minimum mm movedim moveaxis mul multiply mv nan_to_num nanmean nanmedian nansum narrow ne neg negative nonzero
+norm not_equal numel outer permute polygamma positive pow prod put quantile rad2deg ravel real reciprocal relu remainder renorm
+repeat_interleave reshape rot90 roll round rsqrt rsub scatter scatter_add scatter_reduce select sgn sigmoid sign
+signbit sin sinc sinh slogdet softmax log_softmax sort split sqrt square squeeze std sub subtract sum swapaxes
+swapdims t take take_along_dim tan tanh tensor_split tile topk trace transpose tril triu true_divide trunc unbind
+unflatten unique unique_consecutive unsqueeze var vdot xlogy unsafe_chunk unsafe_split split_with_sizes addcdiv_
+relu_ exp_ sigmoid_ tanh_ log_ sqrt_ abs_ neg_ clamp_ zero_ fill_ square_ reciprocal_ sin_ cos_ floor_ ceil_ round_
+""".split()
+
+
+def function(name: str) -> Callable[..., Any]:
+    """The function ``name(input, ...)`` that calls ``input.name(...)``."""
+    method = getattr(Tensor, name)
+
+    def of_tensor(input: Any, *args: Any, **kwargs: Any) -> Any:
+        if not isinstance(input, Tensor):
+            raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+        return method(input, *args, **kwargs)
+
+    of_tensor.__name__ = of_tensor.__qualname__ = name
+    of_tensor.__doc__ = method.__doc__
+    of_tensor.__wrapped__ = method  # type: ignore[attr-defined]  # help() and IPython show its signature
+    return of_tensor
+
+
+def method_functions() -> dict[str, Callable[..., Any]]:
+    """All of them by name."""
+    return {name: function(name) for name in METHODS if hasattr(Tensor, name)}

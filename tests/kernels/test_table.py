@@ -1,0 +1,53 @@
+"""The kernel table can be rebound, and says what is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from convgrad import backends, kernels
+from convgrad.errors import ConvgradError
+
+
+@pytest.fixture
+def restored(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(kernels, "_sets", dict(kernels._sets))
+    yield
+    monkeypatch.undo()
+    kernels.table.fill("reference")
+
+
+@pytest.mark.usefixtures("restored")
+def test_use_rebinds_and_fills_gaps_from_the_reference() -> None:
+    def convolve() -> str:
+        return "mine"
+
+    reference_grad = kernels.table.convolve_input_grad
+    kernels.register("mine", {"convolve": convolve})
+    backends.use("mine")
+    assert kernels.table.convolve() == "mine"  # type: ignore[comparison-overlap]
+    assert kernels.table.convolve_input_grad is reference_grad
+    assert backends.info()["kernels"] == "mine"
+    assert backends.info()["available"] == "reference, mine"
+    backends.use("reference")
+    assert kernels.table.convolve is not convolve
+
+
+def test_unknown_kernels_are_refused_and_nothing_changes() -> None:
+    before = kernels.table.convolve
+    with pytest.raises(ConvgradError, match=r"no kernels called 'native'.*available: reference"):
+        backends.use("native")
+    assert backends.info()["kernels"] == "reference"
+    assert kernels.table.convolve is before
+
+
+def test_a_kernel_without_a_slot_is_refused() -> None:
+    with pytest.raises(KeyError, match="convolv3"):
+        kernels.register("typo", {"convolv3": print})
+    assert "typo" not in kernels.registered()
+
+
+def test_every_slot_is_filled() -> None:
+    for slot in kernels.Table.__slots__:
+        assert getattr(kernels.table, slot)
