@@ -95,6 +95,7 @@ def same_gradients(got: list[Any], expected: list[Any], xs: list[Tensor], ys: li
             continue
         g = np.asarray(rng.standard_normal(tuple(b.shape)))
         g = (g + 1j * rng.standard_normal(tuple(b.shape)) if a._data.dtype.kind == "c" else g).astype(a._data.dtype)
+        g = np.asarray(g)
         roots.append((a._node, g))
         outs.append(b)
         cotangents.append(theirs(g, False))

@@ -16,7 +16,8 @@ from convgrad.tensor import functions_reduce
 from convgrad.tensor.tensor import Tensor
 from tests.parity.agree import agree
 
-pytestmark = pytest.mark.parity
+# 0 / 0 in the pullback of a division is a warning of NumPy's
+pytestmark = [pytest.mark.parity, pytest.mark.filterwarnings("ignore:divide by zero:RuntimeWarning")]
 
 F = np.float64
 SHAPES = [(), (1,), (5,), (3, 4), (2, 3, 4), (0,), (2, 0), (0, 3)]
@@ -147,7 +148,7 @@ REDUCTIONS: dict[str, Callable[[Any], Any]] = {
     "sorts": lambda x: x.sort(dim=0, stable=True),
     "msort": lambda x: x.msort(),
     "argsort": lambda x: x.argsort(),
-    "argsortd": lambda x: x.argsort(0, descending=True, stable=True),
+    "argsortd": lambda x: x.argsort(dim=0, descending=True, stable=True),
     "topk1": lambda x: x.topk(1),
     "topk2": lambda x: x.topk(2, 0, largest=False),
     "topk0": lambda x: x.topk(0),
@@ -184,6 +185,8 @@ def test_shapes(name: str, shape: tuple[int, ...]) -> None:
 @pytest.mark.parametrize("name", REDUCTIONS)
 @pytest.mark.parametrize("kind", FLOATS, ids=lambda k: np.dtype(k).name)
 def test_floats(name: str, kind: Any) -> None:
+    if np.dtype(kind).kind == "c" and name.startswith("logcumsumexp"):
+        pytest.skip("complex logcumsumexp is not there yet")
     agree(REDUCTIONS[name], sample((3, 4), kind))
 
 

@@ -78,11 +78,10 @@ def matrix_norm(
         raise ConvgradError(f"linalg.matrix_norm: Order {ord} not supported.")
     row, column = [dim_index(d, A._data.ndim) for d in dim]
     summed, other = (row, column) if abs(ord) == 1 else (column, row)
-    sums = vector_norm(A, 1, summed, True, dtype=dtype)
-    out = sums.amax(other, True) if ord > 0 else sums.amin(other, True)
-    if keepdim:
-        return out  # type: ignore[no-any-return]
-    return out.reshape([n for i, n in enumerate(A._data.shape) if i not in (row, column)])  # type: ignore[no-any-return]
+    sums = vector_norm(A, 1, summed, keepdim, dtype=dtype)
+    if not keepdim and summed < other:
+        other -= 1
+    return sums.amax(other, keepdim) if ord > 0 else sums.amin(other, keepdim)  # type: ignore[no-any-return]
 
 
 def norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:  # noqa: A002, N803
@@ -93,7 +92,7 @@ def norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, 
     """
     if ord is None:
         return vector_norm(A, 2, dim, keepdim, dtype=dtype)
-    if dim is None and A._data.ndim > 2:
+    if dim is None and A._data.ndim not in (1, 2):
         raise ShapeError(f"linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got {A._data.ndim}D.")
     dims = tuple(range(A._data.ndim)) if dim is None else tuple(dim) if isinstance(dim, (tuple, list)) else (dim,)
     if len(dims) == 2:
