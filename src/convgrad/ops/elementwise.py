@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import Array
-from .formula import Value, call, conj, where
+from .formula import Value, call, conj, where, zeros_like
 from .op import Elementwise, Linear, Ufunc
 
 
@@ -259,6 +259,14 @@ class Copy(Elementwise):
         out = np.empty(a.shape, a.dtype)
         np.copyto(out, b, casting="unsafe")
         return out, (a.shape,)
+
+    @staticmethod
+    def vjp_a(_g: Value, _shape: Any) -> None:
+        """Nothing of a is left: no gradient."""
+
+    @staticmethod
+    def jvp_a(d: Value, _shape: Any) -> Value:
+        return zeros_like(d)
 
     @staticmethod
     def vjp_b(g: Value, _shape: Any) -> Value:

@@ -180,29 +180,33 @@ class SetIndex(Op):
     """
 
     backward_name = "IndexPutBackward0"
-    saves = ("key", "accumulate", "shape")
+    saves = ("key", "accumulate", "shape", "whole")
     exact = True
 
     @staticmethod
     def forward(x: Array, v: Array, key: Any, accumulate: bool) -> tuple[Array, tuple[Any, ...]]:
         out = x.copy()
         put(out, v, key, accumulate)
-        return out, (key, accumulate, np.shape(v))
+        return out, (key, accumulate, np.shape(v), x.shape)
 
     @staticmethod
-    def vjp_x(g: Value, key: Any, accumulate: bool, shape: tuple[int, ...]) -> Value:
+    def vjp_x(g: Value, key: Any, accumulate: bool, _shape: Any, _whole: Any) -> Value:
         if accumulate:
             return g
         zero = np.zeros((), g.dtype)
         return call(SetIndex, g, zero, key, False)
 
     @staticmethod
-    def vjp_v(g: Value, key: Any, _accumulate: bool, shape: tuple[int, ...]) -> Value:
+    def vjp_v(g: Value, key: Any, _accumulate: bool, shape: tuple[int, ...], _whole: Any) -> Value:
         return sum_to(call(Index, g, key), shape)
 
     @staticmethod
-    def jvp_x(d: Value, key: Any, accumulate: bool, shape: tuple[int, ...]) -> Value:
+    def jvp_x(d: Value, key: Any, accumulate: bool, _shape: Any, _whole: Any) -> Value:
         return d if accumulate else call(SetIndex, d, np.zeros((), d.dtype), key, False)
+
+    @staticmethod
+    def jvp_v(d: Value, key: Any, accumulate: bool, _shape: Any, whole: tuple[int, ...]) -> Value:
+        return call(SetIndex, np.zeros(whole, d.dtype), d, key, accumulate)
 
 
 def put(out: Array, v: Any, key: Any, accumulate: bool) -> None:
@@ -221,7 +225,7 @@ class CopySlices(Op):
     """
 
     backward_name = "CopySlices"
-    saves = ("steps", "shape")
+    saves = ("steps", "shape", "whole")
     exact = True
 
     @staticmethod
@@ -233,21 +237,25 @@ class CopySlices(Op):
         else:  # a step had to copy, since this base has other strides: go by positions instead
             where = walk(np.arange(out.size).reshape(out.shape), steps)
             out.reshape(-1)[where] = v
-        return out, (steps, v.shape)
+        return out, (steps, v.shape, base.shape)
 
     @staticmethod
-    def vjp_base(g: Value, steps: Any, shape: tuple[int, ...]) -> Value:
+    def vjp_base(g: Value, steps: Any, shape: tuple[int, ...], _whole: Any) -> Value:
         return call(CopySlices, g, np.zeros(shape, g.dtype), steps)
 
     @staticmethod
-    def vjp_v(g: Value, steps: Any, shape: tuple[int, ...]) -> Value:
+    def vjp_v(g: Value, steps: Any, _shape: Any, _whole: Any) -> Value:
         for op, params in steps:
             g = call(op, g, *params)
         return g
 
     @staticmethod
-    def jvp_base(d: Value, steps: Any, shape: tuple[int, ...]) -> Value:
+    def jvp_base(d: Value, steps: Any, shape: tuple[int, ...], _whole: Any) -> Value:
         return call(CopySlices, d, np.zeros(shape, d.dtype), steps)
+
+    @staticmethod
+    def jvp_v(d: Value, steps: Any, _shape: Any, whole: tuple[int, ...]) -> Value:
+        return call(CopySlices, np.zeros(whole, d.dtype), d, steps)
 
 
 def walk(base: Array, steps: Any) -> Array:
