@@ -128,8 +128,13 @@ class Function:
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Run the operation and record it."""
-        ctx = FunctionCtx()
         mode = MODE.get()
+        if mode & DUAL:
+            top = dual.highest(args)
+            done = NotImplemented if top is None else top.call_function(cls, args, kwargs)
+            if done is not NotImplemented:
+                return done
+        ctx = FunctionCtx()
         nodes = tuple([a._node if isinstance(a, Tensor) and primal_node(a) is not None else None for a in args])
         recording = bool(mode & RECORD) and any([n is not None for n in nodes])
         ctx.needs_input_grad = tuple([n is not None for n in nodes])

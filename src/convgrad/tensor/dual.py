@@ -55,6 +55,10 @@ class TransformNode(Node):
         """Follow one call of ``op`` from its input handles to its result's."""
         raise NotImplementedError
 
+    def call_function(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run a user's ``Function`` under this transformation; NotImplemented leaves it to ``Function``."""
+        return NotImplemented
+
 
 class DualNode(TransformNode):
     """The place of a dual tensor: the node of its primal (or None) and its tangent."""
@@ -146,15 +150,21 @@ def push(
     op: type[Op], handles: tuple[Any, ...], arrays: Sequence[Any], result: Any, saved: Saved, recording: bool
 ) -> None:
     """Tell the highest transformation among the inputs of a call; without one, record the call."""
-    top: TransformNode | None = None
-    for h in handles:
-        node = None if h is None else h._node
-        if isinstance(node, TransformNode) and (top is None or node.rank > top.rank):
-            top = node
+    top = highest(handles)
     if top is not None:
         top.push(op, handles, arrays, result, saved, recording)
     elif recording and op.differentiable():
         attach(op, handles, result, saved)
+
+
+def highest(handles: Sequence[Any]) -> TransformNode | None:
+    """The transformation of highest rank among the inputs of a call (which need not all be tensors)."""
+    top: TransformNode | None = None
+    for h in handles:
+        node = getattr(h, "_node", None)
+        if isinstance(node, TransformNode) and (top is None or node.rank > top.rank):
+            top = node
+    return top
 
 
 def follow(op: type[Op], handles: tuple[Any, ...], out: Array, saved: Saved) -> Node | None:
