@@ -113,9 +113,8 @@ def _check_names(cls: type[Op]) -> None:
     """A vjp or jvp for an input that forward does not have is a misprint: say so at import."""
     if set(cls.inputs) & set(cls.params):
         raise TypeError(f"{cls.__name__}: array inputs must come first in forward")
-    for attribute in dir(cls):
-        kind, _, name = attribute.partition("_")
-        if kind in ("vjp", "jvp") and name and name not in cls.inputs:
+    for attribute in cls.__dict__:
+        if attribute[1:4] == "jp_" and attribute[4:] not in cls.inputs:
             raise TypeError(f"{cls.__name__}.{attribute}: forward has no array input {name!r}")
 
 
