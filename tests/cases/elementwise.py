@@ -54,6 +54,7 @@ def _binary(
     op: type, call: Callable[..., Any], reference: Callable[..., Any], low: float = -2.0, high: float = 2.0, **more: Any
 ) -> None:
     """The same and a broadcasting case of a function of two operands; mixed is float32 with float64."""
+    mixed = more.pop("mixed", True)
     a, b = values(len(CASES), 3, 4, low=low, high=high), values(len(CASES) + 1, 3, 4, low=low, high=high)
     CASES.extend(
         [
@@ -64,12 +65,9 @@ def _binary(
             Case(op, "strided", call, (a.T, np.asfortranarray(b).T), reference, tags=_tagged("strided"), **more),
         ]
     )
-    if more.pop("mixed", True):
-        CASES.append(
-            Case(
-                op, "mixed", call, (a.astype(np.float32), b), reference, differentiable=(1,), tags=_tagged("mixed"), **more
-            )
-        )
+    if mixed:
+        more.setdefault("differentiable", (1,))
+        CASES.append(Case(op, "mixed", call, (a.astype(np.float32), b), reference, tags=_tagged("mixed"), **more))
     ERRORS.append(
         ErrorCase(
             f"{op.__name__}-shapes", lambda: call(Tensor(np.ones((2, 3)), None), Tensor(np.ones(4), None)), ShapeError,
@@ -103,7 +101,7 @@ _binary(ew.Addcdiv, lambda a, b: a.addcdiv(a, b, value=0.5), lambda a, b: a + 0.
 _unary(ew.Exp, lambda x: x.exp(), lambda x: np.e**x)
 _unary(ew.Log, lambda x: x.log(), lambda x: np.log2(x) * np.log(2), low=0.3)
 _binary(ew.Where, lambda a, b: fe.where(a > b, a, b), lambda a, b: np.maximum(a, b))
-_binary(ew.Where, lambda a, b: a.where(b > 0, 1.5), lambda a, b: np.where(b > 0, a, 1.5))
+_binary(ew.Where, lambda a, b: a.where(b > 0, 1.5), lambda a, b: np.where(b > 0, a, 1.5), differentiable=(0,), mixed=False)
 
 _unary(special.Sqrt, lambda x: x.sqrt(), lambda x: x**0.5, low=0.3)
 _unary(special.Rsqrt, lambda x: x.rsqrt(), lambda x: x**-0.5, low=0.3)
@@ -231,7 +229,7 @@ _FLOATS: list[tuple[type, Callable[..., Any], Callable[..., Any]]] = [
     (activation.Hardtanh, fa.hardtanh, lambda x: np.clip(x, -1, 1)),
     (activation.Hardsigmoid, fa.hardsigmoid, lambda x: np.clip(x / 6 + 0.5, 0, 1)),
     (activation.Hardswish, fa.hardswish, lambda x: x * np.clip(x / 6 + 0.5, 0, 1)),
-    (activation.Threshold, lambda x: fa.threshold(x, 0.1, 7.0), lambda x: np.where(x > 0.1, x, 7.0)),
+    (activation.Threshold, lambda x: fa.threshold(x, 0.2, 7.0), lambda x: np.where(x > 0.2, x, 7.0)),
     (activation.Hardshrink, fa.hardshrink, lambda x: np.where(np.abs(x) > 0.5, x, 0)),
     (activation.Softshrink, fa.softshrink, lambda x: np.sign(x) * np.maximum(np.abs(x) - 0.5, 0)),
     (activation.Softmax, lambda x: x.softmax(-1), lambda x: sp.softmax(x, -1) if x.size else x),

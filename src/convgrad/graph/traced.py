@@ -167,11 +167,13 @@ def lift_saved(node: Node) -> Saved:
     cells = {index: cell for cell, _, index in node.versions or ()}
     lifted: list[Any] = []
     for index, (value, role) in enumerate(zip(node.saved, op.roles, strict=True)):
-        if type(value) is not ndarray or role < OUT:
+        if role < OUT or (type(value) is not ndarray and not isinstance(value, np.generic)):
             lifted.append(value)
         else:
             parent = node if role == OUT else node.parents[role]
-            lifted.append(Traced(value, parent, cells.get(index)))
+            # the saved result of a 0-d operation may be a NumPy scalar (R4)
+            array = value if type(value) is ndarray else np.asarray(value)
+            lifted.append(Traced(array, parent, cells.get(index)))
     return op.relift(*lifted) if op.relift is not None else tuple(lifted)
 
 
