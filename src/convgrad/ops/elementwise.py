@@ -142,7 +142,7 @@ def _power(x: Any, p: Any) -> Any:
 def _integer_power(x: Any, p: Array) -> Any:
     """Integers to integers: a negative exponent gives the integer part, so 0 but for x = 1 and -1."""
     if p.dtype.kind == "b":
-        raise NotImplementedError('"pow" not implemented for \'Bool\'')
+        raise NotImplementedError("\"pow\" not implemented for 'Bool'")
     negative = p < 0
     if not negative.any():
         return np.power(x, p)

@@ -32,7 +32,9 @@ class Step(Elementwise):
 def _refuse(cls: type[Step], x: Array, kinds: str) -> None:
     if x.dtype.kind in kinds:
         if x.dtype.kind == "c":
-            raise NotImplementedError(f"{cls.__name__.lower()} is not supported for complex inputs (dtype {x.dtype})")
+            raise NotImplementedError(
+                f"{cls.__name__.lower()} is not supported for complex inputs (dtype {x.dtype})"
+            )
         raise NotImplementedError(f'"{cls.kernel}" not implemented for dtype {x.dtype}')
 
 
