@@ -118,7 +118,8 @@ class Sign(Step):
     def forward(cls, x: Array) -> tuple[Array, tuple[()]]:
         if x.dtype.kind == "c":
             raise NotImplementedError(
-                "Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn instead."
+                "Unlike NumPy, torch.sign is not intended to support complex numbers. "
+                "Please use torch.sgn instead."
             )
         if x.dtype.kind == "b":
             return x.copy(), ()

@@ -408,7 +408,7 @@ def sigmoid(x: Array) -> Array:
 
 
 class Logit(Elementwise):
-    """``log(x / (1 - x))``: the inverse of the sigmoid; with ``eps``, x is first clamped to [eps, 1 - eps]."""
+    """``log(x / (1 - x))``: the sigmoid's inverse; with ``eps``, x is first clamped to [eps, 1 - eps]."""
 
     saves = ("x", "eps")
 

@@ -183,5 +183,6 @@ subtract, multiply, divide, true_divide = sub, mul, div, div
 
 __all__ = [
     "add", "complex", "div", "divide", "imag", "mul", "multiply", "polar", "pow", "real",
-    "remainder", "result_type", "sub", "subtract", "true_divide", "view_as_complex", "view_as_real", "where", "xlogy",
+    "remainder", "result_type", "sub", "subtract", "true_divide", "view_as_complex",
+    "view_as_real", "where", "xlogy",
 ]  # fmt: skip

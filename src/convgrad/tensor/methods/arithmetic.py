@@ -369,8 +369,8 @@ def _check_sub(a: Any, b: Any) -> None:
         or (hasattr(b, "_data") and b._data.dtype.kind == "b")
     ):
         raise ConvgradError(
-            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a "
-            "mask, use the `~` or `logical_not()` operator instead."
+            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to "
+            "invert a mask, use the `~` or `logical_not()` operator instead."
         )
 
 

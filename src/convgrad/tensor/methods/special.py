@@ -34,7 +34,8 @@ def _pair(op: type[Op], name: str) -> tuple[Method, Method]:
     def in_place(self: Any) -> Any:
         if floats and self._data.dtype.kind in "biu":
             raise ConvgradError(
-                f"result type {dtypes.default_dtype()} can't be cast to the desired output type {self.dtype} ({name}_)"
+                f"result type {dtypes.default_dtype()} can't be cast to the desired output type {self.dtype} "
+                f"({name}_)"
             )
         return self._inplace(name + "_", op, ())
 
@@ -334,11 +335,16 @@ class SpecialMethods(Methods):
 
     def lerp_(self, end: Any, weight: Any) -> Any:
         """``lerp`` in place."""
-        if plain_target(self, end, weight) and hasattr(end, "_data") and not hasattr(weight, "_data"):
-            if end._data.shape == self._data.shape and abs(weight) < 0.5:
-                self._data += weight * (end._data - self._data)
-                (self._cell or cell_of(self)).bump("lerp_")
-                return self
+        if (
+            plain_target(self, end, weight)
+            and hasattr(end, "_data")
+            and not hasattr(weight, "_data")
+            and end._data.shape == self._data.shape
+            and abs(weight) < 0.5
+        ):
+            self._data += weight * (end._data - self._data)
+            (self._cell or cell_of(self)).bump("lerp_")
+            return self
         op, inputs, params = _lerp_call(self, end, weight)
         return self._inplace("lerp_", op, inputs[1:], params)
 
@@ -408,14 +414,15 @@ class SpecialMethods(Methods):
             )
         if weight._data.dtype != self._data.dtype:
             raise ConvgradError(
-                f"prelu: Type promoting not supported. Got {dtypes.from_numpy(self._data.dtype)} and {weight.dtype}"
+                f"prelu: Type promoting not supported. Got {dtypes.from_numpy(self._data.dtype)} and "
+                f"{weight.dtype}"
             )
         if size != 1:
             channels = shape[1] if len(shape) > 1 else 1
             if channels != size:
                 raise ConvgradError(
-                    f"Mismatch of parameter numbers and input channel size. Found parameter numbers = {size} and "
-                    f"channel size = {channels} (input {list(shape)})."
+                    f"Mismatch of parameter numbers and input channel size. Found parameter numbers = "
+                    f"{size} and channel size = {channels} (input {list(shape)})."
                 )
             weight = weight.reshape((1, size) + (1,) * (len(shape) - 2))
         elif weight._data.ndim > len(shape):
@@ -492,7 +499,8 @@ def check_condition(condition: Any) -> Any:
     if data.dtype.kind != "b":
         if data.dtype != np.uint8:
             raise ConvgradError(
-                f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype}"
+                f"where expected condition to be a boolean tensor, but got a tensor with dtype "
+                f"{condition.dtype}"
             )
         data = data != 0
     return data
@@ -548,8 +556,8 @@ def _fused(name: str, x: Any, tensor1: Any, tensor2: Any, value: Any) -> tuple[t
     if inputs[0]._data.dtype.kind in "biu":
         if name.startswith("addcdiv"):
             raise ConvgradError(
-                "Integer division with addcdiv is no longer supported, and in a future release addcdiv will perform a "
-                "true division of tensor1 and tensor2. Convert the operands to floats first."
+                "Integer division with addcdiv is no longer supported, and in a future release addcdiv will "
+                "perform a true division of tensor1 and tensor2. Convert the operands to floats first."
             )
         value = int(value)
     return inputs, value
