@@ -160,20 +160,23 @@ def record(op: type[Op], values: tuple[Any, ...], params: tuple[Any, ...]) -> An
     return result
 
 
+def _arrays(saved: Saved) -> Saved:
+    """Saved values with NumPy scalars, which 0-d operations leave behind, as 0-d arrays (R4)."""
+    return tuple([np.asarray(v) if isinstance(v, np.generic) else v for v in saved])
+
+
 def lift_saved(node: Node) -> Saved:
     """A node's saved values with inputs and outputs put back into the graph, for higher derivatives."""
     op = node.op
     assert node.saved is not None
     cells = {index: cell for cell, _, index in node.versions or ()}
     lifted: list[Any] = []
-    for index, (value, role) in enumerate(zip(node.saved, op.roles, strict=True)):
-        if role < OUT or (type(value) is not ndarray and not isinstance(value, np.generic)):
+    for index, (value, role) in enumerate(zip(_arrays(node.saved), op.roles, strict=True)):
+        if type(value) is not ndarray or role < OUT:
             lifted.append(value)
         else:
             parent = node if role == OUT else node.parents[role]
-            # the saved result of a 0-d operation may be a NumPy scalar (R4)
-            array = value if type(value) is ndarray else np.asarray(value)
-            lifted.append(Traced(array, parent, cells.get(index)))
+            lifted.append(Traced(value, parent, cells.get(index)))
     return op.relift(*lifted) if op.relift is not None else tuple(lifted)
 
 

@@ -112,8 +112,8 @@ class Neg(Ufunc):
             return np.negative(x), ()
         except TypeError:  # the one dtype without a negative is bool
             raise ConvgradError(
-                "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a "
-                "mask, use the `~` or `logical_not()` operator instead."
+                "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to "
+                "invert a mask, use the `~` or `logical_not()` operator instead."
             ) from None
 
     @staticmethod
