@@ -236,7 +236,7 @@ class AddBmm(Op):
 
     @staticmethod
     def forward(x: Array, a: Array, b: Array, beta: Any, alpha: Any) -> tuple[Array, tuple[Any, ...]]:
-        out = _scaled(np.add.reduce(np.matmul(a, b), 0), alpha)
+        out = _scaled(np.add.reduce(np.matmul(a, b), 0, dtype=a.dtype), alpha)
         if beta != 0:
             out = out + _scaled(x, beta)
         return out, (a, b, beta, alpha)
@@ -390,7 +390,7 @@ class Trace(Linear):
 
     @staticmethod
     def forward(x: Array) -> tuple[Array, tuple[Any, ...]]:
-        return np.asarray(np.trace(x, dtype=x.dtype if x.dtype.kind in "fc" else None)), (x.shape,)
+        return np.asarray(np.trace(x, dtype=x.dtype if x.dtype.kind in "fc" else np.int64)), (x.shape,)
 
     @staticmethod
     def vjp_x(g: Value, shape: tuple[int, int]) -> Value:

@@ -10,7 +10,7 @@ from ..errors import ShapeError
 from ..ops import einsum as contraction
 from ..ops import matmul as ops
 from ..ops.einsum import Labels
-from ..ops.shape import Clone
+from ..ops.shape import Clone, Reshape
 from .methods.base import dim_index
 from .methods.linear import check_expands, check_product, same_dtype, same_scalar_type
 from .tensor import Tensor, apply
@@ -302,9 +302,9 @@ def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
                 f"{list(tensors[k + 1]._data.shape)} cannot be multiplied"
             )
     out = _multiply(chain, _best_splits([x._data.shape for x in chain]))
-    if row and column:
-        return out.reshape(())  # type: ignore[no-any-return]
-    return out.squeeze(0) if row else out.squeeze(-1) if column else out
+    rows, columns = out._data.shape
+    shape = (() if row else (rows,)) + (() if column else (columns,))
+    return apply(Reshape, (out,), (shape,))  # type: ignore[no-any-return]
 
 
 def chain_matmul(*matrices: Tensor) -> Tensor:

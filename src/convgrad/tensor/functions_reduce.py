@@ -81,6 +81,8 @@ def matrix_norm(
     sums = vector_norm(A, 1, summed, keepdim, dtype=dtype)
     if not keepdim and summed < other:
         other -= 1
+    if not sums._data.shape[other] and ord > 0:
+        return sums.sum(other, keepdim).detach()  # of nothing: a constant 0
     return sums.amax(other, keepdim) if ord > 0 else sums.amin(other, keepdim)  # type: ignore[no-any-return]
 
 

@@ -121,6 +121,7 @@ class LinearMethods(Methods):
         """``beta * self + alpha * (batch1 @ batch2 summed over the batch)``."""
         a, b = batch1._data, batch2._data
         check_batches(a, b)
+        _check_addend(self._data, b)
         check_expands(self._data, (a.shape[1], b.shape[2]))
         return self._apply(ops.AddBmm, (self, batch1, batch2), _factors(self, beta, alpha))
 
@@ -133,6 +134,7 @@ class LinearMethods(Methods):
         """``beta * self + alpha * (batch1 @ batch2)``, batch by batch."""
         a, b = batch1._data, batch2._data
         check_batches(a, b)
+        _check_addend(self._data, b)
         check_expands(self._data, (*a.shape[:2], b.shape[2]))
         return self._apply(ops.Baddbmm, (self, batch1, batch2), _factors(self, beta, alpha))
 
@@ -218,9 +220,9 @@ class LinearMethods(Methods):
                 f"linalg.matrix_power: A must be batches of square matrices, but they are {shape[-2]} by {shape[-1]} "
                 "matrices"
             )
-        if n == 0:
-            return self._wrap(np.broadcast_to(np.eye(shape[-1], dtype=self._data.dtype), shape).copy())
         base: Any = self
+        if n == 0:
+            return base.clone().copy_(self._wrap(np.eye(shape[-1], dtype=self._data.dtype)))
         if n < 0:
             base, n = base.inverse(), -n
         if n == 1:
@@ -377,12 +379,16 @@ def _check_addmm(x: Any, a: Any, b: Any) -> None:
     for name, m in (("mat1", a), ("mat2", b)):
         if m.ndim != 2:
             raise ShapeError(f"{name} must be a matrix, got {m.ndim}-D tensor")
+    _check_addend(x, b)
+    check_product(a, b)
+    check_expands(x, (a.shape[0], b.shape[1]))
+
+
+def _check_addend(x: Any, b: Any) -> None:
     if x.dtype != b.dtype:
         raise DtypeError(
             f"self and mat2 must have the same dtype, but got {scalar_name(x.dtype)} and {scalar_name(b.dtype)}"
         )
-    check_product(a, b)
-    check_expands(x, (a.shape[0], b.shape[1]))
 
 
 def check_expands(x: Any, target: tuple[int, ...]) -> None:
