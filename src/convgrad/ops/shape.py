@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import Array
+from . import formula
 from .formula import Value, call, call_many, permute, reshape, sum_to
 from .op import Linear, Op
 
@@ -396,8 +397,16 @@ class FillTensor(Op):
         return np.full(x.shape, v, x.dtype), ()
 
     @staticmethod
+    def vjp_x(g: Value) -> Value:
+        return formula.zeros_like(g)
+
+    @staticmethod
     def vjp_v(g: Value) -> Value:
         return formula.sum(g)
+
+    @staticmethod
+    def jvp_x(d: Value) -> Value:
+        return formula.zeros_like(d)
 
     @staticmethod
     def jvp_v(d: Value) -> Value:
