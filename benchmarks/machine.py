@@ -5,6 +5,7 @@ Standard library only, at import: the worker of either library loads this file.
 
 from __future__ import annotations
 
+import importlib
 import os
 import platform
 import sys
@@ -106,6 +107,17 @@ def describe_machine() -> dict[str, str]:
     }
 
 
+def _blas_threads() -> str:
+    """Threads of the loaded BLAS, if threadpoolctl is there to ask; else what the environment says."""
+    try:
+        pools = importlib.import_module("threadpoolctl").threadpool_info()
+    except ImportError:
+        return next(
+            (os.environ[name] for name in THREAD_VARIABLES if name in os.environ), "the library's default"
+        )
+    return ", ".join(f"{pool['internal_api']} {pool['num_threads']}" for pool in pools) or "none"
+
+
 def describe_library(library: Any) -> dict[str, str]:
     """Versions, BLAS and threads of the process that runs ``library``; asked in the worker."""
     about = {
@@ -116,6 +128,7 @@ def describe_library(library: Any) -> dict[str, str]:
     if numpy is not None:
         blas = numpy.show_config(mode="dicts")["Build Dependencies"]["blas"]
         about["numpy"] = f"{numpy.__version__} ({blas.get('name')} {blas.get('version')})"
+        about["numpy's BLAS threads"] = _blas_threads()
     config = getattr(library, "__config__", None)
     if config is not None and hasattr(config, "show"):
         lines = config.show().splitlines()
