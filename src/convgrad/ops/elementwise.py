@@ -7,14 +7,26 @@ gradients follow PyTorch's convention (the conjugate Wirtinger derivative), so a
 
 from __future__ import annotations
 
+import cmath
 import math
 from typing import Any
 
 import numpy as np
 
 from ..dtypes import Array
+<<<<<<< HEAD
+=======
+from ..errors import ConvgradError
+>>>>>>> main
 from .formula import Value, call, conj, where, zeros_like
 from .op import Elementwise, Linear, Ufunc
+
+
+def refuse(name: str, kinds: str, *arrays: Any) -> None:
+    """Raise PyTorch's NotImplementedError if an array's dtype is of one of these NumPy kinds."""
+    for a in arrays:
+        if type(a) is np.ndarray and a.dtype.kind in kinds:
+            raise NotImplementedError(f'"{name}" not implemented for dtype {a.dtype}')
 
 
 class Add(Ufunc):
@@ -94,11 +106,18 @@ class Div(Ufunc):
 class Neg(Ufunc):
     """``-x``."""
 
+    integers = True
     ufunc = np.negative
 
     @staticmethod
     def forward(x: Array) -> tuple[Array, tuple[()]]:
-        return np.negative(x), ()
+        try:
+            return np.negative(x), ()
+        except TypeError:  # the one dtype without a negative is bool
+            raise ConvgradError(
+                "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, "
+                "use the `~` or `logical_not()` operator instead."
+            ) from None
 
     @staticmethod
     def vjp_x(g: Value) -> Value:
@@ -114,7 +133,24 @@ def _power(x: Any, p: Any) -> Any:
             return np.square(x) * x
         if p == 0.5:
             return np.sqrt(x)
+        if p == -0.5:
+            return 1.0 / np.sqrt(x)
+        if p == -1:
+            return 1.0 / x
+    elif type(p) is np.ndarray and p.dtype.kind in "iub":
+        return _integer_power(x, p)
     return np.power(x, p)
+
+
+def _integer_power(x: Any, p: Array) -> Any:
+    """Integers to integers: a negative exponent gives the integer part, so 0 but for x = 1 and -1."""
+    if p.dtype.kind == "b":
+        raise NotImplementedError('"pow" not implemented for \'Bool\'')
+    negative = p < 0
+    if not negative.any():
+        return np.power(x, p)
+    sign = np.where(x == 1, 1, np.where(x == -1, 1 - 2 * (p & 1), 0)).astype(p.dtype)
+    return np.where(negative, sign, np.power(x, np.where(negative, 0, p)))
 
 
 class Pow(Elementwise):
@@ -134,15 +170,18 @@ class Pow(Elementwise):
     def vjp_x(g: Value, x: Value, p: Value, _out: Value) -> Value:
         if type(p) in (int, float):
             if p == 0:
-                return g * 0.0
+                return zeros_like(g)
             return g * conj(x + x if p == 2 else p * x ** (p - 1))
         return where(p == 0, 0.0, g * conj(p * x ** (p - 1)))
 
     @staticmethod
     def vjp_p(g: Value, x: Value, p: Value, out: Value) -> Value:
         if type(x) in (int, float):
-            base = math.log(x) if x > 0 else (math.nan if x < 0 else -math.inf)
-            log = base
+            log: Any = math.log(x) if x > 0 else (math.nan if x < 0 else -math.inf)
+            if out.dtype.kind == "c" and x < 0:
+                log = cmath.log(x)
+        elif type(x) is complex:
+            log = cmath.log(x) if x else -math.inf
         else:
             log = call(Log, x)
         return where((x == 0) & (p >= 0), 0.0, g * conj(out * log))
@@ -152,6 +191,149 @@ class PowTensor(Pow):
     """``x ** p`` with a tensor as exponent (its node has another name in PyTorch)."""
 
     backward_name = "PowBackward1"
+
+
+class PowBase(Pow):
+    """A number to the power of a tensor (its node has another name in PyTorch)."""
+
+    backward_name = "PowBackward2"
+
+
+class Rsub(Sub):
+    """A number minus a tensor (its node has another name in PyTorch)."""
+
+    backward_name = "RsubBackward1"
+
+
+class AddScaled(Elementwise):
+    """``a + alpha b``."""
+
+    backward_name = "AddBackward0"
+    saves = ("alpha",)
+
+    @staticmethod
+    def forward(a: Array, b: Array, alpha: Any) -> tuple[Array, tuple[Any]]:
+        return np.add(a, _times(b, alpha)), (alpha,)
+
+    @staticmethod
+    def vjp_a(g: Value, _alpha: Any) -> Value:
+        return g
+
+    @staticmethod
+    def vjp_b(g: Value, alpha: Any) -> Value:
+        return g * conj(alpha)
+
+
+class SubScaled(Elementwise):
+    """``a - alpha b``."""
+
+    backward_name = "SubBackward0"
+    saves = ("alpha",)
+
+    @staticmethod
+    def forward(a: Array, b: Array, alpha: Any) -> tuple[Array, tuple[Any]]:
+        return np.subtract(a, _times(b, alpha)), (alpha,)
+
+    @staticmethod
+    def vjp_a(g: Value, _alpha: Any) -> Value:
+        return g
+
+    @staticmethod
+    def vjp_b(g: Value, alpha: Any) -> Value:
+        return -g * conj(alpha)
+
+
+def _times(b: Array, alpha: Any) -> Any:
+    """``alpha b`` in b's own dtype: integers wrap around, and 2 times True is True."""
+    if b.dtype.kind in "biu":
+        alpha = np.asarray(int(alpha) & 0xFFFFFFFFFFFFFFFF, np.uint64).astype(b.dtype)
+    return b * alpha
+
+
+class Lerp(Elementwise):
+    """``a + w (b - a)`` for a number w; beyond 1/2 it is written from b's end, so that w = 1 gives b itself."""
+
+    saves = ("w",)
+
+    @staticmethod
+    def forward(a: Array, b: Array, w: Any) -> tuple[Array, tuple[Any]]:
+        return (a + w * (b - a) if abs(w) < 0.5 else b - (b - a) * (1 - w)), (w,)
+
+    @staticmethod
+    def vjp_a(g: Value, w: Any) -> Value:
+        return g * conj(1 - w)
+
+    @staticmethod
+    def vjp_b(g: Value, w: Any) -> Value:
+        return g * conj(w)
+
+
+class LerpTensor(Elementwise):
+    """``a + w (b - a)`` for a tensor w."""
+
+    backward_name = "LerpBackward1"
+    saves = ("a", "b", "w")
+
+    @staticmethod
+    def forward(a: Array, b: Array, w: Array) -> tuple[Array, tuple[Any, ...]]:
+        return np.where(np.abs(w) < 0.5, a + w * (b - a), b - (b - a) * (1 - w)), (a, b, w)
+
+    @staticmethod
+    def vjp_a(g: Value, _a: Value, _b: Value, w: Value) -> Value:
+        return g * conj(1.0 - w)
+
+    @staticmethod
+    def vjp_b(g: Value, _a: Value, _b: Value, w: Value) -> Value:
+        return g * conj(w)
+
+    @staticmethod
+    def vjp_w(g: Value, a: Value, b: Value, _w: Value) -> Value:
+        return g * conj(b - a)
+
+
+class Addcmul(Elementwise):
+    """``x + value a b``."""
+
+    saves = ("a", "b", "value")
+
+    @staticmethod
+    def forward(x: Array, a: Array, b: Array, value: Any) -> tuple[Array, tuple[Any, ...]]:
+        refuse("addcmul_cpu_out", "b", x)
+        return x + value * (a * b), (a, b, value)
+
+    @staticmethod
+    def vjp_x(g: Value, _a: Value, _b: Value, _value: Any) -> Value:
+        return g
+
+    @staticmethod
+    def vjp_a(g: Value, _a: Value, b: Value, value: Any) -> Value:
+        return g * conj(b * value)
+
+    @staticmethod
+    def vjp_b(g: Value, a: Value, _b: Value, value: Any) -> Value:
+        return g * conj(a * value)
+
+
+class Addcdiv(Elementwise):
+    """``x + value a / b``."""
+
+    saves = ("a", "b", "value")
+
+    @staticmethod
+    def forward(x: Array, a: Array, b: Array, value: Any) -> tuple[Array, tuple[Any, ...]]:
+        return x + value * (a / b), (a, b, value)
+
+    @staticmethod
+    def vjp_x(g: Value, _a: Value, _b: Value, _value: Any) -> Value:
+        return g
+
+    @staticmethod
+    def vjp_a(g: Value, _a: Value, b: Value, value: Any) -> Value:
+        return g * conj(value / b)
+
+    @staticmethod
+    def vjp_b(g: Value, a: Value, b: Value, value: Any) -> Value:
+        return -g * conj(a * value / (b * b))
 
 
 class Exp(Ufunc):
@@ -189,6 +371,7 @@ class Where(Elementwise):
     """a where the condition holds, else b; no gradient flows to what was not chosen."""
 
     saves = ("condition",)
+    exact = True
 
     @staticmethod
     def forward(a: Array, b: Array, condition: Any) -> tuple[Array, tuple[Any]]:
@@ -220,6 +403,7 @@ class Conj(Elementwise):
 class Real(Linear):
     """The real part; of a real x it is x itself."""
 
+    backward_name = "SelectBackward0"
     view = True
     exact = True
 
@@ -235,6 +419,7 @@ class Real(Linear):
 class Imag(Linear):
     """The imaginary part of a complex x."""
 
+    backward_name = "SelectBackward0"
     view = True
     exact = True
 
@@ -261,12 +446,17 @@ class Copy(Elementwise):
         return out, (a.shape,)
 
     @staticmethod
+<<<<<<< HEAD
     def vjp_a(_g: Value, _shape: Any) -> None:
         """Nothing of a is left: no gradient."""
 
     @staticmethod
     def jvp_a(d: Value, _shape: Any) -> Value:
         return zeros_like(d)
+=======
+    def vjp_a(g: Value, _shape: Any) -> Value:
+        return zeros_like(g)
+>>>>>>> main
 
     @staticmethod
     def vjp_b(g: Value, _shape: Any) -> Value:

@@ -131,3 +131,128 @@ class BatchNormEval(Op):
     @staticmethod
     def jvp_bias(d: Value, x: Value, weight: Value, mean: Array, invstd: Array) -> Value:
         return _column(d, x) + formula.zeros_like(x)
+
+
+class LayerNorm(Op):
+    """``(x - mean) / sqrt(var + eps) * weight + bias`` with statistics over the last ``axes`` axes.
+
+    weight and bias have the shape of those axes, or are None. Source: Ba et al. 2016, arXiv:1607.06450.
+    """
+
+    backward_name = "NativeLayerNormBackward0"
+    saves = ("x", "weight", "normal", "invstd", "axes", "eps")
+
+    @staticmethod
+    def forward(x: Array, weight: Array, bias: Array, axes: int, eps: float) -> tuple[Array, tuple[Any, ...]]:
+        normal, invstd = _standardised(x, _last(x, axes), eps)
+        out = normal if weight is None else normal * weight
+        if bias is not None:
+            out = out + bias
+        return (out.copy() if out is normal else out), (x, weight, normal, invstd, axes, eps)
+
+    @staticmethod
+    def relift(x: Value, weight: Value, _n: Array, _i: Array, axes: int, eps: float) -> tuple[Any, ...]:
+        """The normalised x again from a recorded x."""
+        return (x, weight, *_standardised(x, _last(x, axes), eps), axes, eps)
+
+    @staticmethod
+    def vjp_x(g: Value, x: Value, weight: Value, normal: Value, invstd: Value, axes: int, eps: float) -> Value:
+        return _pull_standard(g if weight is None else g * weight, normal, invstd, _last(x, axes))
+
+    @staticmethod
+    def vjp_weight(g: Value, _x: Value, _w: Value, normal: Value, _i: Value, axes: int, eps: float) -> Value:
+        return formula.sum(g * normal, tuple(range(len(normal.shape) - axes)))
+
+    @staticmethod
+    def vjp_bias(g: Value, _x: Value, _w: Value, _n: Value, _i: Value, axes: int, eps: float) -> Value:
+        return formula.sum(g, tuple(range(len(g.shape) - axes)))
+
+    @staticmethod
+    def jvp_x(d: Value, x: Value, weight: Value, normal: Value, invstd: Value, axes: int, eps: float) -> Value:
+        out = _pull_standard(d, normal, invstd, _last(x, axes))  # the Jacobian is symmetric
+        return out if weight is None else out * weight
+
+    @staticmethod
+    def jvp_weight(d: Value, x: Value, weight: Value, normal: Value, invstd: Value, axes: int, eps: float) -> Value:
+        return normal * d
+
+    @staticmethod
+    def jvp_bias(d: Value, x: Value, weight: Value, normal: Value, invstd: Value, axes: int, eps: float) -> Value:
+        return formula.broadcast_to(d, normal.shape)
+
+
+def _last(x: Value, count: int) -> tuple[int, ...]:
+    return tuple(range(len(x.shape) - count, len(x.shape)))
+
+
+def _standardised(x: Value, axes: tuple[int, ...], eps: float) -> tuple[Value, Value]:
+    """x with mean 0 and variance 1 over axes, and 1/sqrt(var + eps)."""
+    count = 1.0 / max(1, math.prod([x.shape[i] for i in axes]))
+    centred = x - formula.sum(x, axes, True) * count
+    invstd = (formula.sum(centred * centred, axes, True) * count + eps) ** -0.5
+    return centred * invstd, invstd
+
+
+def _pull_standard(g: Value, normal: Value, invstd: Value, axes: tuple[int, ...]) -> Value:
+    """The cotangent of x from that of its standardised form."""
+    count = 1.0 / max(1, math.prod([normal.shape[i] for i in axes]))
+    mean = formula.sum(g, axes, True) * count
+    slope = formula.sum(g * normal, axes, True) * count
+    return (g - mean - normal * slope) * invstd
+
+
+class GroupNorm(Op):
+    """Standardised over groups of channels and all positions, then scaled and shifted per channel.
+
+    x is ``(N, C, ...)``, weight and bias ``(C,)`` or None. Source: Wu & He 2018, arXiv:1803.08494.
+    """
+
+    backward_name = "NativeGroupNormBackward0"
+    saves = ("x", "weight", "normal", "invstd", "groups", "eps")
+
+    @staticmethod
+    def forward(x: Array, weight: Array, bias: Array, groups: int, eps: float) -> tuple[Array, tuple[Any, ...]]:
+        normal, invstd = _standardised(_grouped(x, groups), (2,), eps)
+        out = normal.reshape(x.shape)
+        out = out.copy() if weight is None else out * _column(weight, x)
+        if bias is not None:
+            out = out + _column(bias, x)
+        return out, (x, weight, normal, invstd, groups, eps)
+
+    @staticmethod
+    def relift(x: Value, weight: Value, _n: Array, _i: Array, groups: int, eps: float) -> tuple[Any, ...]:
+        """The normalised x again from a recorded x."""
+        return (x, weight, *_standardised(_grouped(x, groups), (2,), eps), groups, eps)
+
+    @staticmethod
+    def vjp_x(g: Value, x: Value, weight: Value, normal: Value, invstd: Value, groups: int, eps: float) -> Value:
+        if weight is not None:
+            g = g * _column(weight, x)
+        return reshape(_pull_standard(_grouped(g, groups), normal, invstd, (2,)), x.shape)
+
+    @staticmethod
+    def vjp_weight(g: Value, x: Value, _w: Value, normal: Value, _i: Value, groups: int, eps: float) -> Value:
+        return formula.sum(g * reshape(normal, x.shape), _axes(x))
+
+    @staticmethod
+    def vjp_bias(g: Value, _x: Value, _w: Value, _n: Value, _i: Value, groups: int, eps: float) -> Value:
+        return formula.sum(g, _axes(g))
+
+    @staticmethod
+    def jvp_x(d: Value, x: Value, weight: Value, normal: Value, invstd: Value, groups: int, eps: float) -> Value:
+        out = reshape(_pull_standard(_grouped(d, groups), normal, invstd, (2,)), x.shape)
+        return out if weight is None else out * _column(weight, x)
+
+    @staticmethod
+    def jvp_weight(d: Value, x: Value, weight: Value, normal: Value, invstd: Value, groups: int, eps: float) -> Value:
+        return reshape(normal, x.shape) * _column(d, x)
+
+    @staticmethod
+    def jvp_bias(d: Value, x: Value, weight: Value, normal: Value, invstd: Value, groups: int, eps: float) -> Value:
+        return _column(d, x) + formula.zeros_like(x)
+
+
+def _grouped(x: Value, groups: int) -> Value:
+    """(N, C, ...) as (N, groups, the rest)."""
+    rest = math.prod(x.shape[1:]) // groups
+    return reshape(x, (x.shape[0], groups, rest))

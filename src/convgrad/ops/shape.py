@@ -31,6 +31,13 @@ class Reshape(Linear):
         return reshape(g, old)
 
 
+class UnsafeView(Reshape):
+    """Reshape where the strides ask for a copy: the same, under PyTorch's name for it."""
+
+    backward_name = "UnsafeViewBackward0"
+    view = False
+
+
 class Permute(Linear):
     """Axes in the order ``axes``."""
 
@@ -68,6 +75,18 @@ class T(Transpose):
     """The matrix transpose ``t()``: the same, under PyTorch's name for it."""
 
     backward_name = "TBackward0"
+
+
+class TInPlace(Transpose):
+    """``t_``."""
+
+    backward_name = "TBackward1"
+
+
+class TransposeInPlace(Transpose):
+    """``transpose_``."""
+
+    backward_name = "TransposeBackward1"
 
 
 class Expand(Linear):
@@ -108,8 +127,32 @@ class SqueezeDims(Reshape):
     backward_name = "SqueezeBackward2"
 
 
+class SqueezeInPlace(Reshape):
+    """``squeeze_()``."""
+
+    backward_name = "SqueezeBackward3"
+
+
+class SqueezeDimInPlace(Reshape):
+    """``squeeze_(dim)``."""
+
+    backward_name = "SqueezeBackward4"
+
+
+class SqueezeDimsInPlace(Reshape):
+    """``squeeze_((dim, ...))``."""
+
+    backward_name = "SqueezeBackward5"
+
+
 class Unsqueeze(Reshape):
     """An axis of size 1 put in."""
+
+
+class UnsqueezeInPlace(Reshape):
+    """``unsqueeze_``."""
+
+    backward_name = "UnsqueezeBackward1"
 
 
 class Index(Linear):
@@ -129,6 +172,17 @@ class Index(Linear):
     @staticmethod
     def vjp_x(g: Value, key: Any, shape: tuple[int, ...]) -> Value:
         return call(IndexPut, g, key, shape)
+
+
+class IndexTensor(Index):
+    """Indexing with arrays: the same, as a copy with rows one after another."""
+
+    backward_name = "IndexBackward0"
+    view = False
+
+    @staticmethod
+    def forward(x: Array, key: Any) -> tuple[Array, tuple[Any, ...]]:
+        return np.asarray(x[key], order="C"), (key, x.shape)
 
 
 class Select(Index):
@@ -157,8 +211,8 @@ class IndexPut(Linear):
     @staticmethod
     def forward(x: Array, key: Any, shape: tuple[int, ...]) -> tuple[Array, tuple[Any, ...]]:
         out = np.zeros(shape, x.dtype)
-        if is_basic(key):
-            out[key] = x
+        if is_basic(key) or (type(key) is np.ndarray and key.dtype == bool):
+            out[key] = x  # each element is met once
         else:
             np.add.at(out, key, x)
         return out, (key, shape)
@@ -180,13 +234,18 @@ class SetIndex(Op):
     """
 
     backward_name = "IndexPutBackward0"
+<<<<<<< HEAD
     saves = ("key", "accumulate", "shape", "whole")
+=======
+    saves = ("key", "accumulate", "shape", "small")
+>>>>>>> main
     exact = True
 
     @staticmethod
     def forward(x: Array, v: Array, key: Any, accumulate: bool) -> tuple[Array, tuple[Any, ...]]:
-        out = x.copy()
+        out = x.copy(order="C")
         put(out, v, key, accumulate)
+<<<<<<< HEAD
         return out, (key, accumulate, np.shape(v), x.shape)
 
     @staticmethod
@@ -207,6 +266,25 @@ class SetIndex(Op):
     @staticmethod
     def jvp_v(d: Value, key: Any, accumulate: bool, _shape: Any, whole: tuple[int, ...]) -> Value:
         return call(SetIndex, np.zeros(whole, d.dtype), d, key, accumulate)
+=======
+        return out, (key, accumulate, x.shape, np.shape(v))
+
+    @staticmethod
+    def vjp_x(g: Value, key: Any, accumulate: bool, _shape: tuple[int, ...], _small: tuple[int, ...]) -> Value:
+        return g if accumulate else call(SetIndex, g, np.zeros((), g.dtype), key, False)
+
+    @staticmethod
+    def vjp_v(g: Value, key: Any, _accumulate: bool, _shape: tuple[int, ...], small: tuple[int, ...]) -> Value:
+        return sum_to(call(Index, g, key), small)
+
+    @staticmethod
+    def jvp_x(d: Value, key: Any, accumulate: bool, shape: tuple[int, ...], small: tuple[int, ...]) -> Value:
+        return d if accumulate else call(SetIndex, d, np.zeros((), d.dtype), key, False)
+
+    @staticmethod
+    def jvp_v(d: Value, key: Any, accumulate: bool, shape: tuple[int, ...], small: tuple[int, ...]) -> Value:
+        return call(SetIndex, np.zeros(shape, d.dtype), d, key, accumulate)
+>>>>>>> main
 
 
 def put(out: Array, v: Any, key: Any, accumulate: bool) -> None:
@@ -274,13 +352,24 @@ class Cast(Linear):
 
     @staticmethod
     def forward(x: Array, dtype: np.dtype[Any]) -> tuple[Array, tuple[Any, ...]]:
-        if x.dtype.kind == "c" and dtype.kind != "c":
-            x = x.real
-        return x.astype(dtype), (dtype,)
+        return cast_array(x, dtype), (dtype,)
 
     @staticmethod
     def vjp_x(g: Value, dtype: np.dtype[Any]) -> Value:
         return g
+
+
+def cast_array(x: Array, dtype: np.dtype[Any]) -> Array:
+    """x in another dtype, as C casts: no warning for values that do not fit; complex keeps the real part."""
+    kind = x.dtype.kind
+    if kind == "c" and dtype.kind not in "cb":
+        x = x.real
+    if kind in "biu":
+        return x.astype(dtype)
+    with np.errstate(invalid="ignore", over="ignore"):
+        if dtype.kind == "u":  # negative values wrap around, as in PyTorch, instead of being undefined
+            return x.astype(np.int64).astype(dtype)
+        return x.astype(dtype)
 
 
 class Clone(Linear):
@@ -295,6 +384,51 @@ class Clone(Linear):
     @staticmethod
     def vjp_x(g: Value) -> Value:
         return g
+
+
+class Fill(Op):
+    """Every element replaced by one number; no gradient passes."""
+
+    backward_name = "FillBackward2"
+    saves = ()
+    exact = True
+
+    @staticmethod
+    def forward(x: Array, value: Any) -> tuple[Array, tuple[()]]:
+        return np.full(x.shape, value, x.dtype), ()
+
+    @staticmethod
+    def vjp_x(g: Value) -> Value:
+        return formula.zeros_like(g)
+
+    @staticmethod
+    def jvp_x(d: Value) -> Value:
+        return formula.zeros_like(d)
+
+
+class Zero(Fill):
+    """Every element replaced by 0."""
+
+    backward_name = "ZeroBackward0"
+
+
+class FillTensor(Op):
+    """Every element replaced by the value of a 0-d tensor."""
+
+    backward_name = "FillBackward3"
+    exact = True
+
+    @staticmethod
+    def forward(x: Array, v: Array) -> tuple[Array, tuple[()]]:
+        return np.full(x.shape, v, x.dtype), ()
+
+    @staticmethod
+    def vjp_v(g: Value) -> Value:
+        return formula.sum(g)
+
+    @staticmethod
+    def jvp_v(d: Value) -> Value:
+        return d
 
 
 class Contiguous(Clone):

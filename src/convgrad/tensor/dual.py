@@ -43,6 +43,7 @@ class TransformNode(Node):
     __slots__ = ("tangent",)
 
     kind = TRANSFORM
+    dual = True
     rank: ClassVar[int] = 0
 
     def __init__(self, primal: Node | None, shape: Any, dtype: Any) -> None:
@@ -153,7 +154,7 @@ def push(
     top = highest(handles)
     if top is not None:
         top.push(op, handles, arrays, result, saved, recording)
-    elif recording and op.differentiable():
+    elif recording and op.traceable:
         attach(op, handles, result, saved)
 
 
@@ -178,7 +179,7 @@ def push_dual(
     op: type[Op], handles: tuple[Any, ...], arrays: Sequence[Any], result: Any, saved: Saved, recording: bool
 ) -> None:
     """``DualNode.push``."""
-    if not op.differentiable():
+    if not op.traceable:
         return
     if recording and any([h is not None and primal_node(h) is not None for h in handles]):
         attach(op, handles, result, saved)

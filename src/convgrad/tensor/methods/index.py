@@ -2,52 +2,157 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from ...errors import DimError
+from ...dtypes import F32, F64
+from ...errors import ConvgradError, DimError, ShapeError
+from ...graph.grad_mode import INFERENCE, MODE, RECORD
+from ...graph.node import cell_of
 from ...ops import shape as ops
-from .base import Methods
+from .base import NUMBERS
+from .scatter import ScatterMethods, translated
+
+_FULL = slice(None)
 
 
-class IndexMethods(Methods):
+class IndexMethods(ScatterMethods):
     """``x[key]`` and ``x[key] = value`` for every mixture of ints, slices, None, ... and tensors."""
 
     __slots__ = ()
 
     def __getitem__(self, key: Any) -> Any:
+        if type(key) is int:
+            shape = self._data.shape
+            if not shape:
+                raise _zero_dim()
+            if not -shape[0] <= key < shape[0]:
+                raise DimError(f"index {key} is out of bounds for dimension 0 with size {shape[0]} (shape {list(shape)})")
+            return self._apply(ops.Select, (self,), ((key, ...),))
         basic, advanced = split_key(key, self._data)
         out: Any = self
         if basic is not None:
             out = self._apply(_kind(basic), (self,), (basic,))
         if advanced is not None:
-            out = out._apply(ops.Index, (out,), (advanced,))
+            check_key(advanced, out._data)
+            try:
+                out = out._apply(ops.IndexTensor, (out,), (advanced,))
+            except IndexError as error:
+                raise translated(error) from None
         return out
 
     def __setitem__(self, key: Any, value: Any) -> None:
+        if hasattr(value, "_data"):
+            array = value._data
+        else:
+            array = as_element(value, self._data.dtype)
+            value = None
         basic, advanced = split_key(key, self._data)
-        if not hasattr(value, "_data"):
-            value = self._wrap(np.asarray(value, self._data.dtype))
+        if advanced is None and self._write(basic, value, array):
+            return
         target: Any = self
         if basic is not None:
             target = self._apply(_kind(basic), (self,), (basic,))
+        source = self._wrap(array) if value is None else value
+        extra = array.ndim - target._data.ndim
+        if extra > 0 and advanced is None and array.shape[:extra] == (1,) * extra:
+            source = source.view(array.shape[extra:])
         if advanced is None:
-            target.copy_(value)
+            check_fits(source._data.shape, target._data.shape)
+            target.copy_(source)
         else:
-            target._inplace("index_put_", ops.SetIndex, (value,), (advanced, False))
+            target.index_put_(advanced, source)
+
+    def _write(self, basic: Any, value: Any, array: Any) -> bool:
+        """Write where nothing is recorded, straight into the memory; False if that is not possible here."""
+        data = self._data
+        if MODE.get() & INFERENCE or not data.flags.c_contiguous or not data.flags.writeable:
+            return False
+        if MODE.get() & RECORD and (self._node is not None or (value is not None and value._node is not None)):
+            return False
+        if MODE.get() & RECORD and self._view is not None and self._view.base._node is not None:
+            return False
+        view = data[basic]
+        if array.ndim > view.ndim or (array.shape != view.shape and array.ndim and array.size != 1):
+            return False
+        if array.dtype is not data.dtype:
+            array = ops.cast_array(array, data.dtype)
+        view[...] = array
+        cell_of(self).bump("copy_")
+        return True
+
+    def __iter__(self) -> Iterator[Any]:
+        if not self._data.ndim:
+            raise TypeError("iteration over a 0-d tensor")
+        return iter(self._apply(ops.Unbind, (self,), (0,)))
+
+    def __len__(self) -> int:
+        if not self._data.ndim:
+            raise TypeError("len() of a 0-d tensor")
+        return self._data.shape[0]
+
+    def __contains__(self, element: Any) -> bool:
+        if not hasattr(element, "_data") and not isinstance(element, NUMBERS):
+            raise ConvgradError(
+                f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}."
+            )
+        return bool((self == element)._data.any())  # type: ignore[attr-defined]
+
+
+def _zero_dim() -> DimError:
+    return DimError(
+        "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a "
+        "0-dim tensor to a number"
+    )
+
+
+def as_element(value: Any, kind: Any) -> Any:
+    """A number as a 0-d array of a tensor's dtype, for assignment.
+
+    Raises:
+        TypeError: not a number.
+        ConvgradError: a complex number for a real tensor.
+    """
+    if not isinstance(value, NUMBERS):
+        raise TypeError(
+            f"can't assign a {type(value).__name__} to a torch.{kind.name} tensor: assign a number or a Tensor "
+            "(torch.as_tensor makes one)"
+        )
+    if isinstance(value, complex) and kind.kind != "c":
+        raise ConvgradError(f"value cannot be converted to type {kind.name} without overflow: {value!r} is complex")
+    if kind is F32 or kind is F64:
+        return np.array(value, kind)
+    if isinstance(value, int) and kind.kind in "iu":
+        return np.asarray(value & 0xFFFFFFFFFFFFFFFF, np.uint64).astype(kind)
+    return ops.cast_array(np.asarray(value), kind)
+
+
+def check_fits(source: tuple[int, ...], target: tuple[int, ...]) -> None:
+    """Raise if a value of one shape cannot be broadcast into a place of another."""
+    lead = len(target) - len(source)
+    for i, n in enumerate(source):
+        if lead + i < 0 or (n != 1 and n != target[lead + i]):
+            where = f"({target[lead + i]})" if lead + i >= 0 else "(none)"
+            raise ShapeError(
+                f"The expanded size of the tensor {where} must match the existing size ({n}) at non-singleton "
+                f"dimension {lead + i}.  Target sizes: {list(target)}.  Tensor sizes: {list(source)}"
+            )
 
 
 def _kind(key: Any) -> type[ops.Index]:
     """The node PyTorch would make last for a basic key."""
-    last = key[-1] if type(key) is tuple and key and key[-1] is not Ellipsis else key
-    if type(key) is tuple and len(key) > 1 and key[-1] is Ellipsis:
-        last = key[-2]
-    if isinstance(last, int):
-        return ops.Select
-    if isinstance(last, slice):
-        return ops.Slice
-    return ops.UnsqueezeIndex if last is None else ops.Alias
+    parts = [k for k in key if k is not Ellipsis]
+    for last in reversed(parts):
+        if last is None:
+            return ops.UnsqueezeIndex
+        if not isinstance(last, slice):
+            return ops.Select
+        if last != _FULL:
+            return ops.Slice
+    return ops.Slice if parts else ops.Alias
 
 
 def split_key(key: Any, data: Any) -> tuple[Any, Any]:
@@ -58,65 +163,135 @@ def split_key(key: Any, data: Any) -> tuple[Any, Any]:
     Raises:
         DimError: an index out of range, or too many indices.
     """
-    items = list(key) if isinstance(key, tuple) else [key]
-    items = [_plain(item) for item in items]
-    arrays = [type(item) is np.ndarray for item in items]
-    if not any(arrays):
-        _check_ints(items, data)
-        # the trailing ellipsis keeps a full index from giving a NumPy scalar (R4)
-        return ((*items, ...) if Ellipsis not in items else tuple(items)), None
-    taken = sum([item.ndim if m and item.dtype == bool else item is not None and item is not Ellipsis
-                 for item, m in zip(items, arrays, strict=True)])  # fmt: skip
-    if Ellipsis in [i for i, m in zip(items, arrays, strict=True) if not m]:
-        at = next(i for i, item in enumerate(items) if item is Ellipsis)
-        items[at : at + 1] = [slice(None)] * (data.ndim - taken)
+    if type(key) is list and len(key) < 32 and any([_is_nested(item) for item in key]):
+        warnings.warn(
+            "Using a non-tuple sequence for multidimensional indexing is deprecated; use x[tuple(seq)] instead of "
+            "x[seq]",
+            stacklevel=3,
+        )
+        key = tuple(key)
+    items = [_plain(item) for item in (key if isinstance(key, tuple) else (key,))]
+    widths = [_width(item) for item in items]
+    ndim = data.ndim
+    taken = sum(widths)
+    if taken > ndim:
+        if not ndim:
+            raise _zero_dim()
+        raise DimError(f"too many indices for tensor of dimension {ndim} (shape {list(data.shape)})")
     basic: list[Any] = []
     advanced: list[Any] = []
-    for item in items:
-        if type(item) is np.ndarray:
-            width = item.ndim if item.dtype == bool else 1
-            basic.extend([slice(None)] * width)
-            advanced.append(item)
+    dim = 0
+    found = False
+    for item, width in zip(items, widths, strict=True):
+        if item is Ellipsis:
+            gap = [_FULL] * (ndim - taken) if not found else []
+            found = True
+            basic.extend(gap)
+            advanced.extend(gap)
+            dim += len(gap)
+        elif type(item) is np.ndarray:
+            if item.ndim == 0:  # a bool: a new dimension of size 1, kept or not
+                basic.append(None)
+                advanced.append(np.zeros(1 if item else 0, np.int64))
+            else:
+                basic.extend([_FULL] * width)
+                advanced.append(item)
+            dim += width
         else:
+            if type(item) is int:
+                size = data.shape[dim]
+                if not -size <= item < size:
+                    raise DimError(
+                        f"index {item} is out of bounds for dimension {dim} with size {size} (shape {list(data.shape)})"
+                    )
+            else:
+                advanced.append(_FULL)
             basic.append(item)
-            if not isinstance(item, int):
-                advanced.append(slice(None))
-    plain = all([isinstance(b, slice) and b == slice(None) for b in basic])
-    while advanced and not isinstance(advanced[-1], np.ndarray):
+            dim += width
+    if not any([type(a) is np.ndarray for a in advanced]):
+        # the trailing ellipsis keeps a full index from giving a NumPy scalar (R4)
+        return (*basic, ...) if items != [Ellipsis] else (...,), None
+    while type(advanced[-1]) is not np.ndarray:
         advanced.pop()
-    return (None if plain else tuple(basic)), tuple(advanced)
+    changed = [b for b in basic if b is None or not isinstance(b, slice) or b != _FULL]
+    return (tuple(basic) if changed else None), (advanced[0] if len(advanced) == 1 else tuple(advanced))
+
+
+def _is_nested(item: Any) -> bool:
+    return item is None or item is Ellipsis or isinstance(item, (list, tuple, slice)) or hasattr(item, "_data")
+
+
+def _width(item: Any) -> int:
+    """How many dimensions of the tensor one part of a key speaks of."""
+    if item is None or item is Ellipsis:
+        return 0
+    if type(item) is np.ndarray and item.dtype == bool:
+        return item.ndim
+    return 1
 
 
 def _plain(item: Any) -> Any:
     """One part of a key as NumPy understands it."""
+    if type(item) is int or item is None or item is Ellipsis:
+        return item
+    if type(item) is slice:
+        if item.step is not None and item.step <= 0:
+            raise ValueError("step must be greater than zero")
+        if any([hasattr(part, "_data") for part in (item.start, item.stop, item.step)]):
+            parts = [None if p is None else p.__index__() for p in (item.start, item.stop, item.step)]
+            return slice(*parts)
+        return item
     if hasattr(item, "_data"):
-        item = item._data
-        if item.ndim == 0 and item.dtype.kind in "iu":
-            return int(item)
-        return item.astype(bool) if item.dtype == np.uint8 else item
+        return index_array(item._data)
     if isinstance(item, (bool, np.bool_)):
         return np.asarray(item)
-    if isinstance(item, (list, range)):
-        return np.asarray(item, dtype=np.int64 if not len(item) else None)
+    if isinstance(item, (list, range, tuple)):
+        if any([hasattr(part, "_data") for part in item]):
+            item = [part.item() if hasattr(part, "_data") else part for part in item]
+        found = np.asarray(item, dtype=np.int64 if not len(item) else None)
+        return index_array(found.astype(np.int64) if found.dtype.kind in "iu" else found)
+    if isinstance(item, np.ndarray):
+        return index_array(item)
     if isinstance(item, np.integer):
         return int(item)
-    if isinstance(item, slice) and item.step is not None and item.step < 0:
-        raise ValueError("step must be greater than zero")
-    return item
+    raise DimError(
+        "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got "
+        f"{type(item).__name__})"
+    )
 
 
-def _check_ints(items: list[Any], data: Any) -> None:
-    taken = [i for i in items if i is not None and i is not Ellipsis]
-    if len(taken) > data.ndim:
-        raise DimError(f"too many indices for tensor of dimension {data.ndim} (shape {list(data.shape)})")
-    if Ellipsis in items:
-        at = items.index(Ellipsis)
-        after = len([i for i in items[at + 1 :] if i is not None])
-        front = [i for i in items[:at] if i is not None]
-        pairs = [*zip(range(len(front)), front, strict=True),
-                 *zip(range(data.ndim - after, data.ndim), [i for i in items[at + 1 :] if i is not None], strict=True)]  # fmt: skip
-    else:
-        pairs = list(enumerate(taken))
-    for dim, item in pairs:
-        if isinstance(item, int) and not -data.shape[dim] <= item < data.shape[dim]:
-            raise DimError(f"index {item} is out of bounds for dimension {dim} with size {data.shape[dim]}")
+def index_array(array: Any) -> Any:
+    """An array in a key: an int for 0-d integers, a mask, or int64 positions.
+
+    Raises:
+        DimError: a dtype that is no index.
+    """
+    kind = array.dtype.kind
+    if kind == "b":
+        return array
+    if array.dtype == np.uint8:
+        warnings.warn(
+            "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.", stacklevel=5
+        )
+        return array.astype(bool)
+    if kind not in "iu" or (array.ndim and array.itemsize < 4):
+        raise DimError(
+            f"tensors used as indices must be long, int, byte or bool tensors (got {array.dtype.name}, shape "
+            f"{list(array.shape)})"
+        )
+    return int(array) if array.ndim == 0 else array
+
+
+def check_key(key: Any, data: Any) -> None:
+    """Masks must have the sizes of the dimensions they stand for."""
+    at = 0
+    for item in key if type(key) is tuple else (key,):
+        if type(item) is np.ndarray and item.dtype == bool:
+            if item.shape != data.shape[at : at + item.ndim]:
+                raise DimError(
+                    f"The shape of the mask {list(item.shape)} at index {at} does not match the shape of the indexed "
+                    f"tensor {list(data.shape)} at index {at}"
+                )
+            at += item.ndim
+        else:
+            at += 1

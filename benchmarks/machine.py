@@ -1,0 +1,145 @@
+"""What a measurement must say about the machine: processor, versions, BLAS, threads, who else was busy.
+
+Standard library only, at import: the worker of either library loads this file.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import platform
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+KERNEL_VARIABLES = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "MKL_ENABLE_INSTRUCTIONS", "ATEN_CPU_CAPABILITY")
+
+
+def _tick() -> float:
+    return 1.0 / os.sysconf("SC_CLK_TCK")
+
+
+def busy_seconds(text: str | None = None) -> float | None:
+    """Processor seconds, over all cores, that were not idle since boot; None where /proc/stat is missing."""
+    if text is None:
+        try:
+            text = Path("/proc/stat").read_text()
+        except OSError:
+            return None
+    first = text.partition("\n")[0].split()
+    if not first or first[0] != "cpu":
+        return None
+    user, nice, system, _idle, _iowait, irq, softirq, steal = (int(field) for field in first[1:9])
+    return (user + nice + system + irq + softirq + steal) * _tick()
+
+
+def process_seconds(pid: int) -> float:
+    """Processor seconds of a process, its threads and the children it has waited for; 0 if it is gone."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return 0.0
+    fields = text.rpartition(")")[2].split()  # a name may hold spaces; what follows it does not
+    return sum(int(field) for field in fields[11:15]) * _tick()
+
+
+class LoadMeter:
+    """Foreign processor load: what the machine spent, less what ``pids`` and this process spent.
+
+    Args:
+        pids: processes of our own that live through the measurement.
+    """
+
+    def __init__(self, pids: tuple[int, ...] = ()) -> None:
+        self._pids = (os.getpid(), *pids)
+        self.restart()
+
+    def restart(self) -> None:
+        """Start a new measurement."""
+        self._time = time.perf_counter()
+        self._busy = busy_seconds()
+        self._own = sum(map(process_seconds, self._pids))
+
+    def foreign_cores(self) -> float | None:
+        """Cores that others kept busy since the last restart, on average; None if unknown on this system."""
+        busy = busy_seconds()
+        if busy is None or self._busy is None:
+            return None
+        own = sum(map(process_seconds, self._pids)) - self._own
+        return max(0.0, busy - self._busy - own) / (time.perf_counter() - self._time)
+
+
+def resident_bytes() -> int:
+    """Resident memory of this process, in bytes; 0 where /proc is not to be had."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _quota() -> str:
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+    except (OSError, ValueError):
+        return "unknown"
+    return "none" if quota == "max" else f"{int(quota) / int(period):g} cores"
+
+
+def describe_machine() -> dict[str, str]:
+    """Processor, cores, instruction sets that matter, quota and kernel."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    about = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    flags = about.get("flags", about.get("Features", "")).split()
+    wanted = ("avx2", "fma", "avx512f", "avx512_bf16", "avx512_fp16", "amx_tile", "asimd", "sve")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return {
+        "processor": about.get("model name", platform.processor() or platform.machine()),
+        "cores": f"{cores} usable",
+        "instruction sets": " ".join(flag for flag in wanted if flag in flags) or "unknown",
+        "cgroup quota": _quota(),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+    }
+
+
+def _blas_threads() -> str:
+    """Threads of the loaded BLAS, if threadpoolctl is there to ask; else what the environment says."""
+    try:
+        pools = importlib.import_module("threadpoolctl").threadpool_info()
+    except ImportError:
+        return next(
+            (os.environ[name] for name in THREAD_VARIABLES if name in os.environ), "the library's default"
+        )
+    return ", ".join(f"{pool['internal_api']} {pool['num_threads']}" for pool in pools) or "none"
+
+
+def describe_library(library: Any) -> dict[str, str]:
+    """Versions, BLAS and threads of the process that runs ``library``; asked in the worker."""
+    about = {
+        "python": platform.python_version(),
+        library.__name__: getattr(library, "__version__", "unknown"),
+    }
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        blas = numpy.show_config(mode="dicts")["Build Dependencies"]["blas"]
+        about["numpy"] = f"{numpy.__version__} ({blas.get('name')} {blas.get('version')})"
+        about["numpy's BLAS threads"] = _blas_threads()
+    config = getattr(library, "__config__", None)
+    if config is not None and hasattr(config, "show"):
+        lines = config.show().splitlines()
+        about["kernels"] = "; ".join(
+            line.strip(" -")
+            for line in lines
+            if "Version" in line or "capability" in line or "MKL-DNN" in line
+        )
+    if hasattr(library, "get_num_threads"):
+        about["threads"] = str(library.get_num_threads())
+    for name in THREAD_VARIABLES + KERNEL_VARIABLES:
+        if name in os.environ:
+            about[name] = os.environ[name]
+    return about

@@ -1,0 +1,187 @@
+"""The worker: one process, one library, benchmark functions run on request over a pair of pipes.
+
+Requests and answers are one line of JSON each. What the library prints goes to stderr, never into an answer.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from machine import describe_library
+
+MAX_CALLS = 1_000_000
+
+
+class Case(NamedTuple):
+    """A benchmark with more to say than a bare function.
+
+    Attributes:
+        run: what is timed. With ``prepare`` it is given what that returned.
+        prepare: called outside the timed part, before every call if ``once`` and else before every batch.
+        once: ``run`` may be called only once for each ``prepare`` (a backward frees its graph).
+        per: the time is divided by this (nodes in a chain), so that rows compare.
+        unit: ``"s"``, or the unit of the number that ``run`` itself returns instead of being timed.
+        rounds: at most so many rounds, for rows that take seconds.
+    """
+
+    run: Callable[..., Any]
+    prepare: Callable[[], Any] | None = None
+    once: bool = False
+    per: int = 1
+    unit: str = "s"
+    rounds: int | None = None
+
+
+Setup = Callable[[Any], dict[str, Any]]
+CONTROL = "control: the same pure Python on both sides"
+
+
+def control() -> int:
+    """Work that neither library touches: both sides must take the same time."""
+    total = 0
+    for i in range(200):
+        total += i * i
+    return total
+
+
+def as_case(value: Any) -> Case:
+    """A bare function is a case without preparation."""
+    return value if isinstance(value, Case) else Case(value)
+
+
+def time_batch(case: Case, calls: int) -> float:
+    """Seconds (or the case's own unit) per call and per ``case.per`` in one batch of ``calls`` calls."""
+    gc.collect()
+    run, clock = case.run, time.perf_counter
+    if case.unit != "s":
+        value = run() if case.prepare is None else run(case.prepare())
+        return float(value) / case.per
+    if case.once:
+        assert case.prepare is not None, "a case that runs once needs a prepare"
+        total = 0.0
+        for _ in range(calls):
+            state = case.prepare()
+            start = clock()
+            run(state)
+            total += clock() - start
+            del state
+        return total / calls / case.per
+    arguments = () if case.prepare is None else (case.prepare(),)
+    run(*arguments)
+    repeats = range(calls)
+    start = clock()
+    for _ in repeats:
+        run(*arguments)
+    return (clock() - start) / calls / case.per
+
+
+def calibrate(case: Case, seconds: float) -> int:
+    """How many calls make a batch of about ``seconds``."""
+    if case.unit != "s":
+        return 1
+    calls = 1
+    while True:
+        spent = time_batch(case, calls) * case.per * calls
+        if spent >= seconds or calls >= MAX_CALLS:
+            return calls
+        grow = seconds / max(spent, 1e-9)
+        calls = min(MAX_CALLS, max(calls + 1, int(calls * min(grow * 1.05, 10))))
+
+
+def work(library: str, setup: Setup) -> int:
+    """Serve requests until the pipe closes: names, calibrate, time, about."""
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    module = importlib.import_module(library)
+    cases = {CONTROL: Case(control)} | {name: as_case(value) for name, value in setup(module).items()}
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            answer = answer_to(request, cases, module)
+        except Exception as error:  # reported as this row's failure; the other rows go on
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        print(json.dumps(answer), file=answers)
+    return 0
+
+
+def answer_to(request: dict[str, Any], cases: dict[str, Case], module: Any) -> dict[str, Any]:
+    """What one request asks for."""
+    match request["do"]:
+        case "names":
+            return {"rows": {name: [case.unit, case.per, case.rounds] for name, case in cases.items()}}
+        case "calibrate":
+            return {"calls": calibrate(cases[request["name"]], request["seconds"])}
+        case "time":
+            return {"value": time_batch(cases[request["name"]], request["calls"])}
+        case "about":
+            return {"about": describe_library(module)}
+    raise ValueError(f"unknown request {request}")
+
+
+class WorkerError(RuntimeError):
+    """A worker that ended or did not answer in time."""
+
+
+class Worker:
+    """The asking side of a worker process.
+
+    Args:
+        python: interpreter of the environment that has ``library``.
+        script: the benchmark file; it hands ``--worker`` to :func:`work`.
+        library: name of the module given to ``setup``.
+        environ: the process's environment.
+        timeout: seconds that one answer may take.
+    """
+
+    def __init__(
+        self, python: str, script: str, library: str, environ: dict[str, str], timeout: float
+    ) -> None:
+        self.library = library
+        self._timeout = timeout
+        command = [python, script, "--worker", library]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environ
+        )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def ask(self, do: str, **request: Any) -> dict[str, Any]:
+        """Send one request and wait for its answer."""
+        pipe_in, pipe_out = self._process.stdin, self._process.stdout
+        assert pipe_in is not None and pipe_out is not None
+        guard = threading.Timer(self._timeout, self._process.kill)
+        guard.start()
+        try:
+            print(json.dumps({"do": do, **request}), file=pipe_in, flush=True)
+            line = pipe_out.readline()
+        except BrokenPipeError:
+            line = ""
+        finally:
+            guard.cancel()
+        if not line:
+            code = self._process.wait()
+            raise WorkerError(f"the worker of {self.library} ended with code {code} at {do} {request}")
+        return json.loads(line)
+
+    def close(self) -> None:
+        """End the worker by closing its pipe; kill it if it does not go."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        try:
+            self._process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stdout is not None:
+            self._process.stdout.close()

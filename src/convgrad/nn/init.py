@@ -1,0 +1,248 @@
+"""Filling tensors in place with starting values; the numbers PyTorch draws for the same seed.
+
+Nothing here is recorded for differentiation; each function returns the tensor it filled.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+
+from ..dtypes import HALVES, Array
+from ..errors import ConvgradError
+from ..generator import Generator, default_generator
+from ..graph.node import cell_of
+from ..tensor.tensor import Tensor
+
+
+def _fill(tensor: Tensor, values: Any, name: str) -> Tensor:
+    if not tensor._data.flags.writeable:
+        raise ConvgradError(
+            f"{name}: the tensor of shape {list(tensor._data.shape)} shares read-only memory; clone() it first"
+        )
+    np.copyto(tensor._data, values, casting="unsafe")
+    cell_of(tensor).bump(name)
+    return tensor
+
+
+def _source(generator: Generator | None) -> Any:
+    return default_generator if generator is None else generator
+
+
+def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
+    """Numbers spread evenly over ``[a, b)``."""
+    data = tensor._data
+    return _fill(tensor, _source(generator).uniform(data.shape, data.dtype, a, b), "uniform_")
+
+
+def normal_(
+    tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None
+) -> Tensor:
+    """Normal numbers with the given mean and standard deviation."""
+    return _fill(tensor, _normal(tensor._data, mean, std, generator), "normal_")
+
+
+def _normal(data: Array, mean: float, std: float, generator: Generator | None) -> Array:
+    return _source(generator).normal(data.shape, data.dtype, mean, std, bool(data.flags.c_contiguous))
+
+
+def trunc_normal_(
+    tensor: Tensor,
+    mean: float = 0.0,
+    std: float = 1.0,
+    a: float = -2.0,
+    b: float = 2.0,
+    generator: Generator | None = None,
+) -> Tensor:
+    """Normal numbers of which none lies outside ``[a, b]``, by inverting the cumulative distribution."""
+    if mean < a - 2 * std or mean > b + 2 * std:
+        warnings.warn(
+            "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be "
+            "incorrect.",
+            stacklevel=2,
+        )
+    low, high = [(1.0 + math.erf((x - mean) / std / math.sqrt(2.0))) / 2.0 for x in (a, b)]
+    data = tensor._data
+    wide = np.dtype(np.float32) if data.dtype in HALVES else data.dtype
+    unit = _source(generator).uniform(data.shape, wide, 2 * low - 1, 2 * high - 1)
+    values = inverse_erf(unit) * (std * math.sqrt(2.0)) + mean
+    return _fill(tensor, np.clip(values, a, b), "trunc_normal_")
+
+
+def inverse_erf(y: Array) -> Array:
+    """x with ``erf(x) = y``: a rational first guess (Winitzki 2008) and three Halley steps in float64."""
+    wide = y.astype(np.float64)
+    inside = np.clip(wide, -1 + 2.0**-53, 1 - 2.0**-53)
+    logs = np.log1p(-inside * inside)
+    t = 2 / (math.pi * 0.147) + logs / 2
+    x = np.copysign(np.sqrt(np.sqrt(t * t - logs / 0.147) - t), inside)
+    erf = np.frompyfunc(math.erf, 1, 1)
+    for _ in range(3):
+        slope = (2 / math.sqrt(math.pi)) * np.exp(-x * x)
+        step = (np.asarray(erf(x), np.float64) - inside) / slope
+        x = x - step / (1 + x * step)
+    return np.where(np.abs(wide) >= 1, np.copysign(np.inf, wide), x).astype(y.dtype)
+
+
+def constant_(tensor: Tensor, val: float) -> Tensor:
+    """One value everywhere."""
+    return _fill(tensor, val, "fill_")
+
+
+def ones_(tensor: Tensor) -> Tensor:
+    """Ones."""
+    return _fill(tensor, 1, "fill_")
+
+
+def zeros_(tensor: Tensor) -> Tensor:
+    """Zeros."""
+    return _fill(tensor, 0, "zero_")
+
+
+def eye_(tensor: Tensor) -> Tensor:
+    """The identity matrix, for a tensor of two dimensions."""
+    if tensor._data.ndim != 2:
+        raise ValueError("Only tensors with 2 dimensions are supported")
+    return _fill(tensor, np.eye(*tensor._data.shape), "eye_")
+
+
+def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
+    """Kernels ``(O, C, *K)`` that pass channel i to channel i unchanged (per group)."""
+    shape = tensor._data.shape
+    if len(shape) not in (3, 4, 5):
+        raise ValueError("Only tensors with 3, 4, or 5 dimensions are supported")
+    if shape[0] % groups:
+        raise ValueError("dim 0 must be divisible by groups")
+    per_group = shape[0] // groups
+    values = np.zeros(shape, np.float32)
+    centre = tuple([k // 2 for k in shape[2:]])
+    for group in range(groups):
+        for channel in range(min(per_group, shape[1])):
+            values[(group * per_group + channel, channel, *centre)] = 1
+    return _fill(tensor, values, "dirac_")
+
+
+def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
+    """The factor by which a nonlinearity asks the standard deviation of weights to be enlarged.
+
+    Raises:
+        ValueError: an unknown name.
+    """
+    if nonlinearity in ("linear", "conv1d", "conv2d", "conv3d", "sigmoid",
+                        "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"):  # fmt: skip
+        return 1
+    if nonlinearity == "tanh":
+        return 5.0 / 3
+    if nonlinearity == "relu":
+        return math.sqrt(2.0)
+    if nonlinearity == "leaky_relu":
+        if param is not None and (isinstance(param, bool) or not isinstance(param, int | float)):
+            raise ValueError(f"negative_slope {param} not a valid number")
+        return math.sqrt(2.0 / (1 + (0.01 if param is None else param) ** 2))
+    if nonlinearity == "selu":
+        return 3.0 / 4
+    raise ValueError(f"Unsupported nonlinearity {nonlinearity}")
+
+
+def _calculate_fan_in_and_fan_out(tensor: Tensor) -> tuple[int, int]:
+    """Inputs per output and outputs per input of a weight ``(O, I, *K)``."""
+    shape = tensor._data.shape
+    if len(shape) < 2:
+        raise ValueError("Fan in and fan out can not be computed for tensor with fewer than 2 dimensions")
+    field = math.prod(shape[2:])
+    return shape[1] * field, shape[0] * field
+
+
+def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
+    """Uniform with variance ``gain² 2 / (fan_in + fan_out)`` (Glorot & Bengio 2010)."""
+    std = gain * math.sqrt(2.0 / float(sum(_calculate_fan_in_and_fan_out(tensor))))
+    bound = math.sqrt(3.0) * std
+    return uniform_(tensor, -bound, bound, generator)
+
+
+def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
+    """Normal with variance ``gain² 2 / (fan_in + fan_out)`` (Glorot & Bengio 2010)."""
+    std = gain * math.sqrt(2.0 / float(sum(_calculate_fan_in_and_fan_out(tensor))))
+    return normal_(tensor, 0.0, std, generator)
+
+
+def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
+    if mode.lower() not in ("fan_in", "fan_out"):
+        raise ValueError(f"Mode {mode} not supported, please use one of ['fan_in', 'fan_out']")
+    fan = _calculate_fan_in_and_fan_out(tensor)[mode.lower() == "fan_out"]
+    return calculate_gain(nonlinearity, a) / math.sqrt(fan)
+
+
+def _is_empty(tensor: Tensor) -> bool:
+    if 0 in tensor._data.shape:
+        warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=3)
+        return True
+    return False
+
+
+def kaiming_uniform_(
+    tensor: Tensor,
+    a: float = 0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    generator: Generator | None = None,
+) -> Tensor:
+    """Uniform with variance ``gain² / fan``, which keeps the size of signals (He et al. 2015).
+
+    Args:
+        a: negative slope of the leaky ReLU behind the layer.
+        mode: "fan_in" keeps the forward pass even, "fan_out" the backward pass.
+        nonlinearity: name as for ``calculate_gain``.
+    """
+    if _is_empty(tensor):
+        return tensor
+    bound = math.sqrt(3.0) * _kaiming_std(tensor, a, mode, nonlinearity)
+    return uniform_(tensor, -bound, bound, generator)
+
+
+def kaiming_normal_(
+    tensor: Tensor,
+    a: float = 0,
+    mode: str = "fan_in",
+    nonlinearity: str = "leaky_relu",
+    generator: Generator | None = None,
+) -> Tensor:
+    """Normal with variance ``gain² / fan`` (He et al. 2015); arguments as ``kaiming_uniform_``."""
+    if _is_empty(tensor):
+        return tensor
+    return normal_(tensor, 0.0, _kaiming_std(tensor, a, mode, nonlinearity), generator)
+
+
+def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = None) -> Tensor:
+    """A (semi-)orthogonal matrix of the first dimension against all others (Saxe et al. 2013)."""
+    data = tensor._data
+    if data.ndim < 2:
+        raise ValueError("Only tensors with 2 or more dimensions are supported")
+    if data.size == 0:
+        return tensor
+    rows = data.shape[0]
+    flat = _source(generator).normal((rows, data.size // rows), data.dtype, 0.0, 1.0)
+    wide = flat.astype(np.float32) if data.dtype in HALVES else flat
+    q, r = np.linalg.qr(wide.T if rows < flat.shape[1] else wide)
+    q = q * np.sign(np.diagonal(r))
+    if rows < flat.shape[1]:
+        q = q.T
+    return _fill(tensor, (q * gain).reshape(data.shape), "orthogonal_")
+
+
+def sparse_(
+    tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None
+) -> Tensor:
+    """Normal numbers of which in each column a fraction ``sparsity`` is zero (Martens 2010)."""
+    if tensor._data.ndim != 2:
+        raise ValueError("Only tensors with 2 dimensions are supported")
+    rows, columns = tensor._data.shape
+    zeros = math.ceil(sparsity * rows)
+    normal_(tensor, 0.0, std, generator)
+    for column in range(columns):
+        tensor._data[_source(None).randperm(rows)[:zeros], column] = 0
+    return tensor
+

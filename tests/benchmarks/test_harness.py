@@ -1,0 +1,111 @@
+"""The benchmark harness, with ``math`` and ``cmath`` in the place of the two libraries."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
+
+SCRIPT = """
+import sys, time
+from harness import Case, Check, main
+
+def slow(library):
+    print("a library that prints must not spoil the answers")
+    time.sleep(0.002 if library.__name__ == "math" else 0.004)
+
+def consume(state):
+    assert state.pop() == 1, "prepare must be called before every run"
+
+def setup(library):
+    return {
+        "twice as slow": lambda: slow(library),
+        "prepared": Case(consume, prepare=lambda: [1], once=True, per=10),
+        "bytes": Case(lambda: 640, per=10, unit="B"),
+        "missing in one": lambda: library.gamma(3.0),
+    }
+
+def checks(rows):
+    return [Check("bytes are 64", rows["bytes"].our_median == 64)]
+
+sys.exit(main(setup, "sample", {"twice as slow": 1.5}, checks))
+"""
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    script = folder / "sample.py"
+    script.write_text(SCRIPT)
+    command = [sys.executable, str(script), "--ours", "math", "--theirs", "cmath", "--out", str(folder)]
+    command += ["--torch-python", sys.executable, "--rounds", "3", "--seconds", "0.002", "--settle", "0.2"]
+    environ = {**os.environ, "PYTHONPATH": str(FOLDER)}
+    return subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=100, env=environ)
+
+
+def test_reports_both_sides_and_goes_on_after_a_failed_row(tmp_path: Path) -> None:
+    done = run(tmp_path, "--max-load", "1000", "--allow-load")
+    assert done.returncode == 1, done.stderr  # a row failed
+    (path,) = tmp_path.glob("sample*.json")
+    report = json.loads(path.read_text())
+    rows = {row["name"]: row for row in report["rows"]}
+    assert list(rows)[1:] == ["twice as slow", "prepared", "bytes", "missing in one"]
+    assert len(rows["twice as slow"]["ours"]) == 3
+    assert rows["twice as slow"]["ratio"] > 1.2
+    assert rows["bytes"]["ours"] == [64.0] * 3
+    assert "cmath: AttributeError" in rows["missing in one"]["error"]
+    assert report["about"]["machine"]["processor"]
+    assert "twice as slow" in done.stdout and "failed" in path.with_suffix(".md").read_text()
+
+
+def test_a_target_and_a_check_decide_the_exit_code(tmp_path: Path) -> None:
+    done = run(tmp_path, "--max-load", "1000", "--allow-load", "--only", "twice", "--check")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "ok   twice as slow: ratio" in done.stdout
+
+
+def test_refuses_on_a_busy_machine(tmp_path: Path) -> None:
+    """No load is as low as less than none, so this machine is too busy."""
+    done = run(tmp_path, "--max-load", "-1")
+    assert done.returncode == 3
+    assert "no report: busy machine" in done.stderr
+    assert not list(tmp_path.glob("*.md"))
+
+
+def test_a_report_from_a_busy_machine_says_so(tmp_path: Path) -> None:
+    run(tmp_path, "--max-load", "-1", "--allow-load", "--only", "bytes")
+    assert (tmp_path / "sample-not-valid.md").read_text().count("NOT VALID: busy machine") == 2
+    assert not (tmp_path / "sample.md").exists()
+
+
+def test_says_what_to_do_without_pytorch(tmp_path: Path) -> None:
+    done = run(tmp_path, "--max-load", "1000", "--torch-python", str(tmp_path / "none"))
+    assert done.returncode == 1
+    assert "make parity" in done.stderr
+
+
+@pytest.mark.skipif(not Path("/proc/stat").exists(), reason="needs /proc/stat")
+def test_foreign_load_leaves_out_our_own() -> None:
+    probe = (
+        "import time\n"
+        "from machine import LoadMeter, busy_seconds\n"
+        "assert busy_seconds('cpu 9 1 2 90 3 1 2 7 0 0') > busy_seconds('cpu 9 1 2 99 9 1 2 6 0 0')\n"
+        "meter = LoadMeter()\n"
+        "end = time.perf_counter() + 0.5\n"
+        "while time.perf_counter() < end: pass\n"
+        "mine = meter._own\n"
+        "from machine import process_seconds\n"
+        "import os\n"
+        "assert process_seconds(os.getpid()) - mine > 0.3\n"
+        "print(meter.foreign_cores())\n"
+    )
+    environ = {**os.environ, "PYTHONPATH": str(FOLDER)}
+    done = subprocess.run(
+        [sys.executable, "-c", probe], capture_output=True, text=True, timeout=60, env=environ
+    )
+    assert done.returncode == 0, done.stderr
+    assert 0.0 <= float(done.stdout) <= (os.cpu_count() or 1)
