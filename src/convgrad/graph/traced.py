@@ -158,16 +158,12 @@ def record(op: type[Op], values: tuple[Any, ...], params: tuple[Any, ...]) -> An
         result = tuple([Traced(o) for o in out])
     else:
         result = Traced(out if type(out) is ndarray else np.asarray(out))  # type: ignore[assignment]
-<<<<<<< HEAD
     nodes = [h._node for h in handles if h is not None and h._node is not None]
     for node in nodes:
         if node.kind == TRANSFORM:
             node.push(op, handles, arrays, result, saved, True)  # type: ignore[attr-defined]
             return result
-    if nodes and op.differentiable():
-=======
-    if any([h is not None and h._node is not None for h in handles]) and op.traceable:
->>>>>>> main
+    if nodes and op.traceable:
         attach(op, handles, result, saved)
     return result
 

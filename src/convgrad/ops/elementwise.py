@@ -14,10 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import Array
-<<<<<<< HEAD
-=======
 from ..errors import ConvgradError
->>>>>>> main
 from .formula import Value, call, conj, where, zeros_like
 from .op import Elementwise, Linear, Ufunc
 
@@ -446,17 +443,8 @@ class Copy(Elementwise):
         return out, (a.shape,)
 
     @staticmethod
-<<<<<<< HEAD
-    def vjp_a(_g: Value, _shape: Any) -> None:
-        """Nothing of a is left: no gradient."""
-
-    @staticmethod
-    def jvp_a(d: Value, _shape: Any) -> Value:
-        return zeros_like(d)
-=======
     def vjp_a(g: Value, _shape: Any) -> Value:
         return zeros_like(g)
->>>>>>> main
 
     @staticmethod
     def vjp_b(g: Value, _shape: Any) -> Value:

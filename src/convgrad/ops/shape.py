@@ -234,39 +234,13 @@ class SetIndex(Op):
     """
 
     backward_name = "IndexPutBackward0"
-<<<<<<< HEAD
-    saves = ("key", "accumulate", "shape", "whole")
-=======
     saves = ("key", "accumulate", "shape", "small")
->>>>>>> main
     exact = True
 
     @staticmethod
     def forward(x: Array, v: Array, key: Any, accumulate: bool) -> tuple[Array, tuple[Any, ...]]:
         out = x.copy(order="C")
         put(out, v, key, accumulate)
-<<<<<<< HEAD
-        return out, (key, accumulate, np.shape(v), x.shape)
-
-    @staticmethod
-    def vjp_x(g: Value, key: Any, accumulate: bool, _shape: Any, _whole: Any) -> Value:
-        if accumulate:
-            return g
-        zero = np.zeros((), g.dtype)
-        return call(SetIndex, g, zero, key, False)
-
-    @staticmethod
-    def vjp_v(g: Value, key: Any, _accumulate: bool, shape: tuple[int, ...], _whole: Any) -> Value:
-        return sum_to(call(Index, g, key), shape)
-
-    @staticmethod
-    def jvp_x(d: Value, key: Any, accumulate: bool, _shape: Any, _whole: Any) -> Value:
-        return d if accumulate else call(SetIndex, d, np.zeros((), d.dtype), key, False)
-
-    @staticmethod
-    def jvp_v(d: Value, key: Any, accumulate: bool, _shape: Any, whole: tuple[int, ...]) -> Value:
-        return call(SetIndex, np.zeros(whole, d.dtype), d, key, accumulate)
-=======
         return out, (key, accumulate, x.shape, np.shape(v))
 
     @staticmethod
@@ -284,7 +258,6 @@ class SetIndex(Op):
     @staticmethod
     def jvp_v(d: Value, key: Any, accumulate: bool, shape: tuple[int, ...], small: tuple[int, ...]) -> Value:
         return call(SetIndex, np.zeros(shape, d.dtype), d, key, accumulate)
->>>>>>> main
 
 
 def put(out: Array, v: Any, key: Any, accumulate: bool) -> None:
