@@ -443,8 +443,12 @@ class Copy(Elementwise):
         return out, (a.shape,)
 
     @staticmethod
-    def vjp_a(g: Value, _shape: Any) -> Value:
-        return zeros_like(g)
+    def vjp_a(_g: Value, _shape: Any) -> None:
+        """Nothing of a is left: no gradient."""
+
+    @staticmethod
+    def jvp_a(d: Value, _shape: Any) -> Value:
+        return zeros_like(d)
 
     @staticmethod
     def vjp_b(g: Value, _shape: Any) -> Value:

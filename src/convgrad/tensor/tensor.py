@@ -14,8 +14,8 @@ import numpy as np
 from numpy import ndarray
 
 from .. import dtypes
-from ..dtypes import BF16, F16, F32, F64, HALVES, Array, result_dtype, scalar_dtype
-from ..errors import ConvgradError, DtypeError
+from ..dtypes import BF16, F16, F32, F64, HALVES, Array
+from ..errors import ConvgradError
 from ..graph import grad_mode
 from ..graph.grad_mode import DUAL, INFERENCE, MODE, OFF, RECORD
 from ..graph.node import LEAF, Cell, Leaf, Node, attach, cell_of, snapshot
@@ -36,6 +36,7 @@ from .methods.reduce import ReduceMethods
 from .methods.shape import ShapeMethods
 from .methods.special import SpecialMethods
 from .methods.storage import StorageMethods
+from .promotion import as_common, common_dtype, promote
 from .views import View, check_writable, link, multi_view_message, overlap, rewrite
 
 _mode = MODE.get
@@ -379,53 +380,6 @@ def _link_views(op: type[Op], result: Any, source: Any, data: Array, params: tup
             link(result, source, op, params)
 
 
-def promote(a: Any, b: Any) -> tuple[Any, Any, dtypes.dtype]:
-    """Two operands (tensors or numbers) as arrays of their common dtype; numbers become 0-d arrays."""
-    common = common_dtype(a, b)
-    return _as(a, common), _as(b, common), common
-
-
-_COMMON: dict[Any, dtypes.dtype] = {}
-
-
-def common_dtype(a: Any, b: Any) -> dtypes.dtype:
-    """The dtype two operands are promoted to; remembered by their dtypes and kinds."""
-    key = (_kind(a), _kind(b), dtypes.default_dtype())
-    common = _COMMON.get(key)
-    if common is None:
-        common = _COMMON[key] = result_dtype(*_kinds((a, b)))
-    return common
-
-
-def _kind(x: Any) -> Any:
-    """All that promotion asks of an operand: dtype and whether it has dimensions, or its Python type."""
-    return (x._data.dtype, x._data.ndim > 0) if isinstance(x, Tensor) else type(x)
-
-
-def _kinds(operands: Sequence[Any]) -> tuple[list[dtypes.dtype], list[dtypes.dtype], list[dtypes.dtype]]:
-    dims: list[dtypes.dtype] = []
-    zero: list[dtypes.dtype] = []
-    numbers: list[dtypes.dtype] = []
-    for x in operands:
-        if isinstance(x, Tensor):
-            (dims if x._data.ndim else zero).append(dtypes.from_numpy(x._data.dtype))
-        elif isinstance(x, NUMBERS):
-            numbers.append(scalar_dtype(x))  # type: ignore[arg-type]
-        else:
-            raise DtypeError(
-                f"unsupported operand type(s): expected a Tensor or a number, but got {type(x).__name__}"
-            )
-    return dims, zero, numbers
-
-
-def _as(x: Any, common: dtypes.dtype) -> Any:
-    if isinstance(x, Tensor):
-        return x._data if x._data.dtype is common.np else x._data.astype(common.np)
-    if common.category == dtypes.INTEGER and type(x) is int:  # wraps around as C does
-        return np.asarray(x & 0xFFFFFFFFFFFFFFFF, np.uint64).astype(common.np)
-    return np.asarray(x).astype(common.np)
-
-
 def unary(op: type[Op], x: Tensor) -> Tensor:
     """An elementwise function of one operand; bool and integers become the default float first."""
     if x._data.dtype.kind in "biu" and not op.exact and not getattr(op, "integers", False):
@@ -460,7 +414,7 @@ def _operand(x: Any, common: dtypes.dtype) -> Any:
     """An operand in the common dtype: a cast handle with the same node, so that the engine casts back."""
     if not isinstance(x, Tensor):
         if common.category <= dtypes.INTEGER or common.np in HALVES:
-            return _as(x, dtypes.float32 if common.np in HALVES else common)
+            return as_common(x, dtypes.float32 if common.np in HALVES else common)
         return x
     if x._data.dtype is common.np:
         return x

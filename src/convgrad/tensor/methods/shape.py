@@ -14,7 +14,8 @@ from ...errors import ConvgradError, GradError, ShapeError
 from ...graph.grad_mode import MODE, RECORD
 from ...graph.node import LEAF, cell_of
 from ...ops import elementwise as ew
-from ...ops import rearrange, shape as ops
+from ...ops import rearrange
+from ...ops import shape as ops
 from ...ops.op import Op
 from .base import dim_index, size_args
 from .split import SplitMethods

@@ -15,7 +15,7 @@ from ...graph.node import LEAF, cell_of
 from ...ops import elementwise as ew
 from ...ops import shape as ops
 from ...size import Size
-from ..arrays import as_kind, array_of, sizes
+from ..arrays import array_of, as_kind, sizes
 from .base import NUMBERS, dim_index
 from .convert import ConvertMethods
 
