@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - tables with one call a line read better
 """Elementwise operators beside PyTorch: values, shapes, dtypes, gradients, node names, who refuses what."""
 
 from __future__ import annotations
@@ -38,14 +39,71 @@ def _method(name: str, *args: Any, **kw: Any) -> Call:
 
 UNARY: dict[str, Call] = {
     name: _method(name)
-    for name in """neg absolute sign sgn square reciprocal sqrt rsqrt exp exp2 expm1 log log2 log10 log1p sin cos
-    tan asin acos atan sinh cosh tanh asinh acosh atanh arcsin arctanh sigmoid erf erfc erfinv lgamma digamma sinc
-    deg2rad rad2deg floor ceil trunc fix frac round relu angle abs nan_to_num isnan isinf isfinite isposinf isneginf
-    signbit logical_not bitwise_not logit positive conj conj_physical isreal""".split()
+    for name in [
+        "neg",
+        "absolute",
+        "sign",
+        "sgn",
+        "square",
+        "reciprocal",
+        "sqrt",
+        "rsqrt",
+        "exp",
+        "exp2",
+        "expm1",
+        "log",
+        "log2",
+        "log10",
+        "log1p",
+        "sin",
+        "cos",
+        "tan",
+        "asin",
+        "acos",
+        "atan",
+        "sinh",
+        "cosh",
+        "tanh",
+        "asinh",
+        "acosh",
+        "atanh",
+        "arcsin",
+        "arctanh",
+        "sigmoid",
+        "erf",
+        "erfc",
+        "erfinv",
+        "lgamma",
+        "digamma",
+        "sinc",
+        "deg2rad",
+        "rad2deg",
+        "floor",
+        "ceil",
+        "trunc",
+        "fix",
+        "frac",
+        "round",
+        "relu",
+        "angle",
+        "abs",
+        "nan_to_num",
+        "isnan",
+        "isinf",
+        "isfinite",
+        "isposinf",
+        "isneginf",
+        "signbit",
+        "logical_not",
+        "bitwise_not",
+        "logit",
+        "positive",
+        "conj",
+        "conj_physical",
+        "isreal",
+    ]
 }
-UNARY |= {f"F.{name}": (lambda ns, x, name=name: getattr(ns, name)(x)) for name in """leaky_relu elu selu celu gelu
-    silu softplus softsign hardtanh relu6 hardswish hardsigmoid mish tanhshrink logsigmoid hardshrink
-    softshrink""".split()}  # fmt: skip
+UNARY |= {f"F.{name}": (lambda ns, x, name=name: getattr(ns, name)(x)) for name in ["leaky_relu", "elu", "selu", "celu", "gelu", "silu", "softplus", "softsign", "hardtanh", "relu6", "hardswish", "hardsigmoid", "mish", "tanhshrink", "logsigmoid", "hardshrink", "softshrink"]}  # fmt: skip
 UNARY |= {
     "pow2": lambda ns, x: x**2, "pow3": lambda ns, x: x**3, "pow-1": lambda ns, x: x**-1, "pow0": lambda ns, x: x**0,
     "pow.5": lambda ns, x: x**0.5, "pow-.5": lambda ns, x: x**-0.5, "pow2.5": lambda ns, x: x**2.5, "pow1": lambda ns, x: x**1,
@@ -60,7 +118,7 @@ UNARY |= {
     "alpha": lambda ns, x: x.add(2, alpha=3), "alphaf": lambda ns, x: x.add(2, alpha=0.5), "salpha": lambda ns, x: x.sub(2, alpha=2),
     "rsubm": lambda ns, x: ns.t_sub(2, x), "and": lambda ns, x: x & 3, "or": lambda ns, x: 4 | x, "xor": lambda ns, x: x ^ 1,
     "shl": lambda ns, x: x << 2, "shr": lambda ns, x: x >> 1, "gt": lambda ns, x: x > 0, "le": lambda ns, x: x.le(1), "eq": lambda ns, x: x == 1,
-    "ne": lambda ns, x: x.ne(1.5), "land": lambda ns, x: x.logical_and(x), "lxor": lambda ns, x: x.logical_xor(x), "lt": lambda ns, x: 1 < x,
+    "ne": lambda ns, x: x.ne(1.5), "land": lambda ns, x: x.logical_and(x), "lxor": lambda ns, x: x.logical_xor(x), "lt": lambda ns, x: x > 1,
     "clamp": lambda ns, x: x.clamp(-1, 1), "clampf": lambda ns, x: x.clamp(-0.5, 1), "clamp_min": lambda ns, x: x.clamp_min(0),
     "clamp_max": lambda ns, x: x.clamp_max(0.5), "clampmin": lambda ns, x: x.clamp(min=0), "clip": lambda ns, x: x.clip(1, -1),
     "clampnone": lambda ns, x: x.clamp(), "round1": lambda ns, x: x.round(decimals=1), "round-1": lambda ns, x: x.round(decimals=-1),
@@ -77,10 +135,48 @@ UNARY |= {
 }  # fmt: skip
 BINARY: dict[str, Call] = {
     name: _method(name)
-    for name in """add sub mul div floor_divide remainder fmod pow atan2 hypot logaddexp logaddexp2 maximum minimum fmax
-    fmin copysign xlogy eq ne lt le gt ge logical_and logical_or logical_xor bitwise_and bitwise_or bitwise_xor
-    bitwise_left_shift bitwise_right_shift clamp clamp_min clamp_max subtract true_divide less greater_equal
-    float_power""".split()
+    for name in [
+        "add",
+        "sub",
+        "mul",
+        "div",
+        "floor_divide",
+        "remainder",
+        "fmod",
+        "pow",
+        "atan2",
+        "hypot",
+        "logaddexp",
+        "logaddexp2",
+        "maximum",
+        "minimum",
+        "fmax",
+        "fmin",
+        "copysign",
+        "xlogy",
+        "eq",
+        "ne",
+        "lt",
+        "le",
+        "gt",
+        "ge",
+        "logical_and",
+        "logical_or",
+        "logical_xor",
+        "bitwise_and",
+        "bitwise_or",
+        "bitwise_xor",
+        "bitwise_left_shift",
+        "bitwise_right_shift",
+        "clamp",
+        "clamp_min",
+        "clamp_max",
+        "subtract",
+        "true_divide",
+        "less",
+        "greater_equal",
+        "float_power",
+    ]
 }
 BINARY |= {
     "div_t": lambda ns, a, b: a.div(b, rounding_mode="trunc"), "div_f": lambda ns, a, b: a.div(b, rounding_mode="floor"),
@@ -96,9 +192,43 @@ BINARY |= {
 }  # fmt: skip
 IN_PLACE: dict[str, Call] = {
     name: _method(name)
-    for name in """neg_ abs_ sign_ sgn_ square_ reciprocal_ sqrt_ rsqrt_ exp_ exp2_ expm1_ log_ log2_ log1p_ sin_ cos_ tan_
-    asin_ atan_ sinh_ tanh_ sigmoid_ erf_ erfc_ floor_ ceil_ trunc_ frac_ round_ relu_ nan_to_num_ logical_not_
-    bitwise_not_ deg2rad_ digamma_""".split()
+    for name in [
+        "neg_",
+        "abs_",
+        "sign_",
+        "sgn_",
+        "square_",
+        "reciprocal_",
+        "sqrt_",
+        "rsqrt_",
+        "exp_",
+        "exp2_",
+        "expm1_",
+        "log_",
+        "log2_",
+        "log1p_",
+        "sin_",
+        "cos_",
+        "tan_",
+        "asin_",
+        "atan_",
+        "sinh_",
+        "tanh_",
+        "sigmoid_",
+        "erf_",
+        "erfc_",
+        "floor_",
+        "ceil_",
+        "trunc_",
+        "frac_",
+        "round_",
+        "relu_",
+        "nan_to_num_",
+        "logical_not_",
+        "bitwise_not_",
+        "deg2rad_",
+        "digamma_",
+    ]
 }
 IN_PLACE |= {
     "add_": lambda ns, x: x.add_(1), "add_f": lambda ns, x: x.add_(1.5), "add_a": lambda ns, x: x.add_(2, alpha=3), "sub_a": lambda ns, x: x.sub_(x.detach().clone(), alpha=0.5),
@@ -113,7 +243,18 @@ IN_PLACE |= {
 }  # fmt: skip
 
 SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 2.0, -2.0, 3.0, -3.0, 6.0, np.inf, -np.inf, np.nan, 1.5, 2.5]
-DTYPES = ["float32", "float64", "float16", "bfloat16", "int64", "int32", "uint8", "bool", "complex64", "complex128"]
+DTYPES = [
+    "float32",
+    "float64",
+    "float16",
+    "bfloat16",
+    "int64",
+    "int32",
+    "uint8",
+    "bool",
+    "complex64",
+    "complex128",
+]
 
 
 def _array(seed: int, shape: tuple[int, ...], dtype: str) -> Any:
@@ -145,7 +286,9 @@ def _pairs(seed: int) -> list[tuple[Any, Any]]:
              ("int32", "uint8"), ("bool", "int64"), ("bool", "float32"), ("complex64", "float64"), ("float64", "complex64")]  # fmt: skip
     shapes = [((3, 4), (3, 4)), ((3, 1), (4,)), ((), (2, 3)), ((2, 3), ()), ((0, 3), (1, 3)), ((2, 3), (4,))]
     out = [
-        (_array(seed + i, a, ka), _array(seed + i + 50, b, kb)) for ka, kb in kinds for i, (a, b) in enumerate(shapes)
+        (_array(seed + i, a, ka), _array(seed + i + 50, b, kb))
+        for ka, kb in kinds
+        for i, (a, b) in enumerate(shapes)
     ]
     grid = np.array([0.0, 1.0, -1.0, np.nan, np.inf, 2.5])
     out.append((grid[:, None].copy(), grid.copy()))
@@ -155,7 +298,9 @@ def _pairs(seed: int) -> list[tuple[Any, Any]]:
 def _theirs(x: Any) -> torch.Tensor:
     x = np.array(x, order="K")
     if x.dtype == ml_dtypes.bfloat16:
-        return torch.from_numpy(x.view(np.int16).reshape(x.shape).copy()).view(torch.bfloat16).reshape(x.shape)
+        return (
+            torch.from_numpy(x.view(np.int16).reshape(x.shape).copy()).view(torch.bfloat16).reshape(x.shape)
+        )
     return torch.from_numpy(np.asarray(x))
 
 
@@ -181,7 +326,7 @@ def _attempt(call: Callable[[], Any]) -> tuple[Any, Exception | None]:
 
 
 def _compare(call: Call, arrays: tuple[Any, ...], in_place: bool = False) -> str:
-    """"" if both agree, else what differs."""
+    """ "" if both agree, else what differs."""
     ours = [Tensor(np.array(a, order="K"), None) for a in arrays]
     theirs = [_theirs(a) for a in arrays]
     for o, t in zip(ours, theirs, strict=True):
@@ -195,7 +340,9 @@ def _compare(call: Call, arrays: tuple[Any, ...], in_place: bool = False) -> str
     if error_b is not None or error_a is not None:
         if error_a is None or error_b is None:
             return f"errors: ours {error_a!r:.150}, theirs {error_b!r:.150}"
-        return "" if isinstance(error_a, type(error_b)) else f"error types: {error_a!r:.150}, {error_b!r:.150}"
+        return (
+            "" if isinstance(error_a, type(error_b)) else f"error types: {error_a!r:.150}, {error_b!r:.150}"
+        )
     if in_place and a is not used_o[0]:
         return "in place: another object"
     if str(a.dtype) != str(b.dtype) or tuple(a.shape) != tuple(b.shape):
@@ -235,7 +382,9 @@ def _compare_gradients(a: Any, b: Any, ours: list[Any], theirs: list[Any], toler
     return ""
 
 
-def _check(call: Call, samples: list[tuple[Any, ...]], allowed: tuple[str, ...], in_place: bool = False) -> None:
+def _check(
+    call: Call, samples: list[tuple[Any, ...]], allowed: tuple[str, ...], in_place: bool = False
+) -> None:
     problems = []
     for arrays in samples:
         found = _compare(call, arrays, in_place)

@@ -168,13 +168,18 @@ def record(op: type[Op], values: tuple[Any, ...], params: tuple[Any, ...]) -> An
     return result
 
 
+def _arrays(saved: Saved) -> Saved:
+    """Saved values with NumPy scalars, which 0-d operations leave behind, as 0-d arrays (R4)."""
+    return tuple([np.asarray(v) if isinstance(v, np.generic) else v for v in saved])
+
+
 def lift_saved(node: Node) -> Saved:
     """A node's saved values with inputs and outputs put back into the graph, for higher derivatives."""
     op = node.op
     assert node.saved is not None
     cells = {index: cell for cell, _, index in node.versions or ()}
     lifted: list[Any] = []
-    for index, (value, role) in enumerate(zip(node.saved, op.roles, strict=True)):
+    for index, (value, role) in enumerate(zip(_arrays(node.saved), op.roles, strict=True)):
         if type(value) is not ndarray or role < OUT:
             lifted.append(value)
         else:

@@ -112,8 +112,8 @@ class Neg(Ufunc):
             return np.negative(x), ()
         except TypeError:  # the one dtype without a negative is bool
             raise ConvgradError(
-                "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, "
-                "use the `~` or `logical_not()` operator instead."
+                "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to "
+                "invert a mask, use the `~` or `logical_not()` operator instead."
             ) from None
 
     @staticmethod
@@ -142,7 +142,7 @@ def _power(x: Any, p: Any) -> Any:
 def _integer_power(x: Any, p: Array) -> Any:
     """Integers to integers: a negative exponent gives the integer part, so 0 but for x = 1 and -1."""
     if p.dtype.kind == "b":
-        raise NotImplementedError('"pow" not implemented for \'Bool\'')
+        raise NotImplementedError("\"pow\" not implemented for 'Bool'")
     negative = p < 0
     if not negative.any():
         return np.power(x, p)
@@ -248,7 +248,7 @@ def _times(b: Array, alpha: Any) -> Any:
 
 
 class Lerp(Elementwise):
-    """``a + w (b - a)`` for a number w; beyond 1/2 it is written from b's end, so that w = 1 gives b itself."""
+    """``a + w (b - a)`` for a number w; beyond 1/2 it is written from b's end: w = 1 gives b itself."""
 
     saves = ("w",)
 

@@ -32,7 +32,9 @@ class Step(Elementwise):
 def _refuse(cls: type[Step], x: Array, kinds: str) -> None:
     if x.dtype.kind in kinds:
         if x.dtype.kind == "c":
-            raise NotImplementedError(f"{cls.__name__.lower()} is not supported for complex inputs (dtype {x.dtype})")
+            raise NotImplementedError(
+                f"{cls.__name__.lower()} is not supported for complex inputs (dtype {x.dtype})"
+            )
         raise NotImplementedError(f'"{cls.kernel}" not implemented for dtype {x.dtype}')
 
 
@@ -116,7 +118,8 @@ class Sign(Step):
     def forward(cls, x: Array) -> tuple[Array, tuple[()]]:
         if x.dtype.kind == "c":
             raise NotImplementedError(
-                "Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn instead."
+                "Unlike NumPy, torch.sign is not intended to support complex numbers. "
+                "Please use torch.sgn instead."
             )
         if x.dtype.kind == "b":
             return x.copy(), ()

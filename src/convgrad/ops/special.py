@@ -407,13 +407,13 @@ def sigmoid(x: Array) -> Array:
     return np.where(x >= 0, 1.0, small) / (small + 1.0)
 
 
-class Logit(OfInput):
-    """``log(x / (1 - x))``: the inverse of the sigmoid; with ``eps``, x is first clamped to [eps, 1 - eps]."""
+class Logit(Elementwise):
+    """``log(x / (1 - x))``: the sigmoid's inverse; with ``eps``, x is first clamped to [eps, 1 - eps]."""
 
     saves = ("x", "eps")
 
-    @classmethod
-    def forward(cls, x: Array, eps: float | None) -> tuple[Array, tuple[Any, ...]]:
+    @staticmethod
+    def forward(x: Array, eps: float | None) -> tuple[Array, tuple[Any, ...]]:
         refuse("logit_cpu", "c", x)
         inner = x if eps is None else np.clip(x, eps, 1.0 - eps)
         return np.log(inner / (1.0 - inner)), (x, eps)

@@ -26,7 +26,9 @@ _ORDERED = frozenset((np.less, np.less_equal, np.greater, np.greater_equal))
 
 def _check_order(ufunc: Any, a: Any, b: Any) -> None:
     if a._data.dtype.kind == "c" or common_dtype(a, b).is_complex:
-        raise NotImplementedError(f'"{ufunc.__name__}" is not implemented for complex tensors: they have no order')
+        raise NotImplementedError(
+            f'"{ufunc.__name__}" is not implemented for complex tensors: they have no order'
+        )
 
 
 def _named(method: Callable[..., Any], name: str, op: type[Op], note: str = "") -> Any:
@@ -52,7 +54,7 @@ def _in_place(op: type[Ufunc], name: str) -> Method:
         check_operand(name, other)
         return self._inplace(name, op, (other,))
 
-    return _named(method, name, op, " In place.")  # type: ignore[no-any-return]
+    return _named(method, name, op, " In place.")
 
 
 def _compared(op: type[rounding.Relation], name: str) -> tuple[Method, Method]:
@@ -136,7 +138,9 @@ class ArithmeticMethods(Methods):
         return self._binary(rounding.FloorDivide, other, reflected=True)
 
     def __mod__(self, other: Any) -> Any:
-        return self._binary(rounding.Remainder if hasattr(other, "_data") else rounding.RemainderNumber, other)
+        return self._binary(
+            rounding.Remainder if hasattr(other, "_data") else rounding.RemainderNumber, other
+        )
 
     def __rmod__(self, other: Any) -> Any:
         return self._binary(rounding.Remainder, other, reflected=True)
@@ -175,7 +179,7 @@ class ArithmeticMethods(Methods):
         """``self + alpha * other``."""
         check_operand("add", other)
         if type(alpha) is int and alpha == 1:
-            return self + other  # type: ignore[operator]
+            return self + other
         return self._scaled(ew.AddScaled, other, alpha)
 
     def sub(self, other: Any, *, alpha: Any = 1) -> Any:
@@ -183,7 +187,7 @@ class ArithmeticMethods(Methods):
         check_operand("sub", other)
         _check_sub(self, other)
         if type(alpha) is int and alpha == 1:
-            return self - other  # type: ignore[operator]
+            return self - other
         return self._scaled(ew.SubScaled, other, alpha)
 
     def rsub(self, other: Any, *, alpha: Any = 1) -> Any:
@@ -228,13 +232,13 @@ class ArithmeticMethods(Methods):
     def mul(self, other: Any) -> Any:
         """``self * other``."""
         check_operand("mul", other)
-        return self * other  # type: ignore[operator]
+        return self * other
 
     def div(self, other: Any, *, rounding_mode: Any = None) -> Any:
         """``self / other``; ``rounding_mode`` "floor" or "trunc" rounds the quotient and keeps integers."""
         check_operand("div", other)
         if rounding_mode is None:
-            return self / other  # type: ignore[operator]
+            return self / other
         return self._binary(_rounded(rounding_mode), other)
 
     def div_(self, other: Any, *, rounding_mode: Any = None) -> Any:
@@ -289,7 +293,9 @@ class ArithmeticMethods(Methods):
     def fmod_(self, other: Any) -> Any:
         """``fmod`` in place."""
         check_operand("fmod_", other)
-        return self._inplace("fmod_", rounding.Fmod if hasattr(other, "_data") else rounding.FmodNumber, (other,))
+        return self._inplace(
+            "fmod_", rounding.Fmod if hasattr(other, "_data") else rounding.FmodNumber, (other,)
+        )
 
     __ifloordiv__, __imod__ = floor_divide_, remainder_
     subtract, subtract_, multiply, multiply_ = sub, sub_, mul, mul_
@@ -305,7 +311,7 @@ class ArithmeticMethods(Methods):
 
     __gt__, __lt__ = _operator(np.greater), _operator(np.less)
     __ge__, __le__ = _operator(np.greater_equal), _operator(np.less_equal)
-    __eq__, __ne__ = _operator(np.equal), _operator(np.not_equal)  # type: ignore[assignment]
+    __eq__, __ne__ = _operator(np.equal), _operator(np.not_equal)
 
     def __hash__(self) -> int:
         return id(self)
@@ -333,7 +339,9 @@ class ArithmeticMethods(Methods):
     bitwise_and, bitwise_and_, __and__, __rand__ = _bits(rounding.BitwiseAnd, "bitwise_and")
     bitwise_or, bitwise_or_, __or__, __ror__ = _bits(rounding.BitwiseOr, "bitwise_or")
     bitwise_xor, bitwise_xor_, __xor__, __rxor__ = _bits(rounding.BitwiseXor, "bitwise_xor")
-    bitwise_left_shift, bitwise_left_shift_, __lshift__, __rlshift__ = _bits(rounding.LeftShift, "bitwise_left_shift")
+    bitwise_left_shift, bitwise_left_shift_, __lshift__, __rlshift__ = _bits(
+        rounding.LeftShift, "bitwise_left_shift"
+    )
     bitwise_right_shift, bitwise_right_shift_, __rshift__, __rrshift__ = _bits(
         rounding.RightShift, "bitwise_right_shift"
     )
@@ -355,10 +363,14 @@ class ArithmeticMethods(Methods):
 
 
 def _check_sub(a: Any, b: Any) -> None:
-    if a._data.dtype.kind == "b" or isinstance(b, bool) or (hasattr(b, "_data") and b._data.dtype.kind == "b"):
+    if (
+        a._data.dtype.kind == "b"
+        or isinstance(b, bool)
+        or (hasattr(b, "_data") and b._data.dtype.kind == "b")
+    ):
         raise ConvgradError(
-            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a "
-            "mask, use the `~` or `logical_not()` operator instead."
+            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to "
+            "invert a mask, use the `~` or `logical_not()` operator instead."
         )
 
 

@@ -34,7 +34,8 @@ def _pair(op: type[Op], name: str) -> tuple[Method, Method]:
     def in_place(self: Any) -> Any:
         if floats and self._data.dtype.kind in "biu":
             raise ConvgradError(
-                f"result type {dtypes.default_dtype()} can't be cast to the desired output type {self.dtype} ({name}_)"
+                f"result type {dtypes.default_dtype()} can't be cast to the desired output type {self.dtype} "
+                f"({name}_)"
             )
         return self._inplace(name + "_", op, ())
 
@@ -168,13 +169,19 @@ class SpecialMethods(Methods):
         op = select.Copysign if hasattr(other, "_data") else select.CopysignNumber
         return run(op, operands(self, other, floats=True))
 
-    def nan_to_num(self, nan: float | None = None, posinf: float | None = None, neginf: float | None = None) -> Any:
+    def nan_to_num(
+        self, nan: float | None = None, posinf: float | None = None, neginf: float | None = None
+    ) -> Any:
         """NaN replaced by ``nan`` (0), the infinities by ``posinf`` and ``neginf`` (the dtype's limits)."""
         return self._apply(rounding.NanToNum, (self,), _replacements(self._data, nan, posinf, neginf))
 
-    def nan_to_num_(self, nan: float | None = None, posinf: float | None = None, neginf: float | None = None) -> Any:
+    def nan_to_num_(
+        self, nan: float | None = None, posinf: float | None = None, neginf: float | None = None
+    ) -> Any:
         """``nan_to_num`` in place."""
-        return self._inplace("nan_to_num_", rounding.NanToNum, (), _replacements(self._data, nan, posinf, neginf))
+        return self._inplace(
+            "nan_to_num_", rounding.NanToNum, (), _replacements(self._data, nan, posinf, neginf)
+        )
 
     # -- tests of the values: bool tensors --------------------------------------------------------------
 
@@ -212,7 +219,9 @@ class SpecialMethods(Methods):
     def hardshrink(self, lambd: float = 0.5) -> Any:
         """x, and 0 within [-lambd, lambd]."""
         if self._data.dtype.kind in "biuc":
-            raise NotImplementedError(f'"hardshrink_cpu" not implemented for dtype {dtypes.from_numpy(self._data.dtype)}')
+            raise NotImplementedError(
+                f'"hardshrink_cpu" not implemented for dtype {dtypes.from_numpy(self._data.dtype)}'
+            )
         return self._apply(activation.Hardshrink, (self,), (lambd,))
 
     def heaviside(self, values: Any) -> Any:
@@ -239,7 +248,9 @@ class SpecialMethods(Methods):
         check_tensor("isclose", other)
         a, b = self._data, other._data
         if a.dtype != b.dtype:
-            raise ConvgradError(f"{dtypes.from_numpy(a.dtype)} did not match {dtypes.from_numpy(b.dtype)} (isclose)")
+            raise ConvgradError(
+                f"{dtypes.from_numpy(a.dtype)} did not match {dtypes.from_numpy(b.dtype)} (isclose)"
+            )
         for name, value in (("rtol", rtol), ("atol", atol)):
             if not value >= 0:
                 raise ConvgradError(f"{name} must be greater than or equal to zero, but got {value}")
@@ -265,33 +276,33 @@ class SpecialMethods(Methods):
 
     # -- clamping and choosing --------------------------------------------------------------------------
 
-    def clamp(self, min: Any = None, max: Any = None) -> Any:  # noqa: A002 - PyTorch's names
+    def clamp(self, min: Any = None, max: Any = None) -> Any:
         """Values kept within [min, max]: numbers, tensors or None; NaN stays."""
         op, bounds = _clamping(self, min, max)
         return run(op, bounds[:1], bounds[1:]) if op is select.Clamp else run(op, bounds)
 
-    def clamp_(self, min: Any = None, max: Any = None) -> Any:  # noqa: A002
+    def clamp_(self, min: Any = None, max: Any = None) -> Any:
         """``clamp`` in place."""
         op, bounds = _clamping(self, min, max)
         return _clamp_in_place(self, "clamp_", op, bounds)
 
-    def clamp_min(self, min: Any) -> Any:  # noqa: A002
+    def clamp_min(self, min: Any) -> Any:
         """Values raised to at least ``min``."""
         op, bounds = _clamping(self, min, None, select.ClampMin, select.ClampMinTensor)
         return run(op, bounds[:1], bounds[1:]) if op is select.ClampMin else run(op, bounds)
 
-    def clamp_max(self, max: Any) -> Any:  # noqa: A002
+    def clamp_max(self, max: Any) -> Any:
         """Values lowered to at most ``max``."""
         op, bounds = _clamping(self, None, max, select.ClampMax, select.ClampMaxTensor)
         return run(op, bounds[:1], bounds[1:]) if op is select.ClampMax else run(op, bounds)
 
-    def clamp_min_(self, min: Any) -> Any:  # noqa: A002
+    def clamp_min_(self, min: Any) -> Any:
         """``clamp_min`` in place."""
         return _clamp_in_place(
             self, "clamp_min_", *_clamping(self, min, None, select.ClampMin, select.ClampMinTensor)
         )
 
-    def clamp_max_(self, max: Any) -> Any:  # noqa: A002
+    def clamp_max_(self, max: Any) -> Any:
         """``clamp_max`` in place."""
         return _clamp_in_place(
             self, "clamp_max_", *_clamping(self, None, max, select.ClampMax, select.ClampMaxTensor)
@@ -324,11 +335,16 @@ class SpecialMethods(Methods):
 
     def lerp_(self, end: Any, weight: Any) -> Any:
         """``lerp`` in place."""
-        if plain_target(self, end, weight) and hasattr(end, "_data") and not hasattr(weight, "_data"):
-            if end._data.shape == self._data.shape and abs(weight) < 0.5:
-                self._data += weight * (end._data - self._data)
-                (self._cell or cell_of(self)).bump("lerp_")
-                return self
+        if (
+            plain_target(self, end, weight)
+            and hasattr(end, "_data")
+            and not hasattr(weight, "_data")
+            and end._data.shape == self._data.shape
+            and abs(weight) < 0.5
+        ):
+            self._data += weight * (end._data - self._data)
+            (self._cell or cell_of(self)).bump("lerp_")
+            return self
         op, inputs, params = _lerp_call(self, end, weight)
         return self._inplace("lerp_", op, inputs[1:], params)
 
@@ -398,14 +414,15 @@ class SpecialMethods(Methods):
             )
         if weight._data.dtype != self._data.dtype:
             raise ConvgradError(
-                f"prelu: Type promoting not supported. Got {dtypes.from_numpy(self._data.dtype)} and {weight.dtype}"
+                f"prelu: Type promoting not supported. Got {dtypes.from_numpy(self._data.dtype)} and "
+                f"{weight.dtype}"
             )
         if size != 1:
             channels = shape[1] if len(shape) > 1 else 1
             if channels != size:
                 raise ConvgradError(
-                    f"Mismatch of parameter numbers and input channel size. Found parameter numbers = {size} and "
-                    f"channel size = {channels} (input {list(shape)})."
+                    f"Mismatch of parameter numbers and input channel size. Found parameter numbers = "
+                    f"{size} and channel size = {channels} (input {list(shape)})."
                 )
             weight = weight.reshape((1, size) + (1,) * (len(shape) - 2))
         elif weight._data.ndim > len(shape):
@@ -482,7 +499,8 @@ def check_condition(condition: Any) -> Any:
     if data.dtype.kind != "b":
         if data.dtype != np.uint8:
             raise ConvgradError(
-                f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype}"
+                f"where expected condition to be a boolean tensor, but got a tensor with dtype "
+                f"{condition.dtype}"
             )
         data = data != 0
     return data
@@ -510,7 +528,9 @@ def _fitting(data: Any, value: Any) -> Any:
     check_operand("masked_fill", value, "value")
     kind = data.dtype.kind
     if isinstance(value, complex) and kind != "c":
-        raise ConvgradError(f"value cannot be converted to type {dtypes.from_numpy(data.dtype)} without overflow")
+        raise ConvgradError(
+            f"value cannot be converted to type {dtypes.from_numpy(data.dtype)} without overflow"
+        )
     return int(value) if kind in "iu" else bool(value) if kind == "b" else value
 
 
@@ -536,14 +556,16 @@ def _fused(name: str, x: Any, tensor1: Any, tensor2: Any, value: Any) -> tuple[t
     if inputs[0]._data.dtype.kind in "biu":
         if name.startswith("addcdiv"):
             raise ConvgradError(
-                "Integer division with addcdiv is no longer supported, and in a future release addcdiv will perform a "
-                "true division of tensor1 and tensor2. Convert the operands to floats first."
+                "Integer division with addcdiv is no longer supported, and in a future release addcdiv will "
+                "perform a true division of tensor1 and tensor2. Convert the operands to floats first."
             )
         value = int(value)
     return inputs, value
 
 
-def _fused_in_place(name: str, op: type[Op], ufunc: Any, x: Any, tensor1: Any, tensor2: Any, value: Any) -> Any:
+def _fused_in_place(
+    name: str, op: type[Op], ufunc: Any, x: Any, tensor1: Any, tensor2: Any, value: Any
+) -> Any:
     if plain_target(x, tensor1, tensor2, value) and hasattr(tensor1, "_data") and hasattr(tensor2, "_data"):
         data = x._data
         if tensor1._data.shape == data.shape == tensor2._data.shape:
