@@ -62,7 +62,9 @@ class BatchNode(TransformNode):
         """Run ``op`` on all samples and hang what comes out on the sample's result."""
         level = self.level
         values = [batch_value(h, a, level) for h, a in zip(handles, arrays, strict=True)]
-        out = run_batched(op, values, parameters(op, saved, level), level.size)
+        first = result[0] if op.several else result
+        known = {"keepdims": first._data.ndim == arrays[0].ndim} if "keepdims" in op.params else {}
+        out = run_batched(op, values, parameters(op, saved, known, level), level.size)
         pairs = zip(result, out, strict=True) if op.several else [(result, out)]
         for sample, whole in pairs:
             hang(sample, whole, level)
@@ -103,12 +105,13 @@ def batch_value(handle: Any, array: Any, level: Level) -> Any:
     return Whole(value if value._data.dtype == handle._data.dtype else value.to(dtypes.from_numpy(handle._data.dtype)))
 
 
-def parameters(op: type[Op], saved: Saved, level: Level) -> tuple[Any, ...]:
-    """The operator's parameters, which it keeps among its saved values; batched arrays as ``Whole``."""
-    missing = [p for p in op.params if p not in op.saves]
+def parameters(op: type[Op], saved: Saved, known: dict[str, Any], level: Level) -> tuple[Any, ...]:
+    """The operator's parameters, found among its saved values or ``known``; batched arrays as ``Whole``."""
+    missing = [p for p in op.params if p not in op.saves and p not in known]
     if missing:
         raise NotImplementedError(f"vmap: {op.__name__} does not keep its parameters {missing}: no rule can run it")
-    return tuple([_parameter(saved[op.saves.index(p)], level) for p in op.params])
+    given = [saved[op.saves.index(p)] if p in op.saves else known[p] for p in op.params]
+    return tuple([_parameter(value, level) for value in given])
 
 
 def _parameter(value: Any, level: Level) -> Any:
