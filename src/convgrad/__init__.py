@@ -1,1 +1,111 @@
-"""convgrad: convolution and automatic differentiation on the CPU, with PyTorch's interface."""
+"""convgrad: convolution and automatic differentiation on the CPU, with PyTorch's interface.
+
+``import convgrad as torch`` and the program runs. The names are PyTorch's; what is under them is
+Python over NumPy. Networks, training, data and tools are loaded when they are first asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import warnings
+from typing import Any
+
+from . import autograd, backends, cuda, dtypes, random
+from .autograd import enable_grad, inference_mode, no_grad, set_grad_enabled
+from .device import device
+from .dtypes import (
+    bfloat16,
+    complex64,
+    complex128,
+    dtype,
+    finfo,
+    float16,
+    float32,
+    float64,
+    iinfo,
+    int8,
+    int16,
+    int32,
+    int64,
+    promote_types,
+    set_default_dtype,
+    uint8,
+)
+from .dtypes import default_dtype as get_default_dtype
+from .generator import Generator, default_generator
+from .graph.grad_mode import is_grad_enabled, is_inference_mode_enabled
+from .printing import get_printoptions, printoptions, set_printoptions
+from .random import (
+    bernoulli,
+    fork_rng,
+    get_rng_state,
+    initial_seed,
+    manual_seed,
+    normal,
+    rand,
+    rand_like,
+    randint,
+    randint_like,
+    randn,
+    randn_like,
+    randperm,
+    seed,
+    set_rng_state,
+)
+from .size import Size
+from .tensor import (
+    creation,
+    functions_activation,
+    functions_elementwise,
+    functions_shape,
+    return_types,
+)
+from .tensor.functions import method_functions
+from .tensor.settings import (
+    are_deterministic_algorithms_enabled,
+    get_num_threads,
+    is_tensor,
+    set_num_threads,
+    use_deterministic_algorithms,
+)
+from .tensor.tensor import Tensor
+
+__version__ = "0.1.0"
+
+# NumPy warns of overflow and of invalid values where PyTorch is silent; only warnings that arise in
+# convgrad's own modules are filtered, NumPy's error state and everybody else's warnings stay.
+warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"convgrad\.")
+
+e, inf, nan, pi = math.e, math.inf, math.nan, math.pi
+newaxis = None
+strided = "torch.strided"
+preserve_format, contiguous_format, channels_last = (
+    "torch.preserve_format", "torch.contiguous_format", "torch.channels_last",
+)  # fmt: skip
+
+# PyTorch's functions: those that are methods of a Tensor, then those that are written out.
+globals().update(method_functions())
+for _module in (functions_elementwise, functions_activation, functions_shape, creation):
+    for _name, _value in vars(_module).items():
+        if getattr(_value, "__module__", None) == _module.__name__ and not _name.startswith("_"):
+            globals()[_name] = _value
+globals().update(dtypes.ALIASES)
+del _module, _name, _value
+
+#: loaded on first use, so that `import convgrad` stays quick
+_LAZY = ("nn", "optim", "func", "testing", "utils", "linalg", "datasets", "tools")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module 'convgrad' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})
+
+
+__all__ = [name for name in globals() if not name.startswith("_") and name not in ("annotations", "importlib", "math", "warnings", "Any")]
+__all__ += ["autograd", "backends", "cuda", "random"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from typing import SupportsIndex, overload
 
 
@@ -16,9 +15,6 @@ class Size(tuple[int, ...]):
     """
 
     __slots__ = ()
-
-    def __new__(cls, values: Iterable[int] = ()) -> Size:
-        return super().__new__(cls, values)
 
     def numel(self) -> int:
         """Number of elements of a tensor of this shape."""

@@ -45,6 +45,8 @@ class Node:
     __slots__ = ("op", "parents", "saved", "versions", "shape", "dtype", "hooks", "extra", "__weakref__")
 
     kind: ClassVar[int] = OPERATION
+    #: whether this is the place of a dual tensor (forward mode); its parent is then the primal's node
+    dual: ClassVar[bool] = False
 
     def __init__(
         self,

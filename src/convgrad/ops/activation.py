@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from ..dtypes import Array
+from ..dtypes import B8, Array
+from ..errors import ConvgradError
 from . import formula
-from .formula import Value
+from .elementwise import Exp
+from .formula import Value, call, where
 from .op import Elementwise, Op
+from .special import Erf, Sigmoid, Tanh, sigmoid
 
 
 class Relu(Elementwise):
@@ -20,6 +24,8 @@ class Relu(Elementwise):
 
     @staticmethod
     def forward(x: Array) -> tuple[Array, tuple[Array]]:
+        if x.dtype is B8:
+            raise ConvgradError("Boolean inputs not supported for relu")
         out = np.maximum(x, x.dtype.type(0))
         return out, (out,)
 
@@ -38,15 +44,294 @@ class Softmax(Op):
     saves = ("out", "axis")
 
     @staticmethod
-    def forward(x: Array, axis: int) -> tuple[Array, tuple[Any, ...]]:
+    def forward(x: Array, axis: Any) -> tuple[Array, tuple[Any, ...]]:
         if not x.size:
-            return x.copy(), (x, axis)
+            out = x.copy()
+            return out, (out, axis)
         out = np.exp(x - x.max(axis=axis, keepdims=True))
         out /= np.add.reduce(out, axis, keepdims=True)
         return out, (out, axis)
 
     @staticmethod
-    def vjp_x(g: Value, out: Value, axis: int) -> Value:
+    def vjp_x(g: Value, out: Value, axis: Any) -> Value:
         return out * (g - formula.sum(g * out, axis, True))
 
     jvp_x = vjp_x
+
+
+class LogSoftmax(Op):
+    """``x - log(sum(exp(x)))`` along ``axis``, shifted by the maximum so that nothing overflows.
+
+    Its Jacobian is ``1 - exp(out)`` in every row: vjp subtracts the row's sum of g in these shares.
+    """
+
+    saves = ("out", "axis")
+
+    @staticmethod
+    def forward(x: Array, axis: Any) -> tuple[Array, tuple[Any, ...]]:
+        if not x.size:
+            out = x.copy()
+            return out, (out, axis)
+        out = x - x.max(axis=axis, keepdims=True)
+        out = out - np.log(np.add.reduce(np.exp(out), axis, keepdims=True))
+        return out, (out, axis)
+
+    @staticmethod
+    def vjp_x(g: Value, out: Value, axis: Any) -> Value:
+        return g - call(Exp, out) * formula.sum(g, axis, True)
+
+    @staticmethod
+    def jvp_x(d: Value, out: Value, axis: Any) -> Value:
+        return d - formula.sum(call(Exp, out) * d, axis, True)
+
+
+class LeakyRelu(Elementwise):
+    """x where positive, ``slope`` times x elsewhere."""
+
+    saves = ("x", "slope")
+
+    @staticmethod
+    def forward(x: Array, slope: float) -> tuple[Array, tuple[Any, ...]]:
+        return np.where(x > 0, x, x * slope), (x, slope)
+
+    @staticmethod
+    def vjp_x(g: Value, x: Value, slope: float) -> Value:
+        return where(x > 0, g, g * slope)
+
+
+class Prelu(Elementwise):
+    """x where positive, w times x elsewhere; w broadcasts against x."""
+
+    backward_name = "PreluKernelBackward0"
+    saves = ("x", "w")
+
+    @staticmethod
+    def forward(x: Array, w: Array) -> tuple[Array, tuple[Any, ...]]:
+        return np.where(x > 0, x, x * w), (x, w)
+
+    @staticmethod
+    def vjp_x(g: Value, x: Value, w: Value) -> Value:
+        return where(x > 0, g, g * w)
+
+    @staticmethod
+    def vjp_w(g: Value, x: Value, _w: Value) -> Value:
+        return where(x > 0, 0.0, g * x)
+
+
+class Elu(Elementwise):
+    """``scale x`` where positive, ``scale alpha (e^(speed x) - 1)`` elsewhere.
+
+    Source: Clevert et al. 2015, arXiv:1511.07289; SELU is the case with the scale and alpha of
+    Klambauer et al. 2017, arXiv:1706.02515.
+    """
+
+    saves = ("x", "alpha", "scale", "speed")
+
+    @staticmethod
+    def forward(x: Array, alpha: float, scale: float, speed: float) -> tuple[Array, tuple[Any, ...]]:
+        low = np.expm1(np.minimum(x, 0) * speed) * (alpha * scale)
+        return np.where(x > 0, x * scale, low), (x, alpha, scale, speed)
+
+    @staticmethod
+    def vjp_x(g: Value, x: Value, alpha: float, scale: float, speed: float) -> Value:
+        positive = x > 0
+        low = call(Exp, where(positive, 0.0, x) * speed) * (alpha * scale * speed)
+        return g * where(positive, scale, low)
+
+
+class Celu(Elu):
+    """``x`` where positive, ``alpha (e^(x / alpha) - 1)`` elsewhere. Source: arXiv:1704.07483."""
+
+
+class Gelu(Elementwise):
+    """``x P(X <= x)`` for a standard normal X. Source: Hendrycks & Gimpel 2016, arXiv:1606.08415."""
+
+    saves = ("x", "share")
+
+    @staticmethod
+    def forward(x: Array) -> tuple[Array, tuple[Any, ...]]:
+        share = _normal_share(x)
+        return x * share, (x, share)
+
+    @staticmethod
+    def relift(x: Value, _share: Value) -> tuple[Any, ...]:
+        """The share again from a recorded x, so that second derivatives see it move."""
+        return x, _normal_share(x)
+
+    @staticmethod
+    def vjp_x(g: Value, x: Value, share: Value) -> Value:
+        density = call(Exp, x * x * -0.5) * (1.0 / math.sqrt(2.0 * math.pi))
+        return g * (share + x * density)
+
+
+def _normal_share(x: Value) -> Value:
+    return (call(Erf, x * math.sqrt(0.5)) + 1.0) * 0.5
+
+
+class GeluTanh(Elementwise):
+    """GELU's approximation ``x (1 + tanh(sqrt(2/pi) (x + 0.044715 x³))) / 2``, section 2 of its paper."""
+
+    backward_name = "GeluBackward0"
+    saves = ("x",)
+
+    @staticmethod
+    def forward(x: Array) -> tuple[Array, tuple[Array]]:
+        inner = (x + x * x * x * 0.044715) * math.sqrt(2.0 / math.pi)
+        return x * (np.tanh(inner) + 1.0) * 0.5, (x,)
+
+    @staticmethod
+    def vjp_x(g: Value, x: Value) -> Value:
+        square = x * x
+        inner = x * (square * 0.044715 + 1.0) * math.sqrt(2.0 / math.pi)
+        bend = call(Tanh, inner)
+        slope = (square * (3.0 * 0.044715) + 1.0) * math.sqrt(2.0 / math.pi)
+        return g * ((bend + 1.0) * 0.5 + x * (1.0 - bend * bend) * slope * 0.5)
+
+
+class Silu(Elementwise):
+    """``x sigmoid(x)``. Source: Elfwing et al. 2017, arXiv:1702.03118."""
+
+    saves = ("x",)
+
+    @staticmethod
+    def forward(x: Array) -> tuple[Array, tuple[Array]]:
+        return x * sigmoid(x), (x,)
+
+    @staticmethod
+    def vjp_x(g: Value, x: Value) -> Value:
+        s = call(Sigmoid, x)
+        return g * (s * (x * (1.0 - s) + 1.0))
+
+
+class Softplus(Elementwise):
+    """``log(1 + e^(beta x)) / beta``; x itself where ``beta x`` exceeds ``threshold``."""
+
+    saves = ("x", "beta", "threshold")
+
+    @staticmethod
+    def forward(x: Array, beta: float, threshold: float) -> tuple[Array, tuple[Any, ...]]:
+        z = x * beta
+        return np.where(z > threshold, x, np.logaddexp(z, z.dtype.type(0)) / beta), (x, beta, threshold)
+
+    @staticmethod
+    def vjp_x(g: Value, x: Value, beta: float, threshold: float) -> Value:
+        z = x * beta
+        return where(z > threshold, g, g * call(Sigmoid, z))
+
+
+class LogSigmoid(Elementwise):
+    """``log(sigmoid(x)) = -log(1 + e^-x)`` without overflow."""
+
+    saves = ("x",)
+
+    @staticmethod
+    def forward(x: Array) -> tuple[Array, tuple[Array]]:
+        return -np.logaddexp(-x, x.dtype.type(0)), (x,)
+
+    @staticmethod
+    def vjp_x(g: Value, x: Value) -> Value:
+        return g * call(Sigmoid, -x)
+
+
+class Mish(Elementwise):
+    """``x tanh(softplus(x))``. Source: Misra 2019, arXiv:1908.08681."""
+
+    saves = ("x",)
+
+    @staticmethod
+    def forward(x: Array) -> tuple[Array, tuple[Array]]:
+        return x * np.tanh(np.logaddexp(x, x.dtype.type(0))), (x,)
+
+    @staticmethod
+    def vjp_x(g: Value, x: Value) -> Value:
+        bend = call(Tanh, call(Softplus, x, 1.0, math.inf))
+        return g * (bend + x * (1.0 - bend * bend) * call(Sigmoid, x))
+
+
+class Hardtanh(Elementwise):
+    """x kept within [low, high]; no gradient at the bounds themselves."""
+
+    saves = ("x", "low", "high")
+    exact = True
+
+    @staticmethod
+    def forward(x: Array, low: Any, high: Any) -> tuple[Array, tuple[Any, ...]]:
+        kind = x.dtype.type
+        return np.minimum(np.maximum(x, kind(low)), kind(high)), (x, low, high)
+
+    @staticmethod
+    def vjp_x(g: Value, x: Value, low: Any, high: Any) -> Value:
+        return where((x <= low) | (x >= high), 0.0, g)
+
+
+class Hardsigmoid(Elementwise):
+    """``min(max(x + 3, 0), 6) / 6``."""
+
+    saves = ("x",)
+
+    @staticmethod
+    def forward(x: Array) -> tuple[Array, tuple[Array]]:
+        return np.minimum(np.maximum(x + 3.0, 0.0), 6.0) * (1.0 / 6.0), (x,)
+
+    @staticmethod
+    def vjp_x(g: Value, x: Value) -> Value:
+        return where((x > -3) & (x < 3), g * (1.0 / 6.0), 0.0)
+
+
+class Hardswish(Elementwise):
+    """``x min(max(x + 3, 0), 6) / 6``. Source: Howard et al. 2019, arXiv:1905.02244."""
+
+    saves = ("x",)
+
+    @staticmethod
+    def forward(x: Array) -> tuple[Array, tuple[Array]]:
+        return x * np.minimum(np.maximum(x + 3.0, 0.0), 6.0) * (1.0 / 6.0), (x,)
+
+    @staticmethod
+    def vjp_x(g: Value, x: Value) -> Value:
+        return where(x <= -3, 0.0, where(x >= 3, g, g * (x * (1.0 / 3.0) + 0.5)))
+
+
+class Threshold(Elementwise):
+    """x where it exceeds ``threshold``, else ``value``."""
+
+    saves = ("x", "threshold")
+    exact = True
+
+    @staticmethod
+    def forward(x: Array, threshold: Any, value: Any) -> tuple[Array, tuple[Any, ...]]:
+        return np.where(x <= threshold, x.dtype.type(value), x), (x, threshold)
+
+    @staticmethod
+    def vjp_x(g: Value, x: Value, threshold: Any) -> Value:
+        return where(x <= threshold, 0.0, g)
+
+
+class Hardshrink(Elementwise):
+    """x, and 0 within [-width, width]."""
+
+    saves = ("x", "width")
+    exact = True
+
+    @staticmethod
+    def forward(x: Array, width: float) -> tuple[Array, tuple[Any, ...]]:
+        return np.where((x >= -width) & (x <= width), x.dtype.type(0), x), (x, width)
+
+    @staticmethod
+    def vjp_x(g: Value, x: Value, width: float) -> Value:
+        return where((x >= -width) & (x <= width), 0.0, g)
+
+
+class Softshrink(Elementwise):
+    """x brought nearer to 0 by ``width``, and 0 within [-width, width]."""
+
+    saves = ("x", "width")
+
+    @staticmethod
+    def forward(x: Array, width: float) -> tuple[Array, tuple[Any, ...]]:
+        out = np.where(x > width, x - width, np.where(x < -width, x + width, x.dtype.type(0) * x))
+        return out, (x, width)
+
+    @staticmethod
+    def vjp_x(g: Value, x: Value, width: float) -> Value:
+        return where((x >= -width) & (x <= width), 0.0, g)

@@ -61,41 +61,84 @@ class MeanDims(Mean):
     backward_name = "MeanBackward1"
 
 
-class MaxDim(Op):
-    """The largest value along one axis and where it stands (the first of equals; NaN wins).
+class NanSum(Op):
+    """The sum over ``axes`` in which NaN counts as 0."""
 
-    The gradient goes to that one element.
+    backward_name = "NansumBackward0"
+    saves = ("present", "axes", "keepdims")
+
+    @staticmethod
+    def forward(x: Array, axes: tuple[int, ...], keepdims: bool) -> tuple[Array, tuple[Any, ...]]:
+        present = x == x
+        return np.asarray(np.add.reduce(x, axes, keepdims=keepdims, where=present)), (present, axes, keepdims)
+
+    @staticmethod
+    def vjp_x(g: Value, present: Array, axes: tuple[int, ...], keepdims: bool) -> Value:
+        return expand_reduced(g, present.shape, axes, keepdims) * present
+
+    @staticmethod
+    def jvp_x(d: Value, present: Array, axes: tuple[int, ...], keepdims: bool) -> Value:
+        return formula.sum(d * present, axes, keepdims)
+
+
+class Pick(Op):
+    """Base of operators that take elements of x by position along one axis: values and their positions.
+
+    Once the positions are known the operator is linear: a gradient goes back to where each value came
+    from. A subclass writes ``choose(x, axis, *its own parameters)``, the positions (kept axis and all)
+    in an x of at least one axis; a 0-d x counts as one element, as in PyTorch. NaN is the largest value.
     """
 
-    backward_name = "MaxBackward0"
-    saves = ("index", "axis", "keepdims", "size")
+    saves = ("index", "axis", "old", "shape")
     several = True
     primary = 0
     exact = True
+
+    @classmethod
+    def choose(cls, x: Array, axis: int, *rest: Any) -> Array:
+        """Positions along ``axis`` of the elements wanted."""
+        raise NotImplementedError
+
+    @classmethod
+    def pick(cls, x: Array, axis: int, dropped: bool, *rest: Any) -> tuple[tuple[Array, Array], tuple[Any, ...]]:
+        """Values and positions; ``dropped``: without the axis. The body of every forward."""
+        line = x if x.ndim else x.reshape(1)
+        index = cls.choose(comparable(line), axis, *rest)
+        values = np.take_along_axis(line, index, axis)
+        shape = index.shape
+        if dropped:
+            shape = shape[:axis] + shape[axis + 1 :]
+        elif not x.ndim:
+            shape = ()
+        return (values.reshape(shape), index.reshape(shape)), (index, axis, x.shape, shape)
+
+    @staticmethod
+    def vjp_x(g: Value, index: Array, axis: int, old: tuple[int, ...], shape: tuple[int, ...]) -> Value:
+        size = old[axis] if old else 1
+        return reshape(call(Place, reshape(g, index.shape), index, axis, size), old)
+
+    @staticmethod
+    def jvp_x(d: Value, index: Array, axis: int, old: tuple[int, ...], shape: tuple[int, ...]) -> Value:
+        return reshape(call(Gather, d if old else reshape(d, (1,)), index, axis), shape)
+
+
+class MaxDim(Pick):
+    """The largest value along one axis and where it stands (the first of equals; NaN wins)."""
+
+    backward_name = "MaxBackward0"
     arg = staticmethod(np.argmax)
 
     @classmethod
+    def choose(cls, x: Array, axis: int, *rest: Any) -> Array:
+        return np.asarray(cls.arg(x, axis=axis, keepdims=True))
+
+    @classmethod
     def forward(cls, x: Array, axis: int, keepdims: bool) -> tuple[tuple[Array, Array], tuple[Any, ...]]:
-        index = np.expand_dims(np.asarray(cls.arg(_comparable(x), axis=axis)), axis)
-        values = np.take_along_axis(x, index, axis)
-        saved = (index, axis, keepdims, x.shape[axis])
-        if keepdims:
-            return (values, index), saved
-        return (np.asarray(values.squeeze(axis)), np.asarray(index.squeeze(axis))), saved
-
-    @staticmethod
-    def vjp_x(g: Value, index: Array, axis: int, keepdims: bool, size: int) -> Value:
-        return call(Place, g if keepdims else reshape(g, index.shape), index, axis, size)
-
-    @staticmethod
-    def jvp_x(d: Value, index: Array, axis: int, keepdims: bool, size: int) -> Value:
-        taken = call(Gather, d, index, axis)
-        shape = index.shape if keepdims else index.shape[:axis] + index.shape[axis + 1 :]
-        return reshape(taken, shape)
+        return cls.pick(x, axis, not keepdims)
 
 
-def _comparable(x: Array) -> Array:
-    """x as something NumPy's argmax orders with NaN first; bfloat16 has no such loop of its own."""
+def comparable(x: Array) -> Array:
+    """x as something NumPy orders with NaN as the largest; bfloat16 has no such loop of its own."""
     return x.astype(np.float32) if x.dtype.kind == "V" else x
 
 
@@ -163,7 +206,6 @@ class MaxAll(Op):
 
     backward_name = "MaxBackward1"
     saves = ("x", "out")
-    exact = True
     reduce = staticmethod(np.max)
 
     @classmethod
@@ -193,7 +235,6 @@ class AMax(Op):
 
     backward_name = "AmaxBackward0"
     saves = ("x", "out", "axes", "keepdims")
-    exact = True
     reduce = staticmethod(np.max)
 
     @classmethod
@@ -215,6 +256,63 @@ class AMin(AMax):
 
     backward_name = "AminBackward0"
     reduce = staticmethod(np.min)
+
+
+class AMinMax(Op):
+    """Smallest and largest value over ``axes`` in one go (NaN wins); equals share the gradient."""
+
+    backward_name = "AminmaxBackward0"
+    saves = ("x", "least", "most", "axes", "keepdims")  # least and most serve comparisons only
+    several = True
+
+    @staticmethod
+    def forward(x: Array, axes: tuple[int, ...], keepdims: bool) -> tuple[tuple[Array, Array], tuple[Any, ...]]:
+        least = np.asarray(np.min(x, axis=axes, keepdims=True))
+        most = np.asarray(np.max(x, axis=axes, keepdims=True))
+        saved = (x, least, most, axes, keepdims)
+        if keepdims:
+            return (least, most), saved
+        return (np.squeeze(least, axes), np.squeeze(most, axes)), saved
+
+    @staticmethod
+    def vjp_x(
+        gs: tuple[Value, Value], x: Value, least: Array, most: Array, axes: tuple[int, ...], keepdims: bool
+    ) -> Value:
+        low, high = [with_ones(g, x.shape, axes, keepdims) for g in gs]
+        return _share(x, least, axes, low) + _share(x, most, axes, high)
+
+    @staticmethod
+    def jvp_x(
+        d: Value, x: Value, least: Array, most: Array, axes: tuple[int, ...], keepdims: bool
+    ) -> tuple[Value, Value]:
+        low, high = [formula.sum(d * _chosen(x, m, axes), axes, keepdims) for m in (least, most)]
+        return low, high
+
+
+class MedianAll(MaxAll):
+    """The middle one of all values, of an even number the lower one (NaN wins); equals share the gradient."""
+
+    backward_name = "MedianBackward0"
+
+    @staticmethod
+    def reduce(x: Array) -> Any:
+        """The value itself; NaN where there is none."""
+        if not x.size:
+            return np.asarray(math.nan if x.dtype.kind == "f" else np.iinfo(x.dtype).min, x.dtype)
+        flat = np.sort(x, axis=None)
+        last = flat[-1]
+        return last if last != last else flat[(flat.size - 1) // 2]
+
+
+class NanMedianAll(MaxAll):
+    """The middle one of all values that are not NaN (of an even number the lower one)."""
+
+    backward_name = "NanmedianBackward0"
+
+    @staticmethod
+    def reduce(x: Array) -> Any:
+        """The value itself; NaN where there is none."""
+        return MedianAll.reduce(x[x == x])
 
 
 def _chosen(x: Value, out: Value, axes: tuple[int, ...]) -> Array:

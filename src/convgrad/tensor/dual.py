@@ -35,6 +35,8 @@ class DualNode(Node):
 
     __slots__ = ("tangent", "level")
 
+    dual = True
+
     def __init__(self, primal: Node | None, tangent: Any, level: int, shape: Any, dtype: Any) -> None:
         super().__init__(Identity, (primal,), (), None, shape, dtype)
         self.tangent = tangent

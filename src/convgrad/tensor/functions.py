@@ -50,4 +50,4 @@ def function(name: str) -> Callable[..., Any]:
 
 def method_functions() -> dict[str, Callable[..., Any]]:
     """All of them by name."""
-    return {name: function(name) for name in METHODS}
+    return {name: function(name) for name in METHODS if hasattr(Tensor, name)}

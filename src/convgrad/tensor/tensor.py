@@ -85,11 +85,12 @@ def _binary(op: type[Ufunc]) -> Callable[[Any, Any], Any]:
             raise broadcast_error(a.shape, b.shape) from None
         if type(out) is not ndarray:
             out = np.asarray(out)
+        mode = _mode()
+        if mode != RECORD:
+            return Tensor(out, None) if mode == OFF else binary(op, self, other)
         na = self._node
         if na is None and nb is None:
             return Tensor(out, None)
-        if _mode() != RECORD:
-            return Tensor(out, None) if _mode() == OFF else binary(op, self, other)
         if not saves:
             return Tensor(out, Node(op, (na, nb), (), None, out.shape, dtype))
         keep = keep_a if nb is None else keep_b if na is None else keep_both
@@ -120,11 +121,12 @@ def _unary(op: type[Op]) -> Callable[[Any], Any]:
         out, saved = forward(data)
         if type(out) is not ndarray:
             out = np.asarray(out)
+        mode = _mode()
+        if mode != RECORD:
+            return Tensor(out, None) if mode == OFF else unary(op, self)
         node = self._node
         if node is None:
             return Tensor(out, None)
-        if _mode() != RECORD:
-            return Tensor(out, None) if _mode() == OFF else unary(op, self)
         result = Tensor(out, None)
         versions = None
         if role is not None:

@@ -53,9 +53,7 @@ class GradMethods(Methods):
     def requires_grad(self) -> bool:
         """Whether operations on this tensor are recorded."""
         node = self._node
-        return node is not None and (
-            node.kind == LEAF or not hasattr(node, "tangent") or node.parents[0] is not None
-        )
+        return node is not None and (not node.dual or node.parents[0] is not None)
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
@@ -72,7 +70,7 @@ class GradMethods(Methods):
         node = self._node
         if node is None or node.kind == LEAF:
             return None
-        if hasattr(node, "tangent"):
+        if node.dual:
             return node.parents[0]
         return node.parents[0] if node.kind == OUTPUT else node
 

@@ -2,34 +2,284 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import numpy as np
+
+from ... import dtypes
+from ...dtypes import Array
+from ...errors import ConvgradError, DimError, DtypeError, ShapeError
 from ...ops import reduce
-from .base import Methods, dim_index, dim_tuple
+from ...ops import scan as scans
+from ...ops import statistics as stats
+from .. import return_types
+from .base import dim_index, dim_tuple
+from .order import OrderMethods, scalar_name, typed
 
 
-class ReduceMethods(Methods):
+class ReduceMethods(OrderMethods):
     """``sum``, ``mean``, ``max`` and their kin."""
 
     __slots__ = ()
 
-    def sum(self, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
-        """The sum of all elements, or over one or several dimensions; integers sum in int64."""
-        x: Any = self
-        if self._data.dtype.kind in "biu":
-            x = self._wrap(self._data.astype("int64"))
+    def sum(
+        self, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, axis: Any = None, keepdims: bool = False
+    ) -> Any:
+        """The sum of all elements, or over one or several dimensions; bool and integers sum in int64.
+
+        Args:
+            dim: an int, a tuple of ints, or None for all; ``axis`` is another name for it.
+            keepdim: leave the dimensions as size 1; ``keepdims`` is another name for it.
+            dtype: convert to this dtype first.
+        """
+        dim, keepdim = dim if axis is None else axis, keepdim or keepdims
+        x = typed(self, dtype, widen=True)
         if dim is None and not keepdim:
             return self._apply(reduce.Sum, (x,), (tuple(range(self._data.ndim)), False))
         return self._apply(reduce.SumDims, (x,), (dim_tuple(dim, self._data.ndim), keepdim))
 
-    def mean(self, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
-        """The mean of all elements, or over one or several dimensions."""
-        if dim is None and not keepdim:
-            return self._apply(reduce.Mean, (self,), (tuple(range(self._data.ndim)), False))
-        return self._apply(reduce.MeanDims, (self,), (dim_tuple(dim, self._data.ndim), keepdim))
+    def mean(
+        self, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, axis: Any = None, keepdims: bool = False
+    ) -> Any:
+        """The mean of all elements, or over one or several dimensions; arguments as of ``sum``.
 
-    def max(self, dim: Any = None, keepdim: bool = False) -> Any:
-        """The largest element; or, along ``dim``, the pair (values, indices)."""
+        Raises:
+            DtypeError: integers or bool without ``dtype``.
+        """
+        dim, keepdim = dim if axis is None else axis, keepdim or keepdims
+        x = typed(self, dtype)
+        if x._data.dtype.kind in "biu":
+            what = "could not infer output dtype. Input" if dtype is None else "Optional"
+            raise DtypeError(
+                f"mean(): {what} dtype must be either a floating point or complex dtype. "
+                f"Got: {scalar_name(x._data.dtype)}. Remedy: x.float().mean(), or mean(dtype=torch.float32)."
+            )
+        if dim is None and not keepdim:
+            return self._apply(reduce.Mean, (x,), (tuple(range(self._data.ndim)), False))
+        return self._apply(reduce.MeanDims, (x,), (dim_tuple(dim, self._data.ndim), keepdim))
+
+    def nansum(self, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+        """``sum`` in which NaN counts as 0."""
+        x = typed(self, dtype, widen=True)
+        if x._data.dtype.kind == "c":
+            raise ConvgradError(f"nansum on CPU does not support complex inputs, but got {scalar_name(x._data.dtype)}")
+        return self._apply(reduce.NanSum, (x,), (dim_tuple(dim, self._data.ndim), keepdim))
+
+    def nanmean(self, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+        """``mean`` of the values that are not NaN."""
+        if self._data.dtype.kind in "biu":
+            raise DtypeError(
+                "nanmean(): expected input to have floating point or complex dtype but got "
+                f"{scalar_name(self._data.dtype)}"
+            )
+        total = self.nansum(dim, keepdim, dtype=dtype)
+        present = np.sum(self._data == self._data, axis=dim_tuple(dim, self._data.ndim), keepdims=keepdim)
+        with np.errstate(all="ignore"):
+            return total / self._wrap(np.asarray(present).astype(total._data.dtype))
+
+    def prod(self, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+        """The product of all elements, or over one dimension; bool and integers multiply in int64.
+
+        The gradient is right where elements are zero, one or several.
+        """
+        x = typed(self, dtype, widen=True)
         if dim is None:
-            return self._apply(reduce.MaxAll, (self,))
-        return self._apply(reduce.MaxDim, (self,), (dim_index(dim, self._data.ndim), keepdim))
+            return self._apply(scans.ProdAll, (x,))
+        return self._apply(scans.Prod, (x,), (dim_index(dim, self._data.ndim), keepdim))
+
+    def var(self, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> Any:
+        """The variance over all elements or some dimensions, divided by ``n - correction`` (1 by default).
+
+        ``var(False)`` and ``var(dim, False)`` divide by n, as ``correction=0`` does.
+        """
+        return self._spread(stats.Var, "std and var", dim, unbiased, keepdim, correction)
+
+    def std(self, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> Any:
+        """The standard deviation, the square root of ``var``; same arguments."""
+        return self._spread(stats.Std, "std and var", dim, unbiased, keepdim, correction)
+
+    def _spread(self, op: Any, name: str, dim: Any, unbiased: Any, keepdim: bool, correction: Any) -> Any:
+        """The four forms of variance."""
+        if isinstance(dim, bool):
+            dim, unbiased = None, dim
+        if unbiased is not None and correction is not None:
+            raise TypeError(f"{name}: received an invalid combination of arguments - got both unbiased and correction")
+        if self._data.dtype.kind in "biu":
+            raise DtypeError(
+                f"{name} only support floating point and complex dtypes, but got {scalar_name(self._data.dtype)}"
+            )
+        taken = correction if correction is not None else 1 if unbiased in (None, True) else 0
+        return self._apply(op, (self,), (dim_tuple(dim, self._data.ndim), float(taken), keepdim))
+
+    def norm(self, p: Any = "fro", dim: Any = None, keepdim: bool = False, dtype: Any = None) -> Any:
+        """The p-norm ``(sum |x|^p)^(1/p)`` of all elements or over some dimensions; real.
+
+        Args:
+            p: a number, inf, -inf (the extreme of \\|x\\|), 0 (how many are not 0), or ``"fro"`` for 2.
+        """
+        if isinstance(p, str):
+            if p != "fro":
+                raise ConvgradError(f"linalg.matrix_norm: Order {p} not supported.")
+            if isinstance(dim, (tuple, list)) and len(dim) > 2:
+                raise ConvgradError(f"linalg.matrix_norm: dim must be a 2-tuple. Got {' '.join(map(str, dim))}")
+        order = 2.0 if p is None or p == "fro" else float(p)
+        return self._vector_norm(order, dim, keepdim, dtype)
+
+    def _vector_norm(self, p: float, dim: Any, keepdim: bool, dtype: Any) -> Any:
+        """The checks of all norms, and the norm."""
+        kind = self._data.dtype
+        if dtype is not None:
+            kind = dtypes.as_dtype(dtype).np
+            if kind.kind in "biu":
+                raise DtypeError(
+                    f"linalg.vector_norm: dtype should be floating point or complex, but got {scalar_name(kind)}"
+                )
+            if dtypes.promote_types(dtypes.from_numpy(self._data.dtype), dtypes.from_numpy(kind)).np != kind:
+                raise DtypeError(
+                    f"linalg.vector_norm: the dtype of the input ({scalar_name(self._data.dtype)}) should be convertible "
+                    f"without narrowing to the specified dtype ({scalar_name(kind)})"
+                )
+        elif kind.kind in "biu":
+            raise DtypeError(
+                f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {scalar_name(kind)}"
+            )
+        axes = dim_tuple(dim, self._data.ndim)
+        if p < 0 or p == math.inf:
+            _norm_needs_elements(self._data, p, dim, axes)
+        return self._apply(stats.VectorNorm, (typed(self, dtype),), (p, axes, keepdim))
+
+    def logsumexp(self, dim: Any, keepdim: bool = False) -> Any:
+        """``log(sum(exp(x)))`` over one or several dimensions, without overflow."""
+        x: Any = self
+        if self._data.dtype.kind in "biu":
+            x = self._wrap(self._data.astype(dtypes.default_dtype().np))
+        return self._apply(stats.LogSumExp, (x,), (dim_tuple(dim, self._data.ndim), keepdim))
+
+    def max(self, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
+        """The largest element; along ``dim`` the pair (values, indices); with a tensor: ``maximum``.
+
+        NaN counts as the largest. Of equals the first has the index; ``max()`` divides the gradient
+        among equals, ``max(dim)`` gives it to the one that the index names.
+        """
+        if other is not None or hasattr(dim, "_data"):
+            return self.maximum(dim if other is None else other)  # type: ignore[attr-defined]
+        if dim is None:
+            return self._extreme_of_all("max", reduce.MaxAll)
+        return return_types.max(self._extreme_along("max", reduce.MaxDim, dim, keepdim))
+
+    def min(self, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
+        """The smallest element; along ``dim`` the pair (values, indices); with a tensor: ``minimum``.
+
+        NaN and equals as in ``max``.
+        """
+        if other is not None or hasattr(dim, "_data"):
+            return self.minimum(dim if other is None else other)  # type: ignore[attr-defined]
+        if dim is None:
+            return self._extreme_of_all("min", reduce.MinAll)
+        return return_types.min(self._extreme_along("min", reduce.MinDim, dim, keepdim))
+
+    def _extreme_of_all(self, name: str, op: Any) -> Any:
+        self._no_complex(f"{name}_all")
+        if not self._data.size:
+            raise ShapeError(no_elements(name, self._data))
+        return self._apply(op, (self,))
+
+    def _extreme_along(self, name: str, op: Any, dim: Any, keepdim: bool) -> Any:
+        self._no_complex(name)
+        axis = dim_index(dim, self._data.ndim)
+        self._needs_size(name, (axis,))
+        return self._apply(op, (self,), (axis, keepdim))
+
+    def amax(self, dim: Any = (), keepdim: bool = False) -> Any:
+        """The largest value of all or over dimensions; equals divide the gradient."""
+        return self._extreme_over("amax", "max_values_cpu", reduce.AMax, dim, keepdim)
+
+    def amin(self, dim: Any = (), keepdim: bool = False) -> Any:
+        """The smallest value of all or over dimensions; equals divide the gradient."""
+        return self._extreme_over("amin", "min_values_cpu", reduce.AMin, dim, keepdim)
+
+    def _extreme_over(self, name: str, kernel: str, op: Any, dim: Any, keepdim: bool) -> Any:
+        self._no_complex(kernel)
+        axes = dim_tuple(dim, self._data.ndim)
+        if not self._data.size and (dim is None or dim == ()):
+            raise ShapeError(no_elements(name, self._data))
+        self._needs_size(name, axes)
+        return self._apply(op, (self,), (axes, keepdim))
+
+    def aminmax(self, *, dim: Any = None, keepdim: bool = False) -> Any:
+        """Smallest and largest value as a pair (min, max), of all or over one dimension."""
+        self._no_complex("aminmax")
+        if dim is None and not self._data.size:
+            raise ShapeError(
+                "aminmax(): cannot compute aminmax over an empty dimension as the operation has no identity. "
+                f"The input has shape {list(self._data.shape)}."
+            )
+        axes = dim_tuple(dim, self._data.ndim)
+        self._needs_size("aminmax", axes)
+        return return_types.aminmax(self._apply(reduce.AMinMax, (self,), (axes, keepdim)))
+
+    def argmax(self, dim: Any = None, keepdim: bool = False) -> Any:
+        """The position (int64) of the largest element: of all, flattened, or along ``dim``; the first of equals."""
+        return self._position("argmax", np.argmax, dim, keepdim)
+
+    def argmin(self, dim: Any = None, keepdim: bool = False) -> Any:
+        """The position (int64) of the smallest element: of all, flattened, or along ``dim``; the first of equals."""
+        return self._position("argmin", np.argmin, dim, keepdim)
+
+    def _position(self, name: str, arg: Any, dim: Any, keepdim: bool) -> Any:
+        data = self._data
+        if data.dtype.kind in "bc":
+            raise ConvgradError(f"{name}(): does not support {'bool' if data.dtype.kind == 'b' else 'complex'} input")
+        if dim is None:
+            if not data.size:
+                raise DimError(f"{name}(): Expected reduction dim to be specified for input.numel() == 0.")
+            out = np.asarray(arg(reduce.comparable(data).reshape(-1)))
+            return self._wrap(out.reshape((1,) * data.ndim) if keepdim else out)
+        axis = dim_index(dim, data.ndim)
+        self._needs_size(name, (axis,))
+        if not data.ndim:
+            return self._wrap(np.zeros((), np.int64))
+        return self._wrap(arg(reduce.comparable(data), axis=axis, keepdims=keepdim))
+
+    def any(self, dim: Any = None, keepdim: bool = False) -> Any:
+        """Whether any element is true (not 0): of all or over dimensions; bool, of uint8 it is uint8."""
+        return self._logical(np.logical_or, dim, keepdim)
+
+    def all(self, dim: Any = None, keepdim: bool = False) -> Any:
+        """Whether all elements are true (not 0): of all or over dimensions; bool, of uint8 it is uint8."""
+        return self._logical(np.logical_and, dim, keepdim)
+
+    def _logical(self, ufunc: np.ufunc, dim: Any, keepdim: bool) -> Any:
+        data = self._data
+        # an empty tuple reduces nothing here, unlike elsewhere, as in PyTorch
+        axes = () if isinstance(dim, (tuple, list)) and not dim else dim_tuple(dim, data.ndim)
+        out = np.asarray(ufunc.reduce(data != 0, axes, keepdims=keepdim))
+        return self._wrap(out.astype(np.uint8) if data.dtype == np.uint8 else out)
+
+    def count_nonzero(self, dim: Any = None) -> Any:
+        """How many elements are not 0 (int64), of all or over dimensions."""
+        return self._wrap(np.sum(self._data != 0, axis=dim_tuple(dim, self._data.ndim), dtype=np.int64))
+
+
+def no_elements(name: str, data: Array) -> str:
+    """The message of an extreme of nothing."""
+    return (
+        f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with "
+        f"the 'dim' argument. The input has shape {list(data.shape)}."
+    )
+
+
+def _norm_needs_elements(data: Array, p: float, dim: Any, axes: tuple[int, ...]) -> None:
+    order = f"{p:g}"
+    if dim is None and not data.size:
+        raise ShapeError(
+            f"linalg.vector_norm cannot compute the {order} norm on an empty tensor because the operation does not "
+            "have an identity"
+        )
+    for axis in axes:
+        if not data.shape[axis]:
+            raise ShapeError(
+                f"linalg.vector_norm cannot compute the {order} norm on the dimension {axis} because this dimension "
+                f"is empty and the operation does not have an identity (shape {list(data.shape)})"
+            )

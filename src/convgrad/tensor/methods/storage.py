@@ -1,24 +1,31 @@
-"""The array behind a tensor: shape, dtype, conversion, sharing, copying and printing."""
+"""The array behind a tensor: shape, strides, sharing, copying, filling and printing."""
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
 
 from ... import dtypes
+from ...device import CPU, device, layout, strided
 from ...dtypes import Array
-from ...errors import ConvgradError
+from ...errors import ConvgradError, DtypeError, GradError, ShapeError
+from ...graph.node import LEAF, cell_of
 from ...ops import elementwise as ew
 from ...ops import shape as ops
 from ...size import Size
-from .base import Methods
+from ..arrays import as_kind, array_of, sizes
+from .base import NUMBERS, dim_index
+from .convert import ConvertMethods
 
 
-class StorageMethods(Methods):
-    """What a tensor says of itself, and how it turns into other things."""
+class StorageMethods(ConvertMethods):
+    """What a tensor says of itself, and what is done to its memory as a whole."""
 
     __slots__ = ()
+
+    # -- what it is ---------------------------------------------------------------------------------
 
     @property
     def shape(self) -> Size:
@@ -35,35 +42,242 @@ class StorageMethods(Methods):
         """Number of dimensions."""
         return self._data.ndim
 
-    def item(self) -> Any:
-        """The value of a one-element tensor as a Python number."""
-        if self._data.size != 1:
-            raise ConvgradError(f"a Tensor with {self._data.size} elements cannot be converted to Scalar")
-        value = self._data.item()
-        return value if isinstance(value, (bool, int, float, complex)) else float(value)
+    @property
+    def device(self) -> device:
+        """Always the CPU."""
+        return CPU
 
-    def tolist(self) -> Any:
-        """Nested lists of Python numbers."""
-        if self._data.dtype is dtypes.BF16:
-            return self._data.astype(np.float32).tolist()
-        return self._data.tolist()
+    @property
+    def layout(self) -> layout:
+        """Always ``strided``."""
+        return strided
 
-    def numpy(self) -> Array:
-        """The array itself, sharing memory."""
-        if self._node is not None:
-            raise ConvgradError(
-                "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
-            )
-        return self._data
+    @property
+    def itemsize(self) -> int:
+        """Bytes per element."""
+        return self._data.itemsize
 
-    def clone(self) -> Any:
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements."""
+        return self._data.nbytes
+
+    #: PyTorch's other kinds of tensor, none of which exist here
+    is_cuda = is_sparse = is_quantized = is_meta = is_mps = is_mkldnn = is_nested = False
+
+    def size(self, dim: Any = None) -> Any:
+        """The sizes, or one of them."""
+        if dim is None:
+            return Size(self._data.shape)
+        if not self._data.ndim:
+            raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
+        return self._data.shape[dim_index(dim, self._data.ndim)]
+
+    def dim(self) -> int:
+        """Number of dimensions."""
+        return self._data.ndim
+
+    ndimension = dim
+
+    def numel(self) -> int:
+        """Number of elements."""
+        return self._data.size
+
+    nelement = numel
+
+    def element_size(self) -> int:
+        """Bytes per element."""
+        return self._data.itemsize
+
+    def stride(self, dim: Any = None) -> Any:
+        """Steps between neighbours along each dimension, in elements; or along one."""
+        steps = tuple([s // self._data.itemsize for s in self._data.strides])
+        return steps if dim is None else steps[dim_index(dim, self._data.ndim)]
+
+    def storage_offset(self) -> int:
+        """Elements between the start of the storage and this tensor's first."""
+        root = self._data
+        while isinstance(root.base, np.ndarray):
+            root = root.base
+        start: int = self._data.__array_interface__["data"][0] - root.__array_interface__["data"][0]
+        return start // self._data.itemsize
+
+    def data_ptr(self) -> int:
+        """The address of the first element."""
+        return int(self._data.__array_interface__["data"][0])
+
+    def is_contiguous(self, memory_format: Any = None) -> bool:
+        """Whether rows lie one after another in memory."""
+        return self._data.flags.c_contiguous
+
+    def is_floating_point(self) -> bool:
+        """Whether the elements are floats."""
+        return self.dtype.is_floating_point
+
+    def is_complex(self) -> bool:
+        """Whether the elements are complex."""
+        return self._data.dtype.kind == "c"
+
+    def is_signed(self) -> bool:
+        """Whether the elements may be negative."""
+        return self.dtype.is_signed
+
+    def is_same_size(self, other: Any) -> bool:
+        """Whether both have the same shape."""
+        return self._data.shape == other._data.shape
+
+    def is_set_to(self, other: Any) -> bool:
+        """Whether both are the same elements of the same memory."""
+        return self.data_ptr() == other.data_ptr() and (
+            self._data.shape == other._data.shape and self._data.strides == other._data.strides
+        )
+
+    def equal(self, other: Any) -> bool:
+        """Whether both have the same shape and equal elements (NaN equals nothing)."""
+        return bool(np.array_equal(self._data, other._data))
+
+    def get_device(self) -> int:
+        """-1: the CPU has no number."""
+        return -1
+
+    def is_pinned(self) -> bool:
+        """Always False: there is no device to copy to."""
+        return False
+
+    def pin_memory(self) -> Any:
+        """The tensor itself."""
+        return self
+
+    # -- the same memory, and other memory ----------------------------------------------------------
+
+    @property
+    def data(self) -> Any:
+        """The same memory without history and with a version count of its own; may be set."""
+        return self._detached(share_version=False)
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        if not hasattr(value, "_data"):
+            raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
+        node: Any = self._node
+        if node is not None and value._data.dtype.kind not in "fcV":
+            raise GradError("data set to a tensor that requires gradients must be floating point or complex dtype")
+        self._data = value._data
+        self._view = None
+        if node is not None and node.kind == LEAF:
+            node.data, node.shape, node.dtype = value._data, value._data.shape, value._data.dtype
+
+    def clone(self, *, memory_format: Any = None) -> Any:
         """A copy with memory of its own, and this tensor's history."""
         return self._apply(ops.Clone, (self,))
 
-    def to(self, dtype: dtypes.dtype) -> Any:
-        """The tensor in another dtype."""
-        return self if self._data.dtype is dtype.np else self._apply(ops.Cast, (self,), (dtype.np,))
+    def copy_(self, src: Any, non_blocking: bool = False) -> Any:
+        """Overwrite with the (broadcast, cast) values of ``src``."""
+        if not hasattr(src, "_data"):
+            raise TypeError(f"copy_(): argument 'other' must be Tensor, not {type(src).__name__}")
+        try:
+            fits = np.broadcast_shapes(src._data.shape, self._data.shape) == self._data.shape
+        except ValueError:
+            fits = False
+        if not fits:
+            raise ShapeError(
+                f"The size of tensor a ({list(self._data.shape)}) must match the size of tensor b "
+                f"({list(src._data.shape)}) at non-singleton dimension: copy_ cannot broadcast b into a"
+            )
+        if src._data.dtype is not self._data.dtype and src._data.dtype.kind in "fcV":
+            src = src.to(self.dtype)
+        return self._inplace("copy_", ew.Copy, (src,))
 
-    def copy_(self, source: Any) -> Any:
-        """Overwrite with the (broadcast, cast) values of ``source``."""
-        return self._inplace("copy_", ew.Copy, (source,))
+    def fill_(self, value: Any) -> Any:
+        """Every element replaced by a number (or 0-d tensor)."""
+        if hasattr(value, "_data"):
+            if value._data.ndim:
+                raise ShapeError(
+                    "fill_ only supports 0-dimension value tensor but got tensor with "
+                    f"{value._data.ndim} dimensions."
+                )
+            return self._inplace("fill_", ops.FillTensor, (value,))
+        if not isinstance(value, NUMBERS):
+            raise TypeError(f"fill_(): argument 'value' must be Number, not {type(value).__name__}")
+        if isinstance(value, complex) and self._data.dtype.kind != "c":
+            raise ConvgradError(f"value cannot be converted to type {self.dtype.name} without overflow: {value!r}")
+        return self._inplace("fill_", ops.Fill, (), (value,))
+
+    def zero_(self) -> Any:
+        """Every element replaced by 0."""
+        return self._inplace("zero_", ops.Zero, (), (0,))
+
+    def resize_(self, *size: Any, memory_format: Any = None) -> Any:
+        """Another shape; what fits of the old elements stays in order, new ones are uninitialised."""
+        if self._node is not None:
+            raise GradError("cannot resize variables that require grad")
+        new = sizes("resize_", size)
+        old = self._data.reshape(-1)
+        count = int(np.prod(new))
+        if count > old.size:
+            self._data = np.empty(count, old.dtype)
+            self._data[: old.size] = old
+        else:
+            self._data = old[:count]
+        self._data = self._data.reshape(new)
+        cell_of(self).bump("resize_")
+        return self
+
+    # -- new tensors of this dtype ------------------------------------------------------------------
+
+    def _made(self, array: Array, requires_grad: bool) -> Any:
+        out = self._wrap(array)
+        return out.requires_grad_() if requires_grad else out
+
+    def new_tensor(self, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Any:
+        """A tensor of ``data``, in this tensor's dtype unless another is given."""
+        return self._made(array_of(data, as_kind(dtype, self.dtype)), requires_grad)
+
+    def new_zeros(self, *size: Any, dtype: Any = None, requires_grad: bool = False, **place: Any) -> Any:
+        """Zeros, in this tensor's dtype unless another is given."""
+        return self._made(np.zeros(sizes("new_zeros", size), as_kind(dtype, self.dtype).np), requires_grad)
+
+    def new_ones(self, *size: Any, dtype: Any = None, requires_grad: bool = False, **place: Any) -> Any:
+        """Ones, in this tensor's dtype unless another is given."""
+        return self._made(np.ones(sizes("new_ones", size), as_kind(dtype, self.dtype).np), requires_grad)
+
+    def new_empty(self, *size: Any, dtype: Any = None, requires_grad: bool = False, **place: Any) -> Any:
+        """Uninitialised memory, in this tensor's dtype unless another is given."""
+        return self._made(np.empty(sizes("new_empty", size), as_kind(dtype, self.dtype).np), requires_grad)
+
+    def new_full(self, size: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False, **place: Any) -> Any:
+        """One number everywhere, in this tensor's dtype unless another is given."""
+        array = np.full(sizes("new_full", (size,)), fill_value, as_kind(dtype, self.dtype).np)
+        return self._made(array, requires_grad)
+
+    # -- copies and pickles -------------------------------------------------------------------------
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        if not self.is_leaf:  # type: ignore[attr-defined]
+            raise ConvgradError(
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment."
+            )
+        if id(self) in memo:
+            return memo[id(self)]
+        out = rebuild(type(self), self._data.copy(order="K"), self._node is not None, {})
+        memo[id(self)] = out
+        if self._node is not None and self.grad is not None:  # type: ignore[attr-defined]
+            out.grad = copy.deepcopy(self.grad, memo)  # type: ignore[attr-defined]
+        out.__dict__.update(copy.deepcopy(self.__dict__, memo))
+        return out
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return rebuild, (type(self), self._data, self._node is not None, dict(self.__dict__))
+
+    def __repr__(self) -> str:
+        return f"tensor({self._data.tolist()})"
+
+
+def rebuild(kind: type[Any], array: Array, requires_grad: bool, state: dict[str, Any]) -> Any:
+    """A tensor from its pickled parts."""
+    if array.dtype not in dtypes._FROM_NUMPY:
+        raise DtypeError(f"cannot rebuild a tensor of dtype {array.dtype}")
+    out = kind.__new__(kind)
+    out._data, out._node, out._cell, out._view = array, None, None, None
+    out.__dict__.update(state)
+    return out.requires_grad_() if requires_grad else out

@@ -1,0 +1,95 @@
+"""``device``: where a tensor lives. convgrad computes on the CPU and says so to any other wish."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .errors import DeviceError
+
+OTHERS = frozenset(
+    "cuda ipu xpu mkldnn opengl opencl ideep hip ve fpga maia xla lazy vulkan mps meta hpu mtia privateuseone".split()
+)
+
+
+class device:  # noqa: N801 - PyTorch's name
+    """The place of a tensor: ``device("cpu")`` or ``device("cpu", 0)``.
+
+    Args:
+        type: "cpu", "cpu:0" or another device.
+        index: number of the device, or None.
+    Raises:
+        DeviceError: any other device (a RuntimeError).
+    Example:
+        >>> device("cpu"), device("cpu:0").index
+        (device(type='cpu'), 0)
+    """
+
+    __slots__ = ("type", "index")
+
+    def __init__(self, type: Any = "cpu", index: int | None = None) -> None:  # noqa: A002 - PyTorch's name
+        if isinstance(type, device):
+            type, index = type.type, type.index if index is None else index  # noqa: A001
+        if not isinstance(type, str):
+            raise DeviceError(f"device {type!r} was asked for, but convgrad runs on the CPU: use device='cpu'")
+        name, colon, number = type.partition(":")
+        if name != "cpu":
+            if name in OTHERS:
+                raise DeviceError(
+                    f"device {type!r} was asked for, but convgrad runs on the CPU (Torch not compiled with CUDA "
+                    "enabled): use device='cpu'"
+                )
+            raise DeviceError(f"Expected cpu device type at start of device string: {type} (convgrad runs on the CPU)")
+        if colon:
+            if not number.isdigit():
+                raise DeviceError(f"Invalid device string: '{type}'")
+            index = int(number)
+        self.type = "cpu"
+        self.index = index
+
+    def __repr__(self) -> str:
+        return f"device(type='cpu'{'' if self.index is None else f', index={self.index}'})"
+
+    def __str__(self) -> str:
+        return "cpu" if self.index is None else f"cpu:{self.index}"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, device) and self.index == other.index
+
+    def __hash__(self) -> int:
+        return hash(("cpu", self.index))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return device, (self.type, self.index)
+
+
+CPU = device("cpu")
+
+
+def check_device(wanted: Any) -> None:
+    """Raise unless ``wanted`` (None, a name or a device) is the CPU."""
+    if wanted is not None and wanted is not CPU:
+        device(wanted)
+
+
+class layout:  # noqa: N801 - PyTorch's name
+    """How a tensor's elements lie in memory; there is only ``strided``."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"torch.{self.name}"
+
+
+class memory_format(layout):  # noqa: N801 - PyTorch's name
+    """The order of dimensions in memory; accepted everywhere, and rows always lie one after another."""
+
+    __slots__ = ()
+
+
+strided = layout("strided")
+contiguous_format, preserve_format, channels_last, channels_last_3d = [
+    memory_format(name) for name in ("contiguous_format", "preserve_format", "channels_last", "channels_last_3d")
+]

@@ -1,0 +1,40 @@
+"""The named tuples that operators with several results give, printing as ``torch.return_types.max(...)``."""
+
+from __future__ import annotations
+
+from operator import itemgetter
+from typing import Any, ClassVar
+
+
+class Result(tuple[Any, ...]):
+    """A tuple whose places have names; subclasses come from ``_named``."""
+
+    __slots__ = ()
+
+    _fields: ClassVar[tuple[str, ...]] = ()
+
+    def __repr__(self) -> str:
+        inside = ",\n".join([f"{name}={value!r}" for name, value in zip(self._fields, self, strict=True)])
+        return f"torch.return_types.{type(self).__name__}(\n{inside})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (tuple(self),)
+
+
+def _named(name: str, *fields: str) -> type[Result]:
+    """A class of results with the given field names."""
+    body: dict[str, Any] = {f: property(itemgetter(i), doc=f"{f} of the result") for i, f in enumerate(fields)}
+    return type(name, (Result,), {"__slots__": (), "_fields": fields, "__module__": __name__, **body})
+
+
+aminmax = _named("aminmax", "min", "max")
+cummax = _named("cummax", "values", "indices")
+cummin = _named("cummin", "values", "indices")
+kthvalue = _named("kthvalue", "values", "indices")
+max = _named("max", "values", "indices")  # noqa: A001 - PyTorch's name
+median = _named("median", "values", "indices")
+min = _named("min", "values", "indices")  # noqa: A001 - PyTorch's name
+mode = _named("mode", "values", "indices")
+nanmedian = _named("nanmedian", "values", "indices")
+sort = _named("sort", "values", "indices")
+topk = _named("topk", "values", "indices")
