@@ -7,12 +7,12 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
 from convgrad.tools.tour.report import LEAD, TITLE, build_page
-from convgrad.tools.tour.row import ROWS, Result, Row, Settings, Spec, tally
+from convgrad.tools.tour.row import Result, Row, Settings, Spec, in_order, tally
 from convgrad.tools.tour.screen import Screen
 
 HELP = "go through the lecture on real sound and real digits, check it, write tour.html"
@@ -71,14 +71,14 @@ def run_command(arguments: argparse.Namespace) -> int:
 
 
 def run_tour(
-    settings: Settings, stream: TextIO, rows: Mapping[str, Spec] | None = None
+    settings: Settings, stream: TextIO, rows: Sequence[Spec] | None = None
 ) -> dict[str, Result]:
     """Run the rows one after the other; one that fails does not keep the others from running.
 
     Args:
         settings: what was asked for.
         stream: where it is printed.
-        rows: some of ``ROWS``, by default all.
+        rows: which rows, by default all.
     Returns:
         The results by row key.
     """
@@ -87,7 +87,7 @@ def run_tour(
     screen.prose(LEAD)
     start = time.perf_counter()
     results = {}
-    for spec in (ROWS if rows is None else rows).values():
+    for spec in in_order() if rows is None else rows:
         results[spec.key] = run_row(spec, settings, screen)
     if settings.html:
         page = build_page(results, settings).save(settings.out / "tour.html")

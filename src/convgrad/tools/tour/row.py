@@ -113,6 +113,11 @@ class Row:
         """All that was verified so far."""
         return [part for part in self.parts if isinstance(part, Check)]
 
+    @property
+    def talks(self) -> list[Talk]:
+        """All code that was run, with its output."""
+        return [part for part in self.parts if isinstance(part, Talk)]
+
     def say(self, text: str) -> None:
         """A paragraph; `code` in backticks is understood."""
         text = " ".join(text.split())
@@ -170,8 +175,10 @@ def compare(got: Any, want: Any, rel: float = 0.0) -> tuple[bool, str]:
         (False, 'largest difference 0.5 among 2 numbers, expected none')
     """
     if isinstance(want, (str, bool, type(None))) or (isinstance(want, tuple) and rel == 0):
-        same = got == want if not isinstance(want, tuple) else tuple(got) == want
-        return bool(same), f"{got}" if same else f"got {got!r}, expected {want!r}"
+        same = bool(tuple(got) == want if isinstance(want, tuple) else got == want)
+        lines = str(got).count("\n") + 1
+        agreed = str(got) if lines == 1 else f"exactly: {lines} lines"
+        return same, agreed if same else f"got {got!r}, expected {want!r}"
     ours, theirs = as_array(got), as_array(want)
     if ours.shape != theirs.shape:
         return False, f"got shape {shape_text(ours.shape)}, expected {shape_text(theirs.shape)}"
@@ -200,7 +207,12 @@ class Spec(NamedTuple):
 
 
 ROWS: dict[str, Spec] = {}
-"""The rows by their number, in the lecture's order once :mod:`convgrad.tools.tour` is imported."""
+"""The rows by their number; importing :mod:`convgrad.tools.tour` fills it."""
+
+
+def in_order() -> list[Spec]:
+    """The rows as the lecture has them."""
+    return sorted(ROWS.values(), key=lambda spec: int(spec.key[1:]))
 
 
 def row(key: str, title: str, claim: str) -> Callable[[Callable[[Row], None]], Callable[[Row], None]]:
