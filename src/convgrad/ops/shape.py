@@ -276,7 +276,7 @@ class CopySlices(Op):
     """
 
     backward_name = "CopySlices"
-    saves = ("steps", "shape")
+    saves = ("steps", "shape", "whole")
     exact = True
 
     @staticmethod
@@ -288,21 +288,25 @@ class CopySlices(Op):
         else:  # a step had to copy, since this base has other strides: go by positions instead
             where = walk(np.arange(out.size).reshape(out.shape), steps)
             out.reshape(-1)[where] = v
-        return out, (steps, v.shape)
+        return out, (steps, v.shape, base.shape)
 
     @staticmethod
-    def vjp_base(g: Value, steps: Any, shape: tuple[int, ...]) -> Value:
+    def vjp_base(g: Value, steps: Any, shape: tuple[int, ...], _whole: Any) -> Value:
         return call(CopySlices, g, np.zeros(shape, g.dtype), steps)
 
     @staticmethod
-    def vjp_v(g: Value, steps: Any, shape: tuple[int, ...]) -> Value:
+    def vjp_v(g: Value, steps: Any, _shape: Any, _whole: Any) -> Value:
         for op, params in steps:
             g = call(op, g, *params)
         return g
 
     @staticmethod
-    def jvp_base(d: Value, steps: Any, shape: tuple[int, ...]) -> Value:
+    def jvp_base(d: Value, steps: Any, shape: tuple[int, ...], _whole: Any) -> Value:
         return call(CopySlices, d, np.zeros(shape, d.dtype), steps)
+
+    @staticmethod
+    def jvp_v(d: Value, steps: Any, _shape: Any, whole: tuple[int, ...]) -> Value:
+        return call(CopySlices, np.zeros(whole, d.dtype), d, steps)
 
 
 def walk(base: Array, steps: Any) -> Array:

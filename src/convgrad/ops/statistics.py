@@ -182,7 +182,8 @@ class LogSumExp(Op):
 
     @staticmethod
     def vjp_x(g: Value, x: Value, out: Value, axes: tuple[int, ...], keepdims: bool) -> Value:
-        weight = call(Exp, x - with_ones(out, x.shape, axes, keepdims))
+        with np.errstate(invalid="ignore"):  # inf - inf is nan, silently, as in PyTorch
+            weight = call(Exp, x - with_ones(out, x.shape, axes, keepdims))
         return with_ones(g, x.shape, axes, keepdims) * conj(weight)
 
     @staticmethod
@@ -199,26 +200,33 @@ class VectorNorm(Op):
     """
 
     backward_name = "LinalgVectorNormBackward0"
-    saves = ("x", "out", "p", "axes", "keepdims")
+    saves = ("x", "out", "at", "p", "axes", "keepdims")  # at: where an extreme is reached, a constant
 
     @staticmethod
     def forward(x: Array, p: float, axes: tuple[int, ...], keepdims: bool) -> tuple[Array, tuple[Any, ...]]:
+        at = None
         with np.errstate(all="ignore"):
             out = np.asarray(_norm(x, p, axes, keepdims))
-        return out, (x, out, p, axes, keepdims)
+        if math.isinf(p):
+            at = np.abs(x) == with_ones(out, x.shape, axes, keepdims)
+        return out, (x, out, at, p, axes, keepdims)
 
     @staticmethod
-    def vjp_x(g: Value, x: Value, out: Value, p: float, axes: tuple[int, ...], keepdims: bool) -> Value:
+    def vjp_x(
+        g: Value, x: Value, out: Value, at: Any, p: float, axes: tuple[int, ...], keepdims: bool
+    ) -> Value:
         if p == 0:
             return None
-        factor = _norm_slope(x, with_ones(out, x.shape, axes, keepdims), p, axes)
+        factor = _norm_slope(x, with_ones(out, x.shape, axes, keepdims), at, p, axes)
         return with_ones(g, x.shape, axes, keepdims) * factor
 
     @staticmethod
-    def jvp_x(d: Value, x: Value, out: Value, p: float, axes: tuple[int, ...], keepdims: bool) -> Value:
+    def jvp_x(
+        d: Value, x: Value, out: Value, at: Any, p: float, axes: tuple[int, ...], keepdims: bool
+    ) -> Value:
         if p == 0:
             return formula.zeros_like(out)
-        factor = _norm_slope(x, with_ones(out, x.shape, axes, keepdims), p, axes)
+        factor = _norm_slope(x, with_ones(out, x.shape, axes, keepdims), at, p, axes)
         return formula.sum(_real(conj(factor) * d), axes, keepdims)
 
 
@@ -237,7 +245,7 @@ def _norm(x: Array, p: float, axes: tuple[int, ...], keepdims: bool) -> Any:
     return np.add.reduce(size ** real(p), axes, keepdims=keepdims) ** real(1.0 / p)
 
 
-def _norm_slope(x: Value, out: Value, p: float, axes: tuple[int, ...]) -> Value:
+def _norm_slope(x: Value, out: Value, at: Any, p: float, axes: tuple[int, ...]) -> Value:
     """The derivative of the norm by x, with axes kept; see the class."""
     lost = out == 0
     if p == 2:
@@ -248,9 +256,8 @@ def _norm_slope(x: Value, out: Value, p: float, axes: tuple[int, ...]) -> Value:
     if p == 1:
         return sign
     if math.isinf(p):
-        at = formula.cast(size == out, out.dtype)
-        count = formula.sum(at, axes, True)
-        return sign * (at / where(count == 0, 1.0, count))
+        count = np.maximum(1, np.sum(at, axis=axes, keepdims=True))
+        return sign * formula.cast(at / count, out.dtype)
     safe = where(zero, 1.0, size)
     return sign * where(lost, 0.0, safe ** (p - 1.0) * where(lost, 1.0, out) ** (1.0 - p))
 

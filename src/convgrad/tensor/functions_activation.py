@@ -141,6 +141,9 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Any:  # noqa: A002
 
 def glu(input: Tensor, dim: int = -1) -> Any:  # noqa: A002
     """The first half along ``dim`` times the sigmoid of the second. Source: arXiv:1612.08083."""
+    check_tensor("glu", input, "input")
+    if input._data.dtype.kind in "biuc":
+        raise NotImplementedError(f'"glu_cpu" not implemented for dtype {input.dtype}')
     shape = input._data.shape
     axis = dim_index(dim, len(shape))
     if not shape or shape[axis] % 2:

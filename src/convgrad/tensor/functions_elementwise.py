@@ -106,16 +106,7 @@ def xlogy(input: Any, other: Any) -> Any:  # noqa: A002
     if isinstance(input, Tensor):
         return input.xlogy(other)
     check_tensor("xlogy", other)
-    return run(special.XLogY, operands(input, other, floats=True))
-
-
-def heaviside(input: Tensor, values: Tensor) -> Tensor:  # noqa: A002
-    """0 where input is negative, 1 where positive, ``values`` where 0; both of one dtype, no gradient."""
-    if input.dtype is not values.dtype:
-        raise ConvgradError(
-            f"heaviside is not yet implemented for tensors with different dtypes: {input.dtype} and {values.dtype}"
-        )
-    return Tensor(np.asarray(np.heaviside(input._data, values._data)).astype(input._data.dtype), None)
+    return run(special.XLogYFirst, operands(input, other, floats=True))
 
 
 def complex(real: Tensor, imag: Tensor) -> Any:  # noqa: A001
@@ -176,17 +167,9 @@ def result_type(tensor1: Any, tensor2: Any) -> dtypes.dtype:
     return common_dtype(tensor1, tensor2)
 
 
-def is_nonzero(input: Tensor) -> bool:  # noqa: A002
-    """Whether the one element is not 0."""
-    if input._data.size != 1:
-        raise ConvgradError("Boolean value of Tensor with no values is ambiguous" if not input._data.size else
-                            "Boolean value of Tensor with more than one value is ambiguous")  # fmt: skip
-    return bool(input._data.reshape(-1)[0])
-
-
 subtract, multiply, divide, true_divide = sub, mul, div, div
 
 __all__ = [
-    "add", "complex", "div", "divide", "heaviside", "imag", "is_nonzero", "mul", "multiply", "polar", "pow", "real",
+    "add", "complex", "div", "divide", "imag", "mul", "multiply", "polar", "pow", "real",
     "remainder", "result_type", "sub", "subtract", "true_divide", "view_as_complex", "view_as_real", "where", "xlogy",
 ]  # fmt: skip

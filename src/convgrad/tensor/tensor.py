@@ -198,6 +198,45 @@ def _reduce_all(op: type[Op], slow: Callable[..., Any]) -> Callable[..., Any]:
 _ALL_AXES = tuple([tuple(range(n)) for n in range(65)])
 
 
+def apply(op: type[Op], inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> Any:
+    """Run an operator on tensors and record the call where one of them is tracked.
+
+    Args:
+        op: the operator.
+        inputs: one Tensor per array input, or a number or None for a constant.
+        params: the rest of forward's arguments.
+    """
+    arrays = [x._data if isinstance(x, Tensor) else x for x in inputs]
+    half = None if op.exact else _half_dtype(arrays)
+    if half is not None:
+        arrays = [a.astype(F32) if type(a) is ndarray and a.dtype in HALVES else a for a in arrays]
+    out, saved = op.forward(tuple(arrays), *params) if op.variadic else op.forward(*arrays, *params)
+    mode = _mode()
+    result: Any
+    if op.several:
+        result = tuple([_wrapped(o, half, mode) for o in out])
+    elif half is None and type(out) is ndarray and mode == RECORD:
+        result = Tensor(out, None)
+    else:
+        result = _wrapped(out, half, mode)
+    if op.view:
+        _link_views(op, result, inputs[0], arrays[0], params)
+    if not mode:
+        return result
+    for x in inputs:
+        if isinstance(x, Tensor) and x._node is not None:
+            break
+    else:
+        return result
+    if mode == RECORD:
+        if op.traceable:
+            attach(op, tuple([x if isinstance(x, Tensor) else None for x in inputs]), result, saved)
+    elif mode & DUAL:
+        handles = tuple([x if isinstance(x, Tensor) else None for x in inputs])
+        dual.push(op, handles, arrays, result, saved, bool(mode & RECORD))
+    return result
+
+
 class Tensor(
     ArithmeticMethods,
     SpecialMethods,
@@ -231,6 +270,9 @@ class Tensor(
         self._cell = None
         self._view = None
 
+    #: what the mixins call; a plain function, since a bound method would cost 60 ns
+    _apply = staticmethod(apply)
+
     # The hottest methods; the others are in the mixins.
     __add__ = __radd__ = _binary(ew.Add)
     __sub__ = _binary(ew.Sub)
@@ -258,10 +300,6 @@ class Tensor(
             suffixes=suffixes,
             contents=tensor_contents,
         )
-
-    def _apply(self, op: type[Op], inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> Any:
-        """Run ``op`` on tensors (None or numbers are constants), record it, wrap what comes out."""
-        return apply(op, inputs, params)
 
     def _unary(self, op: type[Op]) -> Any:
         """Run an elementwise operator of one operand; integers become the default float first."""
@@ -308,42 +346,6 @@ class Tensor(
 # ---------------------------------------------------------------------------------------------------
 
 
-def apply(op: type[Op], inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> Any:
-    """Run an operator on tensors and record the call where one of them is tracked.
-
-    Args:
-        op: the operator.
-        inputs: one Tensor per array input, or a number or None for a constant.
-        params: the rest of forward's arguments.
-    """
-    arrays = [x._data if isinstance(x, Tensor) else x for x in inputs]
-    half = None if op.exact else _half_dtype(arrays)
-    if half is not None:
-        arrays = [a.astype(F32) if type(a) is ndarray and a.dtype in HALVES else a for a in arrays]
-    out, saved = op.forward(tuple(arrays), *params) if op.variadic else op.forward(*arrays, *params)
-    mode = _mode()
-    result: Any
-    if op.several:
-        result = tuple([_wrapped(o, half, mode) for o in out])
-    else:
-        result = _wrapped(out, half, mode)
-    if op.view:
-        _link_views(op, result, inputs[0], arrays[0], params)
-    if not mode:
-        return result
-    for x in inputs:
-        if isinstance(x, Tensor) and x._node is not None:
-            break
-    else:
-        return result
-    handles = tuple([x if isinstance(x, Tensor) else None for x in inputs])
-    if mode & DUAL:
-        dual.push(op, handles, arrays, result, saved, bool(mode & RECORD))
-    elif mode & RECORD and op.differentiable():
-        attach(op, handles, result, saved)
-    return result
-
-
 def _half_dtype(arrays: Sequence[Any]) -> np.dtype[Any] | None:
     """The half-precision dtype a result must be rounded to once, if the operands have one (R6)."""
     for a in arrays:
@@ -370,14 +372,34 @@ def _link_views(op: type[Op], result: Any, source: Any, data: Array, params: tup
         for index, piece in enumerate(result):
             if overlap(piece._data, data):
                 link(piece, source, op, params, multi_view_message(op, index))
-    elif overlap(result._data, data):
-        link(result, source, op, params)
+    else:
+        base = result._data.base
+        # NumPy names the owner of a view's memory; only where it names something else, compare bounds
+        if base is not None and (base is data or base is data.base or overlap(result._data, data)):
+            link(result, source, op, params)
 
 
 def promote(a: Any, b: Any) -> tuple[Any, Any, dtypes.dtype]:
     """Two operands (tensors or numbers) as arrays of their common dtype; numbers become 0-d arrays."""
-    common = result_dtype(*_kinds((a, b)))
+    common = common_dtype(a, b)
     return _as(a, common), _as(b, common), common
+
+
+_COMMON: dict[Any, dtypes.dtype] = {}
+
+
+def common_dtype(a: Any, b: Any) -> dtypes.dtype:
+    """The dtype two operands are promoted to; remembered by their dtypes and kinds."""
+    key = (_kind(a), _kind(b), dtypes.default_dtype())
+    common = _COMMON.get(key)
+    if common is None:
+        common = _COMMON[key] = result_dtype(*_kinds((a, b)))
+    return common
+
+
+def _kind(x: Any) -> Any:
+    """All that promotion asks of an operand: dtype and whether it has dimensions, or its Python type."""
+    return (x._data.dtype, x._data.ndim > 0) if isinstance(x, Tensor) else type(x)
 
 
 def _kinds(operands: Sequence[Any]) -> tuple[list[dtypes.dtype], list[dtypes.dtype], list[dtypes.dtype]]:
@@ -416,9 +438,9 @@ def binary(op: type[Op], a: Any, b: Any, params: tuple[Any, ...] = (), floats: b
 
     ``floats``: integers become the default float (true division always does so).
     """
-    if not isinstance(a, (Tensor, *NUMBERS)) or not isinstance(b, (Tensor, *NUMBERS)):
+    if not isinstance(a, _OPERANDS) or not isinstance(b, _OPERANDS):
         return NotImplemented
-    common = result_dtype(*_kinds((a, b)))
+    common = common_dtype(a, b)
     if common.category < dtypes.FLOATING and (floats or op is ew.Div):
         common = dtypes.default_dtype()
     if op is ew.Sub and common is dtypes.bool_:
@@ -442,9 +464,7 @@ def _operand(x: Any, common: dtypes.dtype) -> Any:
         return x
     if x._data.dtype is common.np:
         return x
-    cast = Tensor(x._data.astype(common.np), x._node)
-    cast._cell = x._cell
-    return cast
+    return Tensor(x._data.astype(common.np), x._node)
 
 
 def inplace(
@@ -472,6 +492,7 @@ def inplace(
 
 
 _PLAIN = (Tensor,)
+_OPERANDS = (Tensor, *NUMBERS)
 
 
 def _save_written(self: Tensor, node: Node) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...dtypes import bool_, complex128, float64
+from ...dtypes import complex128, float64
 from ...errors import ConvgradError
 from ...graph.node import cell_of
 from ...ops import elementwise as ew
@@ -67,6 +67,8 @@ def _compared(op: type[rounding.Relation], name: str) -> tuple[Method, Method]:
 
     def in_place(self: Any, other: Any) -> Any:
         check_operand(name + "_", other)
+        if ufunc in _ORDERED:
+            _check_order(ufunc, self, other)
         return self._inplace(name + "_", op, (other,))
 
     return _named(method, name, op, " A bool tensor."), _named(in_place, name + "_", op, " In place.")
@@ -112,6 +114,7 @@ class ArithmeticMethods(Methods):
 
     # ``__add__ __radd__ __sub__ __mul__ __rmul__ __truediv__ __neg__`` stand in tensor.py.
     def __rsub__(self, other: Any) -> Any:
+        _check_sub(self, other)
         return self._binary(ew.Rsub, other, reflected=True)
 
     def __rtruediv__(self, other: Any) -> Any:
@@ -173,40 +176,39 @@ class ArithmeticMethods(Methods):
         check_operand("add", other)
         if type(alpha) is int and alpha == 1:
             return self + other  # type: ignore[operator]
-        return self._scaled(ew.AddScaled, other, alpha, alpha)
+        return self._scaled(ew.AddScaled, other, alpha)
 
     def sub(self, other: Any, *, alpha: Any = 1) -> Any:
         """``self - alpha * other``."""
         check_operand("sub", other)
+        _check_sub(self, other)
         if type(alpha) is int and alpha == 1:
             return self - other  # type: ignore[operator]
-        return self._scaled(ew.SubScaled, other, alpha, -alpha)
+        return self._scaled(ew.SubScaled, other, alpha)
 
     def rsub(self, other: Any, *, alpha: Any = 1) -> Any:
         """``other - alpha * self``."""
         x: Any = self
         return other - (x if alpha == 1 else x * alpha)
 
-    def _scaled(self, op: type[Op], other: Any, alpha: Any, factor: Any) -> Any:
+    def _scaled(self, op: type[Op], other: Any, alpha: Any) -> Any:
         common = common_dtype(self, other)
         check_alpha(common, alpha)
-        if op is ew.SubScaled and common is bool_:
-            return self - other  # type: ignore[operator]
-        return run(op, operands(self, other), (factor,))
+        return run(op, operands(self, other), (alpha,))
 
     def add_(self, other: Any, *, alpha: Any = 1) -> Any:
         """``self + alpha * other`` in place."""
         if type(alpha) is int and alpha == 1:
             return self.__iadd__(other)
-        return self._scaled_("add_", ew.Add, other, alpha, alpha)
+        return self._scaled_("add_", ew.Add, other, alpha)
 
     def sub_(self, other: Any, *, alpha: Any = 1) -> Any:
         """``self - alpha * other`` in place."""
         if type(alpha) is int and alpha == 1:
             return self.__isub__(other)
-        return self._scaled_("sub_", ew.Sub, other, alpha, -alpha)
+        return self._scaled_("sub_", ew.Sub, other, alpha)
 
-    def _scaled_(self, name: str, op: type[Ufunc], other: Any, alpha: Any, factor: Any) -> Any:
+    def _scaled_(self, name: str, op: type[Ufunc], other: Any, alpha: Any) -> Any:
         check_operand(name, other)
         if plain_target(self, other, alpha):
             data = self._data
@@ -221,7 +223,7 @@ class ArithmeticMethods(Methods):
         first, second = operands(self, other)
         if first is not self:  # a wider dtype: the sum is taken in it, and must fit back
             return self._inplace(name, op, (other * alpha,))
-        return self._inplace(name, ew.AddScaled if op is ew.Add else ew.SubScaled, (second,), (factor,))
+        return self._inplace(name, ew.AddScaled if op is ew.Add else ew.SubScaled, (second,), (alpha,))
 
     def mul(self, other: Any) -> Any:
         """``self * other``."""
@@ -346,7 +348,18 @@ class ArithmeticMethods(Methods):
         """``bitwise_not`` in place."""
         return self._inplace("bitwise_not_", rounding.BitwiseNot, ())
 
-    __invert__ = bitwise_not
+    def __invert__(self) -> Any:
+        if self._data.dtype.kind not in "biu":
+            raise TypeError("~ (operator.invert) is only implemented on integer and Boolean-type tensors")
+        return self.bitwise_not()
+
+
+def _check_sub(a: Any, b: Any) -> None:
+    if a._data.dtype.kind == "b" or isinstance(b, bool) or (hasattr(b, "_data") and b._data.dtype.kind == "b"):
+        raise ConvgradError(
+            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a "
+            "mask, use the `~` or `logical_not()` operator instead."
+        )
 
 
 def _check_exponent(x: Any, exponent: Any) -> None:

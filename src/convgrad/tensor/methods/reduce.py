@@ -129,6 +129,10 @@ class ReduceMethods(OrderMethods):
     def _vector_norm(self, p: float, dim: Any, keepdim: bool, dtype: Any) -> Any:
         """The checks of all norms, and the norm."""
         kind = self._data.dtype
+        if kind.kind in "biu":
+            raise DtypeError(
+                f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {scalar_name(kind)}"
+            )
         if dtype is not None:
             kind = dtypes.as_dtype(dtype).np
             if kind.kind in "biu":
@@ -140,10 +144,6 @@ class ReduceMethods(OrderMethods):
                     f"linalg.vector_norm: the dtype of the input ({scalar_name(self._data.dtype)}) should be convertible "
                     f"without narrowing to the specified dtype ({scalar_name(kind)})"
                 )
-        elif kind.kind in "biu":
-            raise DtypeError(
-                f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {scalar_name(kind)}"
-            )
         axes = dim_tuple(dim, self._data.ndim)
         if p < 0 or p == math.inf:
             _norm_needs_elements(self._data, p, dim, axes)
@@ -186,8 +186,8 @@ class ReduceMethods(OrderMethods):
         return self._apply(op, (self,))
 
     def _extreme_along(self, name: str, op: Any, dim: Any, keepdim: bool) -> Any:
-        self._no_complex(name)
         axis = dim_index(dim, self._data.ndim)
+        self._no_complex(name)
         self._needs_size(name, (axis,))
         return self._apply(op, (self,), (axis, keepdim))
 
