@@ -62,8 +62,7 @@ def _binary(op: type[Ufunc]) -> Callable[[Any, Any], Any]:
     """A method for a two-operand ufunc: float tensors of one dtype, or with a number, in one closure."""
     ufunc = op.ufunc
     saves = bool(op.saves)
-    keep_a, keep_b = op.keeps if saves else ((), ())
-    keep_both = tuple([x or y for x, y in zip(keep_a, keep_b, strict=True)])
+    keep_a, keep_b, keep_both = [op.plan(needs)[1] for needs in ((True, False), (False, True), (True, True))]
 
     def method(self: Tensor, other: Any) -> Any:
         a: Any = self._data
