@@ -40,7 +40,7 @@ def _variance(x: Array, axes: tuple[int, ...], correction: float) -> tuple[Array
 
 
 def _dropped(x: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
-    return x if keepdims else np.squeeze(x, axes)
+    return np.asarray(x if keepdims else np.squeeze(x, axes))
 
 
 def _real(x: Value) -> Value:
@@ -88,7 +88,7 @@ class Std(Op):
 
     @staticmethod
     def forward(x: Array, axes: tuple[int, ...], correction: float, keepdims: bool) -> tuple[Array, tuple[Any, ...]]:
-        out = np.sqrt(_dropped(_variance(x, axes, correction)[0], axes, keepdims))
+        out = _dropped(np.sqrt(_variance(x, axes, correction)[0]), axes, keepdims)
         return out, (x, out, axes, correction, keepdims)
 
     @staticmethod
