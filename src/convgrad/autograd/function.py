@@ -12,6 +12,7 @@ from numpy import ndarray
 from ..errors import ConvgradError, GradError
 from ..graph.grad_mode import DUAL, MODE, RECORD
 from ..graph.node import LEAF, CustomNode, Output, cell_of
+from ..tensor import dual
 from ..tensor.dual import DualNode, primal_node
 from ..tensor.tensor import Tensor, from_traced, to_traced
 from ..tensor.views import rewrite
@@ -127,9 +128,14 @@ class Function:
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Run the operation and record it."""
-        ctx = FunctionCtx()
         mode = MODE.get()
-        nodes = tuple([primal_node(a) if isinstance(a, Tensor) else None for a in args])
+        if mode & DUAL:
+            top = dual.highest(args)
+            done = NotImplemented if top is None else top.call_function(cls, args, kwargs)
+            if done is not NotImplemented:
+                return done
+        ctx = FunctionCtx()
+        nodes = tuple([a._node if isinstance(a, Tensor) and primal_node(a) is not None else None for a in args])
         recording = bool(mode & RECORD) and any([n is not None for n in nodes])
         ctx.needs_input_grad = tuple([n is not None for n in nodes])
         MODE.set(mode & ~(RECORD | DUAL))
@@ -268,10 +274,14 @@ class FunctionNode(CustomNode):
         ctx = self.ctx
         ctx._node = self
         ctx.needs_input_grad = needs
+        mode = MODE.get()
+        if create_graph and dual.is_open():
+            MODE.set(mode | DUAL)
         try:
             backward = self.cls.backward if self.cls.backward is not Function.backward else self.cls.vjp
             answers = backward(ctx, *grads)
         finally:
+            MODE.set(mode)
             ctx._node = None
         answers = answers if isinstance(answers, tuple) else (answers,)
         answers = self._checked(answers, len(needs))
@@ -304,8 +314,7 @@ class FunctionNode(CustomNode):
 def _push(cls: type[Function], ctx: FunctionCtx, args: tuple[Any, ...], results: tuple[Any, ...]) -> None:
     """Forward mode: the user's jvp gives the tangents of the outputs."""
     duals = [a._node if isinstance(a, Tensor) and type(a._node) is DualNode else None for a in args]
-    levels = [d.level for d in duals if d is not None]
-    if not levels:
+    if all([d is None for d in duals]):
         return
     tangents = [
         from_traced(d.tangent) if d is not None
@@ -316,8 +325,7 @@ def _push(cls: type[Function], ctx: FunctionCtx, args: tuple[Any, ...], results:
     pushed = cls.jvp(ctx, *tangents)
     for result, tangent in zip(results, pushed if isinstance(pushed, tuple) else (pushed,), strict=True):
         if isinstance(tangent, Tensor) and isinstance(result, Tensor):
-            shape, dtype = result._data.shape, result._data.dtype
-            result._node = DualNode(result._node, to_traced(tangent), max(levels), shape, dtype)
+            dual.place(result, to_traced(tangent))
 
 
 def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,1 +1,10 @@
+"""Functions of functions: derivatives and batches, as ``torch.func`` has them."""
 
+from __future__ import annotations
+
+from .transforms import grad, grad_and_value, hessian, jacfwd, jacrev, jvp, value_and_grad, vjp
+from .vmap import vmap, vmap_fallbacks
+
+__all__ = [
+    "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "value_and_grad", "vjp", "vmap", "vmap_fallbacks",
+]  # fmt: skip

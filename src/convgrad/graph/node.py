@@ -173,6 +173,9 @@ def freed_message(node: Node) -> str:
     )
 
 
+_ONE = (True,)
+
+
 def attach(op: type[Op], handles: tuple[Any, ...], out: Any, saved: Saved) -> None:
     """Record one call: make its node from the input handles and hang it on the output handle(s).
 
@@ -183,17 +186,18 @@ def attach(op: type[Op], handles: tuple[Any, ...], out: Any, saved: Saved) -> No
     versions: tuple[tuple[Cell, int, int], ...] | None = None
     first = out if not op.several else out[op.primary or 0]
     if saved:
-        whole, keep, owned = op.plan(tuple([p is not None for p in parents]))
+        needs = _ONE if len(parents) == 1 else tuple([p is not None for p in parents])
+        whole, keep, owned = op.plans.get(needs) or op.plan(needs)
         if not whole:
             saved = tuple([value if k else None for value, k in zip(saved, keep, strict=True)])
         if owned:
             owners = [(i, first if role == OUT else handles[role]) for i, role in owned]
-            versions = tuple([snapshot(o._cell or cell_of(o), i) for i, o in owners if o is not None])
+            versions = tuple([snapshot(o._cell or cell_of(o), i) for i, o in owners if o is not None]) or None
     if not op.several or op.primary is not None:
-        first._node = Node(op, parents, saved, versions or None, first._data.shape, first._data.dtype)
+        first._node = Node(op, parents, saved, versions, first._data.shape, first._data.dtype)
         return
     outputs = tuple([(h._data.shape, h._data.dtype) for h in out])
-    node = ManyNode(op, parents, saved, versions or None, (), None, outputs=outputs)
+    node = ManyNode(op, parents, saved, versions, (), None, outputs=outputs)
     for index, handle in enumerate(out):
         handle._node = Output(node, index)
 

@@ -18,6 +18,9 @@ from ..ops import matmul, reduce, shape
 from ..ops.op import OUT, Op, Saved
 from .node import Cell, Node, attach
 
+#: kind of a node that stands beside the graph and is told of every operation (forward mode, vmap)
+TRANSFORM = 4
+
 
 class Traced:
     """An array, the node that made it (None: a constant) and the version cell of its storage."""
@@ -155,9 +158,19 @@ def record(op: type[Op], values: tuple[Any, ...], params: tuple[Any, ...]) -> An
         result = tuple([Traced(o) for o in out])
     else:
         result = Traced(out if type(out) is ndarray else np.asarray(out))  # type: ignore[assignment]
-    if any([h is not None and h._node is not None for h in handles]) and op.differentiable():
+    nodes = [h._node for h in handles if h is not None and h._node is not None]
+    for node in nodes:
+        if node.kind == TRANSFORM:
+            node.push(op, handles, arrays, result, saved, True)  # type: ignore[attr-defined]
+            return result
+    if nodes and op.traceable:
         attach(op, handles, result, saved)
     return result
+
+
+def _arrays(saved: Saved) -> Saved:
+    """Saved values with NumPy scalars, which 0-d operations leave behind, as 0-d arrays (R4)."""
+    return tuple([np.asarray(v) if isinstance(v, np.generic) else v for v in saved])
 
 
 def lift_saved(node: Node) -> Saved:
@@ -166,13 +179,13 @@ def lift_saved(node: Node) -> Saved:
     assert node.saved is not None
     cells = {index: cell for cell, _, index in node.versions or ()}
     lifted: list[Any] = []
-    for index, (value, role) in enumerate(zip(node.saved, op.roles, strict=True)):
+    for index, (value, role) in enumerate(zip(_arrays(node.saved), op.roles, strict=True)):
         if type(value) is not ndarray or role < OUT:
             lifted.append(value)
         else:
-            parent = node if role == OUT else node.parents[role]
+            parent = (node.extra or {}).get("dual", node) if role == OUT else node.parents[role]
             lifted.append(Traced(value, parent, cells.get(index)))
     return op.relift(*lifted) if op.relift is not None else tuple(lifted)
 
 
-__all__ = ["Traced", "lift_saved", "record"]
+__all__ = ["TRANSFORM", "Traced", "lift_saved", "record"]

@@ -19,12 +19,26 @@ T = TypeVar("T", bound="Module")
 _MISSING: Any = object()
 
 
+_TYPES = {
+    "float32": "Float", "float64": "Double", "float16": "Half", "bfloat16": "BFloat16", "uint8": "Byte",
+    "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long", "bool": "Bool",
+    "complex64": "ComplexFloat", "complex128": "ComplexDouble",
+}  # fmt: skip
+
+
+def tensor_type(value: Any) -> str:
+    """The old name of a tensor's type, such as ``torch.FloatTensor``; empty for anything else."""
+    if not isinstance(value, Tensor):
+        return ""
+    return f"torch.{_TYPES[dtypes.from_numpy(value._data.dtype).name]}Tensor"
+
+
 def typename(value: Any) -> str:
     """The name messages use for a value's type."""
-    if isinstance(value, Tensor):
-        return f"torch.{dtypes.from_numpy(value._data.dtype).name} Tensor"
     kind = type(value)
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    return tensor_type(value) or (
+        kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+    )
 
 
 class Module(StateMethods, HookMethods):

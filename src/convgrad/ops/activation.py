@@ -10,7 +10,7 @@ import numpy as np
 from ..dtypes import B8, Array
 from ..errors import ConvgradError
 from . import formula
-from .elementwise import Exp
+from .elementwise import Exp, refuse
 from .formula import Value, call, where
 from .op import Elementwise, Op
 from .special import Erf, Sigmoid, Tanh, sigmoid
@@ -24,6 +24,8 @@ class Relu(Elementwise):
 
     @staticmethod
     def forward(x: Array) -> tuple[Array, tuple[Array]]:
+        if x.dtype.kind == "c":
+            raise NotImplementedError("clamp is not supported for complex types (relu)")
         if x.dtype is B8:
             raise ConvgradError("Boolean inputs not supported for relu")
         out = np.maximum(x, x.dtype.type(0))
@@ -31,7 +33,7 @@ class Relu(Elementwise):
 
     @staticmethod
     def vjp_x(g: Value, out: Value) -> Value:
-        return g * (out > 0)
+        return g * (out != 0)  # out is not negative; NaN passes
 
 
 class Softmax(Op):
@@ -107,6 +109,7 @@ class Prelu(Elementwise):
 
     @staticmethod
     def forward(x: Array, w: Array) -> tuple[Array, tuple[Any, ...]]:
+        refuse("prelu_cpu", "biuc", x)
         return np.where(x > 0, x, x * w), (x, w)
 
     @staticmethod
@@ -257,11 +260,13 @@ class Hardtanh(Elementwise):
     @staticmethod
     def forward(x: Array, low: Any, high: Any) -> tuple[Array, tuple[Any, ...]]:
         kind = x.dtype.type
+        if x.dtype.kind == "u" and int(low) < 0:
+            raise ConvgradError("cannot do hardtanh on an unsigned type with negative limits")
         return np.minimum(np.maximum(x, kind(low)), kind(high)), (x, low, high)
 
     @staticmethod
     def vjp_x(g: Value, x: Value, low: Any, high: Any) -> Value:
-        return where((x <= low) | (x >= high), 0.0, g)
+        return where((x > low) & (x < high), g, 0.0)
 
 
 class Hardsigmoid(Elementwise):

@@ -5,8 +5,6 @@ Gradients follow PyTorch's convention: of a real L by z = x + iy it is ``dL/dx +
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ..dtypes import Array

@@ -19,6 +19,13 @@ from .formula import Value, call, conj, where, zeros_like
 from .op import Elementwise, Linear, Ufunc
 
 
+def refuse(name: str, kinds: str, *arrays: Any) -> None:
+    """Raise PyTorch's NotImplementedError if an array's dtype is of one of these NumPy kinds."""
+    for a in arrays:
+        if type(a) is np.ndarray and a.dtype.kind in kinds:
+            raise NotImplementedError(f'"{name}" not implemented for dtype {a.dtype}')
+
+
 class Add(Ufunc):
     """``a + b``."""
 
@@ -105,8 +112,8 @@ class Neg(Ufunc):
             return np.negative(x), ()
         except TypeError:  # the one dtype without a negative is bool
             raise ConvgradError(
-                "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to invert a mask, "
-                "use the `~` or `logical_not()` operator instead."
+                "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to "
+                "invert a mask, use the `~` or `logical_not()` operator instead."
             ) from None
 
     @staticmethod
@@ -135,7 +142,7 @@ def _power(x: Any, p: Any) -> Any:
 def _integer_power(x: Any, p: Array) -> Any:
     """Integers to integers: a negative exponent gives the integer part, so 0 but for x = 1 and -1."""
     if p.dtype.kind == "b":
-        raise NotImplementedError('"pow" not implemented for \'Bool\'')
+        raise NotImplementedError("\"pow\" not implemented for 'Bool'")
     negative = p < 0
     if not negative.any():
         return np.power(x, p)
@@ -168,6 +175,8 @@ class Pow(Elementwise):
     def vjp_p(g: Value, x: Value, p: Value, out: Value) -> Value:
         if type(x) in (int, float):
             log: Any = math.log(x) if x > 0 else (math.nan if x < 0 else -math.inf)
+            if out.dtype.kind == "c" and x < 0:
+                log = cmath.log(x)
         elif type(x) is complex:
             log = cmath.log(x) if x else -math.inf
         else:
@@ -201,7 +210,7 @@ class AddScaled(Elementwise):
 
     @staticmethod
     def forward(a: Array, b: Array, alpha: Any) -> tuple[Array, tuple[Any]]:
-        return np.add(a, b * alpha, dtype=a.dtype), (alpha,)
+        return np.add(a, _times(b, alpha)), (alpha,)
 
     @staticmethod
     def vjp_a(g: Value, _alpha: Any) -> Value:
@@ -212,14 +221,34 @@ class AddScaled(Elementwise):
         return g * conj(alpha)
 
 
-class SubScaled(AddScaled):
-    """``a - alpha b``, called with minus alpha."""
+class SubScaled(Elementwise):
+    """``a - alpha b``."""
 
     backward_name = "SubBackward0"
+    saves = ("alpha",)
+
+    @staticmethod
+    def forward(a: Array, b: Array, alpha: Any) -> tuple[Array, tuple[Any]]:
+        return np.subtract(a, _times(b, alpha)), (alpha,)
+
+    @staticmethod
+    def vjp_a(g: Value, _alpha: Any) -> Value:
+        return g
+
+    @staticmethod
+    def vjp_b(g: Value, alpha: Any) -> Value:
+        return -g * conj(alpha)
+
+
+def _times(b: Array, alpha: Any) -> Any:
+    """``alpha b`` in b's own dtype: integers wrap around, and 2 times True is True."""
+    if b.dtype.kind in "biu":
+        alpha = np.asarray(int(alpha) & 0xFFFFFFFFFFFFFFFF, np.uint64).astype(b.dtype)
+    return b * alpha
 
 
 class Lerp(Elementwise):
-    """``a + w (b - a)`` for a number w; beyond 1/2 it is written from b's end, so that w = 1 gives b itself."""
+    """``a + w (b - a)`` for a number w; beyond 1/2 it is written from b's end: w = 1 gives b itself."""
 
     saves = ("w",)
 
@@ -266,6 +295,7 @@ class Addcmul(Elementwise):
 
     @staticmethod
     def forward(x: Array, a: Array, b: Array, value: Any) -> tuple[Array, tuple[Any, ...]]:
+        refuse("addcmul_cpu_out", "b", x)
         return x + value * (a * b), (a, b, value)
 
     @staticmethod
@@ -370,6 +400,7 @@ class Conj(Elementwise):
 class Real(Linear):
     """The real part; of a real x it is x itself."""
 
+    backward_name = "SelectBackward0"
     view = True
     exact = True
 
@@ -385,6 +416,7 @@ class Real(Linear):
 class Imag(Linear):
     """The imaginary part of a complex x."""
 
+    backward_name = "SelectBackward0"
     view = True
     exact = True
 
@@ -411,8 +443,12 @@ class Copy(Elementwise):
         return out, (a.shape,)
 
     @staticmethod
-    def vjp_a(g: Value, _shape: Any) -> Value:
-        return zeros_like(g)
+    def vjp_a(_g: Value, _shape: Any) -> None:
+        """Nothing of a is left: no gradient."""
+
+    @staticmethod
+    def jvp_a(d: Value, _shape: Any) -> Value:
+        return zeros_like(d)
 
     @staticmethod
     def vjp_b(g: Value, _shape: Any) -> Value:

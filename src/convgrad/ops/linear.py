@@ -62,3 +62,21 @@ def _rows(v: Value) -> Value:
     for n in v.shape[:-1]:
         count *= n
     return reshape(v, (count, v.shape[-1]))
+
+
+class LinearMany(LinearLayer):
+    """The same for x that is no matrix, under PyTorch's name for it."""
+
+    backward_name = "ViewBackward0"
+
+
+class LinearManyNoBias(LinearLayer):
+    """The same for x of three dimensions or more without bias, under PyTorch's name for it."""
+
+    backward_name = "UnsafeViewBackward0"
+
+
+class LinearVectorNoBias(LinearLayer):
+    """The same for one vector without bias, under PyTorch's name for it."""
+
+    backward_name = "SqueezeBackward4"

@@ -60,6 +60,8 @@ class Op:
     plans: ClassVar[dict[tuple[bool, ...], Plan]] = {}
     #: one output and one vjp per input: the engine's short way
     simple: ClassVar[bool] = False
+    #: whether any input has a derivative
+    traceable: ClassVar[bool] = False
 
     forward: ClassVar[Callable[..., tuple[Any, Saved]]]
 
@@ -84,6 +86,7 @@ class Op:
         )
         cls.keeps = tuple(_reads(f, cls.saves) for f in cls.vjps)
         cls.plans = {}
+        cls.traceable = cls.joint or any(cls.vjps)
         cls.simple = not cls.joint and not cls.variadic and (not cls.several or cls.primary is not None)
 
     @classmethod
@@ -105,19 +108,13 @@ class Op:
             found = cls.plans[needs] = (all(keep), keep, owned)
         return found
 
-    @classmethod
-    def differentiable(cls) -> bool:
-        """Whether any input has a derivative."""
-        return cls.joint or any(cls.vjps)
-
 
 def _check_names(cls: type[Op]) -> None:
     """A vjp or jvp for an input that forward does not have is a misprint: say so at import."""
     if set(cls.inputs) & set(cls.params):
         raise TypeError(f"{cls.__name__}: array inputs must come first in forward")
-    for attribute in dir(cls):
-        kind, _, name = attribute.partition("_")
-        if kind in ("vjp", "jvp") and name and name not in cls.inputs:
+    for attribute in cls.__dict__:
+        if attribute[1:4] == "jp_" and attribute[4:] not in cls.inputs:
             raise TypeError(f"{cls.__name__}.{attribute}: forward has no array input {name!r}")
 
 

@@ -33,14 +33,14 @@ class Flip(Linear):
 
 
 class Roll(Linear):
-    """Elements moved on by ``shifts`` along ``axes``; what leaves one end enters at the other."""
+    """Elements moved on by ``shifts`` along ``axes`` (none: along all of them as one); ends meet."""
 
     saves = ("shifts", "axes")
     exact = True
 
     @staticmethod
     def forward(x: Array, shifts: tuple[int, ...], axes: tuple[int, ...]) -> tuple[Array, tuple[Any, ...]]:
-        return np.roll(x, shifts, axes), (shifts, axes)
+        return np.roll(x, shifts, axes or None), (shifts, axes)
 
     @staticmethod
     def vjp_x(g: Value, shifts: tuple[int, ...], axes: tuple[int, ...]) -> Value:

@@ -32,7 +32,9 @@ class Step(Elementwise):
 def _refuse(cls: type[Step], x: Array, kinds: str) -> None:
     if x.dtype.kind in kinds:
         if x.dtype.kind == "c":
-            raise NotImplementedError(f"{cls.__name__.lower()} is not supported for complex inputs (dtype {x.dtype})")
+            raise NotImplementedError(
+                f"{cls.__name__.lower()} is not supported for complex inputs (dtype {x.dtype})"
+            )
         raise NotImplementedError(f'"{cls.kernel}" not implemented for dtype {x.dtype}')
 
 
@@ -116,7 +118,8 @@ class Sign(Step):
     def forward(cls, x: Array) -> tuple[Array, tuple[()]]:
         if x.dtype.kind == "c":
             raise NotImplementedError(
-                "Unlike NumPy, torch.sign is not intended to support complex numbers. Please use torch.sgn instead."
+                "Unlike NumPy, torch.sign is not intended to support complex numbers. "
+                "Please use torch.sgn instead."
             )
         if x.dtype.kind == "b":
             return x.copy(), ()
@@ -141,7 +144,7 @@ def _divisible(name: str, a: Any, b: Any) -> bool:
     kind = np.result_type(a, b).kind
     if kind in "bc":
         raise NotImplementedError(f'"{name}" not implemented for dtype {np.result_type(a, b)}')
-    if kind in "iu" and np.any(np.equal(b, 0)):
+    if kind in "iu" and np.size(a) and np.any(np.equal(b, 0)):
         raise ConvgradError(f"ZeroDivisionError: {name} of integers by 0")
     return kind in "iu"
 
@@ -153,9 +156,7 @@ class DivFloor(_Quotient):
 
     @staticmethod
     def forward(a: Array, b: Array) -> tuple[Array, tuple[()]]:
-        if _divisible("div_floor_cpu", a, b):
-            return np.floor_divide(a, b), ()
-        # NumPy gives nan for inf // 2 as PyTorch does, and inf for 1 // 0
+        _divisible("div_floor_cpu", a, b)
         return np.floor_divide(a, b), ()
 
 
@@ -304,11 +305,12 @@ class Bitwise(Relation):
     """An operation on the bits of integers, or on truth values."""
 
     kernel = ""
+    kinds = "biu"
 
     @classmethod
     def forward(cls, a: Array, b: Array) -> tuple[Array, tuple[()]]:
         kind = np.result_type(a, b)
-        if kind.kind not in "biu":
+        if kind.kind not in cls.kinds:
             raise NotImplementedError(f'"{cls.kernel}" not implemented for dtype {kind}')
         return cls.ufunc(a, b), ()
 
@@ -338,6 +340,7 @@ class LeftShift(Bitwise):
     """``a << b``."""
 
     kernel = "lshift_cpu"
+    kinds = "iu"
     ufunc = np.left_shift
 
 
@@ -345,6 +348,7 @@ class RightShift(Bitwise):
     """``a >> b``."""
 
     kernel = "rshift_cpu"
+    kinds = "iu"
     ufunc = np.right_shift
 
 
@@ -354,7 +358,7 @@ class BitwiseNot(Step):
     @classmethod
     def forward(cls, x: Array) -> tuple[Array, tuple[()]]:
         if x.dtype.kind not in "biu":
-            raise TypeError("~ (operator.invert) is only implemented on integer and Boolean-type tensors")
+            raise NotImplementedError(f'"bitwise_not_cpu" not implemented for dtype {x.dtype}')
         return np.invert(x), ()
 
 

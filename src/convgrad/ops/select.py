@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import Array
+from .elementwise import refuse
 from .formula import Value, where, zeros_like
 from .op import Elementwise, Ufunc
 
@@ -24,6 +25,7 @@ class Maximum(Ufunc):
 
     @staticmethod
     def forward(a: Array, b: Array) -> tuple[Array, tuple[Array, Array]]:
+        refuse("maximum", "c", a, b)
         return np.maximum(a, b), (a, b)
 
     @staticmethod
@@ -44,6 +46,7 @@ class Minimum(Ufunc):
 
     @staticmethod
     def forward(a: Array, b: Array) -> tuple[Array, tuple[Array, Array]]:
+        refuse("minimum", "c", a, b)
         return np.minimum(a, b), (a, b)
 
     @staticmethod
@@ -69,6 +72,7 @@ class Fmax(Ufunc):
 
     @staticmethod
     def forward(a: Array, b: Array) -> tuple[Array, tuple[Array, Array]]:
+        refuse("fmax", "c", a, b)
         return np.fmax(a, b), (a, b)
 
     @staticmethod
@@ -89,6 +93,7 @@ class Fmin(Ufunc):
 
     @staticmethod
     def forward(a: Array, b: Array) -> tuple[Array, tuple[Array, Array]]:
+        refuse("fmin", "c", a, b)
         return np.fmin(a, b), (a, b)
 
     @staticmethod
@@ -219,6 +224,7 @@ class Copysign(Ufunc):
 
     @staticmethod
     def forward(a: Array, b: Array) -> tuple[Array, tuple[Any]]:
+        refuse("copysign_cpu", "c", a, b)
         out = np.copysign(a, b)
         return out, (np.sign(a) * np.sign(out),)  # +-1: a constant between the jumps
 
@@ -229,3 +235,9 @@ class Copysign(Ufunc):
     @staticmethod
     def vjp_b(g: Value, _factor: Any) -> Value:
         return zeros_like(g)
+
+
+class CopysignNumber(Copysign):
+    """copysign by a number (its node has another name in PyTorch)."""
+
+    backward_name = "CopysignBackward1"

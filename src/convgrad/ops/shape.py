@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import Array
+from . import formula
 from .formula import Value, call, call_many, permute, reshape, sum_to
 from .op import Linear, Op
 
@@ -276,7 +277,7 @@ class CopySlices(Op):
     """
 
     backward_name = "CopySlices"
-    saves = ("steps", "shape")
+    saves = ("steps", "shape", "whole")
     exact = True
 
     @staticmethod
@@ -288,21 +289,25 @@ class CopySlices(Op):
         else:  # a step had to copy, since this base has other strides: go by positions instead
             where = walk(np.arange(out.size).reshape(out.shape), steps)
             out.reshape(-1)[where] = v
-        return out, (steps, v.shape)
+        return out, (steps, v.shape, base.shape)
 
     @staticmethod
-    def vjp_base(g: Value, steps: Any, shape: tuple[int, ...]) -> Value:
+    def vjp_base(g: Value, steps: Any, shape: tuple[int, ...], _whole: Any) -> Value:
         return call(CopySlices, g, np.zeros(shape, g.dtype), steps)
 
     @staticmethod
-    def vjp_v(g: Value, steps: Any, shape: tuple[int, ...]) -> Value:
+    def vjp_v(g: Value, steps: Any, _shape: Any, _whole: Any) -> Value:
         for op, params in steps:
             g = call(op, g, *params)
         return g
 
     @staticmethod
-    def jvp_base(d: Value, steps: Any, shape: tuple[int, ...]) -> Value:
+    def jvp_base(d: Value, steps: Any, shape: tuple[int, ...], _whole: Any) -> Value:
         return call(CopySlices, d, np.zeros(shape, d.dtype), steps)
+
+    @staticmethod
+    def jvp_v(d: Value, steps: Any, _shape: Any, whole: tuple[int, ...]) -> Value:
+        return call(CopySlices, np.zeros(whole, d.dtype), d, steps)
 
 
 def walk(base: Array, steps: Any) -> Array:
@@ -392,8 +397,16 @@ class FillTensor(Op):
         return np.full(x.shape, v, x.dtype), ()
 
     @staticmethod
+    def vjp_x(g: Value) -> Value:
+        return formula.zeros_like(g)
+
+    @staticmethod
     def vjp_v(g: Value) -> Value:
         return formula.sum(g)
+
+    @staticmethod
+    def jvp_x(d: Value) -> Value:
+        return formula.zeros_like(d)
 
     @staticmethod
     def jvp_v(d: Value) -> Value:

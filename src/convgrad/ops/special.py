@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import Array
-from .elementwise import Exp, Log
+from .elementwise import Exp, Log, refuse
 from .errorfunction import digamma, erf, erfc, erfinv, lgamma, polygamma
 from .formula import Value, call, conj, where
 from .op import Elementwise, Ufunc
@@ -240,6 +240,8 @@ class Acosh(OfInput):
     @staticmethod
     def vjp_x(g: Value, x: Value) -> Value:
         # two roots, not the root of the product: right on every sheet of the complex plane
+        if x.dtype.kind != "c":
+            return g * (x * x - 1.0) ** -0.5
         return g * conj((x - 1.0) ** -0.5 * (x + 1.0) ** -0.5)
 
 
@@ -262,6 +264,7 @@ class Atan2(Ufunc):
 
     @staticmethod
     def forward(a: Array, b: Array) -> tuple[Array, tuple[Array, Array]]:
+        refuse("atan2_cpu", "c", a, b)
         return np.arctan2(a, b), (a, b)
 
     @staticmethod
@@ -287,6 +290,7 @@ class Hypot(Ufunc):
 
     @staticmethod
     def forward(a: Array, b: Array) -> tuple[Array, tuple[Array, Array, Array]]:
+        refuse("hypot_cpu", "biuc", a, b)
         out = np.hypot(a, b)
         return out, (a, b, out)
 
@@ -308,6 +312,7 @@ class LogAddExp(Ufunc):
 
     @staticmethod
     def forward(a: Array, b: Array) -> tuple[Array, tuple[Array, Array, Array]]:
+        refuse("logaddexp_cpu", "biuc", a, b)
         out = np.logaddexp(a, b)
         return out, (a, b, out)
 
@@ -334,6 +339,7 @@ class LogAddExp2(Ufunc):
 
     @staticmethod
     def forward(a: Array, b: Array) -> tuple[Array, tuple[Array, Array, Array]]:
+        refuse("logaddexp2_cpu", "biuc", a, b)
         out = np.logaddexp2(a, b)
         return out, (a, b, out)
 
@@ -354,6 +360,7 @@ class XLogY(Ufunc):
 
     @staticmethod
     def forward(a: Array, b: Array) -> tuple[Array, tuple[Array, Array]]:
+        refuse("xlogy_cpu", "c", a, b)
         zero = (a == 0) & (b == b)
         return np.where(zero, 0.0, a * np.log(np.where(zero, 1.0, b))).astype(np.result_type(a, b)), (a, b)
 
@@ -365,6 +372,18 @@ class XLogY(Ufunc):
     @staticmethod
     def vjp_b(g: Value, a: Value, b: Value) -> Value:
         return g * a / b
+
+
+class XLogYFirst(XLogY):
+    """``a log(b)`` for a number a (its node has another name in PyTorch)."""
+
+    backward_name = "XlogyBackward1"
+
+
+class XLogYNumber(XLogY):
+    """``a log(b)`` for a number b (its node has another name in PyTorch)."""
+
+    backward_name = "XlogyBackward2"
 
 
 class Sigmoid(OfOutput):
@@ -388,13 +407,14 @@ def sigmoid(x: Array) -> Array:
     return np.where(x >= 0, 1.0, small) / (small + 1.0)
 
 
-class Logit(OfInput):
-    """``log(x / (1 - x))``: the inverse of the sigmoid; with ``eps``, x is first clamped to [eps, 1 - eps]."""
+class Logit(Elementwise):
+    """``log(x / (1 - x))``: the sigmoid's inverse; with ``eps``, x is first clamped to [eps, 1 - eps]."""
 
     saves = ("x", "eps")
 
-    @classmethod
-    def forward(cls, x: Array, eps: float | None) -> tuple[Array, tuple[Any, ...]]:
+    @staticmethod
+    def forward(x: Array, eps: float | None) -> tuple[Array, tuple[Any, ...]]:
+        refuse("logit_cpu", "c", x)
         inner = x if eps is None else np.clip(x, eps, 1.0 - eps)
         return np.log(inner / (1.0 - inner)), (x, eps)
 
@@ -412,6 +432,7 @@ class Erf(OfInput):
 
     @classmethod
     def forward(cls, x: Array) -> tuple[Array, tuple[Array]]:
+        refuse("erf_vml_cpu", "c", x)
         return erf(x), (x,)
 
     @staticmethod
@@ -424,6 +445,7 @@ class Erfc(OfInput):
 
     @classmethod
     def forward(cls, x: Array) -> tuple[Array, tuple[Array]]:
+        refuse("erfc_vml_cpu", "c", x)
         return erfc(x), (x,)
 
     @staticmethod
@@ -436,6 +458,7 @@ class Erfinv(OfOutput):
 
     @classmethod
     def forward(cls, x: Array) -> tuple[Array, tuple[Array]]:
+        refuse("erfinv_vml_cpu", "c", x)
         out = erfinv(x)
         return out, (out,)
 
@@ -449,6 +472,7 @@ class Lgamma(OfInput):
 
     @classmethod
     def forward(cls, x: Array) -> tuple[Array, tuple[Array]]:
+        refuse("lgamma_vml_cpu", "c", x)
         return lgamma(x), (x,)
 
     @staticmethod
@@ -461,6 +485,7 @@ class Digamma(OfInput):
 
     @classmethod
     def forward(cls, x: Array) -> tuple[Array, tuple[Array]]:
+        refuse("digamma", "c", x)
         return digamma(x), (x,)
 
     @staticmethod
@@ -505,6 +530,7 @@ class Deg2Rad(Elementwise):
 
     @staticmethod
     def forward(x: Array) -> tuple[Array, tuple[()]]:
+        refuse("deg2rad", "c", x)
         return x * (PI / 180.0), ()
 
     @staticmethod
@@ -517,6 +543,7 @@ class Rad2Deg(Elementwise):
 
     @staticmethod
     def forward(x: Array) -> tuple[Array, tuple[()]]:
+        refuse("rad2deg", "c", x)
         return x * (180.0 / PI), ()
 
     @staticmethod

@@ -93,7 +93,7 @@ def _is_sequence(value: Any) -> bool:
     if isinstance(value, (str, bytes, set, frozenset, dict)):
         return False
     if hasattr(value, "_data"):
-        return value._data.ndim > 0
+        return bool(value._data.size != 1)  # one element counts as a number
     if isinstance(value, ndarray):
         return value.ndim > 0
     return hasattr(value, "__len__") and hasattr(value, "__getitem__")
@@ -140,7 +140,7 @@ def _scan(data: Any, shape: tuple[int, ...], depth: int, found: set[Any]) -> Non
 def _leaf_kind(item: Any) -> dtype:
     array = item._data if hasattr(item, "_data") else item
     if isinstance(array, (ndarray, np.generic)):
-        if array.size != 1 or (hasattr(item, "_data") and array.ndim):
+        if array.size != 1:
             raise ShapeError("only one element tensors can be converted to Python scalars")
         return dtypes.from_numpy(array.dtype)
     for kind in (bool, int, float, complex):

@@ -22,6 +22,9 @@ from .arrays import array_of, as_kind, from_foreign, shared, sizes
 from .tensor import Tensor, apply
 
 
+_COMPLEX = type(1j)  # below, ``complex`` is PyTorch's function
+
+
 def _made(array: Array, requires_grad: bool = False) -> Tensor:
     """A leaf on an array."""
     if requires_grad and array.dtype.kind not in "fcV":
@@ -209,7 +212,7 @@ def full(
 def _full(size: tuple[int, ...], value: Any, kind: dtype | None) -> Array:
     value = value.item() if isinstance(value, Tensor) else value
     kind = dtypes.scalar_dtype(value) if kind is None else kind
-    if isinstance(value, complex) and kind.category < dtypes.COMPLEX:
+    if isinstance(value, _COMPLEX) and kind.category < dtypes.COMPLEX:
         raise ConvgradError(f"value cannot be converted to type {kind.name} without overflow: {value!r}")
     return np.full(size, cast_array(np.asarray(value), kind.np), kind.np)
 
@@ -296,8 +299,10 @@ def arange(
             f"upper bound and lower bound inconsistent with step sign (arange({start}, {end}, {step}))"
         )
     if kind.category == dtypes.INTEGER:
-        start, step = int(start), int(step)
-        count = max(0, -(-(int(end) - start) // step)) if whole else math.ceil((end - start) / step)
+        start, end, step = int(start), int(end), int(step)
+        if step == 0:
+            raise ConvgradError(f"step must be nonzero in {kind}")
+        count = max(0, -(-(end - start) // step))
         return _made((np.arange(count, dtype=np.int64) * step + start).astype(kind.np))
     count = math.ceil((end - start) / step)
     return _made((np.arange(count, dtype=np.float64) * float(step) + float(start)).astype(kind.np), requires_grad)
@@ -313,16 +318,16 @@ def _spaced(start: Any, end: Any, steps: int, kind: dtype) -> Array:
     )
     if kind.category == dtypes.INTEGER:
         start, end = int(start), int(end)
-        work = np.float32 if kind.itemsize < 8 else np.float32
     first, last = work(start), work(end)
     if steps == 1:
         return np.asarray([first])
     gap = (last - first) / work(max(steps - 1, 1))
+    if work is np.float32:  # multiply and add with one rounding, as a fused instruction does
+        first, last, gap = np.float64(first), np.float64(last), np.float64(gap)
     index = np.arange(steps)
     half = steps // 2
-    up = first + gap * index[:half].astype(work)
-    down = last - gap * (steps - 1 - index[half:]).astype(work)
-    return np.concatenate((up, down))
+    out = np.concatenate((first + gap * index[:half], last - gap * (steps - 1 - index[half:])))
+    return out.astype(work)
 
 
 def linspace(

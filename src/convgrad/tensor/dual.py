@@ -2,16 +2,23 @@
 
 A dual tensor's node is a ``DualNode``: transparent to reverse mode (it hands gradients on to the
 primal's node), with the tangent beside it. While a level is open the mode has its DUAL bit, which
-sends every operation through ``push``; outside a level nothing here costs anything.
+sends every operation through ``push``; outside a level nothing here costs anything. Recorded nodes
+keep the ``DualNode`` as parent, so that a backward inside the level lifts saved values as duals and
+its gradients have tangents too (forward over reverse); a jvp formula gets primals alone, so that
+tangents depend on the primal's graph (reverse over forward). ``vmap`` comes in by the same door,
+with a ``TransformNode`` of its own.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import threading
+import weakref
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 from ..dtypes import Array
 from ..graph.node import Node, attach
-from ..graph.traced import Traced
+from ..graph.traced import TRANSFORM, Traced
 from ..ops import formula
 from ..ops.op import OUT, Linear, Op, Saved
 
@@ -30,49 +37,166 @@ class Identity(Linear):
         return g
 
 
-class DualNode(Node):
+class TransformNode(Node):
+    """The place of a value that a transformation follows; the one of highest rank is told of an operation."""
+
+    __slots__ = ("tangent",)
+
+    kind = TRANSFORM
+    dual = True
+    rank: ClassVar[int] = 0
+
+    def __init__(self, primal: Node | None, shape: Any, dtype: Any) -> None:
+        super().__init__(Identity, (primal,), (), None, shape, dtype)
+        self.tangent: Any = None
+
+    def push(
+        self, op: type[Op], handles: tuple[Any, ...], arrays: Sequence[Any], result: Any, saved: Saved, recording: bool
+    ) -> None:
+        """Follow one call of ``op`` from its input handles to its result's."""
+        raise NotImplementedError
+
+    def call_function(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run a user's ``Function`` under this transformation; NotImplemented leaves it to ``Function``."""
+        return NotImplemented
+
+
+class DualNode(TransformNode):
     """The place of a dual tensor: the node of its primal (or None) and its tangent."""
 
-    __slots__ = ("tangent", "level")
+    __slots__ = ()
 
-    dual = True
+    rank = 1
 
-    def __init__(self, primal: Node | None, tangent: Any, level: int, shape: Any, dtype: Any) -> None:
-        super().__init__(Identity, (primal,), (), None, shape, dtype)
+    def __init__(self, primal: Node | None, tangent: Any, shape: Any, dtype: Any) -> None:
+        super().__init__(primal, shape, dtype)
         self.tangent = tangent
-        self.level = level
+        _level.nodes.append(weakref.ref(self))
+
+    def push(
+        self, op: type[Op], handles: tuple[Any, ...], arrays: Sequence[Any], result: Any, saved: Saved, recording: bool
+    ) -> None:
+        """Record a call for reverse mode if wanted, and hang the tangent of its result on the result."""
+        push_dual(op, handles, arrays, result, saved, recording)
+
+
+class _Level(threading.local):
+    """The forward-mode level of this thread: whether it is open, and what it has to clear at its end."""
+
+    def __init__(self) -> None:
+        self.open = False
+        self.nodes: list[weakref.ref[DualNode]] = []
+        self.tensors: list[weakref.ref[Any]] = []
+
+
+_level = _Level()
+
+
+def is_open() -> bool:
+    """Whether a forward-mode level is open in this thread."""
+    return _level.open
+
+
+def open_level() -> None:
+    """Begin to follow tangents."""
+    _level.open = True
+
+
+def close_level() -> None:
+    """End the level: what was dual becomes ordinary, its tangent is forgotten."""
+    _level.open = False
+    for ref in _level.nodes:
+        node = ref()
+        if node is not None:
+            node.tangent = None
+            if node.parents[0] is not None and node.parents[0].extra is not None:
+                node.parents[0].extra.pop("dual", None)
+    for tensor_ref in _level.tensors:
+        tensor = tensor_ref()
+        if tensor is not None and type(tensor._node) is DualNode:
+            tensor._node = tensor._node.parents[0]
+    _level.nodes.clear()
+    _level.tensors.clear()
+
+
+def place(handle: Any, tangent: Any) -> None:
+    """Make a handle dual: its node, tangent beside it."""
+    node = handle._node
+    made = DualNode(node, tangent, handle._data.shape, handle._data.dtype)
+    if node is not None and type(node) is Node:
+        node.extra = {**(node.extra or {}), "dual": made}
+    handle._node = made
+    if type(handle) is not Traced:
+        _level.tensors.append(weakref.ref(handle))
+
+
+def forget_history(value: Any) -> Any:
+    """A recorded value with its tangent but without its place in the reverse graph."""
+    if type(value) is not Traced:
+        return value
+    out = Traced(value._data, None, value._cell)
+    if type(value._node) is DualNode and value._node.tangent is not None:
+        tangent = value._node.tangent
+        place(out, Traced(tangent._data if type(tangent) is Traced else tangent))
+    return out
 
 
 def primal_node(handle: Any) -> Node | None:
     """The reverse-mode node behind a handle, whether or not it is dual."""
-    node = handle._node
+    node: Node | None = handle._node
     return node.parents[0] if type(node) is DualNode else node
 
 
 def push(
-    op: type[Op], handles: tuple[Any, ...], arrays: list[Any], result: Any, saved: Saved, recording: bool
+    op: type[Op], handles: tuple[Any, ...], arrays: Sequence[Any], result: Any, saved: Saved, recording: bool
 ) -> None:
-    """Record a call for reverse mode if wanted, and hang the tangent of its result on the result."""
-    if not op.differentiable():
+    """Tell the highest transformation among the inputs of a call; without one, record the call."""
+    top = highest(handles)
+    if top is not None:
+        top.push(op, handles, arrays, result, saved, recording)
+    elif recording and op.traceable:
+        attach(op, handles, result, saved)
+
+
+def highest(handles: Sequence[Any]) -> TransformNode | None:
+    """The transformation of highest rank among the inputs of a call (which need not all be tensors)."""
+    top: TransformNode | None = None
+    for h in handles:
+        node = getattr(h, "_node", None)
+        if isinstance(node, TransformNode) and (top is None or node.rank > top.rank):
+            top = node
+    return top
+
+
+def follow(op: type[Op], handles: tuple[Any, ...], out: Array, saved: Saved) -> Node | None:
+    """The node that a value ``out``, computed already by ``op``, gets under a transformation."""
+    result = Traced(out)
+    push(op, handles, [h._data for h in handles], result, saved, True)
+    return result._node
+
+
+def push_dual(
+    op: type[Op], handles: tuple[Any, ...], arrays: Sequence[Any], result: Any, saved: Saved, recording: bool
+) -> None:
+    """``DualNode.push``."""
+    if not op.traceable:
+        return
+    if recording and any([h is not None and primal_node(h) is not None for h in handles]):
+        attach(op, handles, result, saved)
+    duals = [None if h is None or type(h._node) is not DualNode else h._node for h in handles]
+    tangents = tuple([None if d is None else d.tangent for d in duals])
+    if all([t is None for t in tangents]):
         return
     plain = tuple([None if h is None else Traced(h._data, primal_node(h), h._cell) for h in handles])
-    if recording and any([p is not None and p._node is not None for p in plain]):
-        attach(op, plain, result, saved)
-    duals = [None if h is None or type(h._node) is not DualNode else h._node for h in handles]
-    levels = [d.level for d in duals if d is not None]
-    if not levels:
-        return
-    tangents = tuple([None if d is None else d.tangent for d in duals])
-    pushed = tangent_of(op, tangents, plain, arrays, result, saved)
+    pushed = tangent_of(op, tangents, plain, list(arrays), result, saved)
     outputs = (result,) if not op.several else result if op.primary is None else (result[op.primary],)
     for out, tangent in zip(outputs, pushed if op.several and op.primary is None else (pushed,), strict=True):
-        node = out._node
         shape, dtype = out._data.shape, out._data.dtype
         if tangent.shape != shape:
             tangent = formula.broadcast_to(tangent, shape)
         if tangent.dtype != dtype:
             tangent = formula.cast(tangent, dtype)
-        out._node = DualNode(node, tangent, max(levels), shape, dtype)
+        place(out, tangent)
 
 
 def tangent_of(

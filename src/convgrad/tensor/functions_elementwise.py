@@ -20,7 +20,7 @@ from .methods.special import check_condition
 from .tensor import Tensor, apply
 
 
-def _tensor_first(name: str, input: Any) -> Any:  # noqa: A002 - PyTorch's name
+def _tensor_first(name: str, input: Any) -> Any:
     """A number in a tensor's place becomes a 0-d tensor that promotes like a number as far as one can."""
     if isinstance(input, Tensor):
         return input
@@ -28,7 +28,7 @@ def _tensor_first(name: str, input: Any) -> Any:  # noqa: A002 - PyTorch's name
     return Tensor(np.asarray(input).astype(dtypes.scalar_dtype(input).np), None)
 
 
-def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:  # noqa: A002
+def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     """``input`` where ``condition`` holds, else ``other``.
 
     Args:
@@ -58,35 +58,39 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:  # no
     return apply(ew.Where, pair, (data,))
 
 
-def add(input: Any, other: Any, *, alpha: Any = 1) -> Any:  # noqa: A002
+def add(input: Any, other: Any, *, alpha: Any = 1) -> Any:
     """``input + alpha * other``; either may be a number."""
-    return _tensor_first("add", input).add(other, alpha=alpha) if not _swapped(input, other) else other * alpha + input
+    return (
+        _tensor_first("add", input).add(other, alpha=alpha)
+        if not _swapped(input, other)
+        else other * alpha + input
+    )
 
 
-def sub(input: Any, other: Any, *, alpha: Any = 1) -> Any:  # noqa: A002
+def sub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
     """``input - alpha * other``; either may be a number."""
     if _swapped(input, other):
         return input - (other if alpha == 1 else other * alpha)
     return _tensor_first("sub", input).sub(other, alpha=alpha)
 
 
-def mul(input: Any, other: Any) -> Any:  # noqa: A002
+def mul(input: Any, other: Any) -> Any:
     """``input * other``; either may be a number."""
     return other * input if _swapped(input, other) else _tensor_first("mul", input).mul(other)
 
 
-def div(input: Any, other: Any, *, rounding_mode: Any = None) -> Any:  # noqa: A002
+def div(input: Any, other: Any, *, rounding_mode: Any = None) -> Any:
     """``input / other``; either may be a number."""
     if _swapped(input, other) and rounding_mode is None:
         return input / other
     return _tensor_first("div", input).div(other, rounding_mode=rounding_mode)
 
 
-def _swapped(input: Any, other: Any) -> bool:  # noqa: A002
+def _swapped(input: Any, other: Any) -> bool:
     return isinstance(input, NUMBERS) and isinstance(other, Tensor)
 
 
-def pow(input: Any, exponent: Any) -> Any:  # noqa: A001, A002
+def pow(input: Any, exponent: Any) -> Any:
     """``input ** exponent``; one of them is a tensor, the other a tensor or a number."""
     if not isinstance(input, Tensor) and not isinstance(exponent, Tensor):
         raise TypeError(
@@ -96,76 +100,75 @@ def pow(input: Any, exponent: Any) -> Any:  # noqa: A001, A002
     return input.pow(exponent) if isinstance(input, Tensor) else input**exponent
 
 
-def remainder(input: Any, other: Any) -> Any:  # noqa: A002
+def remainder(input: Any, other: Any) -> Any:
     """``input - other floor(input / other)``; one of them may be a number."""
     return input.remainder(other) if isinstance(input, Tensor) else input % other
 
 
-def xlogy(input: Any, other: Any) -> Any:  # noqa: A002
+def xlogy(input: Any, other: Any) -> Any:
     """``input log(other)``, and 0 where input is 0; one of them may be a number."""
     if isinstance(input, Tensor):
         return input.xlogy(other)
     check_tensor("xlogy", other)
-    return run(special.XLogY, operands(input, other, floats=True))
+    return run(special.XLogYFirst, operands(input, other, floats=True))
 
 
-def heaviside(input: Tensor, values: Tensor) -> Tensor:  # noqa: A002
-    """0 where input is negative, 1 where positive, ``values`` where 0; both of one dtype, no gradient."""
-    if input.dtype is not values.dtype:
-        raise ConvgradError(
-            f"heaviside is not yet implemented for tensors with different dtypes: {input.dtype} and {values.dtype}"
-        )
-    return Tensor(np.asarray(np.heaviside(input._data, values._data)).astype(input._data.dtype), None)
-
-
-def complex(real: Tensor, imag: Tensor) -> Any:  # noqa: A001
+def complex(real: Tensor, imag: Tensor) -> Any:
     """``real + i imag`` from two float32 or two float64 tensors."""
     for part, name in ((real, "real"), (imag, "imag")):
         check_tensor("complex", part, name)
         if part._data.dtype not in (dtypes.F32, dtypes.F64):
-            raise ConvgradError(f"Expected both inputs to be Half, Float or Double tensors but got {part.dtype}")
+            raise ConvgradError(
+                f"Expected both inputs to be Half, Float or Double tensors but got {part.dtype}"
+            )
     if real._data.dtype != imag._data.dtype:
         raise ConvgradError(f"Expected object of scalar type {real.dtype} but got scalar type {imag.dtype}")
     return run(cplx.Complex, (real, imag))
 
 
-def polar(abs: Tensor, angle: Tensor) -> Any:  # noqa: A002
+def polar(abs: Tensor, angle: Tensor) -> Any:
     """``abs (cos angle + i sin angle)`` from two float32 or two float64 tensors; the angle in radians."""
     for part, name in ((abs, "abs"), (angle, "angle")):
         check_tensor("polar", part, name)
         if part._data.dtype not in (dtypes.F32, dtypes.F64):
-            raise ConvgradError(f"Expected both inputs to be Half, Float or Double tensors but got {part.dtype}")
+            raise ConvgradError(
+                f"Expected both inputs to be Half, Float or Double tensors but got {part.dtype}"
+            )
     if abs._data.dtype != angle._data.dtype:
         raise ConvgradError(f"Expected object of scalar type {abs.dtype} but got scalar type {angle.dtype}")
     return run(cplx.Polar, (abs, angle))
 
 
-def real(input: Tensor) -> Any:  # noqa: A002
+def real(input: Tensor) -> Any:
     """The real part, a view; of a real tensor the tensor itself."""
     return input.real
 
 
-def imag(input: Tensor) -> Any:  # noqa: A002
+def imag(input: Tensor) -> Any:
     """The imaginary part of a complex tensor, a view."""
     return input.imag
 
 
-def view_as_real(input: Tensor) -> Any:  # noqa: A002
+def view_as_real(input: Tensor) -> Any:
     """A complex tensor as a real view with a last dimension of size 2."""
     if input._data.dtype.kind != "c":
         raise ConvgradError(f"view_as_real is only supported for complex tensors, but got {input.dtype}")
     return apply(cplx.ViewAsReal, (input,))
 
 
-def view_as_complex(input: Tensor) -> Any:  # noqa: A002
+def view_as_complex(input: Tensor) -> Any:
     """A real tensor whose last dimension has size 2 as a complex view."""
     data = input._data
     if data.dtype not in (dtypes.F32, dtypes.F64):
-        raise ConvgradError(f"view_as_complex is only supported for half, float and double tensors, but got {input.dtype}")
+        raise ConvgradError(
+            f"view_as_complex is only supported for half, float and double tensors, but got {input.dtype}"
+        )
     if data.ndim == 0 or data.shape[-1] != 2:
         raise ConvgradError(f"Tensor must have a last dimension of size 2, but got shape {list(data.shape)}")
     if data.size and data.strides[-1] != data.itemsize:
-        raise ConvgradError("Tensor must have a last dimension with stride 1 (view_as_complex); make it contiguous() first")
+        raise ConvgradError(
+            "Tensor must have a last dimension with stride 1 (view_as_complex); make it contiguous() first"
+        )
     return apply(cplx.ViewAsComplex, (input,))
 
 
@@ -176,17 +179,10 @@ def result_type(tensor1: Any, tensor2: Any) -> dtypes.dtype:
     return common_dtype(tensor1, tensor2)
 
 
-def is_nonzero(input: Tensor) -> bool:  # noqa: A002
-    """Whether the one element is not 0."""
-    if input._data.size != 1:
-        raise ConvgradError("Boolean value of Tensor with no values is ambiguous" if not input._data.size else
-                            "Boolean value of Tensor with more than one value is ambiguous")  # fmt: skip
-    return bool(input._data.reshape(-1)[0])
-
-
 subtract, multiply, divide, true_divide = sub, mul, div, div
 
 __all__ = [
-    "add", "complex", "div", "divide", "heaviside", "imag", "is_nonzero", "mul", "multiply", "polar", "pow", "real",
-    "remainder", "result_type", "sub", "subtract", "true_divide", "view_as_complex", "view_as_real", "where", "xlogy",
+    "add", "complex", "div", "divide", "imag", "mul", "multiply", "polar", "pow", "real",
+    "remainder", "result_type", "sub", "subtract", "true_divide", "view_as_complex",
+    "view_as_real", "where", "xlogy",
 ]  # fmt: skip

@@ -201,7 +201,7 @@ def broadcast_tensors(*tensors: Any) -> tuple[Tensor, ...]:
             shape = np.broadcast_shapes(shape, x._data.shape)
         except ValueError:
             raise broadcast_error(shape, x._data.shape) from None
-    return tuple([x.expand(shape) for x in listed])
+    return tuple([x if x._data.shape == shape else x.expand(shape) for x in listed])
 
 
 def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
@@ -228,17 +228,15 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
             raise DtypeError(
                 f"torch.meshgrid expects all tensors to have the same dtype, got {listed[0].dtype} and {x.dtype}"
             )
-    swap = indexing == "xy" and len(listed) > 1
-    if swap:
-        listed[0], listed[1] = listed[1], listed[0]
-    shape = tuple([x._data.size for x in listed])
-    grids = [
-        x.view((1,) * i + (-1 if x._data.size else 0,) + (1,) * (len(listed) - i - 1)).expand(shape)
-        for i, x in enumerate(listed)
-    ]
-    if swap:
-        grids = [g.transpose(0, 1) for g in grids]
-        grids[0], grids[1] = grids[1], grids[0]
+    places = list(range(len(listed)))
+    if indexing == "xy" and len(listed) > 1:
+        places[0], places[1] = 1, 0
+    shape = tuple([listed[p]._data.size for p in places])
+    grids = []
+    for place, x in zip(places, listed, strict=True):
+        alone = [1] * len(listed)
+        alone[place] = x._data.size
+        grids.append(x.view(alone).expand(shape))
     return tuple(grids)
 
 
@@ -332,6 +330,8 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: Any = None) -> T
             "non-constant padding:\n  - 2D or 3D input: padding size = 2 (pads last dimension)\n  - 3D or 4D input: "
             "padding size = 4 (pads last 2 dimensions)\n  - 4D or 5D input: padding size = 6 (pads last 3 dimensions)"
         )
+    if input._data.dtype == bool and mode != "circular":
+        raise NotImplementedError(f'"{mode}" padding not implemented for \'Bool\'')
     _check_border(mode, shape, widths, len(pairs))
     return apply(_BORDERS[mode][len(pairs) - 1], (input,), (widths, mode))  # type: ignore[no-any-return]
 
@@ -349,6 +349,11 @@ def _constant_pad(input: Tensor, widths: pads.Widths, value: Any) -> Tensor:
 
 def _check_border(mode: str, shape: tuple[int, ...], widths: pads.Widths, count: int) -> None:
     rank = len(shape)
+    if mode != "circular" and 0 in shape[rank - count - 1 :]:
+        raise ConvgradError(
+            f"Expected {count + 1}D or {count + 2}D (batch mode) tensor with possibly 0 batch size and other "
+            f"non-zero dimensions for input, but got: {list(shape)}"
+        )
     for at in range(rank - count, rank):
         n, (a, b) = shape[at], widths[at]
         if mode == "circular":
@@ -357,11 +362,6 @@ def _check_border(mode: str, shape: tuple[int, ...], widths: pads.Widths, count:
                     f"Padding value causes wrapping around more than once. (widths {a}, {b} at dimension {at} of "
                     f"input {list(shape)})"
                 )
-        elif n == 0:
-            raise ConvgradError(
-                f"Expected {count + 1}D or {count + 2}D (batch mode) tensor with possibly 0 batch size and other "
-                f"non-zero dimensions for input, but got: {list(shape)}"
-            )
         elif mode == "reflect" and (a >= n or b >= n):
             raise ConvgradError(
                 "Argument #4: Padding size should be less than the corresponding input dimension, but got: padding "

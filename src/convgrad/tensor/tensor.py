@@ -14,8 +14,8 @@ import numpy as np
 from numpy import ndarray
 
 from .. import dtypes
-from ..dtypes import BF16, F16, F32, F64, HALVES, Array, result_dtype, scalar_dtype
-from ..errors import ConvgradError, DtypeError
+from ..dtypes import BF16, F16, F32, F64, HALVES, Array
+from ..errors import ConvgradError
 from ..graph import grad_mode
 from ..graph.grad_mode import DUAL, INFERENCE, MODE, OFF, RECORD
 from ..graph.node import LEAF, Cell, Leaf, Node, attach, cell_of, snapshot
@@ -36,6 +36,7 @@ from .methods.reduce import ReduceMethods
 from .methods.shape import ShapeMethods
 from .methods.special import SpecialMethods
 from .methods.storage import StorageMethods
+from .promotion import as_common, common_dtype, promote
 from .views import View, check_writable, link, multi_view_message, overlap, rewrite
 
 _mode = MODE.get
@@ -198,6 +199,45 @@ def _reduce_all(op: type[Op], slow: Callable[..., Any]) -> Callable[..., Any]:
 _ALL_AXES = tuple([tuple(range(n)) for n in range(65)])
 
 
+def apply(op: type[Op], inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> Any:
+    """Run an operator on tensors and record the call where one of them is tracked.
+
+    Args:
+        op: the operator.
+        inputs: one Tensor per array input, or a number or None for a constant.
+        params: the rest of forward's arguments.
+    """
+    arrays = [x._data if isinstance(x, Tensor) else x for x in inputs]
+    half = None if op.exact else _half_dtype(arrays)
+    if half is not None:
+        arrays = [a.astype(F32) if type(a) is ndarray and a.dtype in HALVES else a for a in arrays]
+    out, saved = op.forward(tuple(arrays), *params) if op.variadic else op.forward(*arrays, *params)
+    mode = _mode()
+    result: Any
+    if op.several:
+        result = tuple([_wrapped(o, half, mode) for o in out])
+    elif half is None and type(out) is ndarray and mode == RECORD:
+        result = Tensor(out, None)
+    else:
+        result = _wrapped(out, half, mode)
+    if op.view:
+        _link_views(op, result, inputs[0], arrays[0], params)
+    if not mode:
+        return result
+    for x in inputs:
+        if isinstance(x, Tensor) and x._node is not None:
+            break
+    else:
+        return result
+    if mode == RECORD:
+        if op.traceable:
+            attach(op, tuple([x if isinstance(x, Tensor) else None for x in inputs]), result, saved)
+    elif mode & DUAL:
+        handles = tuple([x if isinstance(x, Tensor) else None for x in inputs])
+        dual.push(op, handles, arrays, result, saved, bool(mode & RECORD))
+    return result
+
+
 class Tensor(
     ArithmeticMethods,
     SpecialMethods,
@@ -231,6 +271,9 @@ class Tensor(
         self._cell = None
         self._view = None
 
+    #: what the mixins call; a plain function, since a bound method would cost 60 ns
+    _apply = staticmethod(apply)
+
     # The hottest methods; the others are in the mixins.
     __add__ = __radd__ = _binary(ew.Add)
     __sub__ = _binary(ew.Sub)
@@ -258,10 +301,6 @@ class Tensor(
             suffixes=suffixes,
             contents=tensor_contents,
         )
-
-    def _apply(self, op: type[Op], inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> Any:
-        """Run ``op`` on tensors (None or numbers are constants), record it, wrap what comes out."""
-        return apply(op, inputs, params)
 
     def _unary(self, op: type[Op]) -> Any:
         """Run an elementwise operator of one operand; integers become the default float first."""
@@ -308,42 +347,6 @@ class Tensor(
 # ---------------------------------------------------------------------------------------------------
 
 
-def apply(op: type[Op], inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> Any:
-    """Run an operator on tensors and record the call where one of them is tracked.
-
-    Args:
-        op: the operator.
-        inputs: one Tensor per array input, or a number or None for a constant.
-        params: the rest of forward's arguments.
-    """
-    arrays = [x._data if isinstance(x, Tensor) else x for x in inputs]
-    half = None if op.exact else _half_dtype(arrays)
-    if half is not None:
-        arrays = [a.astype(F32) if type(a) is ndarray and a.dtype in HALVES else a for a in arrays]
-    out, saved = op.forward(tuple(arrays), *params) if op.variadic else op.forward(*arrays, *params)
-    mode = _mode()
-    result: Any
-    if op.several:
-        result = tuple([_wrapped(o, half, mode) for o in out])
-    else:
-        result = _wrapped(out, half, mode)
-    if op.view:
-        _link_views(op, result, inputs[0], arrays[0], params)
-    if not mode:
-        return result
-    for x in inputs:
-        if isinstance(x, Tensor) and x._node is not None:
-            break
-    else:
-        return result
-    handles = tuple([x if isinstance(x, Tensor) else None for x in inputs])
-    if mode & DUAL:
-        dual.push(op, handles, arrays, result, saved, bool(mode & RECORD))
-    elif mode & RECORD and op.differentiable():
-        attach(op, handles, result, saved)
-    return result
-
-
 def _half_dtype(arrays: Sequence[Any]) -> np.dtype[Any] | None:
     """The half-precision dtype a result must be rounded to once, if the operands have one (R6)."""
     for a in arrays:
@@ -370,38 +373,11 @@ def _link_views(op: type[Op], result: Any, source: Any, data: Array, params: tup
         for index, piece in enumerate(result):
             if overlap(piece._data, data):
                 link(piece, source, op, params, multi_view_message(op, index))
-    elif overlap(result._data, data):
-        link(result, source, op, params)
-
-
-def promote(a: Any, b: Any) -> tuple[Any, Any, dtypes.dtype]:
-    """Two operands (tensors or numbers) as arrays of their common dtype; numbers become 0-d arrays."""
-    common = result_dtype(*_kinds((a, b)))
-    return _as(a, common), _as(b, common), common
-
-
-def _kinds(operands: Sequence[Any]) -> tuple[list[dtypes.dtype], list[dtypes.dtype], list[dtypes.dtype]]:
-    dims: list[dtypes.dtype] = []
-    zero: list[dtypes.dtype] = []
-    numbers: list[dtypes.dtype] = []
-    for x in operands:
-        if isinstance(x, Tensor):
-            (dims if x._data.ndim else zero).append(dtypes.from_numpy(x._data.dtype))
-        elif isinstance(x, NUMBERS):
-            numbers.append(scalar_dtype(x))  # type: ignore[arg-type]
-        else:
-            raise DtypeError(
-                f"unsupported operand type(s): expected a Tensor or a number, but got {type(x).__name__}"
-            )
-    return dims, zero, numbers
-
-
-def _as(x: Any, common: dtypes.dtype) -> Any:
-    if isinstance(x, Tensor):
-        return x._data if x._data.dtype is common.np else x._data.astype(common.np)
-    if common.category == dtypes.INTEGER and type(x) is int:  # wraps around as C does
-        return np.asarray(x & 0xFFFFFFFFFFFFFFFF, np.uint64).astype(common.np)
-    return np.asarray(x).astype(common.np)
+    else:
+        base = result._data.base
+        # NumPy names the owner of a view's memory; only where it names something else, compare bounds
+        if base is not None and (base is data or base is data.base or overlap(result._data, data)):
+            link(result, source, op, params)
 
 
 def unary(op: type[Op], x: Tensor) -> Tensor:
@@ -416,9 +392,9 @@ def binary(op: type[Op], a: Any, b: Any, params: tuple[Any, ...] = (), floats: b
 
     ``floats``: integers become the default float (true division always does so).
     """
-    if not isinstance(a, (Tensor, *NUMBERS)) or not isinstance(b, (Tensor, *NUMBERS)):
+    if not isinstance(a, _OPERANDS) or not isinstance(b, _OPERANDS):
         return NotImplemented
-    common = result_dtype(*_kinds((a, b)))
+    common = common_dtype(a, b)
     if common.category < dtypes.FLOATING and (floats or op is ew.Div):
         common = dtypes.default_dtype()
     if op is ew.Sub and common is dtypes.bool_:
@@ -438,13 +414,11 @@ def _operand(x: Any, common: dtypes.dtype) -> Any:
     """An operand in the common dtype: a cast handle with the same node, so that the engine casts back."""
     if not isinstance(x, Tensor):
         if common.category <= dtypes.INTEGER or common.np in HALVES:
-            return _as(x, dtypes.float32 if common.np in HALVES else common)
+            return as_common(x, dtypes.float32 if common.np in HALVES else common)
         return x
     if x._data.dtype is common.np:
         return x
-    cast = Tensor(x._data.astype(common.np), x._node)
-    cast._cell = x._cell
-    return cast
+    return Tensor(x._data.astype(common.np), x._node)
 
 
 def inplace(
@@ -472,6 +446,7 @@ def inplace(
 
 
 _PLAIN = (Tensor,)
+_OPERANDS = (Tensor, *NUMBERS)
 
 
 def _save_written(self: Tensor, node: Node) -> None:

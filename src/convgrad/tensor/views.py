@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 
 from ..errors import ConvgradError, GradError
-from ..graph.grad_mode import INFERENCE, MODE, OFF, RECORD
+from ..graph.grad_mode import DUAL, INFERENCE, MODE, OFF, RECORD
 from ..graph.node import LEAF, Node, cell_of
+from ..graph.traced import TRANSFORM, Traced
 from ..ops.op import Op
 from ..ops.shape import CopySlices
+from . import dual
 
 Steps = tuple[tuple[type[Op], tuple[Any, ...]], ...]
 
@@ -89,7 +91,7 @@ def check_writable(self: Any, name: str) -> bool:
                 )
             if view.fixed:
                 raise GradError(view.fixed)
-    return bool(mode & RECORD)
+    return bool(mode & (RECORD | DUAL))
 
 
 def rewrite(self: Any, node: Node | None, name: str) -> None:
@@ -102,14 +104,11 @@ def rewrite(self: Any, node: Node | None, name: str) -> None:
     view = self._view
     if view is not None:
         base = view.base
-        base._node = Node(
-            CopySlices,
-            (base._node, node),
-            (view.steps, self._data.shape),
-            None,
-            base._data.shape,
-            base._data.dtype,
-        )
+        saved = (view.steps, self._data.shape, base._data.shape)
+        if node.kind == TRANSFORM or (base._node is not None and base._node.kind == TRANSFORM):
+            base._node = dual.follow(CopySlices, (base, self), base._data, saved)
+        else:
+            base._node = Node(CopySlices, (base._node, node), saved, None, base._data.shape, base._data.dtype)
         refresh(base, cell)
     elif cell.views:
         refresh(self, cell)
@@ -123,10 +122,14 @@ def refresh(base: Any, cell: Any) -> None:
             continue
         node, data = base._node, base._data
         for op, params in view._view.steps:
-            data, saved = op.forward(data, *params)
+            source = data
+            data, saved = op.forward(source, *params)
             if op.several:
                 break
-            node = Node(op, (node,), saved, None, data.shape, data.dtype)
+            if node is not None and node.kind == TRANSFORM:
+                node = dual.follow(op, (Traced(source, node),), data, saved)
+            else:
+                node = Node(op, (node,), saved, None, data.shape, data.dtype)
         else:
             view._node = node
 

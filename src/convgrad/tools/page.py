@@ -41,6 +41,8 @@ pre code{font:inherit;background:none;padding:0}
 .cell .out{border-top:1px solid var(--cg-rule);color:var(--cg-ink)}
 .cell .out::before{content:"output";display:block;
 font:.7rem/1.4 %(sans)s;color:var(--cg-muted);margin-bottom:.15rem}
+.talk .src{padding:.55rem 1rem}.talk .out{border-top:0;padding:.5rem 1rem .5rem 1.6rem}
+.talk .out::before{content:none}
 .k{color:var(--cg-s3);font-weight:600}.s{color:var(--cg-s2)}.c{color:var(--cg-muted);font-style:italic}
 .n{color:var(--cg-s1)}.d{color:var(--cg-s0);font-weight:600}
 figure{margin:1.2rem 0}
@@ -117,6 +119,16 @@ class Page:
         if output.strip():
             shown += f'<pre class="out">{escape(output.rstrip())}</pre>'
         self._parts.append(f'<div class="cell">{shown}</div>')
+        return self
+
+    def transcript(self, pairs: Iterable[tuple[str, str]]) -> Page:
+        """Source and output in turn, in one frame: what was typed, what came back, as at a prompt."""
+        shown = ""
+        for source, output in pairs:
+            shown += f'<pre class="src"><code>{highlight(source.strip(chr(10)))}</code></pre>'
+            if output.strip():
+                shown += f'<pre class="out">{escape(output.rstrip())}</pre>'
+        self._parts.append(f'<div class="cell talk">{shown}</div>')
         return self
 
     def picture(self, picture: Picture, caption: str = "") -> Page:

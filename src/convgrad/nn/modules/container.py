@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ...tensor.tensor import Tensor
-from ..module import Module
+from ..module import Module, tensor_type
 from ..parameter import Parameter
 
 
@@ -255,16 +255,11 @@ class ModuleDict(Module):
             self[key] = module
 
 
-def _parameter_line(value: Any) -> str:
+def _parameter_line(value: Any, kind: str) -> str:
     if isinstance(value, Tensor):
-        kind = "Parameter" if isinstance(value, Parameter) else "Tensor"
-        size = "x".join(map(str, value.shape))
-        return f"{kind} containing: [torch.{_short(value)} of size {size}]"
+        what = "Parameter" if isinstance(value, Parameter) else "Tensor"
+        return f"{what} containing: [{kind} of size {'x'.join(map(str, value.shape))}]"
     return f"Object of type: {type(value).__name__}"
-
-
-def _short(value: Tensor) -> str:
-    return value.dtype.name
 
 
 class ParameterList(Module):
@@ -316,7 +311,8 @@ class ParameterList(Module):
         return self.extend(values)
 
     def extra_repr(self) -> str:
-        return "\n".join([f"({i}): {_parameter_line(p)}" for i, p in enumerate(self)])
+        lines = [f"({i}): {_parameter_line(p, str(getattr(p, 'dtype', '')))}" for i, p in enumerate(self)]
+        return "\n".join(["  " + line for line in lines])
 
 
 class ParameterDict(Module):
@@ -389,4 +385,5 @@ class ParameterDict(Module):
             self[key] = value
 
     def extra_repr(self) -> str:
-        return "\n".join([f"({k}): {_parameter_line(v)}" for k, v in self.items()])
+        lines = [f"({k}): {_parameter_line(v, tensor_type(v))}" for k, v in self.items()]
+        return "\n".join(["  " + line for line in lines])

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...dtypes import bool_, complex128, float64
+from ...dtypes import complex128, float64
 from ...errors import ConvgradError
 from ...graph.node import cell_of
 from ...ops import elementwise as ew
@@ -26,7 +26,9 @@ _ORDERED = frozenset((np.less, np.less_equal, np.greater, np.greater_equal))
 
 def _check_order(ufunc: Any, a: Any, b: Any) -> None:
     if a._data.dtype.kind == "c" or common_dtype(a, b).is_complex:
-        raise NotImplementedError(f'"{ufunc.__name__}" is not implemented for complex tensors: they have no order')
+        raise NotImplementedError(
+            f'"{ufunc.__name__}" is not implemented for complex tensors: they have no order'
+        )
 
 
 def _named(method: Callable[..., Any], name: str, op: type[Op], note: str = "") -> Any:
@@ -52,7 +54,7 @@ def _in_place(op: type[Ufunc], name: str) -> Method:
         check_operand(name, other)
         return self._inplace(name, op, (other,))
 
-    return _named(method, name, op, " In place.")  # type: ignore[no-any-return]
+    return _named(method, name, op, " In place.")
 
 
 def _compared(op: type[rounding.Relation], name: str) -> tuple[Method, Method]:
@@ -67,6 +69,8 @@ def _compared(op: type[rounding.Relation], name: str) -> tuple[Method, Method]:
 
     def in_place(self: Any, other: Any) -> Any:
         check_operand(name + "_", other)
+        if ufunc in _ORDERED:
+            _check_order(ufunc, self, other)
         return self._inplace(name + "_", op, (other,))
 
     return _named(method, name, op, " A bool tensor."), _named(in_place, name + "_", op, " In place.")
@@ -112,6 +116,7 @@ class ArithmeticMethods(Methods):
 
     # ``__add__ __radd__ __sub__ __mul__ __rmul__ __truediv__ __neg__`` stand in tensor.py.
     def __rsub__(self, other: Any) -> Any:
+        _check_sub(self, other)
         return self._binary(ew.Rsub, other, reflected=True)
 
     def __rtruediv__(self, other: Any) -> Any:
@@ -133,7 +138,9 @@ class ArithmeticMethods(Methods):
         return self._binary(rounding.FloorDivide, other, reflected=True)
 
     def __mod__(self, other: Any) -> Any:
-        return self._binary(rounding.Remainder if hasattr(other, "_data") else rounding.RemainderNumber, other)
+        return self._binary(
+            rounding.Remainder if hasattr(other, "_data") else rounding.RemainderNumber, other
+        )
 
     def __rmod__(self, other: Any) -> Any:
         return self._binary(rounding.Remainder, other, reflected=True)
@@ -172,41 +179,40 @@ class ArithmeticMethods(Methods):
         """``self + alpha * other``."""
         check_operand("add", other)
         if type(alpha) is int and alpha == 1:
-            return self + other  # type: ignore[operator]
-        return self._scaled(ew.AddScaled, other, alpha, alpha)
+            return self + other
+        return self._scaled(ew.AddScaled, other, alpha)
 
     def sub(self, other: Any, *, alpha: Any = 1) -> Any:
         """``self - alpha * other``."""
         check_operand("sub", other)
+        _check_sub(self, other)
         if type(alpha) is int and alpha == 1:
-            return self - other  # type: ignore[operator]
-        return self._scaled(ew.SubScaled, other, alpha, -alpha)
+            return self - other
+        return self._scaled(ew.SubScaled, other, alpha)
 
     def rsub(self, other: Any, *, alpha: Any = 1) -> Any:
         """``other - alpha * self``."""
         x: Any = self
         return other - (x if alpha == 1 else x * alpha)
 
-    def _scaled(self, op: type[Op], other: Any, alpha: Any, factor: Any) -> Any:
+    def _scaled(self, op: type[Op], other: Any, alpha: Any) -> Any:
         common = common_dtype(self, other)
         check_alpha(common, alpha)
-        if op is ew.SubScaled and common is bool_:
-            return self - other  # type: ignore[operator]
-        return run(op, operands(self, other), (factor,))
+        return run(op, operands(self, other), (alpha,))
 
     def add_(self, other: Any, *, alpha: Any = 1) -> Any:
         """``self + alpha * other`` in place."""
         if type(alpha) is int and alpha == 1:
             return self.__iadd__(other)
-        return self._scaled_("add_", ew.Add, other, alpha, alpha)
+        return self._scaled_("add_", ew.Add, other, alpha)
 
     def sub_(self, other: Any, *, alpha: Any = 1) -> Any:
         """``self - alpha * other`` in place."""
         if type(alpha) is int and alpha == 1:
             return self.__isub__(other)
-        return self._scaled_("sub_", ew.Sub, other, alpha, -alpha)
+        return self._scaled_("sub_", ew.Sub, other, alpha)
 
-    def _scaled_(self, name: str, op: type[Ufunc], other: Any, alpha: Any, factor: Any) -> Any:
+    def _scaled_(self, name: str, op: type[Ufunc], other: Any, alpha: Any) -> Any:
         check_operand(name, other)
         if plain_target(self, other, alpha):
             data = self._data
@@ -221,18 +227,18 @@ class ArithmeticMethods(Methods):
         first, second = operands(self, other)
         if first is not self:  # a wider dtype: the sum is taken in it, and must fit back
             return self._inplace(name, op, (other * alpha,))
-        return self._inplace(name, ew.AddScaled if op is ew.Add else ew.SubScaled, (second,), (factor,))
+        return self._inplace(name, ew.AddScaled if op is ew.Add else ew.SubScaled, (second,), (alpha,))
 
     def mul(self, other: Any) -> Any:
         """``self * other``."""
         check_operand("mul", other)
-        return self * other  # type: ignore[operator]
+        return self * other
 
     def div(self, other: Any, *, rounding_mode: Any = None) -> Any:
         """``self / other``; ``rounding_mode`` "floor" or "trunc" rounds the quotient and keeps integers."""
         check_operand("div", other)
         if rounding_mode is None:
-            return self / other  # type: ignore[operator]
+            return self / other
         return self._binary(_rounded(rounding_mode), other)
 
     def div_(self, other: Any, *, rounding_mode: Any = None) -> Any:
@@ -287,7 +293,9 @@ class ArithmeticMethods(Methods):
     def fmod_(self, other: Any) -> Any:
         """``fmod`` in place."""
         check_operand("fmod_", other)
-        return self._inplace("fmod_", rounding.Fmod if hasattr(other, "_data") else rounding.FmodNumber, (other,))
+        return self._inplace(
+            "fmod_", rounding.Fmod if hasattr(other, "_data") else rounding.FmodNumber, (other,)
+        )
 
     __ifloordiv__, __imod__ = floor_divide_, remainder_
     subtract, subtract_, multiply, multiply_ = sub, sub_, mul, mul_
@@ -303,7 +311,7 @@ class ArithmeticMethods(Methods):
 
     __gt__, __lt__ = _operator(np.greater), _operator(np.less)
     __ge__, __le__ = _operator(np.greater_equal), _operator(np.less_equal)
-    __eq__, __ne__ = _operator(np.equal), _operator(np.not_equal)  # type: ignore[assignment]
+    __eq__, __ne__ = _operator(np.equal), _operator(np.not_equal)
 
     def __hash__(self) -> int:
         return id(self)
@@ -331,7 +339,9 @@ class ArithmeticMethods(Methods):
     bitwise_and, bitwise_and_, __and__, __rand__ = _bits(rounding.BitwiseAnd, "bitwise_and")
     bitwise_or, bitwise_or_, __or__, __ror__ = _bits(rounding.BitwiseOr, "bitwise_or")
     bitwise_xor, bitwise_xor_, __xor__, __rxor__ = _bits(rounding.BitwiseXor, "bitwise_xor")
-    bitwise_left_shift, bitwise_left_shift_, __lshift__, __rlshift__ = _bits(rounding.LeftShift, "bitwise_left_shift")
+    bitwise_left_shift, bitwise_left_shift_, __lshift__, __rlshift__ = _bits(
+        rounding.LeftShift, "bitwise_left_shift"
+    )
     bitwise_right_shift, bitwise_right_shift_, __rshift__, __rrshift__ = _bits(
         rounding.RightShift, "bitwise_right_shift"
     )
@@ -346,7 +356,22 @@ class ArithmeticMethods(Methods):
         """``bitwise_not`` in place."""
         return self._inplace("bitwise_not_", rounding.BitwiseNot, ())
 
-    __invert__ = bitwise_not
+    def __invert__(self) -> Any:
+        if self._data.dtype.kind not in "biu":
+            raise TypeError("~ (operator.invert) is only implemented on integer and Boolean-type tensors")
+        return self.bitwise_not()
+
+
+def _check_sub(a: Any, b: Any) -> None:
+    if (
+        a._data.dtype.kind == "b"
+        or isinstance(b, bool)
+        or (hasattr(b, "_data") and b._data.dtype.kind == "b")
+    ):
+        raise ConvgradError(
+            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to "
+            "invert a mask, use the `~` or `logical_not()` operator instead."
+        )
 
 
 def _check_exponent(x: Any, exponent: Any) -> None:

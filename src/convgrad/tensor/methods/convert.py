@@ -35,6 +35,8 @@ class ConvertMethods(Methods):
     def _cast(self, kind: dtypes.dtype, copy: bool = False) -> Any:
         if self._data.dtype is kind.np or self._data.dtype == kind.np:
             return self._apply(ops.Clone, (self,)) if copy else self
+        if kind.category < dtypes.FLOATING:  # no gradient passes an integer
+            return self._wrap(ops.cast_array(self._data, kind.np))
         return self._apply(ops.Cast, (self,), (kind.np,))
 
     def to(

@@ -32,6 +32,8 @@ class IndexMethods(ScatterMethods):
             if not -shape[0] <= key < shape[0]:
                 raise DimError(f"index {key} is out of bounds for dimension 0 with size {shape[0]} (shape {list(shape)})")
             return self._apply(ops.Select, (self,), ((key, ...),))
+        if type(key) is slice and self._data.ndim:
+            return self._apply(ops.Slice, (self,), ((_plain(key), ...),))
         basic, advanced = split_key(key, self._data)
         out: Any = self
         if basic is not None:
@@ -50,11 +52,14 @@ class IndexMethods(ScatterMethods):
         else:
             array = as_element(value, self._data.dtype)
             value = None
+        if key is False:
+            return
         basic, advanced = split_key(key, self._data)
         if advanced is None and self._write(basic, value, array):
             return
         target: Any = self
-        if basic is not None:
+        whole = key is Ellipsis or (type(key) is slice and key == _FULL)
+        if basic is not None and not whole:
             target = self._apply(_kind(basic), (self,), (basic,))
         source = self._wrap(array) if value is None else value
         extra = array.ndim - target._data.ndim
@@ -62,7 +67,10 @@ class IndexMethods(ScatterMethods):
             source = source.view(array.shape[extra:])
         if advanced is None:
             check_fits(source._data.shape, target._data.shape)
-            target.copy_(source)
+            if whole and not array.ndim:
+                target.fill_(source)
+            else:
+                target.copy_(source)
         else:
             target.index_put_(advanced, source)
 
@@ -152,7 +160,7 @@ def _kind(key: Any) -> type[ops.Index]:
             return ops.Select
         if last != _FULL:
             return ops.Slice
-    return ops.Slice if parts else ops.Alias
+    return ops.Alias
 
 
 def split_key(key: Any, data: Any) -> tuple[Any, Any]:
@@ -205,6 +213,8 @@ def split_key(key: Any, data: Any) -> tuple[Any, Any]:
                         f"index {item} is out of bounds for dimension {dim} with size {size} (shape {list(data.shape)})"
                     )
             else:
+                if item is not None and item.indices(data.shape[dim]) == (0, data.shape[dim], 1):
+                    item = _FULL
                 advanced.append(_FULL)
             basic.append(item)
             dim += width
@@ -254,6 +264,8 @@ def _plain(item: Any) -> Any:
         return index_array(item)
     if isinstance(item, np.integer):
         return int(item)
+    if isinstance(item, str):
+        raise TypeError(f"new(): invalid data type 'str' (a tensor is not indexed by {item!r})")
     raise DimError(
         "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got "
         f"{type(item).__name__})"

@@ -18,7 +18,9 @@ from .base import NUMBERS
 def check_operand(name: str, other: Any, argument: str = "other") -> None:
     """Raise PyTorch's TypeError for what is neither a tensor nor a number."""
     if not hasattr(other, "_data") and not isinstance(other, NUMBERS):
-        raise TypeError(f"{name}(): argument '{argument}' must be Tensor or a number, not {type(other).__name__}")
+        raise TypeError(
+            f"{name}(): argument '{argument}' must be Tensor or a number, not {type(other).__name__}"
+        )
 
 
 def check_tensor(name: str, other: Any, argument: str = "other") -> None:

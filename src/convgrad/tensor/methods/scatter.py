@@ -133,8 +133,10 @@ class ScatterMethods(Methods):
 
     def scatter_reduce_(self, dim: int, index: Any, src: Any, reduce: str, *, include_self: bool = True) -> Any:
         """``scatter_reduce`` in place."""
-        x: Any = self
-        return x.copy_(self.scatter_reduce(dim, index, src, reduce, include_self=include_self))
+        _, (op, others, params) = self._reduce_plan(dim, index, src, reduce, include_self)
+        if reduce == "sum" and not include_self:
+            self.scatter_(dim, index, 0)
+        return self._run_inplace("scatter_reduce_", (op, others, params))
 
     # -- positions of one dimension -----------------------------------------------------------------
 
@@ -199,6 +201,7 @@ class ScatterMethods(Methods):
         axis = dim_index(dim, data.ndim)
         where = _vector("index_fill", index)
         _check_range("index_fill", where, data.shape[axis], axis, negative=True)
+        where = np.unique(where % max(data.shape[axis], 1))  # each position once: the gradient counts them
         key = scatter.along(axis, where)
         if hasattr(value, "_data"):
             if value._data.ndim:

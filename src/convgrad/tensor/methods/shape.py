@@ -14,7 +14,8 @@ from ...errors import ConvgradError, GradError, ShapeError
 from ...graph.grad_mode import MODE, RECORD
 from ...graph.node import LEAF, cell_of
 from ...ops import elementwise as ew
-from ...ops import rearrange, shape as ops
+from ...ops import rearrange
+from ...ops import shape as ops
 from ...ops.op import Op
 from .base import dim_index, size_args
 from .split import SplitMethods
@@ -288,10 +289,12 @@ class ShapeMethods(SplitMethods):
         if not by:
             raise ConvgradError("`shifts` required")
         if not given and len(by) == 1:
-            return self.flatten().roll(by, 0).view(self._data.shape)
+            return self._apply(rearrange.Roll, (self,), (by, ()))
         if len(by) != len(given):
             raise ConvgradError(f"shifts and dimensions must align. shifts: {len(by)}, dims:{len(given)}")
         axes = tuple([dim_index(d, self._data.ndim) for d in given])
+        if not self._data.ndim:
+            by, axes = (0,), ()
         return self._apply(rearrange.Roll, (self,), (by, axes))
 
     def rot90(self, k: int = 1, dims: Any = (0, 1)) -> Any:
@@ -378,7 +381,9 @@ class ShapeMethods(SplitMethods):
         self._data = out._data
         if leaf:
             node.data, node.shape = out._data, out._data.shape
-        elif self._view is not None or node is not None or dependants:
+        elif self._view is None and not dependants:
+            self._node = out._node  # still the owner of its storage
+        else:
             for view in dependants:
                 view._view.base = before
             self._node, self._view = out._node, out._view

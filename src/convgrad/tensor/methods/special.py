@@ -15,7 +15,7 @@ from ...ops import complex as cplx
 from ...ops import elementwise as ew
 from ...ops.op import Op
 from .base import Methods, dim_index, documented_by
-from .operands import cast, check_operand, check_tensor, operands, plain_target, run
+from .operands import broadcast_error, cast, check_operand, check_tensor, operands, plain_target, run
 
 Method = Callable[..., Any]
 
@@ -29,7 +29,14 @@ def _pair(op: type[Op], name: str) -> tuple[Method, Method]:
     def method(self: Any) -> Any:
         return self._unary(op)
 
+    floats = not op.exact and not getattr(op, "integers", False)
+
     def in_place(self: Any) -> Any:
+        if floats and self._data.dtype.kind in "biu":
+            raise ConvgradError(
+                f"result type {dtypes.default_dtype()} can't be cast to the desired output type {self.dtype} "
+                f"({name}_)"
+            )
         return self._inplace(name + "_", op, ())
 
     return _named(method, name, op), _named(in_place, name + "_", op, " In place.")
@@ -99,7 +106,8 @@ class SpecialMethods(Methods):
     sgn, sgn_ = _pair(cplx.Sgn, "sgn")
     relu, relu_ = _pair(activation.Relu, "relu")
     angle, _ = _pair(cplx.Angle, "angle")
-    abs, abs_ = absolute, absolute_ = _pair(cplx.Abs, "abs")
+    abs, _abs_ = _pair(cplx.Abs, "abs")
+    absolute = abs
 
     atan2, atan2_ = arctan2, arctan2_ = _pair2(special.Atan2, "atan2", floats=True)
     hypot, hypot_ = _pair2(special.Hypot, "hypot")
@@ -110,6 +118,14 @@ class SpecialMethods(Methods):
     fmax, _ = _pair2(select.Fmax, "fmax")
     fmin, _ = _pair2(select.Fmin, "fmin")
     del _
+
+    def abs_(self) -> Any:
+        """``abs`` in place; not for complex tensors, whose absolute value is real."""
+        if self._data.dtype.kind == "c":
+            raise ConvgradError("In-place abs is not supported for complex tensors.")
+        return self._abs_()
+
+    absolute_ = abs_
 
     def square(self) -> Any:
         """``self ** 2``."""
@@ -144,20 +160,28 @@ class SpecialMethods(Methods):
     @documented_by(special.XLogY)
     def xlogy(self, other: Any) -> Any:
         check_operand("xlogy", other)
-        return run(special.XLogY, operands(self, other, floats=True))
+        op = special.XLogY if hasattr(other, "_data") else special.XLogYNumber
+        return run(op, operands(self, other, floats=True))
 
     @documented_by(select.Copysign)
     def copysign(self, other: Any) -> Any:
         check_operand("copysign", other)
-        return run(select.Copysign, operands(self, other, floats=True))
+        op = select.Copysign if hasattr(other, "_data") else select.CopysignNumber
+        return run(op, operands(self, other, floats=True))
 
-    def nan_to_num(self, nan: float | None = None, posinf: float | None = None, neginf: float | None = None) -> Any:
+    def nan_to_num(
+        self, nan: float | None = None, posinf: float | None = None, neginf: float | None = None
+    ) -> Any:
         """NaN replaced by ``nan`` (0), the infinities by ``posinf`` and ``neginf`` (the dtype's limits)."""
         return self._apply(rounding.NanToNum, (self,), _replacements(self._data, nan, posinf, neginf))
 
-    def nan_to_num_(self, nan: float | None = None, posinf: float | None = None, neginf: float | None = None) -> Any:
+    def nan_to_num_(
+        self, nan: float | None = None, posinf: float | None = None, neginf: float | None = None
+    ) -> Any:
         """``nan_to_num`` in place."""
-        return self._inplace("nan_to_num_", rounding.NanToNum, (), _replacements(self._data, nan, posinf, neginf))
+        return self._inplace(
+            "nan_to_num_", rounding.NanToNum, (), _replacements(self._data, nan, posinf, neginf)
+        )
 
     # -- tests of the values: bool tensors --------------------------------------------------------------
 
@@ -175,10 +199,12 @@ class SpecialMethods(Methods):
 
     def isposinf(self) -> Any:
         """Where the values are +infinity."""
+        _refuse_complex("isposinf", self._data)
         return self._wrap(self._data == np.inf)
 
     def isneginf(self) -> Any:
         """Where the values are -infinity."""
+        _refuse_complex("isneginf", self._data)
         return self._wrap(self._data == -np.inf)
 
     def isreal(self) -> Any:
@@ -187,19 +213,53 @@ class SpecialMethods(Methods):
 
     def signbit(self) -> Any:
         """Where the sign is minus, of zeros too."""
+        _refuse_complex("signbit", self._data)
         return self._wrap(np.signbit(self._data) if self._data.dtype.kind in "fV" else self._data < 0)
+
+    def hardshrink(self, lambd: float = 0.5) -> Any:
+        """x, and 0 within [-lambd, lambd]."""
+        if self._data.dtype.kind in "biuc":
+            raise NotImplementedError(
+                f'"hardshrink_cpu" not implemented for dtype {dtypes.from_numpy(self._data.dtype)}'
+            )
+        return self._apply(activation.Hardshrink, (self,), (lambd,))
+
+    def heaviside(self, values: Any) -> Any:
+        """0 where negative, 1 where positive, ``values`` (of the same dtype) where 0; no gradient."""
+        check_tensor("heaviside", values, "values")
+        if self._data.dtype != values._data.dtype:
+            raise ConvgradError("heaviside is not yet implemented for tensors with different dtypes.")
+        _refuse_complex("heaviside", self._data)
+        a, b = self._data, values._data
+        try:
+            return self._wrap(np.where(a == 0, b, (a > 0).astype(a.dtype)))
+        except ValueError:
+            raise broadcast_error(a.shape, b.shape) from None
+
+    def is_nonzero(self) -> bool:
+        """Whether the one element is not 0."""
+        if self._data.size != 1:
+            kind = "more than one value" if self._data.size else "no values"
+            raise ConvgradError(f"Boolean value of Tensor with {kind} is ambiguous")
+        return bool(self._data.reshape(-1)[0])
 
     def isclose(self, other: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
         """Where ``|self - other| <= atol + rtol |other|``, or both are equal (or NaN, if ``equal_nan``)."""
         check_tensor("isclose", other)
         a, b = self._data, other._data
         if a.dtype != b.dtype:
-            raise ConvgradError(f"{dtypes.from_numpy(a.dtype)} did not match {dtypes.from_numpy(b.dtype)} (isclose)")
+            raise ConvgradError(
+                f"{dtypes.from_numpy(a.dtype)} did not match {dtypes.from_numpy(b.dtype)} (isclose)"
+            )
         for name, value in (("rtol", rtol), ("atol", atol)):
             if not value >= 0:
                 raise ConvgradError(f"{name} must be greater than or equal to zero, but got {value}")
         wide = np.float32 if a.dtype in dtypes.HALVES else np.float64 if a.dtype.kind in "biu" else a.dtype
         x, y = a.astype(wide), b.astype(wide)
+        try:
+            np.broadcast_shapes(x.shape, y.shape)
+        except ValueError:
+            raise broadcast_error(x.shape, y.shape) from None
         finite = np.isfinite(x) & np.isfinite(y)
         gap = np.abs(np.where(finite, x, 0) - np.where(finite, y, 0))
         near = (x == y) | (finite & (gap <= atol + rtol * np.abs(np.where(finite, y, 0))))
@@ -216,33 +276,33 @@ class SpecialMethods(Methods):
 
     # -- clamping and choosing --------------------------------------------------------------------------
 
-    def clamp(self, min: Any = None, max: Any = None) -> Any:  # noqa: A002 - PyTorch's names
+    def clamp(self, min: Any = None, max: Any = None) -> Any:
         """Values kept within [min, max]: numbers, tensors or None; NaN stays."""
         op, bounds = _clamping(self, min, max)
         return run(op, bounds[:1], bounds[1:]) if op is select.Clamp else run(op, bounds)
 
-    def clamp_(self, min: Any = None, max: Any = None) -> Any:  # noqa: A002
+    def clamp_(self, min: Any = None, max: Any = None) -> Any:
         """``clamp`` in place."""
         op, bounds = _clamping(self, min, max)
         return _clamp_in_place(self, "clamp_", op, bounds)
 
-    def clamp_min(self, min: Any) -> Any:  # noqa: A002
+    def clamp_min(self, min: Any) -> Any:
         """Values raised to at least ``min``."""
         op, bounds = _clamping(self, min, None, select.ClampMin, select.ClampMinTensor)
         return run(op, bounds[:1], bounds[1:]) if op is select.ClampMin else run(op, bounds)
 
-    def clamp_max(self, max: Any) -> Any:  # noqa: A002
+    def clamp_max(self, max: Any) -> Any:
         """Values lowered to at most ``max``."""
         op, bounds = _clamping(self, None, max, select.ClampMax, select.ClampMaxTensor)
         return run(op, bounds[:1], bounds[1:]) if op is select.ClampMax else run(op, bounds)
 
-    def clamp_min_(self, min: Any) -> Any:  # noqa: A002
+    def clamp_min_(self, min: Any) -> Any:
         """``clamp_min`` in place."""
         return _clamp_in_place(
             self, "clamp_min_", *_clamping(self, min, None, select.ClampMin, select.ClampMinTensor)
         )
 
-    def clamp_max_(self, max: Any) -> Any:  # noqa: A002
+    def clamp_max_(self, max: Any) -> Any:
         """``clamp_max`` in place."""
         return _clamp_in_place(
             self, "clamp_max_", *_clamping(self, None, max, select.ClampMax, select.ClampMaxTensor)
@@ -275,11 +335,16 @@ class SpecialMethods(Methods):
 
     def lerp_(self, end: Any, weight: Any) -> Any:
         """``lerp`` in place."""
-        if plain_target(self, end, weight) and hasattr(end, "_data") and not hasattr(weight, "_data"):
-            if end._data.shape == self._data.shape and abs(weight) < 0.5:
-                self._data += weight * (end._data - self._data)
-                (self._cell or cell_of(self)).bump("lerp_")
-                return self
+        if (
+            plain_target(self, end, weight)
+            and hasattr(end, "_data")
+            and not hasattr(weight, "_data")
+            and end._data.shape == self._data.shape
+            and abs(weight) < 0.5
+        ):
+            self._data += weight * (end._data - self._data)
+            (self._cell or cell_of(self)).bump("lerp_")
+            return self
         op, inputs, params = _lerp_call(self, end, weight)
         return self._inplace("lerp_", op, inputs[1:], params)
 
@@ -343,12 +408,21 @@ class SpecialMethods(Methods):
         """x where positive, ``weight`` times x elsewhere; one weight, or one per channel (dimension 1)."""
         check_tensor("prelu", weight, "weight")
         shape, size = self._data.shape, weight._data.size
+        if weight._data.ndim > 1:
+            raise ConvgradError(
+                f"prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = {weight._data.ndim}"
+            )
+        if weight._data.dtype != self._data.dtype:
+            raise ConvgradError(
+                f"prelu: Type promoting not supported. Got {dtypes.from_numpy(self._data.dtype)} and "
+                f"{weight.dtype}"
+            )
         if size != 1:
             channels = shape[1] if len(shape) > 1 else 1
             if channels != size:
                 raise ConvgradError(
-                    f"Mismatch of parameter numbers and input channel size. Found parameter numbers = {size} and "
-                    f"channel size = {channels} (input {list(shape)})."
+                    f"Mismatch of parameter numbers and input channel size. Found parameter numbers = "
+                    f"{size} and channel size = {channels} (input {list(shape)})."
                 )
             weight = weight.reshape((1, size) + (1,) * (len(shape) - 2))
         elif weight._data.ndim > len(shape):
@@ -359,6 +433,11 @@ class SpecialMethods(Methods):
 # ---------------------------------------------------------------------------------------------------
 # What the methods share
 # ---------------------------------------------------------------------------------------------------
+
+
+def _refuse_complex(name: str, data: Any) -> None:
+    if data.dtype.kind == "c":
+        raise NotImplementedError(f"{name} does not support complex inputs (dtype {data.dtype}).")
 
 
 def _floating(x: Any) -> Any:
@@ -420,7 +499,8 @@ def check_condition(condition: Any) -> Any:
     if data.dtype.kind != "b":
         if data.dtype != np.uint8:
             raise ConvgradError(
-                f"where expected condition to be a boolean tensor, but got a tensor with dtype {condition.dtype}"
+                f"where expected condition to be a boolean tensor, but got a tensor with dtype "
+                f"{condition.dtype}"
             )
         data = data != 0
     return data
@@ -448,7 +528,9 @@ def _fitting(data: Any, value: Any) -> Any:
     check_operand("masked_fill", value, "value")
     kind = data.dtype.kind
     if isinstance(value, complex) and kind != "c":
-        raise ConvgradError(f"value cannot be converted to type {dtypes.from_numpy(data.dtype)} without overflow")
+        raise ConvgradError(
+            f"value cannot be converted to type {dtypes.from_numpy(data.dtype)} without overflow"
+        )
     return int(value) if kind in "iu" else bool(value) if kind == "b" else value
 
 
@@ -474,14 +556,16 @@ def _fused(name: str, x: Any, tensor1: Any, tensor2: Any, value: Any) -> tuple[t
     if inputs[0]._data.dtype.kind in "biu":
         if name.startswith("addcdiv"):
             raise ConvgradError(
-                "Integer division with addcdiv is no longer supported, and in a future release addcdiv will perform a "
-                "true division of tensor1 and tensor2. Convert the operands to floats first."
+                "Integer division with addcdiv is no longer supported, and in a future release addcdiv will "
+                "perform a true division of tensor1 and tensor2. Convert the operands to floats first."
             )
         value = int(value)
     return inputs, value
 
 
-def _fused_in_place(name: str, op: type[Op], ufunc: Any, x: Any, tensor1: Any, tensor2: Any, value: Any) -> Any:
+def _fused_in_place(
+    name: str, op: type[Op], ufunc: Any, x: Any, tensor1: Any, tensor2: Any, value: Any
+) -> Any:
     if plain_target(x, tensor1, tensor2, value) and hasattr(tensor1, "_data") and hasattr(tensor2, "_data"):
         data = x._data
         if tensor1._data.shape == data.shape == tensor2._data.shape:
@@ -500,7 +584,7 @@ def _normalised(x: Any, dim: Any, dtype: Any, name: str) -> tuple[Any, Any]:
     axis = dim_index(dim, x._data.ndim)
     if dtype is not None:
         x = x.to(dtype)
-    if x._data.dtype.kind in "biu":
+    if x._data.dtype.kind in "biuc":
         raise NotImplementedError(
             f'"{name}_kernel_impl" not implemented for dtype {x.dtype}: give dtype=torch.float32'
         )

@@ -113,7 +113,8 @@ class SplitMethods(Methods):
         """The slices along one dimension, which goes away; views."""
         if not self._data.ndim:
             raise DimError(f"Dimension specified as {dim} but tensor has no dimensions")
-        return self._apply(ops.Unbind, (self,), (dim_index(dim, self._data.ndim),))
+        axis = dim_index(dim, self._data.ndim)
+        return self._apply(ops.Unbind, (self,), (axis,)) if self._data.shape[axis] else ()
 
     def narrow(self, dim: int, start: Any, length: int) -> Any:
         """``length`` positions of one dimension from ``start`` on; a view."""

@@ -15,7 +15,7 @@ from ...graph.node import LEAF, cell_of
 from ...ops import elementwise as ew
 from ...ops import shape as ops
 from ...size import Size
-from ..arrays import as_kind, array_of, sizes
+from ..arrays import array_of, as_kind, sizes
 from .base import NUMBERS, dim_index
 from .convert import ConvertMethods
 
@@ -186,6 +186,8 @@ class StorageMethods(ConvertMethods):
             )
         if src._data.dtype is not self._data.dtype and src._data.dtype.kind in "fcV":
             src = src.to(self.dtype)
+        if self._data.dtype.kind in "biu" and src._node is not None:
+            src = self._wrap(src._data)
         return self._inplace("copy_", ew.Copy, (src,))
 
     def fill_(self, value: Any) -> Any:

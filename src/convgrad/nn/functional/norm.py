@@ -1,0 +1,180 @@
+"""Normalisation: by batch, layer, group or root mean square."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from ... import dtypes
+from ...dtypes import Array
+from ...errors import ShapeError
+from ...graph.node import cell_of
+from ...ops import norm as ops
+from ...tensor.tensor import Tensor, apply
+
+
+def batch_norm(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Normalise each channel over the batch and all positions.
+
+    Args:
+        input: ``(N, C, ...)``.
+        running_mean, running_var: ``(C,)``; used if not training, else moved towards the batch's by
+            ``momentum`` (the variance with N - 1 in the denominator).
+        weight, bias: ``(C,)`` or None.
+        training: use the batch's own statistics.
+    Raises:
+        ValueError: one value per channel only, while training.
+        ShapeError: statistics or parameters of another length than C.
+    """
+    shape = input._data.shape
+    if len(shape) < 2:
+        raise ShapeError(f"batch_norm needs an input (N, C, ...), but got {list(shape)}")
+    per_channel = math.prod(shape) // max(1, shape[1])
+    if training and per_channel == 1:
+        raise ValueError(f"Expected more than 1 value per channel when training, got input size {input.shape}")
+    for name, value in (("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)):
+        if value is not None and value._data.shape != (shape[1],):
+            raise ShapeError(
+                f"batch_norm: {name} should contain {shape[1]} elements not {value._data.size} (input {list(shape)} "
+                f"has {shape[1]} channels)"
+            )
+    scale = _ones(shape[1], input) if weight is None else weight
+    shift = _zeros(shape[1], input) if bias is None else bias
+    if not training:
+        if running_mean is None or running_var is None:
+            raise RuntimeError("Expected running_mean and running_var to be defined when training=False")
+        stats = (running_mean._data, running_var._data, eps)
+        return apply(ops.BatchNormEval, (input, scale, shift), stats)
+    out, mean, var = apply(ops.BatchNorm, (input, scale, shift), (eps,))
+    if running_mean is not None:
+        _move(running_mean, mean._data, momentum)
+    if running_var is not None:
+        _move(running_var, var._data * (per_channel / max(1, per_channel - 1)), momentum)
+    return out
+
+
+def _move(running: Tensor, new: Array, momentum: float) -> None:
+    """``(1 - momentum) running + momentum new``, in place."""
+    data = running._data
+    data[...] = (new * momentum + data * (1 - momentum)).astype(data.dtype, copy=False)
+    cell_of(running).bump("batch_norm")
+
+
+def _parameter_dtype(input: Tensor) -> np.dtype[np.generic]:
+    return dtypes.F32 if input._data.dtype in dtypes.HALVES else input._data.dtype
+
+
+def _ones(count: int, input: Tensor) -> Tensor:
+    return Tensor(np.ones(count, _parameter_dtype(input)), None)
+
+
+def _zeros(count: int, input: Tensor) -> Tensor:
+    return Tensor(np.zeros(count, _parameter_dtype(input)), None)
+
+
+def instance_norm(
+    input: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Normalise each channel of each example by itself."""
+    if not use_input_stats:
+        return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
+    shape = input._data.shape
+    if math.prod(shape[2:]) == 1:
+        raise ValueError(
+            f"Expected more than 1 spatial element when training, got input size {input.shape}"
+        )
+    return apply(ops.GroupNorm, (input, weight, bias), (shape[1], eps))
+
+
+def _check_normalized(name: str, input: Tensor, normalized_shape: Sequence[int], *params: Tensor | None) -> int:
+    wanted, shape = tuple(normalized_shape), input._data.shape
+    if not wanted or shape[len(shape) - len(wanted) :] != wanted:
+        stars = ", ".join(["*", *map(str, wanted)])
+        raise ShapeError(
+            f"{name}: Given normalized_shape={list(wanted)}, expected input with shape [{stars}], but got input of "
+            f"size{list(shape)}"
+        )
+    for value in params:
+        if value is not None and value._data.shape != wanted:
+            raise ShapeError(
+                f"{name}: Expected weight and bias to be of same shape as normalized_shape, but got "
+                f"{list(value._data.shape)} and normalized_shape = {list(wanted)}"
+            )
+    return len(wanted)
+
+
+def layer_norm(
+    input: Tensor,
+    normalized_shape: Sequence[int],
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Normalise over the last dimensions, whose sizes are ``normalized_shape``, as are weight and bias."""
+    axes = _check_normalized("layer_norm", input, normalized_shape, weight, bias)
+    return apply(ops.LayerNorm, (input, weight, bias), (axes, eps))
+
+
+def rms_norm(
+    input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None
+) -> Tensor:
+    """Divide by the root mean square over the last dimensions. Source: arXiv:1910.07467."""
+    axes = _check_normalized("rms_norm", input, normalized_shape, weight)
+    small = float(dtypes.finfo(input.dtype).eps) if eps is None else eps
+    square = (input * input).mean(tuple(range(-axes, 0)), keepdim=True)
+    out = input * (square + small) ** -0.5
+    return out if weight is None else out * weight
+
+
+def group_norm(
+    input: Tensor,
+    num_groups: int,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Normalise each example over groups of channels and all positions.
+
+    Args:
+        input: ``(N, C, ...)``.
+        num_groups: divides C.
+        weight, bias: ``(C,)`` or None.
+    """
+    shape = input._data.shape
+    if len(shape) < 2 or shape[1] % num_groups:
+        raise ShapeError(
+            f"Expected number of channels in input to be divisible by num_groups, but got input of shape "
+            f"{list(shape)} and num_groups={num_groups}"
+        )
+    for name, value in (("weight", weight), ("bias", bias)):
+        if value is not None and value._data.shape != (shape[1],):
+            raise ShapeError(
+                f"Expected {name} to be a vector of size equal to the number of channels in input, but got {name} of "
+                f"shape {list(value._data.shape)} and input of shape {list(shape)}"
+            )
+    if training_size(shape, num_groups) == 1:
+        raise ValueError(f"Expected more than 1 value per channel when training, got input size {list(shape)}")
+    return apply(ops.GroupNorm, (input, weight, bias), (num_groups, eps))
+
+
+def training_size(shape: tuple[int, ...], groups: int) -> int:
+    """Values that one mean is taken over, counted over the batch."""
+    return shape[0] * (math.prod(shape[1:]) // groups)
