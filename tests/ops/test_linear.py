@@ -28,7 +28,10 @@ def tensor(x: Any, kind: Any = None) -> Tensor:
 @pytest.mark.parametrize("kind", [np.float16, ml_dtypes.bfloat16])
 def test_half_precision_is_rounded_once(kind: Any) -> None:
     a, b = np.ones((1, 1000)), np.ones((1000, 1))
-    for out in (tensor(a, kind) @ tensor(b, kind), functions.einsum("ij,jk->ik", tensor(a, kind), tensor(b, kind))):
+    for out in (
+        tensor(a, kind) @ tensor(b, kind),
+        functions.einsum("ij,jk->ik", tensor(a, kind), tensor(b, kind)),
+    ):
         assert out._data.dtype == np.dtype(kind)
         assert out._data.astype(np.float32).item() == 1000.0
 
@@ -51,14 +54,18 @@ def test_pullbacks_take_transposed_views() -> None:
 @settings(deadline=None, max_examples=80)
 def test_einsum_of_random_equations(data: Any) -> None:
     sizes = {i: data.draw(st.integers(1, 3)) for i in range(5)}
-    labels = [tuple(data.draw(st.lists(st.integers(0, 4), max_size=4))) for _ in range(data.draw(st.integers(1, 3)))]
+    labels = [
+        tuple(data.draw(st.lists(st.integers(0, 4), max_size=4))) for _ in range(data.draw(st.integers(1, 3)))
+    ]
     used = sorted({i for own in labels for i in own})
     out = tuple(data.draw(st.permutations(used)))[: data.draw(st.integers(0, len(used)))]
     xs = [random(*[sizes[i] for i in own], seed=k) for k, own in enumerate(labels)]
     flat = [part for x, own in zip(xs, labels, strict=True) for part in (x, list(own))]
     expected = np.einsum(*flat, list(out))
     tensors = [tensor(x).requires_grad_() for x in xs]
-    got = functions.einsum(*[p for t, own in zip(tensors, labels, strict=True) for p in (t, list(own))], list(out))
+    got = functions.einsum(
+        *[p for t, own in zip(tensors, labels, strict=True) for p in (t, list(own))], list(out)
+    )
     np.testing.assert_allclose(got._data, expected, rtol=1e-9, atol=1e-9)
     nodes = [t._node for t in tensors]
     grads = run([(got._node, np.ones(expected.shape))], inputs=nodes, capture=True)
@@ -73,7 +80,9 @@ def test_multi_dot_in_any_order(sizes: list[int]) -> None:
     expected = chain[0]
     for x in chain[1:]:
         expected = expected @ x
-    np.testing.assert_allclose(functions.multi_dot([tensor(x) for x in chain])._data, expected, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(
+        functions.multi_dot([tensor(x) for x in chain])._data, expected, rtol=1e-9, atol=1e-9
+    )
 
 
 def test_the_plan_contracts_every_operand_once() -> None:
@@ -94,7 +103,9 @@ def test_in_place_product_keeps_history() -> None:
     x, a = tensor(random(2, 2)).requires_grad_(), tensor(random(2, 2))
     y = x.clone()
     y.addmm_(a, a, beta=3)
-    assert run([(y._node, np.ones((2, 2)))], inputs=[x._node], capture=True)[x._node] == pytest.approx(np.full((2, 2), 3.0))
+    assert run([(y._node, np.ones((2, 2)))], inputs=[x._node], capture=True)[x._node] == pytest.approx(
+        np.full((2, 2), 3.0)
+    )
 
 
 def test_a_folded_batch_gives_one_weight_gradient() -> None:

@@ -20,7 +20,9 @@ from convgrad.tensor import return_types
 from convgrad.tensor.tensor import Tensor
 
 ARRAYS = arrays.arrays(
-    np.float64, arrays.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=4), elements=st.integers(-3, 3)
+    np.float64,
+    arrays.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=4),
+    elements=st.integers(-3, 3),
 )
 
 
@@ -126,7 +128,9 @@ def test_gradient_of_cumprod_with_zeros_anywhere(x: Any, dim: int) -> None:
 def test_reductions_agree_with_numpy_over_any_axis(x: Any) -> None:
     for axis in range(-x.ndim, x.ndim):
         assert tensor(x).sum(axis)._data == pytest.approx(x.sum(axis))
-        assert tensor(x).var(axis, correction=0, keepdim=True)._data == pytest.approx(x.var(axis, keepdims=True))
+        assert tensor(x).var(axis, correction=0, keepdim=True)._data == pytest.approx(
+            x.var(axis, keepdims=True)
+        )
         assert np.array_equal(tensor(x).argmin(axis)._data, x.argmin(axis))
         assert np.array_equal(tensor(x).cummax(axis)[0]._data, np.maximum.accumulate(x, axis))
 

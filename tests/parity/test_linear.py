@@ -9,10 +9,10 @@ import ml_dtypes
 import numpy as np
 import pytest
 import torch
+from tests.parity.agree import agree
 
 from convgrad.tensor import functions_linear
 from convgrad.tensor.tensor import Tensor
-from tests.parity.agree import agree
 
 pytestmark = pytest.mark.parity
 
@@ -35,7 +35,9 @@ def arrays(*shapes: tuple[int, ...], kind: Any = np.float64, seed: int = 0) -> l
     out = []
     for shape in shapes:
         x = rng.integers(-4, 5, shape) / (1 if np.dtype(kind).kind in "iub" else 2)
-        out.append(np.asarray(x + 1j * rng.integers(-3, 4, shape) if np.dtype(kind).kind == "c" else x).astype(kind))
+        out.append(
+            np.asarray(x + 1j * rng.integers(-3, 4, shape) if np.dtype(kind).kind == "c" else x).astype(kind)
+        )
     return out
 
 

@@ -63,7 +63,10 @@ def _restored(g: Value, found: Labels, own: Labels, shape: tuple[int, ...]) -> V
 
 
 class Arrange(Linear):
-    """One operand of an einsum: diagonals of repeated labels, sums over what ``lo`` lacks, axes in its order."""
+    """One operand of an einsum: diagonals of repeated labels, sums over what ``lo`` lacks.
+
+    Axes in its order.
+    """
 
     saves = ("own", "lo", "shape")
     backward_name = "PermuteBackward0"

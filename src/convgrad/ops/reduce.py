@@ -100,7 +100,9 @@ class Pick(Op):
         raise NotImplementedError
 
     @classmethod
-    def pick(cls, x: Array, axis: int, dropped: bool, *rest: Any) -> tuple[tuple[Array, Array], tuple[Any, ...]]:
+    def pick(
+        cls, x: Array, axis: int, dropped: bool, *rest: Any
+    ) -> tuple[tuple[Array, Array], tuple[Any, ...]]:
         """Values and positions; ``dropped``: without the axis. The body of every forward."""
         line = x if x.ndim else x.reshape(1)
         index = cls.choose(comparable(line), axis, *rest)
@@ -266,7 +268,9 @@ class AMinMax(Op):
     several = True
 
     @staticmethod
-    def forward(x: Array, axes: tuple[int, ...], keepdims: bool) -> tuple[tuple[Array, Array], tuple[Any, ...]]:
+    def forward(
+        x: Array, axes: tuple[int, ...], keepdims: bool
+    ) -> tuple[tuple[Array, Array], tuple[Any, ...]]:
         least = np.asarray(np.min(x, axis=axes, keepdims=True))
         most = np.asarray(np.max(x, axis=axes, keepdims=True))
         saved = (x, least, most, axes, keepdims)

@@ -229,7 +229,11 @@ class CumMax(Op):
         place = np.arange(line.shape[axis]).reshape((-1,) + (1,) * (line.ndim - axis - 1))
         new = (line == best) | (line != line)
         index = np.maximum.accumulate(np.where(new, place, 0), axis)
-        return (best.astype(x.dtype, copy=False).reshape(x.shape), index.reshape(x.shape)), (index, axis, x.shape)
+        return (best.astype(x.dtype, copy=False).reshape(x.shape), index.reshape(x.shape)), (
+            index,
+            axis,
+            x.shape,
+        )
 
     @staticmethod
     def vjp_x(g: Value, index: Array, axis: int, old: tuple[int, ...]) -> Value:
@@ -248,7 +252,10 @@ class CumMin(CumMax):
 
 
 class LogCumSumExp(Op):
-    """``log(running sum of exp(x))`` along ``axis``, without overflow; ``gx[k] = sum g[i] exp(x[k] - out[i])``."""
+    """``log(running sum of exp(x))`` along ``axis``, without overflow.
+
+    ``gx[k] = sum g[i] exp(x[k] - out[i])``.
+    """
 
     backward_name = "LogcumsumexpBackward0"
     saves = ("x", "out", "axis")

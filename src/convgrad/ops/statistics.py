@@ -62,7 +62,9 @@ class Var(Op):
     saves = ("x", "axes", "correction", "keepdims")
 
     @staticmethod
-    def forward(x: Array, axes: tuple[int, ...], correction: float, keepdims: bool) -> tuple[Array, tuple[Any, ...]]:
+    def forward(
+        x: Array, axes: tuple[int, ...], correction: float, keepdims: bool
+    ) -> tuple[Array, tuple[Any, ...]]:
         out, _, _ = _variance(x, axes, correction)
         return _dropped(out, axes, keepdims), (x, axes, correction, keepdims)
 
@@ -87,16 +89,22 @@ class Std(Op):
     saves = ("x", "out", "axes", "correction", "keepdims")
 
     @staticmethod
-    def forward(x: Array, axes: tuple[int, ...], correction: float, keepdims: bool) -> tuple[Array, tuple[Any, ...]]:
+    def forward(
+        x: Array, axes: tuple[int, ...], correction: float, keepdims: bool
+    ) -> tuple[Array, tuple[Any, ...]]:
         out = _dropped(np.sqrt(_variance(x, axes, correction)[0]), axes, keepdims)
         return out, (x, out, axes, correction, keepdims)
 
     @staticmethod
-    def vjp_x(g: Value, x: Value, out: Value, axes: tuple[int, ...], correction: float, keepdims: bool) -> Value:
+    def vjp_x(
+        g: Value, x: Value, out: Value, axes: tuple[int, ...], correction: float, keepdims: bool
+    ) -> Value:
         return with_ones(g * _half_over(out), x.shape, axes, keepdims) * _slope(x, axes, correction)
 
     @staticmethod
-    def jvp_x(d: Value, x: Value, out: Value, axes: tuple[int, ...], correction: float, keepdims: bool) -> Value:
+    def jvp_x(
+        d: Value, x: Value, out: Value, axes: tuple[int, ...], correction: float, keepdims: bool
+    ) -> Value:
         return formula.sum(_real(conj(_slope(x, axes, correction)) * d), axes, keepdims) * _half_over(out)
 
 
@@ -118,7 +126,9 @@ class VarMean(Op):
         return pair, (x, axes, correction, keepdims)
 
     @staticmethod
-    def vjp_x(gs: tuple[Value, Value], x: Value, axes: tuple[int, ...], correction: float, keepdims: bool) -> Value:
+    def vjp_x(
+        gs: tuple[Value, Value], x: Value, axes: tuple[int, ...], correction: float, keepdims: bool
+    ) -> Value:
         return _pair_pulled(gs, x, axes, _slope(x, axes, correction), keepdims)
 
     @staticmethod
@@ -134,7 +144,9 @@ class StdMean(VarMean):
     root = True
 
     @staticmethod
-    def vjp_x(gs: tuple[Value, Value], x: Value, axes: tuple[int, ...], correction: float, keepdims: bool) -> Value:
+    def vjp_x(
+        gs: tuple[Value, Value], x: Value, axes: tuple[int, ...], correction: float, keepdims: bool
+    ) -> Value:
         return _pair_pulled(gs, x, axes, _root_slope(x, axes, correction), keepdims)
 
     @staticmethod
@@ -148,12 +160,16 @@ def _root_slope(x: Value, axes: tuple[int, ...], correction: float) -> Value:
     """The derivative of the deviation by x, from x alone."""
     centred, _ = _centred(x, axes)
     free = _count(x.shape, axes) - correction
-    variance = formula.sum(_real(centred * conj(centred)), axes, True) * (1.0 / free if free > 0 else math.nan)
+    variance = formula.sum(_real(centred * conj(centred)), axes, True) * (
+        1.0 / free if free > 0 else math.nan
+    )
     zero = variance == 0
     return _slope(x, axes, correction) * where(zero, 0.0, 0.5 * where(zero, 1.0, variance) ** -0.5)
 
 
-def _pair_pulled(gs: tuple[Value, Value], x: Value, axes: tuple[int, ...], slope: Value, keepdims: bool) -> Value:
+def _pair_pulled(
+    gs: tuple[Value, Value], x: Value, axes: tuple[int, ...], slope: Value, keepdims: bool
+) -> Value:
     g, gm = [with_ones(piece, x.shape, axes, keepdims) for piece in gs]
     count = _count(x.shape, axes)
     return g * slope + gm * (1.0 / count if count else math.nan)
