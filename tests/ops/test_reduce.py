@@ -1,4 +1,4 @@
-"""What the tables of cases cannot say of reductions: promotion, ties, NaN, half precision, printing, shapes at large."""
+"""What the tables of cases cannot say of reductions: ties, NaN, half precision, printing, any shapes."""
 
 from __future__ import annotations
 

@@ -226,8 +226,28 @@ def test_unique_of_slices(dim: int) -> None:
     agree(lambda t: t.unique(dim=dim, return_inverse=True, return_counts=True), x, grad=False)
 
 
-MISSING = ["max", "max0", "min", "min0", "argmax0", "median", "median0", "nanmedian0", "sort", "sort0d", "cummax0", "cummin-1",
-           "sum", "nansum", "nanmean", "any", "logsumexp0", "prod", "aminmax", "amax"]  # fmt: skip
+MISSING = [
+    "max",
+    "max0",
+    "min",
+    "min0",
+    "argmax0",
+    "median",
+    "median0",
+    "nanmedian0",
+    "sort",
+    "sort0d",
+    "cummax0",
+    "cummin-1",
+    "sum",
+    "nansum",
+    "nanmean",
+    "any",
+    "logsumexp0",
+    "prod",
+    "aminmax",
+    "amax",
+]
 
 
 @pytest.mark.parametrize("name", [n for n in MISSING if n in REDUCTIONS])
@@ -267,7 +287,5 @@ def test_results_print_alike(make: Callable[[Any], Any]) -> None:
     x = np.array([3.0, 1.0])
     mine, his = make(Tensor(x, None)), make(torch.from_numpy(x))
     assert type(mine).__name__ == type(his).__name__
-    assert [n for n in type(mine)._fields] == [
-        n for n in dir(his) if n in ("values", "indices", "min", "max")
-    ][:: -1 if "values" in dir(his) else -1]
+    assert [getattr(his, n).shape for n in type(mine)._fields] == [x.shape for x in his]
     assert repr(mine).split("\n")[0] == repr(his).split("\n")[0]

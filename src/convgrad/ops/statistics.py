@@ -16,6 +16,7 @@ from . import formula
 from .elementwise import Exp, Real
 from .formula import Value, call, conj, where, with_ones
 from .op import Op
+from .reduce import add_reduce
 
 
 def _count(shape: tuple[int, ...], axes: tuple[int, ...]) -> int:
@@ -35,7 +36,7 @@ def _variance(x: Array, axes: tuple[int, ...], correction: float) -> tuple[Array
         centred, mean = _centred(x, axes)
         squares = np.square(centred) if x.dtype.kind != "c" else (centred * centred.conj()).real
         free = max(0.0, _count(x.shape, axes) - correction)
-        total = np.asarray(np.add.reduce(squares, axes, keepdims=True))
+        total = np.asarray(add_reduce(squares, axes, keepdims=True))
         return total / squares.dtype.type(free), mean, free
 
 
@@ -192,7 +193,7 @@ class LogSumExp(Op):
         with np.errstate(all="ignore"):
             top = np.max(x.real, axis=axes, keepdims=True, initial=-math.inf)
             top = np.where(np.isfinite(top), top, 0).astype(x.real.dtype)
-            out = np.log(np.add.reduce(np.exp(x - top), axes, keepdims=True)) + top
+            out = np.log(add_reduce(np.exp(x - top), axes, keepdims=True)) + top
         out = _dropped(out, axes, keepdims)
         return out, (x, out, axes, keepdims)
 
@@ -249,16 +250,16 @@ class VectorNorm(Op):
 def _norm(x: Array, p: float, axes: tuple[int, ...], keepdims: bool) -> Any:
     real = x.real.dtype.type
     if p == 0:
-        return np.add.reduce(x != 0, axes, dtype=real, keepdims=keepdims)
+        return add_reduce(x != 0, axes, dtype=real, keepdims=keepdims)
     if p == 2:
         squares = x * x if x.dtype.kind != "c" else x.real * x.real + x.imag * x.imag
-        return np.sqrt(np.add.reduce(squares, axes, keepdims=keepdims))
+        return np.sqrt(add_reduce(squares, axes, keepdims=keepdims))
     size = np.abs(x)
     if math.isinf(p):
         return (np.max if p > 0 else np.min)(size, axis=axes, keepdims=keepdims)
     if p == 1:
-        return np.add.reduce(size, axes, keepdims=keepdims)
-    return np.add.reduce(size ** real(p), axes, keepdims=keepdims) ** real(1.0 / p)
+        return add_reduce(size, axes, keepdims=keepdims)
+    return add_reduce(size ** real(p), axes, keepdims=keepdims) ** real(1.0 / p)
 
 
 def _norm_slope(x: Value, out: Value, at: Any, p: float, axes: tuple[int, ...]) -> Value:

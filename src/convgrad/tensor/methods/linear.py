@@ -164,7 +164,7 @@ class LinearMethods(Methods):
         """
         a, b = self._data, other._data
         if not a.ndim or not b.ndim:
-            return self * other  # type: ignore[operator]
+            return self * other
         if a.shape[-1] != b.shape[-1]:
             raise ShapeError(
                 "inner() the last dimension must match on both input tensors but got shapes "
