@@ -14,13 +14,16 @@ from ..ops import pad as pads
 from ..ops import shape as ops
 from ..size import Size
 from .methods.base import dim_index
-from .tensor import Tensor, apply, broadcast_error
+from .methods.operands import broadcast_error
+from .tensor import Tensor, apply
 
 
 def _tensors(name: str, tensors: Any) -> list[Tensor]:
     """A checked list of tensors."""
     if isinstance(tensors, Tensor) or not hasattr(tensors, "__iter__"):
-        raise TypeError(f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}")
+        raise TypeError(
+            f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}"
+        )
     listed = list(tensors)
     for i, x in enumerate(listed):
         if not isinstance(x, Tensor):
@@ -69,14 +72,16 @@ def cat(tensors: Any, dim: int = 0) -> Tensor:
     for i, x in enumerate(kept):
         shape = x._data.shape
         if len(shape) != len(first):
-            raise ShapeError(f"Tensors must have same number of dimensions: got {len(first)} and {len(shape)}")
+            raise ShapeError(
+                f"Tensors must have same number of dimensions: got {len(first)} and {len(shape)}"
+            )
         for n, m, at in zip(first, shape, range(len(first)), strict=True):
             if n != m and at != axis:
                 raise ShapeError(
                     f"Sizes of tensors must match except in dimension {axis}. Expected size {n} but got size {m} for "
                     f"tensor number {i} in the list. (shapes {[list(x._data.shape) for x in kept]})"
                 )
-    return apply(ops.Cat, tuple(kept), (axis,))  # type: ignore[no-any-return]
+    return apply(ops.Cat, tuple(kept), (axis,))
 
 
 concat = concatenate = cat
@@ -100,7 +105,7 @@ def stack(tensors: Any, dim: int = 0) -> Tensor:
                 f"{list(x._data.shape)} at entry {i}"
             )
     axis = dim_index(dim, len(first), extra=1)
-    return apply(ops.Stack, tuple(_promoted(listed)), (axis,))  # type: ignore[no-any-return]
+    return apply(ops.Stack, tuple(_promoted(listed)), (axis,))
 
 
 def atleast_1d(*tensors: Any) -> Any:
@@ -170,7 +175,9 @@ def block_diag(*tensors: Tensor) -> Tensor:
     blocks: list[Any] = _promoted([_two_dims(x) for x in tensors])
     for x in blocks:
         if x._data.ndim > 2:
-            raise ShapeError(f"torch.block_diag: Input tensors must have 2 or fewer dimensions, got {list(x._data.shape)}")
+            raise ShapeError(
+                f"torch.block_diag: Input tensors must have 2 or fewer dimensions, got {list(x._data.shape)}"
+            )
     width = sum([x._data.shape[1] for x in blocks])
     at, rows = 0, []
     for x in blocks:
@@ -217,13 +224,16 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
         raise ConvgradError("meshgrid expects a non-empty TensorList")
     if indexing is None:
         warnings.warn(
-            "torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument.", stacklevel=2
+            "torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument.",
+            stacklevel=2,
         )
     elif indexing not in ("ij", "xy"):
         raise ConvgradError(f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}')
     for x in listed:
         if x._data.ndim > 1:
-            raise ShapeError(f"torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: {list(x._data.shape)}")
+            raise ShapeError(
+                f"torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: {list(x._data.shape)}"
+            )
         if x._data.dtype != listed[0]._data.dtype:
             raise DtypeError(
                 f"torch.meshgrid expects all tensors to have the same dtype, got {listed[0].dtype} and {x.dtype}"
@@ -260,7 +270,7 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
         return Tensor(np.empty(0, input._data.dtype), None)
     choose: Any = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     rows = np.array(list(choose(range(input._data.size), r)), np.int64).reshape(-1, r)
-    return input.take(Tensor(rows, None))  # type: ignore[no-any-return]
+    return input.take(Tensor(rows, None))
 
 
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
@@ -280,7 +290,9 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     if num_classes != -1 and num_classes < 1:
         raise ConvgradError(f"num_classes should be positive, got {num_classes}")
     if x.size and x.max() >= size:
-        raise ConvgradError(f"Class values must be smaller than num_classes. (got {x.max()}, num_classes={size})")
+        raise ConvgradError(
+            f"Class values must be smaller than num_classes. (got {x.max()}, num_classes={size})"
+        )
     return Tensor((x[..., None] == np.arange(size)).astype(np.int64), None)
 
 
@@ -331,9 +343,9 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: Any = None) -> T
             "padding size = 4 (pads last 2 dimensions)\n  - 4D or 5D input: padding size = 6 (pads last 3 dimensions)"
         )
     if input._data.dtype == bool and mode != "circular":
-        raise NotImplementedError(f'"{mode}" padding not implemented for \'Bool\'')
+        raise NotImplementedError(f"\"{mode}\" padding not implemented for 'Bool'")
     _check_border(mode, shape, widths, len(pairs))
-    return apply(_BORDERS[mode][len(pairs) - 1], (input,), (widths, mode))  # type: ignore[no-any-return]
+    return apply(_BORDERS[mode][len(pairs) - 1], (input,), (widths, mode))
 
 
 def _constant_pad(input: Tensor, widths: pads.Widths, value: Any) -> Tensor:
@@ -344,7 +356,7 @@ def _constant_pad(input: Tensor, widths: pads.Widths, value: Any) -> Tensor:
                 f"narrow(): length must be non-negative. The input size {n}, plus negative padding {a} and {b}, resulted "
                 f"in a negative output size (input shape {list(shape)})"
             )
-    return apply(pads.ConstantPad, (input,), (widths, value))  # type: ignore[no-any-return]
+    return apply(pads.ConstantPad, (input,), (widths, value))
 
 
 def _check_border(mode: str, shape: tuple[int, ...], widths: pads.Widths, count: int) -> None:
@@ -381,7 +393,7 @@ def repeat_interleave(input: Any, repeats: Any = None, dim: Any = None, *, outpu
         if times.dtype.kind not in "iu":
             raise NotImplementedError(f'"repeat_interleave_cpu" not implemented for {times.dtype.name}')
         return Tensor(np.repeat(np.arange(times.size, dtype=times.dtype), times), None)
-    return input.repeat_interleave(repeats, dim)  # type: ignore[no-any-return]
+    return input.repeat_interleave(repeats, dim)
 
 
 def is_tensor(obj: Any) -> bool:

@@ -30,7 +30,9 @@ class IndexMethods(ScatterMethods):
             if not shape:
                 raise _zero_dim()
             if not -shape[0] <= key < shape[0]:
-                raise DimError(f"index {key} is out of bounds for dimension 0 with size {shape[0]} (shape {list(shape)})")
+                raise DimError(
+                    f"index {key} is out of bounds for dimension 0 with size {shape[0]} (shape {list(shape)})"
+                )
             return self._apply(ops.Select, (self,), ((key, ...),))
         if type(key) is slice and self._data.ndim:
             return self._apply(ops.Slice, (self,), ((_plain(key), ...),))
@@ -79,7 +81,9 @@ class IndexMethods(ScatterMethods):
         data = self._data
         if MODE.get() & INFERENCE or not data.flags.c_contiguous or not data.flags.writeable:
             return False
-        if MODE.get() & RECORD and (self._node is not None or (value is not None and value._node is not None)):
+        if MODE.get() & RECORD and (
+            self._node is not None or (value is not None and value._node is not None)
+        ):
             return False
         if MODE.get() & RECORD and self._view is not None and self._view.base._node is not None:
             return False
@@ -107,7 +111,7 @@ class IndexMethods(ScatterMethods):
             raise ConvgradError(
                 f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}."
             )
-        return bool((self == element)._data.any())  # type: ignore[attr-defined]
+        return bool((self == element)._data.any())
 
 
 def _zero_dim() -> DimError:
@@ -130,7 +134,9 @@ def as_element(value: Any, kind: Any) -> Any:
             "(torch.as_tensor makes one)"
         )
     if isinstance(value, complex) and kind.kind != "c":
-        raise ConvgradError(f"value cannot be converted to type {kind.name} without overflow: {value!r} is complex")
+        raise ConvgradError(
+            f"value cannot be converted to type {kind.name} without overflow: {value!r} is complex"
+        )
     if kind is F32 or kind is F64:
         return np.array(value, kind)
     if isinstance(value, int) and kind.kind in "iu":
@@ -228,7 +234,9 @@ def split_key(key: Any, data: Any) -> tuple[Any, Any]:
 
 
 def _is_nested(item: Any) -> bool:
-    return item is None or item is Ellipsis or isinstance(item, (list, tuple, slice)) or hasattr(item, "_data")
+    return (
+        item is None or item is Ellipsis or isinstance(item, (list, tuple, slice)) or hasattr(item, "_data")
+    )
 
 
 def _width(item: Any) -> int:
@@ -257,7 +265,7 @@ def _plain(item: Any) -> Any:
         return np.asarray(item)
     if isinstance(item, (list, range, tuple)):
         if any([hasattr(part, "_data") for part in item]):
-            item = [part.item() if hasattr(part, "_data") else part for part in item]
+            item = [_number(part) for part in item]
         found = np.asarray(item, dtype=np.int64 if not len(item) else None)
         return index_array(found.astype(np.int64) if found.dtype.kind in "iu" else found)
     if isinstance(item, np.ndarray):
@@ -272,6 +280,10 @@ def _plain(item: Any) -> Any:
     )
 
 
+def _number(part: Any) -> Any:
+    return part.item() if hasattr(part, "_data") else part
+
+
 def index_array(array: Any) -> Any:
     """An array in a key: an int for 0-d integers, a mask, or int64 positions.
 
@@ -283,7 +295,8 @@ def index_array(array: Any) -> Any:
         return array
     if array.dtype == np.uint8:
         warnings.warn(
-            "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.", stacklevel=5
+            "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.",
+            stacklevel=5,
         )
         return array.astype(bool)
     if kind not in "iu" or (array.ndim and array.itemsize < 4):

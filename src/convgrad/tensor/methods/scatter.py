@@ -77,7 +77,9 @@ class ScatterMethods(Methods):
         where = _grid_index(name, index, data, axis, src._data if tensor else None)
         if not tensor:
             if not isinstance(src, NUMBERS):
-                raise TypeError(f"{name}(): argument 'src' must be a Tensor or a number, not {type(src).__name__}")
+                raise TypeError(
+                    f"{name}(): argument 'src' must be a Tensor or a number, not {type(src).__name__}"
+                )
             if reduce is None:
                 return scatter.ScatterValue, (src,), (where, axis)
             src = self._wrap(np.full(where.shape, src, data.dtype))
@@ -96,7 +98,9 @@ class ScatterMethods(Methods):
         """
         return self._run(self._scatter_plan("scatter", dim, index, src, value, reduce))
 
-    def scatter_(self, dim: int, index: Any, src: Any = None, *, value: Any = None, reduce: Any = None) -> Any:
+    def scatter_(
+        self, dim: int, index: Any, src: Any = None, *, value: Any = None, reduce: Any = None
+    ) -> Any:
         """``scatter`` in place."""
         return self._run_inplace("scatter_", self._scatter_plan("scatter", dim, index, src, value, reduce))
 
@@ -106,7 +110,9 @@ class ScatterMethods(Methods):
 
     def scatter_add_(self, dim: int, index: Any, src: Any) -> Any:
         """``scatter_add`` in place."""
-        return self._run_inplace("scatter_add_", self._scatter_plan("scatter_add", dim, index, src, None, "add"))
+        return self._run_inplace(
+            "scatter_add_", self._scatter_plan("scatter_add", dim, index, src, None, "add")
+        )
 
     def _reduce_plan(self, dim: int, index: Any, src: Any, reduce: str, include: bool) -> tuple[Any, Plan]:
         if reduce not in ("sum", "prod", "mean", "amax", "amin"):
@@ -121,7 +127,9 @@ class ScatterMethods(Methods):
             return x, (scatter.ScatterReduceSum, (source,), (where, axis))
         return x, (scatter.ScatterReduce, (source,), (where, axis, reduce, include))
 
-    def scatter_reduce(self, dim: int, index: Any, src: Any, reduce: str, *, include_self: bool = True) -> Any:
+    def scatter_reduce(
+        self, dim: int, index: Any, src: Any, reduce: str, *, include_self: bool = True
+    ) -> Any:
         """A copy with the elements of src that meet at one place combined: sum, prod, mean, amax or amin.
 
         Args:
@@ -131,7 +139,9 @@ class ScatterMethods(Methods):
         out = self._apply(op, (x, *others), params)
         return out if self._data.ndim else out.view(())
 
-    def scatter_reduce_(self, dim: int, index: Any, src: Any, reduce: str, *, include_self: bool = True) -> Any:
+    def scatter_reduce_(
+        self, dim: int, index: Any, src: Any, reduce: str, *, include_self: bool = True
+    ) -> Any:
         """``scatter_reduce`` in place."""
         _, (op, others, params) = self._reduce_plan(dim, index, src, reduce, include_self)
         if reduce == "sum" and not include_self:
@@ -160,7 +170,10 @@ class ScatterMethods(Methods):
         where = _vector(name, index)
         src = source if source._data.ndim else source.view(1)
         shape = src._data.shape
-        if len(shape) != data.ndim or shape[:axis] + shape[axis + 1 :] != data.shape[:axis] + data.shape[axis + 1 :]:
+        if (
+            len(shape) != data.ndim
+            or shape[:axis] + shape[axis + 1 :] != data.shape[:axis] + data.shape[axis + 1 :]
+        ):
             raise ShapeError(
                 "source tensor shape must match self tensor shape, excluding the specified dimension. Got "
                 f"self.shape = {list(self._data.shape)} source.shape = {list(source._data.shape)}"
@@ -266,7 +279,9 @@ class ScatterMethods(Methods):
             key.append(slice(None) if array is None else array)
         for item in key:
             if type(item) is np.ndarray and item.dtype.kind not in "ib":
-                raise DimError(f"tensors used as indices must be long, int, byte or bool tensors (got {item.dtype})")
+                raise DimError(
+                    f"tensors used as indices must be long, int, byte or bool tensors (got {item.dtype})"
+                )
         return key[0] if len(key) == 1 else tuple(key)
 
     def masked_select(self, mask: Any) -> Any:
@@ -281,7 +296,9 @@ class ScatterMethods(Methods):
     def _masked_plan(self, mask: Any, source: Any) -> Plan:
         chosen = mask._data
         if chosen.dtype != bool:
-            raise DtypeError(f"masked_scatter_ only supports boolean masks, but got mask with dtype {chosen.dtype.name}")
+            raise DtypeError(
+                f"masked_scatter_ only supports boolean masks, but got mask with dtype {chosen.dtype.name}"
+            )
         if source._data.dtype != self._data.dtype:
             raise DtypeError(
                 f"masked_scatter_: expected self and source to have same dtypes but got {self._data.dtype.name} and "
@@ -428,7 +445,9 @@ def _joint(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
 
 def translated(error: IndexError) -> DimError:
     """NumPy's message in PyTorch's words."""
-    return DimError(str(error).replace("for axis", "for dimension").replace("indexing arrays", "indexing tensors"))
+    return DimError(
+        str(error).replace("for axis", "for dimension").replace("indexing arrays", "indexing tensors")
+    )
 
 
 def _put_error(error: Exception, key: Any, data: Any, value: Any) -> Exception:
@@ -441,4 +460,3 @@ def _put_error(error: Exception, key: Any, data: Any, value: Any) -> Exception:
         f"shape mismatch: value tensor of shape {list(value.shape)} cannot be broadcast to indexing result of shape "
         f"{list(data[key].shape)}"
     )
-

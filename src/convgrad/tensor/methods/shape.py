@@ -174,7 +174,7 @@ class ShapeMethods(SplitMethods):
         return self._apply(ops.T, (self,), (0, ndim - 1 if ndim else 0))
 
     @property
-    def T(self) -> Any:  # noqa: N802 - PyTorch's name
+    def T(self) -> Any:
         """The dimensions in reverse order."""
         ndim = self._data.ndim
         if ndim != 2:
@@ -187,14 +187,16 @@ class ShapeMethods(SplitMethods):
         return self._apply(ops.Permute, (self,), (tuple(range(ndim - 1, -1, -1)),))
 
     @property
-    def mT(self) -> Any:  # noqa: N802
+    def mT(self) -> Any:
         """The last two dimensions exchanged."""
         if self._data.ndim == 1:
-            raise ConvgradError("tensor.mT is only supported on matrices or batches of matrices. Got 1-D tensor.")
+            raise ConvgradError(
+                "tensor.mT is only supported on matrices or batches of matrices. Got 1-D tensor."
+            )
         return self.transpose(-2, -1) if self._data.ndim else self
 
     @property
-    def H(self) -> Any:  # noqa: N802
+    def H(self) -> Any:
         """The conjugate transpose of a matrix."""
         if self._data.ndim not in (0, 2):
             raise ConvgradError(
@@ -203,7 +205,7 @@ class ShapeMethods(SplitMethods):
         return self.adjoint() if self._data.ndim else self
 
     @property
-    def mH(self) -> Any:  # noqa: N802
+    def mH(self) -> Any:
         """``adjoint()``."""
         return self.adjoint()
 
@@ -224,7 +226,13 @@ class ShapeMethods(SplitMethods):
 
     def squeeze(self, dim: Any = None) -> Any:
         """Dimensions of size 1 taken away: all of them, or those named whose size is 1; a view."""
-        op = ops.Squeeze if dim is None else ops.SqueezeDims if isinstance(dim, (tuple, list)) else ops.SqueezeDim
+        op = (
+            ops.Squeeze
+            if dim is None
+            else ops.SqueezeDims
+            if isinstance(dim, (tuple, list))
+            else ops.SqueezeDim
+        )
         return self._apply(op, (self,), (squeezed(self._data.shape, dim),))
 
     def expand(self, *sizes: Any) -> Any:
@@ -264,7 +272,9 @@ class ShapeMethods(SplitMethods):
         given = size_args(dims)
         axes = tuple([dim_index(d, self._data.ndim) for d in given])
         if len(set(axes)) != len(axes):
-            raise ConvgradError(f"dim {next(a for a in axes if axes.count(a) > 1)} appears multiple times in the list of dims")
+            raise ConvgradError(
+                f"dim {next(a for a in axes if axes.count(a) > 1)} appears multiple times in the list of dims"
+            )
         return self._apply(rearrange.Flip, (self,), (axes if self._data.ndim else (),))
 
     def fliplr(self) -> Any:
@@ -349,7 +359,9 @@ class ShapeMethods(SplitMethods):
     def transpose_(self, dim0: int, dim1: int) -> Any:
         """``transpose`` in place."""
         ndim = self._data.ndim
-        return self._become("transpose_", ops.TransposeInPlace, (dim_index(dim0, ndim), dim_index(dim1, ndim)))
+        return self._become(
+            "transpose_", ops.TransposeInPlace, (dim_index(dim0, ndim), dim_index(dim1, ndim))
+        )
 
     swapaxes_ = swapdims_ = transpose_
 
@@ -360,11 +372,18 @@ class ShapeMethods(SplitMethods):
     def squeeze_(self, dim: Any = None) -> Any:
         """``squeeze`` in place."""
         several = isinstance(dim, (tuple, list))
-        op = ops.SqueezeInPlace if dim is None else ops.SqueezeDimsInPlace if several else ops.SqueezeDimInPlace
+        op = (
+            ops.SqueezeInPlace
+            if dim is None
+            else ops.SqueezeDimsInPlace
+            if several
+            else ops.SqueezeDimInPlace
+        )
         return self._become("squeeze_", op, (squeezed(self._data.shape, dim),))
 
     def _become(self, name: str, op: type[Op], params: tuple[Any, ...]) -> Any:
         """Turn this handle into the view of itself that ``op`` makes."""
+        me: Any = self
         node: Any = self._node
         leaf = node is not None and node.kind == LEAF
         if leaf and MODE.get() & RECORD:
@@ -378,15 +397,15 @@ class ShapeMethods(SplitMethods):
         cell = cell_of(self)
         views = [view for view in (ref() for ref in cell.views or ()) if view is not None and view is not out]
         dependants = [v for v in views if v._view is not None and v._view.base is self]
-        self._data = out._data
+        me._data = out._data
         if leaf:
             node.data, node.shape = out._data, out._data.shape
         elif self._view is None and not dependants:
-            self._node = out._node  # still the owner of its storage
+            me._node = out._node  # still the owner of its storage
         else:
             for view in dependants:
                 view._view.base = before
-            self._node, self._view = out._node, out._view
+            me._node, me._view = out._node, out._view
             cell.views = cell.views or []
             cell.views.append(weakref.ref(self))
         cell.bump(name)
@@ -412,7 +431,9 @@ def squeezed(shape: tuple[int, ...], dim: Any) -> tuple[int, ...]:
         return tuple([n for n in shape if n != 1])
     dims = [dim_index(d, len(shape)) for d in (dim if isinstance(dim, (tuple, list)) else (dim,))]
     if len(set(dims)) != len(dims):
-        raise ConvgradError(f"dim {next(d for d in dims if dims.count(d) > 1)} appears multiple times in the list of dims")
+        raise ConvgradError(
+            f"dim {next(d for d in dims if dims.count(d) > 1)} appears multiple times in the list of dims"
+        )
     return tuple([n for i, n in enumerate(shape) if n != 1 or i not in dims])
 
 

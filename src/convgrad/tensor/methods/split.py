@@ -30,7 +30,9 @@ class SplitMethods(Methods):
         if size < 0:
             raise ShapeError(f"split expects split_size be non-negative, but got split_size={size}")
         if size == 0 and length:
-            raise ShapeError(f"split_size can only be 0 if dimension size is 0, but got dimension size of {length}")
+            raise ShapeError(
+                f"split_size can only be 0 if dimension size is 0, but got dimension size of {length}"
+            )
         sizes = tuple([min(size, length - i) for i in range(0, length, size)]) if length else (0,)
         return self._apply(ops.Split, (self,), (sizes, axis))
 
@@ -60,7 +62,9 @@ class SplitMethods(Methods):
     def tensor_split(self, indices_or_sections: Any, dim: int = 0) -> Any:
         """Pieces between the given positions, or a number of nearly equal pieces; views."""
         if not self._data.ndim:
-            raise ConvgradError("tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims")
+            raise ConvgradError(
+                "tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims"
+            )
         axis = dim_index(dim, self._data.ndim)
         length = self._data.shape[axis]
         where = indices_or_sections
@@ -127,7 +131,9 @@ class SplitMethods(Methods):
         if length < 0:
             raise ConvgradError(f"narrow(): length must be non-negative. (got {length})")
         if not -size <= start <= size:
-            raise DimError(f"start out of range (expected to be in range of [{-size}, {size}], but got {start})")
+            raise DimError(
+                f"start out of range (expected to be in range of [{-size}, {size}], but got {start})"
+            )
         start = start + size if start < 0 else start
         if start + length > size:
             raise ConvgradError(f"start ({start}) + length ({length}) exceeds dimension size ({size}).")
@@ -287,7 +293,11 @@ class SplitMethods(Methods):
             raise ConvgradError("Repeats must be non-negative")
         if not hasattr(repeats, "_data"):
             shape = x._data.shape
-            wide = x.unsqueeze(axis + 1).expand((*shape[: axis + 1], int(times), *shape[axis + 1 :])).contiguous()
+            wide = (
+                x.unsqueeze(axis + 1)
+                .expand((*shape[: axis + 1], int(times), *shape[axis + 1 :]))
+                .contiguous()
+            )
             return wide.view((*shape[:axis], shape[axis] * int(times), *shape[axis + 1 :]))
         index = np.repeat(np.arange(x._data.shape[axis]), times)
         return self._apply(scatter.IndexSelect, (x,), (index, axis))
