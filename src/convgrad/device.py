@@ -7,7 +7,27 @@ from typing import Any
 from .errors import DeviceError
 
 OTHERS = frozenset(
-    ["cuda", "ipu", "xpu", "mkldnn", "opengl", "opencl", "ideep", "hip", "ve", "fpga", "maia", "xla", "lazy", "vulkan", "mps", "meta", "hpu", "mtia", "privateuseone"]
+    [
+        "cuda",
+        "ipu",
+        "xpu",
+        "mkldnn",
+        "opengl",
+        "opencl",
+        "ideep",
+        "hip",
+        "ve",
+        "fpga",
+        "maia",
+        "xla",
+        "lazy",
+        "vulkan",
+        "mps",
+        "meta",
+        "hpu",
+        "mtia",
+        "privateuseone",
+    ]
 )
 
 
@@ -40,7 +60,8 @@ class device:
         if name != "cpu":
             if name in OTHERS:
                 raise DeviceError(
-                    f"device {type!r} was asked for, but convgrad runs on the CPU (Torch not compiled with CUDA "
+                    f"device {type!r} was asked for, but convgrad runs on the CPU (Torch not compiled "
+                    f"with CUDA "
                     "enabled): use device='cpu'"
                 )
             raise DeviceError(

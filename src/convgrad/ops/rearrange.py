@@ -352,6 +352,6 @@ class Repeat(Linear):
 
 
 __all__ = [
-    "AsStrided", "Diagonal", "DiagonalCopy", "DiagonalPut", "DiagonalScatter", "Flip", "Fold", "Repeat", "Roll",
-    "Rot90", "StridedPut", "StridedTake", "Tril", "Triu", "Unfold", "diagonal_of", "storage_of",
+    "AsStrided", "Diagonal", "DiagonalCopy", "DiagonalPut", "DiagonalScatter", "Flip", "Fold", "Repeat",
+    "Roll", "Rot90", "StridedPut", "StridedTake", "Tril", "Triu", "Unfold", "diagonal_of", "storage_of",
 ]  # fmt: skip

@@ -129,7 +129,8 @@ def _scan(data: Any, shape: tuple[int, ...], depth: int, found: set[Any]) -> Non
         for item in data:
             if not _is_sequence(item):
                 raise TypeError(
-                    f"not a sequence: {type(item).__name__} where dim {depth + 1} needs length {shape[depth + 1]}"
+                    f"not a sequence: {type(item).__name__} where dim {depth + 1} needs length "
+                    f"{shape[depth + 1]}"
                 )
             _scan(item, shape, depth + 1, found)
         return
@@ -206,11 +207,13 @@ def from_foreign(array: Array) -> Array:
     if array.dtype not in dtypes._FROM_NUMPY or not array.dtype.isnative:
         if not array.dtype.isnative:
             raise ShapeError(
-                "given numpy array has byte order different from the native byte order. Conversion between byte orders "
+                "given numpy array has byte order different from the native byte order. Conversion "
+                "between byte orders "
                 "is currently not supported. (array.astype(array.dtype.newbyteorder('=')) converts)"
             )
         raise DtypeError(
-            f"can't convert np.ndarray of type numpy.{array.dtype.type.__name__}. The only supported types are: "
+            f"can't convert np.ndarray of type numpy.{array.dtype.type.__name__}. The only supported "
+            f"types are: "
             f"{_NUMPY_NAMES}."
         )
     return array
@@ -231,8 +234,10 @@ def shared(array: Any) -> Array:
     from_foreign(array)
     if any([s < 0 and n > 1 for s, n in zip(array.strides, array.shape, strict=True)]):
         raise ShapeError(
-            "At least one stride in the given numpy array is negative, and tensors with negative strides are not "
-            "currently supported. (You can probably work around this by making a copy of your array with array.copy().)"
+            "At least one stride in the given numpy array is negative, and tensors with negative strides "
+            "are not "
+            "currently supported. (You can probably work around this by making a copy of your array with "
+            "array.copy().)"
         )
     if any([s % array.itemsize for s in array.strides]):
         raise ShapeError(
@@ -240,7 +245,8 @@ def shared(array: Any) -> Array:
         )
     if not array.flags.writeable:
         warnings.warn(
-            "The given NumPy array is not writable: writing to the tensor raises an error. Copy the array to protect "
+            "The given NumPy array is not writable: writing to the tensor raises an error. Copy the array "
+            "to protect "
             "its data or make it writable before converting it to a tensor.",
             stacklevel=3,
         )

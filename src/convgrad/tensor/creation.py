@@ -150,16 +150,19 @@ def frombuffer(
         raise ShapeError(f"both buffer length ({length}) and count ({count}) must not be 0")
     if not 0 <= offset < length:
         raise ShapeError(
-            f"offset ({offset} bytes) must be non-negative and no greater than buffer length ({length} bytes) - 1"
+            f"offset ({offset} bytes) must be non-negative and no greater than buffer length ({length} "
+            f"bytes) - 1"
         )
     if count < 0 and (length - offset) % kind.itemsize:
         raise ShapeError(
-            f"buffer length ({length - offset} bytes) after offset ({offset} bytes) must be a multiple of element size "
+            f"buffer length ({length - offset} bytes) after offset ({offset} bytes) must be a multiple of "
+            f"element size "
             f"({kind.itemsize})"
         )
     if count > 0 and offset + count * kind.itemsize > length:
         raise ShapeError(
-            f"requested buffer length ({count} * {kind.itemsize} bytes) after offset ({offset} bytes) must not be "
+            f"requested buffer length ({count} * {kind.itemsize} bytes) after offset ({offset} bytes) "
+            f"must not be "
             f"greater than actual buffer length ({length} bytes)"
         )
     return _made(np.frombuffer(buffer, kind.np, count, offset), requires_grad)
@@ -407,7 +410,8 @@ def _same_float(name: str, a: Tensor, b: Tensor) -> None:
         )
     if a._data.dtype != b._data.dtype:
         raise DtypeError(
-            f"Expected object of scalar type {a.dtype} but got scalar type {b.dtype} for second argument ({name})"
+            f"Expected object of scalar type {a.dtype} but got scalar type {b.dtype} for second argument "
+            f"({name})"
         )
 
 

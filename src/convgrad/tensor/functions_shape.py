@@ -22,7 +22,8 @@ def _tensors(name: str, tensors: Any) -> list[Tensor]:
     """A checked list of tensors."""
     if isinstance(tensors, Tensor) or not hasattr(tensors, "__iter__"):
         raise TypeError(
-            f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}"
+            f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not "
+            f"{type(tensors).__name__}"
         )
     listed = list(tensors)
     for i, x in enumerate(listed):
@@ -78,7 +79,8 @@ def cat(tensors: Any, dim: int = 0) -> Tensor:
         for n, m, at in zip(first, shape, range(len(first)), strict=True):
             if n != m and at != axis:
                 raise ShapeError(
-                    f"Sizes of tensors must match except in dimension {axis}. Expected size {n} but got size {m} for "
+                    f"Sizes of tensors must match except in dimension {axis}. Expected size {n} but got "
+                    f"size {m} for "
                     f"tensor number {i} in the list. (shapes {[list(x._data.shape) for x in kept]})"
                 )
     return apply(ops.Cat, tuple(kept), (axis,))
@@ -236,7 +238,8 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
             )
         if x._data.dtype != listed[0]._data.dtype:
             raise DtypeError(
-                f"torch.meshgrid expects all tensors to have the same dtype, got {listed[0].dtype} and {x.dtype}"
+                f"torch.meshgrid expects all tensors to have the same dtype, got {listed[0].dtype} and "
+                f"{x.dtype}"
             )
     places = list(range(len(listed)))
     if indexing == "xy" and len(listed) > 1:
@@ -325,7 +328,8 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: Any = None) -> T
         raise ConvgradError(f"Padding length must be divisible by 2 (got {list(given)})")
     if len(given) > 2 * len(shape):
         raise ConvgradError(
-            "Padding length should be less than or equal to two times the input dimension but got padding length "
+            "Padding length should be less than or equal to two times the input dimension but got padding "
+            "length "
             f"{len(given)} and input of dimension {len(shape)}"
         )
     pairs = [(given[i], given[i + 1]) for i in range(0, len(given), 2)]
@@ -338,9 +342,12 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: Any = None) -> T
         raise ConvgradError(f'Padding mode "{mode}" doesn\'t take in value argument')
     if not 1 <= len(pairs) <= 3 or len(shape) not in (len(pairs) + 1, len(pairs) + 2):
         raise NotImplementedError(
-            f"Padding size {len(given)} is not supported for {len(shape)}D input tensor. Supported combinations for "
-            "non-constant padding:\n  - 2D or 3D input: padding size = 2 (pads last dimension)\n  - 3D or 4D input: "
-            "padding size = 4 (pads last 2 dimensions)\n  - 4D or 5D input: padding size = 6 (pads last 3 dimensions)"
+            f"Padding size {len(given)} is not supported for {len(shape)}D input tensor. Supported "
+            f"combinations for "
+            "non-constant padding:\n  - 2D or 3D input: padding size = 2 (pads last dimension)\n  - 3D or "
+            "4D input: "
+            "padding size = 4 (pads last 2 dimensions)\n  - 4D or 5D input: padding size = 6 (pads last 3 "
+            "dimensions)"
         )
     if input._data.dtype == bool and mode != "circular":
         raise NotImplementedError(f"\"{mode}\" padding not implemented for 'Bool'")
@@ -353,7 +360,8 @@ def _constant_pad(input: Tensor, widths: pads.Widths, value: Any) -> Tensor:
     for n, (a, b) in zip(shape, widths, strict=True):
         if n + a + b < 0 or n + min(a, 0) < 0 or n + min(b, 0) < 0:
             raise ShapeError(
-                f"narrow(): length must be non-negative. The input size {n}, plus negative padding {a} and {b}, resulted "
+                f"narrow(): length must be non-negative. The input size {n}, plus negative padding {a} "
+                f"and {b}, resulted "
                 f"in a negative output size (input shape {list(shape)})"
             )
     return apply(pads.ConstantPad, (input,), (widths, value))
@@ -371,17 +379,20 @@ def _check_border(mode: str, shape: tuple[int, ...], widths: pads.Widths, count:
         if mode == "circular":
             if a > n or b > n:
                 raise ConvgradError(
-                    f"Padding value causes wrapping around more than once. (widths {a}, {b} at dimension {at} of "
+                    f"Padding value causes wrapping around more than once. (widths {a}, {b} at dimension "
+                    f"{at} of "
                     f"input {list(shape)})"
                 )
         elif mode == "reflect" and (a >= n or b >= n):
             raise ConvgradError(
-                "Argument #4: Padding size should be less than the corresponding input dimension, but got: padding "
+                "Argument #4: Padding size should be less than the corresponding input dimension, but "
+                "got: padding "
                 f"({a}, {b}) at dimension {at} of input {list(shape)}"
             )
         if n + a + b < (0 if mode == "circular" else 1):
             raise ConvgradError(
-                f"input (size {n}) is too small for padding ({a}, {b}) at dimension {at}: the output would be empty "
+                f"input (size {n}) is too small for padding ({a}, {b}) at dimension {at}: the output "
+                f"would be empty "
                 f"(input {list(shape)})"
             )
 
@@ -402,7 +413,8 @@ def is_tensor(obj: Any) -> bool:
 
 
 __all__ = [
-    "atleast_1d", "atleast_2d", "atleast_3d", "block_diag", "broadcast_shapes", "broadcast_tensors", "cartesian_prod",
-    "cat", "column_stack", "combinations", "concat", "concatenate", "dstack", "hstack", "is_tensor", "meshgrid",
-    "one_hot", "pad", "repeat_interleave", "row_stack", "stack", "vstack",
+    "atleast_1d", "atleast_2d", "atleast_3d", "block_diag", "broadcast_shapes", "broadcast_tensors",
+    "cartesian_prod", "cat", "column_stack", "combinations", "concat", "concatenate", "dstack",
+    "hstack", "is_tensor", "meshgrid", "one_hot", "pad", "repeat_interleave", "row_stack", "stack",
+    "vstack",
 ]  # fmt: skip

@@ -157,7 +157,8 @@ class ConvertMethods(Methods):
         """The value of a one-element tensor as a Python number."""
         if self._data.size != 1:
             raise ShapeError(
-                f"a Tensor with {self._data.size} elements cannot be converted to Scalar (shape {list(self._data.shape)})"
+                f"a Tensor with {self._data.size} elements cannot be converted to Scalar (shape "
+                f"{list(self._data.shape)})"
             )
         value = self._data.item()
         return value if type(value) in _NUMBERS else builtins.float(value)
@@ -198,7 +199,8 @@ class ConvertMethods(Methods):
         if size != 1:
             which = "no values" if not size else "more than one value"
             raise ConvgradError(
-                f"Boolean value of Tensor with {which} is ambiguous (shape {list(self._data.shape)}; use .any() or .all())"
+                f"Boolean value of Tensor with {which} is ambiguous (shape {list(self._data.shape)}; use "
+                f".any() or .all())"
             )
         return builtins.bool(self._data.item())
 

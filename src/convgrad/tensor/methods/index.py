@@ -116,7 +116,8 @@ class IndexMethods(ScatterMethods):
 
 def _zero_dim() -> DimError:
     return DimError(
-        "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a "
+        "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to "
+        "convert a "
         "0-dim tensor to a number"
     )
 
@@ -130,7 +131,8 @@ def as_element(value: Any, kind: Any) -> Any:
     """
     if not isinstance(value, NUMBERS):
         raise TypeError(
-            f"can't assign a {type(value).__name__} to a torch.{kind.name} tensor: assign a number or a Tensor "
+            f"can't assign a {type(value).__name__} to a torch.{kind.name} tensor: assign a number or a "
+            f"Tensor "
             "(torch.as_tensor makes one)"
         )
     if isinstance(value, complex) and kind.kind != "c":
@@ -151,7 +153,8 @@ def check_fits(source: tuple[int, ...], target: tuple[int, ...]) -> None:
         if lead + i < 0 or (n != 1 and n != target[lead + i]):
             where = f"({target[lead + i]})" if lead + i >= 0 else "(none)"
             raise ShapeError(
-                f"The expanded size of the tensor {where} must match the existing size ({n}) at non-singleton "
+                f"The expanded size of the tensor {where} must match the existing size ({n}) at "
+                f"non-singleton "
                 f"dimension {lead + i}.  Target sizes: {list(target)}.  Tensor sizes: {list(source)}"
             )
 
@@ -179,7 +182,8 @@ def split_key(key: Any, data: Any) -> tuple[Any, Any]:
     """
     if type(key) is list and len(key) < 32 and any([_is_nested(item) for item in key]):
         warnings.warn(
-            "Using a non-tuple sequence for multidimensional indexing is deprecated; use x[tuple(seq)] instead of "
+            "Using a non-tuple sequence for multidimensional indexing is deprecated; use x[tuple(seq)] "
+            "instead of "
             "x[seq]",
             stacklevel=3,
         )
@@ -216,7 +220,8 @@ def split_key(key: Any, data: Any) -> tuple[Any, Any]:
                 size = data.shape[dim]
                 if not -size <= item < size:
                     raise DimError(
-                        f"index {item} is out of bounds for dimension {dim} with size {size} (shape {list(data.shape)})"
+                        f"index {item} is out of bounds for dimension {dim} with size {size} (shape "
+                        f"{list(data.shape)})"
                     )
             else:
                 if item is not None and item.indices(data.shape[dim]) == (0, data.shape[dim], 1):
@@ -275,7 +280,8 @@ def _plain(item: Any) -> Any:
     if isinstance(item, str):
         raise TypeError(f"new(): invalid data type 'str' (a tensor is not indexed by {item!r})")
     raise DimError(
-        "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got "
+        "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices "
+        "(got "
         f"{type(item).__name__})"
     )
 
@@ -314,7 +320,8 @@ def check_key(key: Any, data: Any) -> None:
         if type(item) is np.ndarray and item.dtype == bool:
             if item.shape != data.shape[at : at + item.ndim]:
                 raise DimError(
-                    f"The shape of the mask {list(item.shape)} at index {at} does not match the shape of the indexed "
+                    f"The shape of the mask {list(item.shape)} at index {at} does not match the shape of "
+                    f"the indexed "
                     f"tensor {list(data.shape)} at index {at}"
                 )
             at += item.ndim

@@ -56,7 +56,8 @@ class ScatterMethods(Methods):
             return x.view(-1).gather(0, indices.view(-1))
         if self._data.ndim != indices._data.ndim:
             raise ShapeError(
-                "torch.take_along_dim(): input and indices should have the same number of dimensions, but got "
+                "torch.take_along_dim(): input and indices should have the same number of dimensions, but "
+                "got "
                 f"{self._data.ndim} dimensions for input, and {indices._data.ndim} dimensions for indices"
             )
         axis = dim_index(dim, self._data.ndim)
@@ -157,7 +158,8 @@ class ScatterMethods(Methods):
         axis = dim_index(dim, x._data.ndim)
         if where.size and not 0 <= where.min() <= where.max() < x._data.shape[axis]:
             raise DimError(
-                f"index out of range in self (index_select: positions {where.min()} to {where.max()} of dimension "
+                f"index out of range in self (index_select: positions {where.min()} to {where.max()} of "
+                f"dimension "
                 f"{axis} with size {x._data.shape[axis]})"
             )
         out = self._apply(scatter.IndexSelect, (x,), (where, axis))
@@ -183,7 +185,8 @@ class ScatterMethods(Methods):
             raise DimError(text) if name == "index_copy" else ShapeError(text)
         if src._data.dtype != data.dtype:
             raise DtypeError(
-                f"{name}_(): self and source expected to have the same dtype, but got (self) {data.dtype.name} and "
+                f"{name}_(): self and source expected to have the same dtype, but got (self) "
+                f"{data.dtype.name} and "
                 f"(source) {src._data.dtype.name}"
             )
         _check_range(name, where, data.shape[axis], axis, negative=False)
@@ -301,7 +304,8 @@ class ScatterMethods(Methods):
             )
         if source._data.dtype != self._data.dtype:
             raise DtypeError(
-                f"masked_scatter_: expected self and source to have same dtypes but got {self._data.dtype.name} and "
+                f"masked_scatter_: expected self and source to have same dtypes but got "
+                f"{self._data.dtype.name} and "
                 f"{source._data.dtype.name}"
             )
         chosen = np.broadcast_to(chosen, _joint(chosen.shape, self._data.shape))
@@ -336,7 +340,8 @@ class ScatterMethods(Methods):
         wrong = (where < -size) | (where >= size)
         if wrong.any():
             raise DimError(
-                f"out of range: tried to access index {int(where[wrong].flat[0])} on a tensor of {size} elements."
+                f"out of range: tried to access index {int(where[wrong].flat[0])} on a tensor of {size} "
+                f"elements."
             )
         return where
 
@@ -344,7 +349,8 @@ class ScatterMethods(Methods):
         where = self._flat_index("put_", index)
         if where.size != source._data.size:
             raise DimError(
-                "put_(): Expected source and index to have the same number of elements, but got source.numel() = "
+                "put_(): Expected source and index to have the same number of elements, but got "
+                "source.numel() = "
                 f"{source._data.size}, index.numel() = {where.size}"
             )
         if source._data.dtype != self._data.dtype:
@@ -381,19 +387,22 @@ def _grid_index(name: str, index: Any, data: Any, axis: int, src: Any = None) ->
         )
     if src is not None and max(src.ndim, 1) != data.ndim:
         raise ShapeError(
-            f"Index tensor must have the same number of dimensions as src tensor ({name}: index {list(where.shape)}, "
+            f"Index tensor must have the same number of dimensions as src tensor ({name}: index "
+            f"{list(where.shape)}, "
             f"src {list(src.shape)})"
         )
     wide = [i for i, (n, m) in enumerate(zip(where.shape, data.shape, strict=True)) if i != axis and n > m]
     small = src is not None and any([n > m for n, m in zip(where.shape, src.shape or (1,), strict=True)])
     if name == "gather" and wide:
         raise ShapeError(
-            f"Size does not match at dimension {wide[0]} expected index {list(where.shape)} to be no larger than self "
+            f"Size does not match at dimension {wide[0]} expected index {list(where.shape)} to be no "
+            f"larger than self "
             f"{list(data.shape)} apart from dimension {axis}"
         )
     if wide or small:
         raise ShapeError(
-            f"Expected index {list(where.shape)} to be no larger than self {list(data.shape)} apart from dimension "
+            f"Expected index {list(where.shape)} to be no larger than self {list(data.shape)} apart from "
+            f"dimension "
             f"{axis}" + (f" and to be no larger size than src {list(src.shape)}" if src is not None else "")
         )
     _check_range(name, where, data.shape[axis], axis, negative=False)
@@ -404,7 +413,8 @@ def _source(src: Any, where: Any, data: Any, name: str) -> Any:
     """src cut to the shape of the index."""
     if src._data.dtype != data.dtype:
         raise DtypeError(
-            f"{name}(): Expected self.dtype to be equal to src.dtype (got {data.dtype.name} and {src._data.dtype.name})"
+            f"{name}(): Expected self.dtype to be equal to src.dtype (got {data.dtype.name} and "
+            f"{src._data.dtype.name})"
         )
     src = src if src._data.ndim else src.view(1)
     if src._data.shape == where.shape:
@@ -428,7 +438,8 @@ def _check_range(name: str, where: Any, size: int, axis: int, negative: bool) ->
     low, high = int(where.min()), int(where.max())
     if high >= size or low < (-size if negative else 0):
         raise DimError(
-            f"index {high if high >= size else low} is out of bounds for dimension {axis} with size {size} ({name})"
+            f"index {high if high >= size else low} is out of bounds for dimension {axis} with size "
+            f"{size} ({name})"
         )
 
 
@@ -438,7 +449,8 @@ def _joint(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
         return np.broadcast_shapes(a, b)
     except ValueError:
         raise ShapeError(
-            f"The size of tensor a must match the size of tensor b at non-singleton dimension: {list(a)} and {list(b)} "
+            f"The size of tensor a must match the size of tensor b at non-singleton dimension: {list(a)} "
+            f"and {list(b)} "
             "do not broadcast together"
         ) from None
 
@@ -457,6 +469,7 @@ def _put_error(error: Exception, key: Any, data: Any, value: Any) -> Exception:
     if isinstance(error, IndexError):
         return translated(error)
     return ShapeError(
-        f"shape mismatch: value tensor of shape {list(value.shape)} cannot be broadcast to indexing result of shape "
+        f"shape mismatch: value tensor of shape {list(value.shape)} cannot be broadcast to indexing "
+        f"result of shape "
         f"{list(data[key].shape)}"
     )

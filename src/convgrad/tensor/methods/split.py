@@ -108,7 +108,8 @@ class SplitMethods(Methods):
             )
         if isinstance(where, int) and (where == 0 or shape[dim] % where):
             raise ConvgradError(
-                f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension {shape[dim]} "
+                f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension "
+                f"{shape[dim]} "
                 f"is not divisible by the split_size {where}!"
             )
         return self.tensor_split(where, dim)
@@ -149,7 +150,8 @@ class SplitMethods(Methods):
         index = int(index)
         if not -data.shape[axis] <= index < data.shape[axis]:
             raise DimError(
-                f"select(): index {index} out of range for tensor of size {list(data.shape)} at dimension {axis}"
+                f"select(): index {index} out of range for tensor of size {list(data.shape)} at dimension "
+                f"{axis}"
             )
         return self._apply(ops.Select, (self,), ((*(slice(None),) * axis, index, ...),))
 
@@ -158,7 +160,8 @@ class SplitMethods(Methods):
         part = self.select(dim, index)
         if part._data.shape != src._data.shape:
             raise ShapeError(
-                f"expected src to have a size equal to the slice of self. src size = {list(src._data.shape)}, "
+                f"expected src to have a size equal to the slice of self. src size = "
+                f"{list(src._data.shape)}, "
                 f"slice size = {list(part._data.shape)}"
             )
         key = (*(slice(None),) * dim_index(dim, self._data.ndim), index)
@@ -169,7 +172,8 @@ class SplitMethods(Methods):
         key = (*(slice(None),) * dim_index(dim, self._data.ndim), slice(start, end, step))
         if self._data[key].shape != src._data.shape:
             raise ShapeError(
-                f"expected src to have a size equal to the slice of self. src size = {list(src._data.shape)}, "
+                f"expected src to have a size equal to the slice of self. src size = "
+                f"{list(src._data.shape)}, "
                 f"slice size = {list(self._data[key].shape)}"
             )
         return self._apply(scatter.SliceScatter, (self, src), (key,))
@@ -219,7 +223,8 @@ class SplitMethods(Methods):
         want = self._data.diagonal(offset, *axes).shape
         if src._data.shape != want:
             raise ShapeError(
-                f"expected src to have a size equal to the slice of self. src size = {list(src._data.shape)}, "
+                f"expected src to have a size equal to the slice of self. src size = "
+                f"{list(src._data.shape)}, "
                 f"slice size = {list(want)}"
             )
         return self._apply(rearrange.DiagonalScatter, (self, src), (offset, *axes))
@@ -262,8 +267,10 @@ class SplitMethods(Methods):
         reach = offset + sum([(n - 1) * s for n, s in zip(sizes, strides, strict=True)]) + 1
         if math.prod(sizes) and reach > flat.size:
             raise ConvgradError(
-                f"setStorage: sizes {list(sizes)}, strides {list(strides)}, storage offset {offset}, and itemsize "
-                f"{flat.itemsize} requiring a storage size of {reach * flat.itemsize} are out of bounds for storage "
+                f"setStorage: sizes {list(sizes)}, strides {list(strides)}, storage offset {offset}, and "
+                f"itemsize "
+                f"{flat.itemsize} requiring a storage size of {reach * flat.itemsize} are out of bounds "
+                f"for storage "
                 f"of size {flat.nbytes}"
             )
         return self._apply(rearrange.AsStrided, (self,), (sizes, strides, offset))
@@ -284,7 +291,8 @@ class SplitMethods(Methods):
             times = times.reshape(-1)
             if times.size not in (1, x._data.shape[axis]):
                 raise ShapeError(
-                    f"repeats must have the same size as input along dim, but got repeats.size(0) = {times.size} "
+                    f"repeats must have the same size as input along dim, but got repeats.size(0) = "
+                    f"{times.size} "
                     f"and input.size({axis}) = {x._data.shape[axis]}"
                 )
         else:

@@ -265,7 +265,8 @@ class StorageMethods(ConvertMethods):
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         if not self.is_leaf:  # type: ignore[attr-defined]
             raise ConvgradError(
-                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment."
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol "
+                "at the moment."
             )
         if id(self) in memo:
             return memo[id(self)]
