@@ -375,7 +375,7 @@ def logspace(
 def tril_indices(
     row: int, col: int, offset: int = 0, *, dtype: Any = dtypes.int64, device: Any = None, layout: Any = None
 ) -> Tensor:
-    """Row and column numbers, as a ``(2, n)`` tensor, of the lower triangle of a ``row`` by ``col`` matrix."""
+    """Row and column numbers as a ``(2, n)`` tensor of the lower triangle of a ``row`` by ``col`` matrix."""
     check_device(device)
     return _made(np.stack(np.tril_indices(row, offset, col)).astype(as_kind(dtype).np))
 
@@ -383,7 +383,7 @@ def tril_indices(
 def triu_indices(
     row: int, col: int, offset: int = 0, *, dtype: Any = dtypes.int64, device: Any = None, layout: Any = None
 ) -> Tensor:
-    """Row and column numbers, as a ``(2, n)`` tensor, of the upper triangle of a ``row`` by ``col`` matrix."""
+    """Row and column numbers as a ``(2, n)`` tensor of the upper triangle of a ``row`` by ``col`` matrix."""
     check_device(device)
     return _made(np.stack(np.triu_indices(row, offset, col)).astype(as_kind(dtype).np))
 
@@ -415,7 +415,7 @@ def _same_float(name: str, a: Tensor, b: Tensor) -> None:
         )
 
 
-# -- PyTorch's old constructors -------------------------------------------------------------------------------
+# -- PyTorch's old constructors --
 
 
 class LegacyType(type):

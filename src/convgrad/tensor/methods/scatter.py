@@ -181,7 +181,10 @@ class ScatterMethods(Methods):
                 f"self.shape = {list(self._data.shape)} source.shape = {list(source._data.shape)}"
             )
         if shape[axis] != where.size:
-            text = f"{name}_(): Number of indices ({where.size}) should be equal to source.size(dim): ({shape[axis]}), for dim: {axis}"
+            text = (
+                f"{name}_(): Number of indices ({where.size}) should be equal to source.size(dim): "
+                f"({shape[axis]}), for dim: {axis}"
+            )
             raise DimError(text) if name == "index_copy" else ShapeError(text)
         if src._data.dtype != data.dtype:
             raise DtypeError(
@@ -317,7 +320,7 @@ class ScatterMethods(Methods):
         return scatter.MaskedScatter, (source,), (chosen,)
 
     def masked_scatter(self, mask: Any, source: Any) -> Any:
-        """A copy with the elements where ``mask`` holds replaced by the first ones of ``source``, in order."""
+        """A copy with the elements where ``mask`` holds replaced by the first of ``source``, in order."""
         plan = self._masked_plan(mask, source)
         shape = plan[2][0].shape
         x: Any = self if self._data.shape == shape else self.expand(shape)  # type: ignore[attr-defined]
