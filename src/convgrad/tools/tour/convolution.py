@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -20,17 +21,14 @@ from convgrad.tools.values import Array, as_array, show
 def matrix(r: Row) -> None:
     r.run(
         """
-        def dense(matrix):                       # sparse where SciPy is installed
-            return matrix.toarray() if hasattr(matrix, "toarray") else np.asarray(matrix)
-
         conv = nn.Conv1d(1, 2, 3, bias=False)    # m = 2 kernels of size k = 3
         with torch.no_grad():
             conv.weight.copy_(torch.tensor([[[1., -2., 1.]], [[0.25, 0.5, 0.25]]]))
 
-        A = dense(conv.as_matrix((1, 7)))        # for a signal of 1 channel, n = 7 samples
+        A = conv.as_matrix((1, 7))               # for a signal of 1 channel, n = 7 samples
         A
         x = torch.tensor([[0., 1., 3., 2., 2., 5., 4.]])
-        print(A @ x[0].numpy())
+        A @ x[0]
         conv(x)
         """
     )
@@ -39,7 +37,7 @@ def matrix(r: Row) -> None:
     r.check("the rows of the matrix are the kernels, shifted: m (n − k + 1) = 2 · 5 of them", r["A"], stacked)
     r.check(
         "matrix times signal is the layer's output",
-        r["A"] @ as_array(r["x"])[0],
+        r["A"] @ r["x"][0],
         as_array(r["conv"](r["x"])).ravel(),
     )
     r.say("The same with a real layer on real sound, and with every argument that changes the matrix:")
@@ -52,11 +50,10 @@ def matrix(r: Row) -> None:
         results = []
         for options in [{}, {"stride": 2}, {"padding": 2}, {"dilation": 3}, {"groups": 2}]:
             conv = nn.Conv1d(2, 16, 3, **options)
-            A, y = dense(conv.as_matrix((2, 64))), conv(x)
-            products = (A @ x.numpy().ravel()).reshape(y.shape) + conv.bias.detach().numpy()[:, None]
-            y = y.detach().numpy()
+            A, y = conv.as_matrix((2, 64)), conv(x)
+            products = (A @ x.flatten()).reshape(y.shape) + conv.bias[:, None]
             results.append((conv, products, y))
-            print(options, A.shape, "largest difference %.0e" % abs(products - y).max())
+            print(options, tuple(A.shape), "largest difference %.0e" % (products - y).abs().max())
         """
     )
     x, wanted = as_array(r["x"]), []
@@ -77,8 +74,8 @@ def matrix(r: Row) -> None:
     r.check("and so is the layers' output", _joined(outputs), want, rel=1e-5)
 
 
-def _joined(arrays: Iterable[Array]) -> Array:
-    return np.concatenate([array.ravel() for array in arrays])
+def _joined(tensors: Iterable[Any]) -> Array:
+    return np.concatenate([as_array(tensor).ravel() for tensor in tensors])
 
 
 @row(

@@ -84,12 +84,12 @@ def functions(r: Row) -> None:
         y.grad
         """
     )
-    r.check("MyAdd adds", r["s"].detach(), np.float32([4, 6]))
-    r.check("and copies the gradient to the first", r["x1"].grad, np.float32([10, 20]))
-    r.check("and to the second", r["x2"].grad, np.float32([10, 20]))
-    r.check("Split sums the gradients: 2 + 3", r["x"].grad, np.float32([5, 5, 5]))
-    r.check("Max takes the maximum", r["m"].detach(), np.float32([5, 7]))
-    one_hot = np.float32([[0, 1, 0], [10, 0, 0]])
+    r.check("MyAdd adds", r["s"].detach(), np.array([4, 6], np.float32))
+    r.check("and copies the gradient to the first", r["x1"].grad, np.array([10, 20], np.float32))
+    r.check("and to the second", r["x2"].grad, np.array([10, 20], np.float32))
+    r.check("Split sums the gradients: 2 + 3", r["x"].grad, np.array([5, 5, 5], np.float32))
+    r.check("Max takes the maximum", r["m"].detach(), np.array([5, 7], np.float32))
+    one_hot = np.array([[0, 1, 0], [10, 0, 0]], np.float32)
     r.check("its gradient is one-hot at the arg max, times what comes from above", r["y"].grad, one_hot)
     _net(r)
 

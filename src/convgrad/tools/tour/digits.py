@@ -96,7 +96,8 @@ def _train(r: Row) -> None:
     r.run(f"epochs, batch, rate = {epochs}, {batch}, {rate}")
     r.run(
         """
-                from convgrad.utils.data import DataLoader, TensorDataset
+        from convgrad.tools.tour.progress import progress
+        from convgrad.utils.data import DataLoader, TensorDataset
 
         def read(net, x):
             with torch.no_grad():

@@ -12,6 +12,7 @@ from convgrad.tools.tour.row import Row, row
 from convgrad.tools.values import as_array, show
 
 _X = np.array([[1.0, 2.0], [3.0, 4.0]])
+_FROM_ABOVE = np.array([0.1, 1.0, 0.0001], np.float32)
 
 _CHAIN = """
 x = torch.tensor([[1., 2.], [3., 4.]], requires_grad=True)
@@ -62,7 +63,8 @@ def graph(r: Row) -> None:
     for place, node in ((2, "SubBackward0"), (3, "AccumulateGrad")):
         ok = re.fullmatch(rf"<{node} object at 0x[0-9a-f]+>", printed[place])
         r.holds(f"the node prints as `<{node} object at 0x…>`", ok, printed[place])
-    names, node = [], r["a"].grad_fn
+    names: list[str] = []
+    node = r["a"].grad_fn
     while node is not None:
         names.append(node.name())
         node = next((parent for parent, _ in node.next_functions if parent is not None), None)
@@ -202,7 +204,7 @@ print(i)
     r.run("x = torch.tensor([0.5, -1.0, 0.25], requires_grad=True)\n" + loop)
     printed = "".join(output for _, output in r.talks[-1].pairs)
     r.check("printed as in the lecture", printed, "tensor([1.0240e+02, 1.0240e+03, 1.0240e-01])\n9\n")
-    r.check("[102.4, 1024, 0.1024]", r["x"].grad, np.float32([0.1, 1.0, 0.0001]) * np.float32(1024))
+    r.check("[102.4, 1024, 0.1024]", r["x"].grad, _FROM_ABOVE * np.float32(1024))
     r.say(
         "From the gradient follows i: each doubling doubled it, so it is 2 to the power i + 1, here 2¹⁰. "
         "With a random x:"
@@ -212,7 +214,7 @@ print(i)
     while np.sqrt((start**2).sum()) < 1000:
         start, count = start * 2, count + 1
     r.check("i, by a loop in NumPy", r["i"], count)
-    want = np.float32([0.1, 1.0, 0.0001]) * np.float32(2.0 ** (count + 1))
+    want = _FROM_ABOVE * np.float32(2.0 ** (count + 1))
     r.check("the gradient says the same", r["x"].grad, want)
 
 
