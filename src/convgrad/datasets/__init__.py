@@ -3,6 +3,7 @@
 Everything here gives NumPy arrays.
 """
 
+from .files import PACKAGED
 from .folders import (
     Beats,
     Hands,
@@ -22,6 +23,7 @@ from .mnist import download, load_digits, load_mnist
 from .wav import read_wav, write_wav
 
 __all__ = [
+    "PACKAGED",
     "Beats",
     "Hands",
     "Recording",

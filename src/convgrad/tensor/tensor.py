@@ -137,7 +137,7 @@ def _unary(op: type[Op]) -> Callable[[Any], Any]:
     return method
 
 
-def _comparison(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
+def _comparison(ufunc: np.ufunc, slow: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     """A method for a comparison: float tensors of one dtype, or with a Python float, in one closure."""
 
     def method(self: Tensor, other: Any) -> Any:
@@ -148,7 +148,7 @@ def _comparison(ufunc: np.ufunc) -> Callable[[Any, Any], Any]:
             if type(b) is float or (type(b) is ndarray and b.dtype is dtype and b.shape == a.shape):
                 out = ufunc(a, b)
                 return Tensor(out if type(out) is ndarray else np.asarray(out), None)
-        return self._compare(ufunc, other)
+        return slow(self, other)
 
     return method
 
@@ -302,8 +302,10 @@ class Tensor(
     log = _unary(ew.Log)
     sqrt, tanh, sigmoid = _unary(special.Sqrt), _unary(special.Tanh), _unary(special.Sigmoid)
     sin, cos, relu = _unary(special.Sin), _unary(special.Cos), _unary(activation.Relu)
-    __gt__, __lt__ = _comparison(np.greater), _comparison(np.less)
-    __ge__, __le__ = _comparison(np.greater_equal), _comparison(np.less_equal)
+    __gt__ = _comparison(np.greater, ArithmeticMethods.__gt__)
+    __lt__ = _comparison(np.less, ArithmeticMethods.__lt__)
+    __ge__ = _comparison(np.greater_equal, ArithmeticMethods.__ge__)
+    __le__ = _comparison(np.less_equal, ArithmeticMethods.__le__)
 
     def __repr__(self, *, tensor_contents: str | None = None) -> str:
         node = self._node
