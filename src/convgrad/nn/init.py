@@ -233,9 +233,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
     return _fill(tensor, (q * gain).reshape(data.shape), "orthogonal_")
 
 
-def sparse_(
-    tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None
-) -> Tensor:
+def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Tensor:
     """Normal numbers of which in each column a fraction ``sparsity`` is zero (Martens 2010)."""
     if tensor._data.ndim != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")
@@ -245,4 +243,3 @@ def sparse_(
     for column in range(columns):
         tensor._data[_source(None).randperm(rows)[:zeros], column] = 0
     return tensor
-

@@ -68,7 +68,10 @@ class AdaptiveMaxPool(MaxPool):
         plane = np.arange(prod(size)).reshape(size)
         for place in np.ndindex(*output_size):
             window = tuple(
-                [slice(i * n // m, -(-(i + 1) * n // m)) for i, n, m in zip(place, size, output_size, strict=True)]
+                [
+                    slice(i * n // m, -(-(i + 1) * n // m))
+                    for i, n, m in zip(place, size, output_size, strict=True)
+                ]
             )
             flat = x[(slice(None), slice(None), *window)].reshape(*x.shape[:2], -1)
             best = (flat.astype(np.float32) if flat.dtype.kind == "V" else flat).argmax(-1)

@@ -23,9 +23,18 @@ def _run(op: Any, ndim: int, input: Tensor, params: tuple[Any, ...]) -> Any:
 
 
 def _max(
-    ndim: int, input: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool, indices: bool
+    ndim: int,
+    input: Tensor,
+    kernel: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    ceil_mode: bool,
+    indices: bool,
 ) -> Any:
-    plan = plan_pool(f"max_pool{ndim}d", ndim, input._data.shape, kernel, stride, padding, dilation, ceil_mode)
+    plan = plan_pool(
+        f"max_pool{ndim}d", ndim, input._data.shape, kernel, stride, padding, dilation, ceil_mode
+    )
     params = (plan.kernel_size, plan.stride, plan.padding, plan.dilation, ceil_mode)
     out, index = _run(_MAX[ndim], ndim, input, params)
     return (out, index) if indices else out
@@ -66,7 +75,14 @@ def max_pool3d(
 
 
 def _avg(
-    ndim: int, input: Tensor, kernel: Any, stride: Any, padding: Any, ceil_mode: bool, count: bool, divisor: Any
+    ndim: int,
+    input: Tensor,
+    kernel: Any,
+    stride: Any,
+    padding: Any,
+    ceil_mode: bool,
+    count: bool,
+    divisor: Any,
 ) -> Any:
     plan = plan_pool(f"avg_pool{ndim}d", ndim, input._data.shape, kernel, stride, padding, 1, ceil_mode)
     if divisor == 0:
