@@ -57,19 +57,28 @@ def trunc_normal_(
     b: float = 2.0,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Normal numbers of which none lies outside ``[a, b]``, by inverting the cumulative distribution."""
+    """Normal numbers of which none lies outside ``[a, b]``.
+
+    Those outside are drawn again, with PyTorch's numbers; where fewer than 30 % would lie inside, the
+    distribution function is inverted instead (the same distribution, other numbers).
+    """
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn(
             "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be "
             "incorrect.",
             stacklevel=2,
         )
-    low, high = [(1.0 + math.erf((x - mean) / std / math.sqrt(2.0))) / 2.0 for x in (a, b)]
     data = tensor._data
-    wide = np.dtype(np.float32) if data.dtype in HALVES else data.dtype
-    unit = _source(generator).uniform(data.shape, wide, 2 * low - 1, 2 * high - 1)
-    values = inverse_erf(unit) * (std * math.sqrt(2.0)) + mean
-    return _fill(tensor, np.clip(values, a, b), "trunc_normal_")
+    low, high = [(1.0 + math.erf((x - mean) / std / math.sqrt(2.0))) / 2.0 for x in (a, b)]
+    if high - low < 0.3:  # too many would be rejected: invert the distribution function
+        wide = np.dtype(np.float32) if data.dtype in HALVES else data.dtype
+        unit = _source(generator).uniform(data.shape, wide, 2 * low - 1, 2 * high - 1)
+        values = np.clip(inverse_erf(unit) * (std * math.sqrt(2.0)) + mean, a, b)
+        return _fill(tensor, values, "trunc_normal_")
+    values = _normal(data, mean, std, generator)
+    while (outside := (values < a) | (values > b)).any():
+        values = np.where(outside, _normal(data, mean, std, generator), values)
+    return _fill(tensor, values, "trunc_normal_")
 
 
 def inverse_erf(y: Array) -> Array:

@@ -65,7 +65,7 @@ class _Chain(Module):
     def pop(self, key: Any) -> Module:
         """Take out the module at a position and return it."""
         module = self[key]  # type: ignore[index]
-        del self[key]  # type: ignore[attr-defined]
+        del self[key]
         return module
 
 

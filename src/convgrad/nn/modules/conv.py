@@ -103,6 +103,7 @@ class _ConvNd(Module):
     ndim = 0
     transposed = False
     weight: Tensor
+    bias: Tensor | None
     padding: Any
 
     def __init__(
