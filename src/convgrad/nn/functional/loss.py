@@ -119,7 +119,9 @@ def huber_loss(
     return _pairwise("huber_loss", ops.HuberLoss, input, target, _reduction(reduction), float(delta))
 
 
-def _classes(name: str, input: Tensor, target: Tensor, weight: Weight, ignore_index: int) -> tuple[Array, Array]:
+def _classes(
+    name: str, input: Tensor, target: Tensor, weight: Weight, ignore_index: int
+) -> tuple[Array, Array]:
     """Targets ``(N, L)``, 0 where ignored, and the weight of each."""
     x, t = input._data, target._data
     if x.ndim == 0:
