@@ -7,11 +7,31 @@ from typing import Any
 from .errors import DeviceError
 
 OTHERS = frozenset(
-    "cuda ipu xpu mkldnn opengl opencl ideep hip ve fpga maia xla lazy vulkan mps meta hpu mtia privateuseone".split()
+    [
+        "cuda",
+        "ipu",
+        "xpu",
+        "mkldnn",
+        "opengl",
+        "opencl",
+        "ideep",
+        "hip",
+        "ve",
+        "fpga",
+        "maia",
+        "xla",
+        "lazy",
+        "vulkan",
+        "mps",
+        "meta",
+        "hpu",
+        "mtia",
+        "privateuseone",
+    ]
 )
 
 
-class device:  # noqa: N801 - PyTorch's name
+class device:
     """The place of a tensor: ``device("cpu")`` or ``device("cpu", 0)``.
 
     Args:
@@ -26,19 +46,27 @@ class device:  # noqa: N801 - PyTorch's name
 
     __slots__ = ("type", "index")
 
-    def __init__(self, type: Any = "cpu", index: int | None = None) -> None:  # noqa: A002 - PyTorch's name
+    type: str
+    index: int | None
+
+    def __init__(self, type: Any = "cpu", index: int | None = None) -> None:
         if isinstance(type, device):
-            type, index = type.type, type.index if index is None else index  # noqa: A001
+            type, index = type.type, type.index if index is None else index
         if not isinstance(type, str):
-            raise DeviceError(f"device {type!r} was asked for, but convgrad runs on the CPU: use device='cpu'")
+            raise DeviceError(
+                f"device {type!r} was asked for, but convgrad runs on the CPU: use device='cpu'"
+            )
         name, colon, number = type.partition(":")
         if name != "cpu":
             if name in OTHERS:
                 raise DeviceError(
-                    f"device {type!r} was asked for, but convgrad runs on the CPU (Torch not compiled with CUDA "
+                    f"device {type!r} was asked for, but convgrad runs on the CPU (Torch not compiled "
+                    f"with CUDA "
                     "enabled): use device='cpu'"
                 )
-            raise DeviceError(f"Expected cpu device type at start of device string: {type} (convgrad runs on the CPU)")
+            raise DeviceError(
+                f"Expected cpu device type at start of device string: {type} (convgrad runs on the CPU)"
+            )
         if colon:
             if not number.isdigit():
                 raise DeviceError(f"Invalid device string: '{type}'")
@@ -71,7 +99,7 @@ def check_device(wanted: Any) -> None:
         device(wanted)
 
 
-class layout:  # noqa: N801 - PyTorch's name
+class layout:
     """How a tensor's elements lie in memory; there is only ``strided``."""
 
     __slots__ = ("name",)
@@ -83,7 +111,7 @@ class layout:  # noqa: N801 - PyTorch's name
         return f"torch.{self.name}"
 
 
-class memory_format(layout):  # noqa: N801 - PyTorch's name
+class memory_format(layout):
     """The order of dimensions in memory; accepted everywhere, and rows always lie one after another."""
 
     __slots__ = ()
@@ -91,5 +119,6 @@ class memory_format(layout):  # noqa: N801 - PyTorch's name
 
 strided = layout("strided")
 contiguous_format, preserve_format, channels_last, channels_last_3d = [
-    memory_format(name) for name in ("contiguous_format", "preserve_format", "channels_last", "channels_last_3d")
+    memory_format(name)
+    for name in ("contiguous_format", "preserve_format", "channels_last", "channels_last_3d")
 ]

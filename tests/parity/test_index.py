@@ -1,5 +1,6 @@
 """Indexing, gather, scatter and their kin against PyTorch: values, nodes, gradients, errors."""
 
+# ruff: noqa: E501 - tables of expressions
 from __future__ import annotations
 
 from typing import Any
@@ -8,7 +9,6 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import given, settings
-
 from tests.parity.shape_support import compare
 
 RNG = np.random.default_rng(0)
@@ -86,7 +86,9 @@ def keys(draw: Any) -> tuple[tuple[int, ...], str]:
     dim, ellipsis = 0, False
     while dim < len(shape):
         n = shape[dim]
-        kind = draw(st.sampled_from(["int", "slice", "none", "list", "mask", "full", "...", "bool", "tensor", "stop"]))
+        kind = draw(
+            st.sampled_from(["int", "slice", "none", "list", "mask", "full", "...", "bool", "tensor", "stop"])
+        )
         if kind == "stop":
             break
         if kind == "none":
@@ -135,4 +137,6 @@ def test_any_mixture_reads_alike(drawn: tuple[tuple[int, ...], str]) -> None:
 def test_any_mixture_writes_alike(drawn: tuple[tuple[int, ...], str], number: bool) -> None:
     shape, key = drawn
     value = "z" if number else "2."
-    compare(f"y = x * 1; y[{key}] = {value}; y", {"x": RNG.normal(size=shape), "z": np.array(0.5)}, names=False)
+    compare(
+        f"y = x * 1; y[{key}] = {value}; y", {"x": RNG.normal(size=shape), "z": np.array(0.5)}, names=False
+    )

@@ -1,10 +1,10 @@
 """Views, joins, rearrangements and padding against PyTorch: values, dtypes, nodes, gradients, errors."""
 
+# ruff: noqa: E501 - tables of expressions
 from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from tests.parity.shape_support import compare
 
 RNG = np.random.default_rng(0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -204,7 +204,7 @@ class _Check:
         """One number per Jacobian: u J v for random unit vectors u, v."""
         rng = np.random.default_rng(11 + position)
         direction = _random(rng, target._data)._data
-        direction = direction / max(1e-300, float(np.linalg.norm(components(direction))))
+        direction = np.asarray(direction / max(1e-300, float(np.linalg.norm(components(direction)))))
         slopes = jacobian.difference(self.func, self.given, target, direction, self.eps)
         pushes = jacobian.pushed(self.func, self.given, target, direction) if forward else []
         for k, (out, slope) in enumerate(zip(self.outs, slopes, strict=True)):

@@ -57,7 +57,7 @@ def shifted(func: Function, inputs: Sequence[Any], target: Tensor, step: Array) 
                 return [components(t._data).copy() for t in outputs_of(func, inputs)]
         finally:
             data[...] = kept
-    moved = [Tensor(data + step, None).requires_grad_(target.requires_grad) if x is target else x for x in inputs]
+    moved = [Tensor(np.asarray(data + step), None).requires_grad_(target.requires_grad) if x is target else x for x in inputs]
     with no_grad():
         return [components(t._data).copy() for t in outputs_of(func, moved)]
 

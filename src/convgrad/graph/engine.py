@@ -98,8 +98,8 @@ def _walk(ready: list[Node], grads: Gradients, counts: dict[Node, int], retain_g
                 for cell, version, index in node.versions:
                     if cell.version != version:
                         _raise_modified(node, cell, version, index)
-            pulled = [None if p is None else vjp(g, *saved) for p, vjp in zip(parents, op.vjps)]  # noqa: B905
-        for parent, g in zip(parents, pulled):  # noqa: B905 - strict costs 60 ns a node
+            pulled = [None if p is None else vjp(g, *saved) for p, vjp in zip(parents, op.vjps)]
+        for parent, g in zip(parents, pulled):
             if parent is None:
                 continue
             if g is not None:
@@ -203,8 +203,8 @@ def _pull(node: Node, g: Any, wanted: set[Node] | None, create_graph: bool) -> A
     if op.joint:
         return op.vjp(tuple([p is not None for p in parents]), g, *saved)
     if wanted is None:
-        return [None if p is None else vjp(g, *saved) for p, vjp in zip(parents, op.vjps)]  # noqa: B905 - x ** 2 has one parent
-    return [vjp(g, *saved) if p in wanted else None for p, vjp in zip(parents, op.vjps)]  # noqa: B905 - x ** 2 has one parent
+        return [None if p is None else vjp(g, *saved) for p, vjp in zip(parents, op.vjps)]
+    return [vjp(g, *saved) if p in wanted else None for p, vjp in zip(parents, op.vjps)]
 
 
 def _zeros(meta: tuple[Any, Any]) -> Any:

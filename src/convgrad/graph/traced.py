@@ -64,7 +64,7 @@ class Traced:
         """The same for an operator that takes a tuple of arrays."""
         return record(op, values, params)
 
-    def _binary(op: type[Op], reflected: bool = False) -> Callable[[Any, Any], Any]:  # type: ignore[misc] # noqa: N805
+    def _binary(op: type[Op], reflected: bool = False) -> Callable[[Any, Any], Any]:  # type: ignore[misc]
         def method(self: Traced, other: Any) -> Any:
             return record(op, (other, self) if reflected else (self, other), ())
 

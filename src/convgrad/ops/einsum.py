@@ -63,7 +63,10 @@ def _restored(g: Value, found: Labels, own: Labels, shape: tuple[int, ...]) -> V
 
 
 class Arrange(Linear):
-    """One operand of an einsum: diagonals of repeated labels, sums over what ``lo`` lacks, axes in its order."""
+    """One operand of an einsum: diagonals of repeated labels, sums over what ``lo`` lacks.
+
+    Axes in its order.
+    """
 
     saves = ("own", "lo", "shape")
     backward_name = "PermuteBackward0"
@@ -177,5 +180,5 @@ def plan(shapes: list[tuple[int, ...]], labels: list[Labels], out: Labels) -> li
         path = planner.contract_path(*pairs, out, shapes=True)[0]
         if all([len(step) == 2 for step in path]):
             return [tuple(step) for step in path]
-    first = [(0, 1)] if len(shapes) > 1 else []
+    first: list[tuple[int, ...]] = [(0, 1)] if len(shapes) > 1 else []
     return first + [(len(shapes) - k, 0) for k in range(2, len(shapes))]

@@ -54,7 +54,6 @@ class Op:
     joint: ClassVar[bool] = False
     vjps: ClassVar[tuple[Callable[..., Value] | None, ...]] = ()
     jvps: ClassVar[tuple[Callable[..., Value] | None, ...]] = ()
-    keeps: ClassVar[tuple[tuple[bool, ...], ...]] = ()
     roles: ClassVar[tuple[int, ...]] = ()
     #: per combination of wanted inputs: what to keep, and whose version to watch (see ``plan``)
     plans: ClassVar[dict[tuple[bool, ...], Plan]] = {}
@@ -74,17 +73,15 @@ class Op:
         code = forward.__code__
         skip = 1 if hasattr(forward, "__self__") else 0  # a classmethod's cls
         names = code.co_varnames[skip : code.co_argcount]
-        cls.inputs = tuple(n for n in names if "Array" in str(forward.__annotations__.get(n, "")))
-        cls.params = names[len(cls.inputs) :]
+        kinds, saves = forward.__annotations__, cls.saves
+        inputs = cls.inputs = tuple([n for n in names if "Array" in str(kinds.get(n, ""))])
+        cls.params = names[len(inputs) :]
         cls.joint = hasattr(cls, "vjp")
+        cls.vjps = tuple([getattr(cls, "vjp_" + n, None) for n in inputs])
+        cls.jvps = tuple([getattr(cls, "jvp_" + n, None) for n in inputs])
         _check_names(cls)
-        cls.vjps = tuple(getattr(cls, f"vjp_{n}", None) for n in cls.inputs)
-        cls.jvps = tuple(getattr(cls, f"jvp_{n}", None) for n in cls.inputs)
-        cls.roles = tuple(
-            OUT if n == "out" else cls.inputs.index(n) if n in cls.inputs and not cls.variadic else CONSTANT
-            for n in cls.saves
-        )
-        cls.keeps = tuple(_reads(f, cls.saves) for f in cls.vjps)
+        own = () if cls.variadic else inputs
+        cls.roles = tuple([OUT if n == "out" else own.index(n) if n in own else CONSTANT for n in saves])
         cls.plans = {}
         cls.traceable = cls.joint or any(cls.vjps)
         cls.simple = not cls.joint and not cls.variadic and (not cls.several or cls.primary is not None)
@@ -96,10 +93,7 @@ class Op:
         if found is None:
             keep = (True,) * len(cls.saves)
             if cls.simple:
-                keep = tuple(
-                    any(reads[i] for reads, need in zip(cls.keeps, needs, strict=True) if need)
-                    for i in range(len(cls.saves))
-                )
+                keep = tuple(map(any, zip(*[_reads(f, cls.saves) for f, n in zip(cls.vjps, needs) if n])))
             owned = tuple(
                 (i, role)
                 for i, (role, k) in enumerate(zip(cls.roles, keep, strict=True))
@@ -115,18 +109,18 @@ def _check_names(cls: type[Op]) -> None:
         raise TypeError(f"{cls.__name__}: array inputs must come first in forward")
     for attribute in cls.__dict__:
         if attribute[1:4] == "jp_" and attribute[4:] not in cls.inputs:
-            raise TypeError(f"{cls.__name__}.{attribute}: forward has no array input {name!r}")
+            raise TypeError(f"{cls.__name__}.{attribute}: forward has no array input {attribute[4:]!r}")
+    for vjp in cls.vjps:
+        if vjp is not None and vjp.__code__.co_argcount != len(cls.saves) + 1 and not vjp.__code__.co_flags & 4:
+            raise TypeError(f"{vjp.__qualname__} must take g and the saved values {cls.saves}")
 
 
 def _reads(vjp: Callable[..., Any] | None, saves: tuple[str, ...]) -> tuple[bool, ...]:
     """Which saved values a vjp reads: those whose parameter has no leading underscore."""
     if vjp is None:
         return (False,) * len(saves)
-    code = vjp.__code__
-    names = code.co_varnames[1 : code.co_argcount]
-    if len(names) != len(saves) and not code.co_flags & 0x04:  # 0x04: takes *args
-        raise TypeError(f"{vjp.__qualname__} takes {names}, but the operator saves {saves}")
-    return tuple(i >= len(names) or not names[i].startswith("_") for i in range(len(saves)))
+    names = vjp.__code__.co_varnames[1 : vjp.__code__.co_argcount]
+    return tuple([i >= len(names) or not names[i].startswith("_") for i in range(len(saves))])
 
 
 class Elementwise(Op):

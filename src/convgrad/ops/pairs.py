@@ -45,7 +45,7 @@ class Polar(Elementwise):
     saves = ("abs", "angle")
 
     @staticmethod
-    def forward(abs: Array, angle: Array) -> tuple[Array, tuple[Any, ...]]:  # noqa: A002 - PyTorch's name
+    def forward(abs: Array, angle: Array) -> tuple[Array, tuple[Any, ...]]:
         return Complex.forward(abs * np.cos(angle), abs * np.sin(angle))[0], (abs, angle)
 
     @staticmethod
@@ -54,7 +54,7 @@ class Polar(Elementwise):
         return call(ew.Real, g * call(ew.Conj, unit))
 
     @staticmethod
-    def vjp_angle(g: Value, abs: Value, angle: Value) -> Value:  # noqa: A002
+    def vjp_angle(g: Value, abs: Value, angle: Value) -> Value:
         out = call(Polar, abs, angle)
         return call(ew.Real, g * call(ew.Conj, out * 1j))
 
@@ -63,5 +63,5 @@ class Polar(Elementwise):
         return call(Polar, d, angle)
 
     @staticmethod
-    def jvp_angle(d: Value, abs: Value, angle: Value) -> Value:  # noqa: A002
+    def jvp_angle(d: Value, abs: Value, angle: Value) -> Value:
         return call(Polar, abs * d, angle) * 1j

@@ -70,7 +70,7 @@ class Tril(Linear):
 
     @staticmethod
     def forward(x: Array, diagonal: int) -> tuple[Array, tuple[Any, ...]]:
-        keep = np.tri(*x.shape[-2:], k=diagonal, dtype=bool)
+        keep = np.tri(x.shape[-2], x.shape[-1], diagonal, dtype=bool)
         return np.where(keep, x, np.zeros((), x.dtype)), (diagonal,)
 
     @staticmethod
@@ -86,7 +86,7 @@ class Triu(Linear):
 
     @staticmethod
     def forward(x: Array, diagonal: int) -> tuple[Array, tuple[Any, ...]]:
-        drop = np.tri(*x.shape[-2:], k=diagonal - 1, dtype=bool)
+        drop = np.tri(x.shape[-2], x.shape[-1], diagonal - 1, dtype=bool)
         return np.where(drop, np.zeros((), x.dtype), x), (diagonal,)
 
     @staticmethod
@@ -215,7 +215,9 @@ class Fold(Linear):
     saves = ("axis", "size", "step", "shape")
 
     @staticmethod
-    def forward(x: Array, axis: int, size: int, step: int, shape: tuple[int, ...]) -> tuple[Array, tuple[Any, ...]]:
+    def forward(
+        x: Array, axis: int, size: int, step: int, shape: tuple[int, ...]
+    ) -> tuple[Array, tuple[Any, ...]]:
         if not shape:
             return (x[0] if size else np.zeros((), x.dtype)), (axis, size, step, shape)
         out = np.zeros(shape, x.dtype)
@@ -247,13 +249,20 @@ class AsStrided(Linear):
         flat, start = storage_of(x)
         layout = (x.shape, tuple([s // x.itemsize for s in x.strides]), start, flat.size)
         strides = tuple([s * x.itemsize for s in stride])
-        return as_strided(flat[offset:], size, strides, writeable=x.flags.writeable), (size, stride, offset, layout)
+        return as_strided(flat[offset:], size, strides, writeable=x.flags.writeable), (
+            size,
+            stride,
+            offset,
+            layout,
+        )
 
     @staticmethod
     def vjp_x(
         g: Value, size: tuple[int, ...], stride: tuple[int, ...], offset: int, layout: tuple[Any, ...]
     ) -> Value:
-        return reshape(call(StridedPut, g, _strided_index(size, stride, offset, layout), layout[0]), layout[0])
+        return reshape(
+            call(StridedPut, g, _strided_index(size, stride, offset, layout), layout[0]), layout[0]
+        )
 
     @staticmethod
     def jvp_x(
@@ -343,6 +352,6 @@ class Repeat(Linear):
 
 
 __all__ = [
-    "AsStrided", "Diagonal", "DiagonalCopy", "DiagonalPut", "DiagonalScatter", "Flip", "Fold", "Repeat", "Roll",
-    "Rot90", "StridedPut", "StridedTake", "Tril", "Triu", "Unfold", "diagonal_of", "storage_of",
+    "AsStrided", "Diagonal", "DiagonalCopy", "DiagonalPut", "DiagonalScatter", "Flip", "Fold", "Repeat",
+    "Roll", "Rot90", "StridedPut", "StridedTake", "Tril", "Triu", "Unfold", "diagonal_of", "storage_of",
 ]  # fmt: skip

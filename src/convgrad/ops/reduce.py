@@ -15,6 +15,9 @@ from . import formula
 from .formula import Value, broadcast_to, call, expand_reduced, reshape, with_ones
 from .op import Linear, Op
 
+#: NumPy's stubs want keepdims as a literal
+add_reduce: Any = np.add.reduce
+
 
 class Sum(Linear):
     """The sum over ``axes``; vjp repeats g over them."""
@@ -45,7 +48,7 @@ class Mean(Linear):
     @staticmethod
     def forward(x: Array, axes: tuple[int, ...], keepdims: bool) -> tuple[Array, tuple[Any, ...]]:
         count = math.prod([x.shape[i] for i in axes])
-        total = np.add.reduce(x, axes, keepdims=keepdims)
+        total = add_reduce(x, axes, keepdims=keepdims)
         # 0/0 of an empty mean is nan, as in PyTorch
         return total / count if count else total * math.nan, (axes, keepdims, x.shape)
 
@@ -70,7 +73,7 @@ class NanSum(Op):
     @staticmethod
     def forward(x: Array, axes: tuple[int, ...], keepdims: bool) -> tuple[Array, tuple[Any, ...]]:
         present = x == x
-        return np.asarray(np.add.reduce(x, axes, keepdims=keepdims, where=present)), (present, axes, keepdims)
+        return np.asarray(add_reduce(x, axes, keepdims=keepdims, where=present)), (present, axes, keepdims)
 
     @staticmethod
     def vjp_x(g: Value, present: Array, axes: tuple[int, ...], keepdims: bool) -> Value:
@@ -100,7 +103,9 @@ class Pick(Op):
         raise NotImplementedError
 
     @classmethod
-    def pick(cls, x: Array, axis: int, dropped: bool, *rest: Any) -> tuple[tuple[Array, Array], tuple[Any, ...]]:
+    def pick(
+        cls, x: Array, axis: int, dropped: bool, *rest: Any
+    ) -> tuple[tuple[Array, Array], tuple[Any, ...]]:
         """Values and positions; ``dropped``: without the axis. The body of every forward."""
         line = x if x.ndim else x.reshape(1)
         index = cls.choose(comparable(line), axis, *rest)
@@ -126,7 +131,7 @@ class MaxDim(Pick):
     """The largest value along one axis and where it stands (the first of equals; NaN wins)."""
 
     backward_name = "MaxBackward0"
-    arg = staticmethod(np.argmax)
+    arg: Any = staticmethod(np.argmax)
 
     @classmethod
     def choose(cls, x: Array, axis: int, *rest: Any) -> Array:
@@ -206,7 +211,7 @@ class MaxAll(Op):
 
     backward_name = "MaxBackward1"
     saves = ("x", "out")
-    reduce = staticmethod(np.max)
+    reduce: Any = staticmethod(np.max)
 
     @classmethod
     def forward(cls, x: Array) -> tuple[Array, tuple[Any, ...]]:
@@ -235,7 +240,7 @@ class AMax(Op):
 
     backward_name = "AmaxBackward0"
     saves = ("x", "out", "axes", "keepdims")
-    reduce = staticmethod(np.max)
+    reduce: Any = staticmethod(np.max)
 
     @classmethod
     def forward(cls, x: Array, axes: tuple[int, ...], keepdims: bool) -> tuple[Array, tuple[Any, ...]]:
@@ -266,7 +271,9 @@ class AMinMax(Op):
     several = True
 
     @staticmethod
-    def forward(x: Array, axes: tuple[int, ...], keepdims: bool) -> tuple[tuple[Array, Array], tuple[Any, ...]]:
+    def forward(
+        x: Array, axes: tuple[int, ...], keepdims: bool
+    ) -> tuple[tuple[Array, Array], tuple[Any, ...]]:
         least = np.asarray(np.min(x, axis=axes, keepdims=True))
         most = np.asarray(np.max(x, axis=axes, keepdims=True))
         saved = (x, least, most, axes, keepdims)

@@ -31,6 +31,9 @@ def scan(ufunc: np.ufunc, x: Array, axis: int, reverse: bool = False) -> Array:
     return np.asarray(ufunc.accumulate(x, axis, dtype=x.dtype))
 
 
+_multiply_reduce: Any = np.multiply.reduce
+
+
 class CumSum(Linear):
     """Running sums along ``axis``; the adjoint runs the other way."""
 
@@ -163,7 +166,7 @@ class Prod(Op):
     def forward(x: Array, axis: int, keepdims: bool) -> tuple[Array, tuple[Any, ...]]:
         if not x.ndim:
             return x.copy(), (x, axis, keepdims)
-        return np.multiply.reduce(x, axis, keepdims=keepdims, dtype=x.dtype), (x, axis, keepdims)
+        return _multiply_reduce(x, axis, keepdims=keepdims, dtype=x.dtype), (x, axis, keepdims)
 
     @staticmethod
     def vjp_x(g: Value, x: Value, axis: int, keepdims: bool) -> Value:
@@ -186,7 +189,7 @@ class ProdAll(Op):
 
     @staticmethod
     def forward(x: Array) -> tuple[Array, tuple[Any, ...]]:
-        return np.multiply.reduce(x, None, dtype=x.dtype), (x,)
+        return _multiply_reduce(x, None, dtype=x.dtype), (x,)
 
     @staticmethod
     def vjp_x(g: Value, x: Value) -> Value:
@@ -220,7 +223,7 @@ class CumMax(Op):
     several = True
     primary = 0
     exact = True
-    ufunc = np.maximum
+    ufunc: Any = np.maximum
 
     @classmethod
     def forward(cls, x: Array, axis: int) -> Pair:
@@ -229,7 +232,11 @@ class CumMax(Op):
         place = np.arange(line.shape[axis]).reshape((-1,) + (1,) * (line.ndim - axis - 1))
         new = (line == best) | (line != line)
         index = np.maximum.accumulate(np.where(new, place, 0), axis)
-        return (best.astype(x.dtype, copy=False).reshape(x.shape), index.reshape(x.shape)), (index, axis, x.shape)
+        return (best.astype(x.dtype, copy=False).reshape(x.shape), index.reshape(x.shape)), (
+            index,
+            axis,
+            x.shape,
+        )
 
     @staticmethod
     def vjp_x(g: Value, index: Array, axis: int, old: tuple[int, ...]) -> Value:
@@ -248,7 +255,10 @@ class CumMin(CumMax):
 
 
 class LogCumSumExp(Op):
-    """``log(running sum of exp(x))`` along ``axis``, without overflow; ``gx[k] = sum g[i] exp(x[k] - out[i])``."""
+    """``log(running sum of exp(x))`` along ``axis``, without overflow.
+
+    ``gx[k] = sum g[i] exp(x[k] - out[i])``.
+    """
 
     backward_name = "LogcumsumexpBackward0"
     saves = ("x", "out", "axis")

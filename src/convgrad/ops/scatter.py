@@ -394,6 +394,7 @@ class Put(Op):
 
 __all__ = [
     "Gather", "IndexAdd", "IndexCopy", "IndexFill", "IndexFillTensor", "IndexSelect", "MaskedScatter",
-    "MaskedSelect", "Place", "Put", "Replace", "Scatter", "ScatterAdd", "ScatterReduce", "ScatterReduceSum", "ScatterSum",
-    "ScatterValue", "SelectScatter", "SliceScatter", "Take", "along", "grid",
+    "MaskedSelect", "Place", "Put", "Replace", "Scatter", "ScatterAdd", "ScatterReduce",
+    "ScatterReduceSum", "ScatterSum", "ScatterValue", "SelectScatter", "SliceScatter", "Take", "along",
+    "grid",
 ]  # fmt: skip

@@ -245,11 +245,15 @@ class SetIndex(Op):
         return out, (key, accumulate, x.shape, np.shape(v))
 
     @staticmethod
-    def vjp_x(g: Value, key: Any, accumulate: bool, _shape: tuple[int, ...], _small: tuple[int, ...]) -> Value:
+    def vjp_x(
+        g: Value, key: Any, accumulate: bool, _shape: tuple[int, ...], _small: tuple[int, ...]
+    ) -> Value:
         return g if accumulate else call(SetIndex, g, np.zeros((), g.dtype), key, False)
 
     @staticmethod
-    def vjp_v(g: Value, key: Any, _accumulate: bool, _shape: tuple[int, ...], small: tuple[int, ...]) -> Value:
+    def vjp_v(
+        g: Value, key: Any, _accumulate: bool, _shape: tuple[int, ...], small: tuple[int, ...]
+    ) -> Value:
         return sum_to(call(Index, g, key), small)
 
     @staticmethod
@@ -503,7 +507,7 @@ class Unbind(Linear):
 
     @staticmethod
     def forward(x: Array, axis: int) -> tuple[tuple[Array, ...], tuple[Any, ...]]:
-        lead = (slice(None),) * axis
+        lead: Any = (slice(None),) * axis
         return tuple([x[(*lead, i, ...)] for i in range(x.shape[axis])]), (axis,)
 
     @staticmethod

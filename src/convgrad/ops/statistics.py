@@ -16,6 +16,7 @@ from . import formula
 from .elementwise import Exp, Real
 from .formula import Value, call, conj, where, with_ones
 from .op import Op
+from .reduce import add_reduce
 
 
 def _count(shape: tuple[int, ...], axes: tuple[int, ...]) -> int:
@@ -35,12 +36,12 @@ def _variance(x: Array, axes: tuple[int, ...], correction: float) -> tuple[Array
         centred, mean = _centred(x, axes)
         squares = np.square(centred) if x.dtype.kind != "c" else (centred * centred.conj()).real
         free = max(0.0, _count(x.shape, axes) - correction)
-        total = np.asarray(np.add.reduce(squares, axes, keepdims=True))
+        total = np.asarray(add_reduce(squares, axes, keepdims=True))
         return total / squares.dtype.type(free), mean, free
 
 
 def _dropped(x: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
-    return x if keepdims else np.squeeze(x, axes)
+    return np.asarray(x if keepdims else np.squeeze(x, axes))
 
 
 def _real(x: Value) -> Value:
@@ -62,7 +63,9 @@ class Var(Op):
     saves = ("x", "axes", "correction", "keepdims")
 
     @staticmethod
-    def forward(x: Array, axes: tuple[int, ...], correction: float, keepdims: bool) -> tuple[Array, tuple[Any, ...]]:
+    def forward(
+        x: Array, axes: tuple[int, ...], correction: float, keepdims: bool
+    ) -> tuple[Array, tuple[Any, ...]]:
         out, _, _ = _variance(x, axes, correction)
         return _dropped(out, axes, keepdims), (x, axes, correction, keepdims)
 
@@ -87,16 +90,22 @@ class Std(Op):
     saves = ("x", "out", "axes", "correction", "keepdims")
 
     @staticmethod
-    def forward(x: Array, axes: tuple[int, ...], correction: float, keepdims: bool) -> tuple[Array, tuple[Any, ...]]:
-        out = np.sqrt(_dropped(_variance(x, axes, correction)[0], axes, keepdims))
+    def forward(
+        x: Array, axes: tuple[int, ...], correction: float, keepdims: bool
+    ) -> tuple[Array, tuple[Any, ...]]:
+        out = _dropped(np.sqrt(_variance(x, axes, correction)[0]), axes, keepdims)
         return out, (x, out, axes, correction, keepdims)
 
     @staticmethod
-    def vjp_x(g: Value, x: Value, out: Value, axes: tuple[int, ...], correction: float, keepdims: bool) -> Value:
+    def vjp_x(
+        g: Value, x: Value, out: Value, axes: tuple[int, ...], correction: float, keepdims: bool
+    ) -> Value:
         return with_ones(g * _half_over(out), x.shape, axes, keepdims) * _slope(x, axes, correction)
 
     @staticmethod
-    def jvp_x(d: Value, x: Value, out: Value, axes: tuple[int, ...], correction: float, keepdims: bool) -> Value:
+    def jvp_x(
+        d: Value, x: Value, out: Value, axes: tuple[int, ...], correction: float, keepdims: bool
+    ) -> Value:
         return formula.sum(_real(conj(_slope(x, axes, correction)) * d), axes, keepdims) * _half_over(out)
 
 
@@ -118,7 +127,9 @@ class VarMean(Op):
         return pair, (x, axes, correction, keepdims)
 
     @staticmethod
-    def vjp_x(gs: tuple[Value, Value], x: Value, axes: tuple[int, ...], correction: float, keepdims: bool) -> Value:
+    def vjp_x(
+        gs: tuple[Value, Value], x: Value, axes: tuple[int, ...], correction: float, keepdims: bool
+    ) -> Value:
         return _pair_pulled(gs, x, axes, _slope(x, axes, correction), keepdims)
 
     @staticmethod
@@ -134,7 +145,9 @@ class StdMean(VarMean):
     root = True
 
     @staticmethod
-    def vjp_x(gs: tuple[Value, Value], x: Value, axes: tuple[int, ...], correction: float, keepdims: bool) -> Value:
+    def vjp_x(
+        gs: tuple[Value, Value], x: Value, axes: tuple[int, ...], correction: float, keepdims: bool
+    ) -> Value:
         return _pair_pulled(gs, x, axes, _root_slope(x, axes, correction), keepdims)
 
     @staticmethod
@@ -148,12 +161,16 @@ def _root_slope(x: Value, axes: tuple[int, ...], correction: float) -> Value:
     """The derivative of the deviation by x, from x alone."""
     centred, _ = _centred(x, axes)
     free = _count(x.shape, axes) - correction
-    variance = formula.sum(_real(centred * conj(centred)), axes, True) * (1.0 / free if free > 0 else math.nan)
+    variance = formula.sum(_real(centred * conj(centred)), axes, True) * (
+        1.0 / free if free > 0 else math.nan
+    )
     zero = variance == 0
     return _slope(x, axes, correction) * where(zero, 0.0, 0.5 * where(zero, 1.0, variance) ** -0.5)
 
 
-def _pair_pulled(gs: tuple[Value, Value], x: Value, axes: tuple[int, ...], slope: Value, keepdims: bool) -> Value:
+def _pair_pulled(
+    gs: tuple[Value, Value], x: Value, axes: tuple[int, ...], slope: Value, keepdims: bool
+) -> Value:
     g, gm = [with_ones(piece, x.shape, axes, keepdims) for piece in gs]
     count = _count(x.shape, axes)
     return g * slope + gm * (1.0 / count if count else math.nan)
@@ -176,7 +193,7 @@ class LogSumExp(Op):
         with np.errstate(all="ignore"):
             top = np.max(x.real, axis=axes, keepdims=True, initial=-math.inf)
             top = np.where(np.isfinite(top), top, 0).astype(x.real.dtype)
-            out = np.log(np.add.reduce(np.exp(x - top), axes, keepdims=True)) + top
+            out = np.log(add_reduce(np.exp(x - top), axes, keepdims=True)) + top
         out = _dropped(out, axes, keepdims)
         return out, (x, out, axes, keepdims)
 
@@ -233,16 +250,16 @@ class VectorNorm(Op):
 def _norm(x: Array, p: float, axes: tuple[int, ...], keepdims: bool) -> Any:
     real = x.real.dtype.type
     if p == 0:
-        return np.add.reduce(x != 0, axes, dtype=real, keepdims=keepdims)
+        return add_reduce(x != 0, axes, dtype=real, keepdims=keepdims)
     if p == 2:
         squares = x * x if x.dtype.kind != "c" else x.real * x.real + x.imag * x.imag
-        return np.sqrt(np.add.reduce(squares, axes, keepdims=keepdims))
+        return np.sqrt(add_reduce(squares, axes, keepdims=keepdims))
     size = np.abs(x)
     if math.isinf(p):
         return (np.max if p > 0 else np.min)(size, axis=axes, keepdims=keepdims)
     if p == 1:
-        return np.add.reduce(size, axes, keepdims=keepdims)
-    return np.add.reduce(size ** real(p), axes, keepdims=keepdims) ** real(1.0 / p)
+        return add_reduce(size, axes, keepdims=keepdims)
+    return add_reduce(size ** real(p), axes, keepdims=keepdims) ** real(1.0 / p)
 
 
 def _norm_slope(x: Value, out: Value, at: Any, p: float, axes: tuple[int, ...]) -> Value:

@@ -45,7 +45,9 @@ def sizes(name: str, args: tuple[Any, ...]) -> tuple[int, ...]:
     for n in args:
         if type(n) is not int:
             if isinstance(n, (bool, float, str)) or not hasattr(n, "__index__"):
-                raise TypeError(f"{name}(): argument 'size' must be tuple of ints, but found {type(n).__name__}: {n!r}")
+                raise TypeError(
+                    f"{name}(): argument 'size' must be tuple of ints, but found {type(n).__name__}: {n!r}"
+                )
             n = n.__index__()
         if n < 0:
             raise ShapeError(f"{name}: Dimension size must be non-negative. (got size {list(args)})")
@@ -106,7 +108,9 @@ def _shape_of(data: Any) -> tuple[int, ...]:
         if isinstance(data, ndarray):
             return (*shape, *data.shape)
         if hasattr(data, "_data"):
-            raise ShapeError("only one element tensors can be converted to Python scalars (stack() joins tensors)")
+            raise ShapeError(
+                "only one element tensors can be converted to Python scalars (stack() joins tensors)"
+            )
         shape.append(len(data))
         if not shape[-1]:
             break
@@ -124,7 +128,10 @@ def _scan(data: Any, shape: tuple[int, ...], depth: int, found: set[Any]) -> Non
     if depth < len(shape) - 1:
         for item in data:
             if not _is_sequence(item):
-                raise TypeError(f"not a sequence: {type(item).__name__} where dim {depth + 1} needs length {shape[depth + 1]}")
+                raise TypeError(
+                    f"not a sequence: {type(item).__name__} where dim {depth + 1} needs length "
+                    f"{shape[depth + 1]}"
+                )
             _scan(item, shape, depth + 1, found)
         return
     types = set(map(type, data))
@@ -151,15 +158,11 @@ def _leaf_kind(item: Any) -> dtype:
     raise ConvgradError(f"Could not infer dtype of {type(item).__name__}")
 
 
-_DTYPE_OF = {bool: lambda: dtypes.bool_, int: lambda: dtypes.int64, float: dtypes.default_dtype,
-             complex: lambda: dtypes.default_dtype().to_complex()}  # fmt: skip
-
-
 def _filled(data: Any, shape: tuple[int, ...], found: set[Any], kind: dtype | None) -> Array:
     """The array of a checked sequence."""
     inferred: dtype | None = None
     for item in found:
-        one = _DTYPE_OF[item]() if item in _PLAIN else item
+        one = dtypes.scalar_dtype(item()) if item in _PLAIN else item
         inferred = one if inferred is None else dtypes.promote_types(inferred, one)
     if inferred is None:
         inferred = dtypes.default_dtype()
@@ -204,11 +207,13 @@ def from_foreign(array: Array) -> Array:
     if array.dtype not in dtypes._FROM_NUMPY or not array.dtype.isnative:
         if not array.dtype.isnative:
             raise ShapeError(
-                "given numpy array has byte order different from the native byte order. Conversion between byte orders "
+                "given numpy array has byte order different from the native byte order. Conversion "
+                "between byte orders "
                 "is currently not supported. (array.astype(array.dtype.newbyteorder('=')) converts)"
             )
         raise DtypeError(
-            f"can't convert np.ndarray of type numpy.{array.dtype.type.__name__}. The only supported types are: "
+            f"can't convert np.ndarray of type numpy.{array.dtype.type.__name__}. The only supported "
+            f"types are: "
             f"{_NUMPY_NAMES}."
         )
     return array
@@ -223,18 +228,25 @@ def shared(array: Any) -> Array:
         DtypeError: a dtype that tensors do not have.
     """
     if not isinstance(array, ndarray):
-        raise TypeError(f"expected np.ndarray (got {type(array).__module__.partition('.')[0]}.{type(array).__name__})")
+        raise TypeError(
+            f"expected np.ndarray (got {type(array).__module__.partition('.')[0]}.{type(array).__name__})"
+        )
     from_foreign(array)
     if any([s < 0 and n > 1 for s, n in zip(array.strides, array.shape, strict=True)]):
         raise ShapeError(
-            "At least one stride in the given numpy array is negative, and tensors with negative strides are not "
-            "currently supported. (You can probably work around this by making a copy of your array with array.copy().)"
+            "At least one stride in the given numpy array is negative, and tensors with negative strides "
+            "are not "
+            "currently supported. (You can probably work around this by making a copy of your array with "
+            "array.copy().)"
         )
     if any([s % array.itemsize for s in array.strides]):
-        raise ShapeError("given numpy array strides not a multiple of the element byte size. Copy the numpy array first.")
+        raise ShapeError(
+            "given numpy array strides not a multiple of the element byte size. Copy the numpy array first."
+        )
     if not array.flags.writeable:
         warnings.warn(
-            "The given NumPy array is not writable: writing to the tensor raises an error. Copy the array to protect "
+            "The given NumPy array is not writable: writing to the tensor raises an error. Copy the array "
+            "to protect "
             "its data or make it writable before converting it to a tensor.",
             stacklevel=3,
         )

@@ -21,8 +21,7 @@ from ..ops.shape import cast_array
 from .arrays import array_of, as_kind, from_foreign, shared, sizes
 from .tensor import Tensor, apply
 
-
-_COMPLEX = type(1j)  # below, ``complex`` is PyTorch's function
+_COMPLEX = complex  # below, ``complex`` is PyTorch's function
 
 
 def _made(array: Array, requires_grad: bool = False) -> Tensor:
@@ -97,7 +96,9 @@ def asarray(
             out = frombuffer(obj, dtype=as_kind(dtype))
         else:
             out = as_tensor(obj, dtype, device)
-        if copy is False and not (isinstance(obj, (Tensor, np.ndarray)) and np.shares_memory(out._data, _array(obj))):
+        if copy is False and not (
+            isinstance(obj, (Tensor, np.ndarray)) and np.shares_memory(out._data, _array(obj))
+        ):
             raise ValueError("can't alias arbitrary sequence into a tensor.")
     if requires_grad and out._node is None:
         return _made(out._data, True)
@@ -124,7 +125,11 @@ def from_numpy(ndarray: Any) -> Tensor:
 def from_dlpack(ext_tensor: Any) -> Tensor:
     """A tensor on the memory of another library's array, by the DLPack protocol."""
     if isinstance(ext_tensor, Tensor):
-        return Tensor(ext_tensor._data, None) if ext_tensor._node is None else from_dlpack(np.from_dlpack(ext_tensor))
+        return (
+            Tensor(ext_tensor._data, None)
+            if ext_tensor._node is None
+            else from_dlpack(np.from_dlpack(ext_tensor))
+        )
     return Tensor(from_foreign(np.from_dlpack(ext_tensor)), None)
 
 
@@ -144,15 +149,20 @@ def frombuffer(
     if not length or not count:
         raise ShapeError(f"both buffer length ({length}) and count ({count}) must not be 0")
     if not 0 <= offset < length:
-        raise ShapeError(f"offset ({offset} bytes) must be non-negative and no greater than buffer length ({length} bytes) - 1")
+        raise ShapeError(
+            f"offset ({offset} bytes) must be non-negative and no greater than buffer length ({length} "
+            f"bytes) - 1"
+        )
     if count < 0 and (length - offset) % kind.itemsize:
         raise ShapeError(
-            f"buffer length ({length - offset} bytes) after offset ({offset} bytes) must be a multiple of element size "
+            f"buffer length ({length - offset} bytes) after offset ({offset} bytes) must be a multiple of "
+            f"element size "
             f"({kind.itemsize})"
         )
     if count > 0 and offset + count * kind.itemsize > length:
         raise ShapeError(
-            f"requested buffer length ({count} * {kind.itemsize} bytes) after offset ({offset} bytes) must not be "
+            f"requested buffer length ({count} * {kind.itemsize} bytes) after offset ({offset} bytes) "
+            f"must not be "
             f"greater than actual buffer length ({length} bytes)"
         )
     return _made(np.frombuffer(buffer, kind.np, count, offset), requires_grad)
@@ -205,8 +215,12 @@ def full(
     """
     check_device(device)
     if not isinstance(size, (tuple, list)):
-        raise TypeError(f"full(): argument 'size' (position 1) must be tuple of ints, not {type(size).__name__}")
-    return _made(_full(sizes("full", (size,)), fill_value, None if dtype is None else as_kind(dtype)), requires_grad)
+        raise TypeError(
+            f"full(): argument 'size' (position 1) must be tuple of ints, not {type(size).__name__}"
+        )
+    return _made(
+        _full(sizes("full", (size,)), fill_value, None if dtype is None else as_kind(dtype)), requires_grad
+    )
 
 
 def _full(size: tuple[int, ...], value: Any, kind: dtype | None) -> Array:
@@ -289,7 +303,7 @@ def arange(
     whole = all([isinstance(v, (int, np.integer)) for v in (start, end, step)])
     kind = as_kind(dtype, dtypes.int64 if whole else None)
     if kind is dtypes.bool_:
-        raise NotImplementedError('"arange_cpu" not implemented for \'Bool\'')
+        raise NotImplementedError("\"arange_cpu\" not implemented for 'Bool'")
     if step == 0:
         raise ConvgradError(f"step must be nonzero (arange({start}, {end}, {step}))")
     if not (math.isfinite(start) and math.isfinite(end)):
@@ -305,7 +319,9 @@ def arange(
         count = max(0, -(-(end - start) // step))
         return _made((np.arange(count, dtype=np.int64) * step + start).astype(kind.np))
     count = math.ceil((end - start) / step)
-    return _made((np.arange(count, dtype=np.float64) * float(step) + float(start)).astype(kind.np), requires_grad)
+    return _made(
+        (np.arange(count, dtype=np.float64) * float(step) + float(start)).astype(kind.np), requires_grad
+    )
 
 
 def _spaced(start: Any, end: Any, steps: int, kind: dtype) -> Array:
@@ -359,7 +375,7 @@ def logspace(
 def tril_indices(
     row: int, col: int, offset: int = 0, *, dtype: Any = dtypes.int64, device: Any = None, layout: Any = None
 ) -> Tensor:
-    """Row and column numbers, as a ``(2, n)`` tensor, of the lower triangle of a ``row`` by ``col`` matrix."""
+    """Row and column numbers as a ``(2, n)`` tensor of the lower triangle of a ``row`` by ``col`` matrix."""
     check_device(device)
     return _made(np.stack(np.tril_indices(row, offset, col)).astype(as_kind(dtype).np))
 
@@ -367,7 +383,7 @@ def tril_indices(
 def triu_indices(
     row: int, col: int, offset: int = 0, *, dtype: Any = dtypes.int64, device: Any = None, layout: Any = None
 ) -> Tensor:
-    """Row and column numbers, as a ``(2, n)`` tensor, of the upper triangle of a ``row`` by ``col`` matrix."""
+    """Row and column numbers as a ``(2, n)`` tensor of the upper triangle of a ``row`` by ``col`` matrix."""
     check_device(device)
     return _made(np.stack(np.triu_indices(row, offset, col)).astype(as_kind(dtype).np))
 
@@ -375,28 +391,31 @@ def triu_indices(
 # -- complex from real --------------------------------------------------------------------------------------
 
 
-def complex(real: Tensor, imag: Tensor) -> Tensor:  # noqa: A001 - PyTorch's name
+def complex(real: Tensor, imag: Tensor) -> Tensor:
     """``real + imag i`` of two float tensors of one dtype (broadcast together)."""
     _same_float("complex", real, imag)
-    return apply(Complex, (real, imag))  # type: ignore[no-any-return]
+    return apply(Complex, (real, imag))
 
 
-def polar(abs: Tensor, angle: Tensor) -> Tensor:  # noqa: A002 - PyTorch's name
+def polar(abs: Tensor, angle: Tensor) -> Tensor:
     """``abs * exp(i angle)`` of two float tensors of one dtype; angle in radians."""
     _same_float("polar", abs, angle)
-    return apply(Polar, (abs, angle))  # type: ignore[no-any-return]
+    return apply(Polar, (abs, angle))
 
 
 def _same_float(name: str, a: Tensor, b: Tensor) -> None:
     if a._data.dtype not in (dtypes.F32, dtypes.F64):
-        raise DtypeError(f"Expected both inputs to be Half, Float or Double tensors but got {a.dtype} and {b.dtype}")
+        raise DtypeError(
+            f"Expected both inputs to be Half, Float or Double tensors but got {a.dtype} and {b.dtype}"
+        )
     if a._data.dtype != b._data.dtype:
         raise DtypeError(
-            f"Expected object of scalar type {a.dtype} but got scalar type {b.dtype} for second argument ({name})"
+            f"Expected object of scalar type {a.dtype} but got scalar type {b.dtype} for second argument "
+            f"({name})"
         )
 
 
-# -- PyTorch's old constructors -------------------------------------------------------------------------------
+# -- PyTorch's old constructors --
 
 
 class LegacyType(type):

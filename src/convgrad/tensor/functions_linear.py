@@ -18,7 +18,7 @@ from .tensor import Tensor, apply
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
-def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:  # noqa: A002 - PyTorch's name
+def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``input @ weight.T + bias``.
 
     Args:
@@ -37,21 +37,25 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """
     x, w = input._data, weight._data
     if not x.ndim or not w.ndim:
-        raise ShapeError(f"both arguments to linear need to be at least 1D, but they are {x.ndim}D and {w.ndim}D")
+        raise ShapeError(
+            f"both arguments to linear need to be at least 1D, but they are {x.ndim}D and {w.ndim}D"
+        )
     if w.ndim > 2:
-        raise ShapeError(f"t() expects a tensor with <= 2 dimensions, but self is {w.ndim}D (weight {list(w.shape)})")
+        raise ShapeError(
+            f"t() expects a tensor with <= 2 dimensions, but self is {w.ndim}D (weight {list(w.shape)})"
+        )
     if w.ndim == 1:
         if bias is not None:
             raise ShapeError(f"mat2 must be a matrix, got 1-D tensor (weight {list(w.shape)})")
-        return input.matmul(weight)  # type: ignore[no-any-return]
+        return input.matmul(weight)
     if bias is None:
-        return input.matmul(weight.transpose(0, 1))  # type: ignore[no-any-return]
+        return input.matmul(weight.transpose(0, 1))
     check_product(x, w.T)
     if bias._data.dtype != x.dtype:
         same_scalar_type(bias._data, x)
     check_expands(bias._data, (math.prod(x.shape[:-1]), w.shape[0]))
     op = ops.Affine if x.ndim == 2 else ops.AffineFolded
-    return apply(op, (bias, input, weight))  # type: ignore[no-any-return]
+    return apply(op, (bias, input, weight))
 
 
 def einsum(*args: Any) -> Tensor:
@@ -71,13 +75,15 @@ def einsum(*args: Any) -> Tensor:
         [[11.0]]
     Source: semantics of torch.einsum.
     """
-    terms, result, tensors = _from_lists(args) if args and isinstance(args[0], Tensor) else _from_equation(args)
+    terms, result, tensors = (
+        _from_lists(args) if args and isinstance(args[0], Tensor) else _from_equation(args)
+    )
     _check_count(terms, tensors)
     labels, out, operands = _resolve(terms, result, tensors)
     if len(operands) == 1:
         summed = set(labels[0]) - set(out)
         op = contraction.ArrangeSum if summed else contraction.Arrange
-        return apply(op, tuple(operands), (labels[0], out))  # type: ignore[no-any-return]
+        return apply(op, tuple(operands), (labels[0], out))
     for steps in contraction.plan([x._data.shape for x in operands], labels, out):
         last = len(operands) == 2
         a, b = [operands[i] for i in steps]
@@ -94,7 +100,7 @@ def einsum(*args: Any) -> Tensor:
 def _contract(a: Tensor, b: Tensor, la: Labels, lb: Labels, lo: Labels) -> Tensor:
     same_scalar_type(a._data, b._data)
     op = contraction.Contract if set(la) & set(lb) - set(lo) else contraction.ContractMul
-    return apply(op, (a, b), (la, lb, lo))  # type: ignore[no-any-return]
+    return apply(op, (a, b), (la, lb, lo))
 
 
 Term = list[Any]  # ints, and at most one Ellipsis
@@ -104,7 +110,8 @@ def _from_equation(args: tuple[Any, ...]) -> tuple[list[Term], Term | None, list
     """Operands' subscripts, the result's (None: implicit) and the tensors, from an equation."""
     if len(args) < 2 or not isinstance(args[0], str):
         raise ValueError(
-            "einsum(): must specify the equation string and at least one operand, or at least one operand and its "
+            "einsum(): must specify the equation string and at least one operand, or at least one "
+            "operand and its "
             "subscripts list"
         )
     tensors = list(args[1]) if len(args) == 2 and isinstance(args[1], (list, tuple)) else list(args[1:])
@@ -133,7 +140,8 @@ def _term(text: str, at: int, where: str) -> Term:
             i += 2
         elif letter != " ":
             raise ShapeError(
-                f"einsum(): invalid subscript given at index {at + i} in the equation string, subscripts must be in "
+                f"einsum(): invalid subscript given at index {at + i} in the equation string, subscripts "
+                "must be in "
                 f"[a-zA-Z], but got {letter!r}"
             )
         i += 1
@@ -148,7 +156,8 @@ def _from_lists(args: tuple[Any, ...]) -> tuple[list[Term], Term | None, list[Te
         for i in term:
             if i is not Ellipsis and not 0 <= i < len(_LETTERS):
                 raise ValueError(
-                    f"einsum(): subscript in subscript list is not within the valid range [0, {len(_LETTERS)}), got {i}"
+                    "einsum(): subscript in subscript list is not within the valid range [0, "
+                    f"{len(_LETTERS)}), got {i}"
                 )
     return [list(term) for term in terms], result, tensors
 
@@ -164,12 +173,14 @@ def _check_count(terms: list[Term], tensors: list[Tensor]) -> None:
         named, ndim = len(term) - (Ellipsis in term), x._data.ndim
         if Ellipsis not in term and named != ndim:
             raise ShapeError(
-                f"einsum(): the number of subscripts in the equation ({named}) does not match the number of dimensions "
+                f"einsum(): the number of subscripts in the equation ({named}) does not match the number "
+                "of dimensions "
                 f"({ndim}) for operand {number} and no ellipsis was given (shape {list(x._data.shape)})"
             )
         if named > ndim:
             raise ShapeError(
-                f"einsum(): the number of subscripts in the equation ({named}) is more than the number of dimensions "
+                f"einsum(): the number of subscripts in the equation ({named}) is more than the number of "
+                "dimensions "
                 f"({ndim}) for operand {number} (shape {list(x._data.shape)})"
             )
 
@@ -193,7 +204,9 @@ def _resolve(
         if out.count(i) > 1:
             raise ShapeError(f"einsum(): output subscript {name} appears more than once in the output")
         if i not in sizes:
-            raise ShapeError(f"einsum(): output subscript {name} does not appear in the equation for any input operand")
+            raise ShapeError(
+                f"einsum(): output subscript {name} does not appear in the equation for any input operand"
+            )
     operands = []
     for k, x in enumerate(tensors):
         keep = [j for j, i in enumerate(spelt[k]) if x._data.shape[j] == sizes[i]]
@@ -223,7 +236,8 @@ def _sizes(spelt: list[Labels], tensors: list[Tensor]) -> dict[int, int]:
             old = sizes.get(i, 1)
             if n != 1 and old not in (1, n):
                 raise ShapeError(
-                    f"einsum(): subscript {name} has size {n} for operand {number} which does not broadcast with "
+                    f"einsum(): subscript {name} has size {n} for operand {number} which does not "
+                    "broadcast with "
                     f"previously seen size {old}"
                 )
             sizes[i] = n if old == 1 else old
@@ -252,14 +266,15 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
         m, n = dim_index(i, x.ndim), dim_index(j, y.ndim)
         if x.shape[m] != y.shape[n]:
             raise ShapeError(
-                f"contracted dimensions need to match, but first has size {x.shape[m]} in dim {i} and second has size "
+                f"contracted dimensions need to match, but first has size {x.shape[m]} in dim {i} and "
+                "second has size "
                 f"{y.shape[n]} in dim {j} (shapes {list(x.shape)} and {list(y.shape)})"
             )
         its[n] = own[m]
     same_dtype(x, y)
     gone = set(own) & set(its)
     out = tuple([i for i in (*own, *its) if i not in gone])
-    return apply(contraction.Contract, (a, b), (tuple(own), tuple(its), out))  # type: ignore[no-any-return]
+    return apply(contraction.Contract, (a, b), (tuple(own), tuple(its), out))
 
 
 def _dim_lists(na: int, nb: int, dims: Any) -> tuple[list[int], list[int]]:
@@ -267,11 +282,15 @@ def _dim_lists(na: int, nb: int, dims: Any) -> tuple[list[int], list[int]]:
         dims = dims.tolist()
     if not isinstance(dims, int):
         first, second = dims
-        return [first] if isinstance(first, int) else list(first), [second] if isinstance(second, int) else list(second)
+        return [first] if isinstance(first, int) else list(first), [second] if isinstance(
+            second, int
+        ) else list(second)
     if dims < 0:
         raise ShapeError(f"tensordot expects dims >= 0, but got dims={dims}")
     if dims > min(na, nb):
-        raise ShapeError(f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims} for {na}-d and {nb}-d tensors")
+        raise ShapeError(
+            f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims} for {na}-d and {nb}-d tensors"
+        )
     return list(range(-dims, 0)), list(range(dims))
 
 
@@ -304,13 +323,13 @@ def multi_dot(tensors: Sequence[Tensor]) -> Tensor:
     out = _multiply(chain, _best_splits([x._data.shape for x in chain]))
     rows, columns = out._data.shape
     shape = (() if row else (rows,)) + (() if column else (columns,))
-    return apply(Reshape, (out,), (shape,))  # type: ignore[no-any-return]
+    return apply(Reshape, (out,), (shape,))
 
 
 def chain_matmul(*matrices: Tensor) -> Tensor:
     """``multi_dot`` with the matrices as arguments; a single one is returned as it is."""
     if len(matrices) == 1:
-        return apply(Clone, (matrices[0],))  # type: ignore[no-any-return]
+        return apply(Clone, (matrices[0],))
     return multi_dot(matrices)
 
 

@@ -13,7 +13,12 @@ from .tensor import Tensor, apply
 
 
 def var_mean(
-    input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None  # noqa: A002
+    input: Tensor,
+    dim: Any = None,
+    unbiased: Any = None,
+    keepdim: bool = False,
+    *,
+    correction: Any = None,
 ) -> tuple[Tensor, Tensor]:
     """Variance and mean over all elements or some dimensions; arguments as of ``Tensor.var``.
 
@@ -25,7 +30,12 @@ def var_mean(
 
 
 def std_mean(
-    input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None  # noqa: A002
+    input: Tensor,
+    dim: Any = None,
+    unbiased: Any = None,
+    keepdim: bool = False,
+    *,
+    correction: Any = None,
 ) -> tuple[Tensor, Tensor]:
     """Standard deviation and mean over all elements or some dimensions; arguments as of ``Tensor.std``.
 
@@ -40,7 +50,9 @@ def _pair(op: Any, name: str, x: Tensor, dim: Any, unbiased: Any, keepdim: bool,
     if isinstance(dim, bool):
         dim, unbiased = None, dim
     if unbiased is not None and correction is not None:
-        raise TypeError(f"{name}: received an invalid combination of arguments - got both unbiased and correction")
+        raise TypeError(
+            f"{name}: received an invalid combination of arguments - got both unbiased and correction"
+        )
     if x._data.dtype.kind in "biu":
         raise DtypeError(
             f"{name} only support floating point and complex dtypes, but got {scalar_name(x._data.dtype)}"
@@ -49,18 +61,25 @@ def _pair(op: Any, name: str, x: Tensor, dim: Any, unbiased: Any, keepdim: bool,
     return apply(op, (x,), (dim_tuple(dim, x._data.ndim), float(taken), keepdim))
 
 
-def vector_norm(x: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:  # noqa: A002
+def vector_norm(
+    x: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
+) -> Tensor:
     """``(sum |x|^ord)^(1/ord)`` of all elements or over dimensions: ``torch.linalg.vector_norm``.
 
     Example:
         >>> vector_norm(Tensor([3.0, 4.0])).item()
         5.0
     """
-    return x._vector_norm(float(ord), dim, keepdim, dtype)  # type: ignore[no-any-return]
+    return x._vector_norm(float(ord), dim, keepdim, dtype)
 
 
 def matrix_norm(
-    A: Tensor, ord: Any = "fro", dim: Any = (-2, -1), keepdim: bool = False, *, dtype: Any = None  # noqa: A002, N803
+    A: Tensor,
+    ord: Any = "fro",
+    dim: Any = (-2, -1),
+    keepdim: bool = False,
+    *,
+    dtype: Any = None,
 ) -> Tensor:
     """The norm of the matrices in two dimensions: ``torch.linalg.matrix_norm``.
 
@@ -71,7 +90,9 @@ def matrix_norm(
     if len(dim) != 2:
         raise ShapeError(f"linalg.matrix_norm: dim must be a 2-tuple. Got {' '.join(map(str, dim))}")
     if A._data.ndim < 2:
-        raise ShapeError(f"linalg.matrix_norm: The input tensor A must have at least 2 dimensions, got {A._data.ndim}.")
+        raise ShapeError(
+            f"linalg.matrix_norm: The input tensor A must have at least 2 dimensions, got {A._data.ndim}."
+        )
     if ord == "fro":
         return vector_norm(A, 2, dim, keepdim, dtype=dtype)
     if ord not in (1, -1, math.inf, -math.inf):
@@ -83,10 +104,10 @@ def matrix_norm(
         other -= 1
     if not sums._data.shape[other] and ord > 0:
         return sums.sum(other, keepdim).detach()  # of nothing: a constant 0
-    return sums.amax(other, keepdim) if ord > 0 else sums.amin(other, keepdim)  # type: ignore[no-any-return]
+    return sums.amax(other, keepdim) if ord > 0 else sums.amin(other, keepdim)
 
 
-def norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:  # noqa: A002, N803
+def norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
     """A vector's or matrix's norm by the number of dimensions: ``torch.linalg.norm``.
 
     Without ``ord`` the 2-norm of all elements (or over ``dim``); with it, one dimension (or a 1-d
@@ -95,8 +116,17 @@ def norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, 
     if ord is None:
         return vector_norm(A, 2, dim, keepdim, dtype=dtype)
     if dim is None and A._data.ndim not in (1, 2):
-        raise ShapeError(f"linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got {A._data.ndim}D.")
-    dims = tuple(range(A._data.ndim)) if dim is None else tuple(dim) if isinstance(dim, (tuple, list)) else (dim,)
+        raise ShapeError(
+            "linalg.norm: If dim is not specified but ord is, the input must be 1D or 2D. Got "
+            f"{A._data.ndim}D."
+        )
+    dims = (
+        tuple(range(A._data.ndim))
+        if dim is None
+        else tuple(dim)
+        if isinstance(dim, (tuple, list))
+        else (dim,)
+    )
     if len(dims) == 2:
         return matrix_norm(A, ord, dims, keepdim, dtype=dtype)
     return vector_norm(A, ord, dims, keepdim, dtype=dtype)

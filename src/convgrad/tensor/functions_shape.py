@@ -14,13 +14,17 @@ from ..ops import pad as pads
 from ..ops import shape as ops
 from ..size import Size
 from .methods.base import dim_index
-from .tensor import Tensor, apply, broadcast_error
+from .methods.operands import broadcast_error
+from .tensor import Tensor, apply
 
 
 def _tensors(name: str, tensors: Any) -> list[Tensor]:
     """A checked list of tensors."""
     if isinstance(tensors, Tensor) or not hasattr(tensors, "__iter__"):
-        raise TypeError(f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not {type(tensors).__name__}")
+        raise TypeError(
+            f"{name}(): argument 'tensors' (position 1) must be tuple of Tensors, not "
+            f"{type(tensors).__name__}"
+        )
     listed = list(tensors)
     for i, x in enumerate(listed):
         if not isinstance(x, Tensor):
@@ -69,14 +73,17 @@ def cat(tensors: Any, dim: int = 0) -> Tensor:
     for i, x in enumerate(kept):
         shape = x._data.shape
         if len(shape) != len(first):
-            raise ShapeError(f"Tensors must have same number of dimensions: got {len(first)} and {len(shape)}")
+            raise ShapeError(
+                f"Tensors must have same number of dimensions: got {len(first)} and {len(shape)}"
+            )
         for n, m, at in zip(first, shape, range(len(first)), strict=True):
             if n != m and at != axis:
                 raise ShapeError(
-                    f"Sizes of tensors must match except in dimension {axis}. Expected size {n} but got size {m} for "
+                    f"Sizes of tensors must match except in dimension {axis}. Expected size {n} but got "
+                    f"size {m} for "
                     f"tensor number {i} in the list. (shapes {[list(x._data.shape) for x in kept]})"
                 )
-    return apply(ops.Cat, tuple(kept), (axis,))  # type: ignore[no-any-return]
+    return apply(ops.Cat, tuple(kept), (axis,))
 
 
 concat = concatenate = cat
@@ -100,7 +107,7 @@ def stack(tensors: Any, dim: int = 0) -> Tensor:
                 f"{list(x._data.shape)} at entry {i}"
             )
     axis = dim_index(dim, len(first), extra=1)
-    return apply(ops.Stack, tuple(_promoted(listed)), (axis,))  # type: ignore[no-any-return]
+    return apply(ops.Stack, tuple(_promoted(listed)), (axis,))
 
 
 def atleast_1d(*tensors: Any) -> Any:
@@ -170,7 +177,9 @@ def block_diag(*tensors: Tensor) -> Tensor:
     blocks: list[Any] = _promoted([_two_dims(x) for x in tensors])
     for x in blocks:
         if x._data.ndim > 2:
-            raise ShapeError(f"torch.block_diag: Input tensors must have 2 or fewer dimensions, got {list(x._data.shape)}")
+            raise ShapeError(
+                f"torch.block_diag: Input tensors must have 2 or fewer dimensions, got {list(x._data.shape)}"
+            )
     width = sum([x._data.shape[1] for x in blocks])
     at, rows = 0, []
     for x in blocks:
@@ -217,16 +226,20 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
         raise ConvgradError("meshgrid expects a non-empty TensorList")
     if indexing is None:
         warnings.warn(
-            "torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument.", stacklevel=2
+            "torch.meshgrid: in an upcoming release, it will be required to pass the indexing argument.",
+            stacklevel=2,
         )
     elif indexing not in ("ij", "xy"):
         raise ConvgradError(f'torch.meshgrid: indexing must be one of "xy" or "ij", but received: {indexing}')
     for x in listed:
         if x._data.ndim > 1:
-            raise ShapeError(f"torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: {list(x._data.shape)}")
+            raise ShapeError(
+                f"torch.meshgrid: Expected 0D or 1D tensor in the tensor list but got: {list(x._data.shape)}"
+            )
         if x._data.dtype != listed[0]._data.dtype:
             raise DtypeError(
-                f"torch.meshgrid expects all tensors to have the same dtype, got {listed[0].dtype} and {x.dtype}"
+                f"torch.meshgrid expects all tensors to have the same dtype, got {listed[0].dtype} and "
+                f"{x.dtype}"
             )
     places = list(range(len(listed)))
     if indexing == "xy" and len(listed) > 1:
@@ -260,7 +273,7 @@ def combinations(input: Tensor, r: int = 2, with_replacement: bool = False) -> T
         return Tensor(np.empty(0, input._data.dtype), None)
     choose: Any = itertools.combinations_with_replacement if with_replacement else itertools.combinations
     rows = np.array(list(choose(range(input._data.size), r)), np.int64).reshape(-1, r)
-    return input.take(Tensor(rows, None))  # type: ignore[no-any-return]
+    return input.take(Tensor(rows, None))
 
 
 def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
@@ -280,7 +293,9 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     if num_classes != -1 and num_classes < 1:
         raise ConvgradError(f"num_classes should be positive, got {num_classes}")
     if x.size and x.max() >= size:
-        raise ConvgradError(f"Class values must be smaller than num_classes. (got {x.max()}, num_classes={size})")
+        raise ConvgradError(
+            f"Class values must be smaller than num_classes. (got {x.max()}, num_classes={size})"
+        )
     return Tensor((x[..., None] == np.arange(size)).astype(np.int64), None)
 
 
@@ -313,7 +328,8 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: Any = None) -> T
         raise ConvgradError(f"Padding length must be divisible by 2 (got {list(given)})")
     if len(given) > 2 * len(shape):
         raise ConvgradError(
-            "Padding length should be less than or equal to two times the input dimension but got padding length "
+            "Padding length should be less than or equal to two times the input dimension but got padding "
+            "length "
             f"{len(given)} and input of dimension {len(shape)}"
         )
     pairs = [(given[i], given[i + 1]) for i in range(0, len(given), 2)]
@@ -326,14 +342,17 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: Any = None) -> T
         raise ConvgradError(f'Padding mode "{mode}" doesn\'t take in value argument')
     if not 1 <= len(pairs) <= 3 or len(shape) not in (len(pairs) + 1, len(pairs) + 2):
         raise NotImplementedError(
-            f"Padding size {len(given)} is not supported for {len(shape)}D input tensor. Supported combinations for "
-            "non-constant padding:\n  - 2D or 3D input: padding size = 2 (pads last dimension)\n  - 3D or 4D input: "
-            "padding size = 4 (pads last 2 dimensions)\n  - 4D or 5D input: padding size = 6 (pads last 3 dimensions)"
+            f"Padding size {len(given)} is not supported for {len(shape)}D input tensor. Supported "
+            f"combinations for "
+            "non-constant padding:\n  - 2D or 3D input: padding size = 2 (pads last dimension)\n  - 3D or "
+            "4D input: "
+            "padding size = 4 (pads last 2 dimensions)\n  - 4D or 5D input: padding size = 6 (pads last 3 "
+            "dimensions)"
         )
     if input._data.dtype == bool and mode != "circular":
-        raise NotImplementedError(f'"{mode}" padding not implemented for \'Bool\'')
+        raise NotImplementedError(f"\"{mode}\" padding not implemented for 'Bool'")
     _check_border(mode, shape, widths, len(pairs))
-    return apply(_BORDERS[mode][len(pairs) - 1], (input,), (widths, mode))  # type: ignore[no-any-return]
+    return apply(_BORDERS[mode][len(pairs) - 1], (input,), (widths, mode))
 
 
 def _constant_pad(input: Tensor, widths: pads.Widths, value: Any) -> Tensor:
@@ -341,10 +360,11 @@ def _constant_pad(input: Tensor, widths: pads.Widths, value: Any) -> Tensor:
     for n, (a, b) in zip(shape, widths, strict=True):
         if n + a + b < 0 or n + min(a, 0) < 0 or n + min(b, 0) < 0:
             raise ShapeError(
-                f"narrow(): length must be non-negative. The input size {n}, plus negative padding {a} and {b}, resulted "
+                f"narrow(): length must be non-negative. The input size {n}, plus negative padding {a} "
+                f"and {b}, resulted "
                 f"in a negative output size (input shape {list(shape)})"
             )
-    return apply(pads.ConstantPad, (input,), (widths, value))  # type: ignore[no-any-return]
+    return apply(pads.ConstantPad, (input,), (widths, value))
 
 
 def _check_border(mode: str, shape: tuple[int, ...], widths: pads.Widths, count: int) -> None:
@@ -359,17 +379,20 @@ def _check_border(mode: str, shape: tuple[int, ...], widths: pads.Widths, count:
         if mode == "circular":
             if a > n or b > n:
                 raise ConvgradError(
-                    f"Padding value causes wrapping around more than once. (widths {a}, {b} at dimension {at} of "
+                    f"Padding value causes wrapping around more than once. (widths {a}, {b} at dimension "
+                    f"{at} of "
                     f"input {list(shape)})"
                 )
         elif mode == "reflect" and (a >= n or b >= n):
             raise ConvgradError(
-                "Argument #4: Padding size should be less than the corresponding input dimension, but got: padding "
+                "Argument #4: Padding size should be less than the corresponding input dimension, but "
+                "got: padding "
                 f"({a}, {b}) at dimension {at} of input {list(shape)}"
             )
         if n + a + b < (0 if mode == "circular" else 1):
             raise ConvgradError(
-                f"input (size {n}) is too small for padding ({a}, {b}) at dimension {at}: the output would be empty "
+                f"input (size {n}) is too small for padding ({a}, {b}) at dimension {at}: the output "
+                f"would be empty "
                 f"(input {list(shape)})"
             )
 
@@ -381,7 +404,7 @@ def repeat_interleave(input: Any, repeats: Any = None, dim: Any = None, *, outpu
         if times.dtype.kind not in "iu":
             raise NotImplementedError(f'"repeat_interleave_cpu" not implemented for {times.dtype.name}')
         return Tensor(np.repeat(np.arange(times.size, dtype=times.dtype), times), None)
-    return input.repeat_interleave(repeats, dim)  # type: ignore[no-any-return]
+    return input.repeat_interleave(repeats, dim)
 
 
 def is_tensor(obj: Any) -> bool:
@@ -390,7 +413,8 @@ def is_tensor(obj: Any) -> bool:
 
 
 __all__ = [
-    "atleast_1d", "atleast_2d", "atleast_3d", "block_diag", "broadcast_shapes", "broadcast_tensors", "cartesian_prod",
-    "cat", "column_stack", "combinations", "concat", "concatenate", "dstack", "hstack", "is_tensor", "meshgrid",
-    "one_hot", "pad", "repeat_interleave", "row_stack", "stack", "vstack",
+    "atleast_1d", "atleast_2d", "atleast_3d", "block_diag", "broadcast_shapes", "broadcast_tensors",
+    "cartesian_prod", "cat", "column_stack", "combinations", "concat", "concatenate", "dstack",
+    "hstack", "is_tensor", "meshgrid", "one_hot", "pad", "repeat_interleave", "row_stack", "stack",
+    "vstack",
 ]  # fmt: skip

@@ -23,7 +23,9 @@ class Result(tuple[Any, ...]):
 
 def _named(name: str, *fields: str) -> type[Result]:
     """A class of results with the given field names."""
-    body: dict[str, Any] = {f: property(itemgetter(i), doc=f"{f} of the result") for i, f in enumerate(fields)}
+    body: dict[str, Any] = {
+        f: property(itemgetter(i), doc=f"{f} of the result") for i, f in enumerate(fields)
+    }
     return type(name, (Result,), {"__slots__": (), "_fields": fields, "__module__": __name__, **body})
 
 
@@ -31,9 +33,9 @@ aminmax = _named("aminmax", "min", "max")
 cummax = _named("cummax", "values", "indices")
 cummin = _named("cummin", "values", "indices")
 kthvalue = _named("kthvalue", "values", "indices")
-max = _named("max", "values", "indices")  # noqa: A001 - PyTorch's name
+max = _named("max", "values", "indices")
 median = _named("median", "values", "indices")
-min = _named("min", "values", "indices")  # noqa: A001 - PyTorch's name
+min = _named("min", "values", "indices")
 mode = _named("mode", "values", "indices")
 nanmedian = _named("nanmedian", "values", "indices")
 sort = _named("sort", "values", "indices")

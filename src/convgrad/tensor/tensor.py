@@ -20,8 +20,8 @@ from ..graph import grad_mode
 from ..graph.grad_mode import DUAL, INFERENCE, MODE, OFF, RECORD
 from ..graph.node import LEAF, Cell, Leaf, Node, attach, cell_of, snapshot
 from ..graph.traced import Traced
+from ..ops import activation, reduce, special
 from ..ops import elementwise as ew
-from ..ops import reduce
 from ..ops.op import OUT, Op, Ufunc
 from ..printing import format_tensor
 from . import dual
@@ -62,8 +62,7 @@ def _binary(op: type[Ufunc]) -> Callable[[Any, Any], Any]:
     """A method for a two-operand ufunc: float tensors of one dtype, or with a number, in one closure."""
     ufunc = op.ufunc
     saves = bool(op.saves)
-    keep_a, keep_b = op.keeps if saves else ((), ())
-    keep_both = tuple([x or y for x, y in zip(keep_a, keep_b, strict=True)])
+    keep_a, keep_b, keep_both = [op.plan(needs)[1] for needs in ((True, False), (False, True), (True, True))]
 
     def method(self: Tensor, other: Any) -> Any:
         a: Any = self._data
@@ -134,6 +133,22 @@ def _unary(op: type[Op]) -> Callable[[Any], Any]:
             versions = (snapshot(cell_of(result) if role == OUT else self._cell or cell_of(self), 0),)
         result._node = Node(op, (node,), saved, versions, out.shape, dtype)
         return result
+
+    return method
+
+
+def _comparison(ufunc: np.ufunc, slow: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """A method for a comparison: float tensors of one dtype, or with a Python float, in one closure."""
+
+    def method(self: Tensor, other: Any) -> Any:
+        a = self._data
+        dtype = a.dtype
+        if (dtype is F32 or dtype is F64) and not _mode() & INFERENCE:
+            b = other._data if isinstance(other, Tensor) else other
+            if type(b) is float or (type(b) is ndarray and b.dtype is dtype and b.shape == a.shape):
+                out = ufunc(a, b)
+                return Tensor(out if type(out) is ndarray else np.asarray(out), None)
+        return slow(self, other)
 
     return method
 
@@ -285,6 +300,12 @@ class Tensor(
     mean = _reduce_all(reduce.Mean, ReduceMethods.mean)
     exp = _unary(ew.Exp)
     log = _unary(ew.Log)
+    sqrt, tanh, sigmoid = _unary(special.Sqrt), _unary(special.Tanh), _unary(special.Sigmoid)
+    sin, cos, relu = _unary(special.Sin), _unary(special.Cos), _unary(activation.Relu)
+    __gt__ = _comparison(np.greater, ArithmeticMethods.__gt__)
+    __lt__ = _comparison(np.less, ArithmeticMethods.__lt__)
+    __ge__ = _comparison(np.greater_equal, ArithmeticMethods.__ge__)
+    __le__ = _comparison(np.less_equal, ArithmeticMethods.__le__)
 
     def __repr__(self, *, tensor_contents: str | None = None) -> str:
         node = self._node
@@ -397,7 +418,7 @@ def binary(op: type[Op], a: Any, b: Any, params: tuple[Any, ...] = (), floats: b
     common = common_dtype(a, b)
     if common.category < dtypes.FLOATING and (floats or op is ew.Div):
         common = dtypes.default_dtype()
-    if op is ew.Sub and common is dtypes.bool_:
+    if op is ew.Sub and any([isinstance(x, Tensor) and x._data.dtype is dtypes.B8 for x in (a, b)]):
         raise ConvgradError(
             "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a "
             "mask, use the `~` or `logical_not()` operator instead."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ class ConvertMethods(Methods):
 
     # -- other dtypes -------------------------------------------------------------------------------
 
-    def _cast(self, kind: dtypes.dtype, copy: bool = False) -> Any:
+    def _cast(self, kind: dtypes.dtype, copy: builtins.bool = False) -> Any:
         if self._data.dtype is kind.np or self._data.dtype == kind.np:
             return self._apply(ops.Clone, (self,)) if copy else self
         if kind.category < dtypes.FLOATING:  # no gradient passes an integer
@@ -44,8 +45,8 @@ class ConvertMethods(Methods):
         *args: Any,
         dtype: Any = None,
         device: Any = None,
-        non_blocking: bool = False,
-        copy: bool = False,
+        non_blocking: builtins.bool = False,
+        copy: builtins.bool = False,
         memory_format: Any = None,
         other: Any = None,
     ) -> Any:
@@ -78,7 +79,7 @@ class ConvertMethods(Methods):
             dtype = dtypes.from_numpy(other._data.dtype)
         return self._cast(as_kind(dtype, dtypes.from_numpy(self._data.dtype)), copy)
 
-    def type(self, dtype: Any = None, non_blocking: bool = False) -> Any:
+    def type(self, dtype: Any = None, non_blocking: builtins.bool = False) -> Any:
         """The name of the tensor's type; or the tensor in another dtype."""
         if dtype is None:
             return f"torch.{LEGACY_NAMES[dtypes.from_numpy(self._data.dtype).name]}Tensor"
@@ -146,7 +147,9 @@ class ConvertMethods(Methods):
 
     def cuda(self, *args: Any, **options: Any) -> Any:
         """Always an error: convgrad runs on the CPU."""
-        raise DeviceError("cuda() was called, but convgrad runs on the CPU (Torch not compiled with CUDA enabled)")
+        raise DeviceError(
+            "cuda() was called, but convgrad runs on the CPU (Torch not compiled with CUDA enabled)"
+        )
 
     # -- Python values --------------------------------------------------------------------------------
 
@@ -154,10 +157,11 @@ class ConvertMethods(Methods):
         """The value of a one-element tensor as a Python number."""
         if self._data.size != 1:
             raise ShapeError(
-                f"a Tensor with {self._data.size} elements cannot be converted to Scalar (shape {list(self._data.shape)})"
+                f"a Tensor with {self._data.size} elements cannot be converted to Scalar (shape "
+                f"{list(self._data.shape)})"
             )
         value = self._data.item()
-        return value if type(value) in _NUMBERS else _FLOAT(value)
+        return value if type(value) in _NUMBERS else builtins.float(value)
 
     def tolist(self) -> Any:
         """Nested lists of Python numbers."""
@@ -173,11 +177,11 @@ class ConvertMethods(Methods):
             )
         return self.item()
 
-    def __float__(self) -> _FLOAT:
-        return _FLOAT(self._real("double"))
+    def __float__(self) -> builtins.float:
+        return builtins.float(self._real("double"))
 
-    def __int__(self) -> _INT:
-        return _INT(self._real("int64"))
+    def __int__(self) -> builtins.int:
+        return builtins.int(self._real("int64"))
 
     def _real(self, goal: str) -> Any:
         value = self._scalar()
@@ -190,22 +194,23 @@ class ConvertMethods(Methods):
     def __complex__(self) -> complex:
         return complex(self._scalar())
 
-    def __bool__(self) -> _BOOL:
+    def __bool__(self) -> builtins.bool:
         size = self._data.size
         if size != 1:
             which = "no values" if not size else "more than one value"
             raise ConvgradError(
-                f"Boolean value of Tensor with {which} is ambiguous (shape {list(self._data.shape)}; use .any() or .all())"
+                f"Boolean value of Tensor with {which} is ambiguous (shape {list(self._data.shape)}; use "
+                f".any() or .all())"
             )
-        return _BOOL(self._data.item())
+        return builtins.bool(self._data.item())
 
-    def __index__(self) -> _INT:
+    def __index__(self) -> builtins.int:
         if self._data.size != 1 or self._data.dtype.kind not in "biu":
             raise TypeError(
                 "only integer tensors of a single element can be converted to an index (got "
                 f"{self._data.dtype.name}, shape {list(self._data.shape)})"
             )
-        return _INT(self._data.item())
+        return builtins.int(self._data.item())
 
     def __format__(self, spec: str) -> str:
         if not self._data.ndim:
@@ -214,7 +219,7 @@ class ConvertMethods(Methods):
 
     # -- other libraries ------------------------------------------------------------------------------
 
-    def numpy(self, *, force: _BOOL = False) -> Array:
+    def numpy(self, *, force: builtins.bool = False) -> Array:
         """The array itself, sharing memory.
 
         Args:
@@ -234,7 +239,7 @@ class ConvertMethods(Methods):
             return np.array(array, dtype)
         return array
 
-    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: _BOOL = False) -> Any:
+    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: builtins.bool = False) -> Any:
         """What NumPy's functions give for tensors: a tensor again."""
         return self._wrap(np.asarray(array))
 
@@ -249,8 +254,6 @@ class ConvertMethods(Methods):
         return self._data.__dlpack_device__()
 
 
-# The class has methods of these names.
-_FLOAT, _INT, _BOOL = float, int, bool
 _NUMBERS = frozenset((bool, int, float, complex))
 
 

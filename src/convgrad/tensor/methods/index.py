@@ -30,7 +30,9 @@ class IndexMethods(ScatterMethods):
             if not shape:
                 raise _zero_dim()
             if not -shape[0] <= key < shape[0]:
-                raise DimError(f"index {key} is out of bounds for dimension 0 with size {shape[0]} (shape {list(shape)})")
+                raise DimError(
+                    f"index {key} is out of bounds for dimension 0 with size {shape[0]} (shape {list(shape)})"
+                )
             return self._apply(ops.Select, (self,), ((key, ...),))
         if type(key) is slice and self._data.ndim:
             return self._apply(ops.Slice, (self,), ((_plain(key), ...),))
@@ -79,7 +81,9 @@ class IndexMethods(ScatterMethods):
         data = self._data
         if MODE.get() & INFERENCE or not data.flags.c_contiguous or not data.flags.writeable:
             return False
-        if MODE.get() & RECORD and (self._node is not None or (value is not None and value._node is not None)):
+        if MODE.get() & RECORD and (
+            self._node is not None or (value is not None and value._node is not None)
+        ):
             return False
         if MODE.get() & RECORD and self._view is not None and self._view.base._node is not None:
             return False
@@ -107,12 +111,13 @@ class IndexMethods(ScatterMethods):
             raise ConvgradError(
                 f"Tensor.__contains__ only supports Tensor or scalar, but you passed in a {type(element)}."
             )
-        return bool((self == element)._data.any())  # type: ignore[attr-defined]
+        return bool((self == element)._data.any())
 
 
 def _zero_dim() -> DimError:
     return DimError(
-        "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a "
+        "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to "
+        "convert a "
         "0-dim tensor to a number"
     )
 
@@ -126,11 +131,14 @@ def as_element(value: Any, kind: Any) -> Any:
     """
     if not isinstance(value, NUMBERS):
         raise TypeError(
-            f"can't assign a {type(value).__name__} to a torch.{kind.name} tensor: assign a number or a Tensor "
+            f"can't assign a {type(value).__name__} to a torch.{kind.name} tensor: assign a number or a "
+            f"Tensor "
             "(torch.as_tensor makes one)"
         )
     if isinstance(value, complex) and kind.kind != "c":
-        raise ConvgradError(f"value cannot be converted to type {kind.name} without overflow: {value!r} is complex")
+        raise ConvgradError(
+            f"value cannot be converted to type {kind.name} without overflow: {value!r} is complex"
+        )
     if kind is F32 or kind is F64:
         return np.array(value, kind)
     if isinstance(value, int) and kind.kind in "iu":
@@ -145,7 +153,8 @@ def check_fits(source: tuple[int, ...], target: tuple[int, ...]) -> None:
         if lead + i < 0 or (n != 1 and n != target[lead + i]):
             where = f"({target[lead + i]})" if lead + i >= 0 else "(none)"
             raise ShapeError(
-                f"The expanded size of the tensor {where} must match the existing size ({n}) at non-singleton "
+                f"The expanded size of the tensor {where} must match the existing size ({n}) at "
+                f"non-singleton "
                 f"dimension {lead + i}.  Target sizes: {list(target)}.  Tensor sizes: {list(source)}"
             )
 
@@ -173,7 +182,8 @@ def split_key(key: Any, data: Any) -> tuple[Any, Any]:
     """
     if type(key) is list and len(key) < 32 and any([_is_nested(item) for item in key]):
         warnings.warn(
-            "Using a non-tuple sequence for multidimensional indexing is deprecated; use x[tuple(seq)] instead of "
+            "Using a non-tuple sequence for multidimensional indexing is deprecated; use x[tuple(seq)] "
+            "instead of "
             "x[seq]",
             stacklevel=3,
         )
@@ -210,7 +220,8 @@ def split_key(key: Any, data: Any) -> tuple[Any, Any]:
                 size = data.shape[dim]
                 if not -size <= item < size:
                     raise DimError(
-                        f"index {item} is out of bounds for dimension {dim} with size {size} (shape {list(data.shape)})"
+                        f"index {item} is out of bounds for dimension {dim} with size {size} (shape "
+                        f"{list(data.shape)})"
                     )
             else:
                 if item is not None and item.indices(data.shape[dim]) == (0, data.shape[dim], 1):
@@ -228,7 +239,9 @@ def split_key(key: Any, data: Any) -> tuple[Any, Any]:
 
 
 def _is_nested(item: Any) -> bool:
-    return item is None or item is Ellipsis or isinstance(item, (list, tuple, slice)) or hasattr(item, "_data")
+    return (
+        item is None or item is Ellipsis or isinstance(item, (list, tuple, slice)) or hasattr(item, "_data")
+    )
 
 
 def _width(item: Any) -> int:
@@ -257,7 +270,7 @@ def _plain(item: Any) -> Any:
         return np.asarray(item)
     if isinstance(item, (list, range, tuple)):
         if any([hasattr(part, "_data") for part in item]):
-            item = [part.item() if hasattr(part, "_data") else part for part in item]
+            item = [_number(part) for part in item]
         found = np.asarray(item, dtype=np.int64 if not len(item) else None)
         return index_array(found.astype(np.int64) if found.dtype.kind in "iu" else found)
     if isinstance(item, np.ndarray):
@@ -267,9 +280,14 @@ def _plain(item: Any) -> Any:
     if isinstance(item, str):
         raise TypeError(f"new(): invalid data type 'str' (a tensor is not indexed by {item!r})")
     raise DimError(
-        "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got "
+        "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices "
+        "(got "
         f"{type(item).__name__})"
     )
+
+
+def _number(part: Any) -> Any:
+    return part.item() if hasattr(part, "_data") else part
 
 
 def index_array(array: Any) -> Any:
@@ -283,7 +301,8 @@ def index_array(array: Any) -> Any:
         return array
     if array.dtype == np.uint8:
         warnings.warn(
-            "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.", stacklevel=5
+            "indexing with dtype torch.uint8 is now deprecated, please use a dtype torch.bool instead.",
+            stacklevel=5,
         )
         return array.astype(bool)
     if kind not in "iu" or (array.ndim and array.itemsize < 4):
@@ -301,7 +320,8 @@ def check_key(key: Any, data: Any) -> None:
         if type(item) is np.ndarray and item.dtype == bool:
             if item.shape != data.shape[at : at + item.ndim]:
                 raise DimError(
-                    f"The shape of the mask {list(item.shape)} at index {at} does not match the shape of the indexed "
+                    f"The shape of the mask {list(item.shape)} at index {at} does not match the shape of "
+                    f"the indexed "
                     f"tensor {list(data.shape)} at index {at}"
                 )
             at += item.ndim

@@ -34,7 +34,9 @@ class LinearMethods(Methods):
             DtypeError: the dtypes differ.
         """
         if not hasattr(other, "_data"):
-            raise TypeError(f"matmul(): argument 'other' (position 2) must be Tensor, not {type(other).__name__}")
+            raise TypeError(
+                f"matmul(): argument 'other' (position 2) must be Tensor, not {type(other).__name__}"
+            )
         a, b = self._data, other._data
         na, nb = a.ndim, b.ndim
         if na == 2 and nb == 2:
@@ -156,10 +158,13 @@ class LinearMethods(Methods):
         return self._inplace("addr_", ops.Addr, (vec1, vec2), _factors(self, beta, alpha))
 
     def inner(self, other: Any) -> Any:
-        """The sum of products over the last dimension of both: (..., k) and (..., k) give all pairs of the rest."""
+        """The sum of products over the last dimension of both.
+
+        (..., k) and (..., k) give all pairs of the rest.
+        """
         a, b = self._data, other._data
         if not a.ndim or not b.ndim:
-            return self * other  # type: ignore[operator]
+            return self * other
         if a.shape[-1] != b.shape[-1]:
             raise ShapeError(
                 "inner() the last dimension must match on both input tensors but got shapes "
@@ -194,7 +199,8 @@ class LinearMethods(Methods):
         a, b = self._data, other._data
         if a.ndim != b.ndim:
             raise ShapeError(
-                f"linalg.cross: inputs must have the same number of dimensions, but got shapes {list(a.shape)} and "
+                "linalg.cross: inputs must have the same number of dimensions, but got shapes "
+                f"{list(a.shape)} and "
                 f"{list(b.shape)}."
             )
         if dim is None:
@@ -202,7 +208,8 @@ class LinearMethods(Methods):
         axis = dim_index(dim, a.ndim)
         if not a.ndim or a.shape[axis] != 3 or b.shape[axis] != 3:
             raise ShapeError(
-                f"linalg.cross: inputs dimension {dim} must have length 3. Got {a.shape[axis] if a.ndim else 1} and "
+                f"linalg.cross: inputs dimension {dim} must have length 3. Got "
+                f"{a.shape[axis] if a.ndim else 1} and "
                 f"{b.shape[axis] if b.ndim else 1} (shapes {list(a.shape)} and {list(b.shape)})"
             )
         same_scalar_type(a, b)
@@ -213,11 +220,13 @@ class LinearMethods(Methods):
         shape = self._data.shape
         if len(shape) < 2:
             raise ShapeError(
-                f"linalg.matrix_power: The input tensor A must have at least 2 dimensions, but got shape {list(shape)}."
+                "linalg.matrix_power: The input tensor A must have at least 2 dimensions, but got shape "
+                f"{list(shape)}."
             )
         if shape[-1] != shape[-2]:
             raise ShapeError(
-                f"linalg.matrix_power: A must be batches of square matrices, but they are {shape[-2]} by {shape[-1]} "
+                f"linalg.matrix_power: A must be batches of square matrices, but they are {shape[-2]} by "
+                f"{shape[-1]} "
                 "matrices"
             )
         base: Any = self
@@ -283,7 +292,8 @@ def check_product(a: Any, b: Any) -> None:
     elif a.shape[-1] != b.shape[-2]:
         left = (1, a.shape[0]) if a.ndim == 1 else (a.size // a.shape[-1] if a.shape[-1] else 0, a.shape[-1])
         raise ShapeError(
-            f"mat1 and mat2 shapes cannot be multiplied ({extent(left)} and {extent(b.shape[-2:])}): the last "
+            f"mat1 and mat2 shapes cannot be multiplied ({extent(left)} and {extent(b.shape[-2:])}): the "
+            "last "
             f"dimension of {list(a.shape)} must equal the one before the last of {list(b.shape)}"
         )
     if a.dtype != b.dtype:
@@ -302,14 +312,17 @@ def _check_batched(a: Any, b: Any) -> None:
         x, y = a.shape[:-2][::-1], b.shape[:-2][::-1]
         at = next(i for i, (m, n) in enumerate(zip(x, y, strict=False)) if m != n and 1 not in (m, n))
         raise ShapeError(
-            f"The size of tensor a ({x[at]}) must match the size of tensor b ({y[at]}) at non-singleton dimension "
+            f"The size of tensor a ({x[at]}) must match the size of tensor b ({y[at]}) at non-singleton "
+            "dimension "
             f"{max(len(x), len(y)) - 1 - at} (batches of shapes {list(a.shape)} and {list(b.shape)})"
         ) from None
     if a.shape[-1] != b.shape[-2]:
         count = int(np.prod(lead, dtype=int))
         raise ShapeError(
-            f"Expected size for first two dimensions of batch2 tensor to be: [{count}, {a.shape[-1]}] but got: "
-            f"[{count}, {b.shape[-2]}]. (shapes {list(a.shape)} and {list(b.shape)}: mat1 and mat2 shapes cannot be "
+            f"Expected size for first two dimensions of batch2 tensor to be: [{count}, {a.shape[-1]}] but "
+            "got: "
+            f"[{count}, {b.shape[-2]}]. (shapes {list(a.shape)} and {list(b.shape)}: mat1 and mat2 shapes "
+            "cannot be "
             "multiplied)"
         )
 
@@ -319,7 +332,8 @@ def check_vector(a: Any, b: Any) -> None:
     if a.shape[-1] != b.shape[0]:
         m = a.size // a.shape[-1] if a.shape[-1] else 0
         raise ShapeError(
-            f"size mismatch, got input ({m}), mat ({m}x{a.shape[-1]}), vec ({b.shape[0]}) for shapes {list(a.shape)} "
+            f"size mismatch, got input ({m}), mat ({m}x{a.shape[-1]}), vec ({b.shape[0]}) for shapes "
+            f"{list(a.shape)} "
             f"and {list(b.shape)}"
         )
     if a.dtype != b.dtype:
@@ -350,7 +364,8 @@ def check_dot(a: Any, b: Any, name: str) -> None:
         raise ShapeError(f"1D tensors expected, but got {a.ndim}D and {b.ndim}D tensors")
     if a.shape != b.shape:
         raise ShapeError(
-            f"inconsistent tensor size, expected tensor [{a.shape[0]}] and src [{b.shape[0]}] to have the same number "
+            f"inconsistent tensor size, expected tensor [{a.shape[0]}] and src [{b.shape[0]}] to have the "
+            "same number "
             f"of elements, but got {a.shape[0]} and {b.shape[0]} elements respectively"
         )
     if a.dtype != b.dtype:
@@ -368,7 +383,8 @@ def check_batches(a: Any, b: Any) -> None:
             raise ShapeError(f"{name} must be a 3D tensor, but got shape {list(x.shape)}")
     if (a.shape[0], a.shape[2]) != b.shape[:2]:
         raise ShapeError(
-            f"Expected size for first two dimensions of batch2 tensor to be: [{a.shape[0]}, {a.shape[2]}] but got: "
+            f"Expected size for first two dimensions of batch2 tensor to be: [{a.shape[0]}, {a.shape[2]}] "
+            "but got: "
             f"[{b.shape[0]}, {b.shape[1]}]. (shapes {list(a.shape)} and {list(b.shape)})"
         )
     same_scalar_type(a, b)
@@ -387,7 +403,8 @@ def _check_addmm(x: Any, a: Any, b: Any) -> None:
 def _check_addend(x: Any, b: Any) -> None:
     if x.dtype != b.dtype:
         raise DtypeError(
-            f"self and mat2 must have the same dtype, but got {scalar_name(x.dtype)} and {scalar_name(b.dtype)}"
+            f"self and mat2 must have the same dtype, but got {scalar_name(x.dtype)} and "
+            f"{scalar_name(b.dtype)}"
         )
 
 
@@ -396,14 +413,14 @@ def check_expands(x: Any, target: tuple[int, ...]) -> None:
     lead = len(target) - x.ndim
     if lead < 0:
         raise ShapeError(
-            f"expand({list(x.shape)}, size={list(target)}): the number of sizes provided ({len(target)}) must be "
+            f"expand({list(x.shape)}, size={list(target)}): the number of sizes provided ({len(target)}) "
+            "must be "
             f"greater or equal to the number of dimensions in the tensor ({x.ndim})"
         )
     for i, n in enumerate(x.shape):
         if n not in (1, target[lead + i]):
             raise ShapeError(
                 f"The expanded size of the tensor ({target[lead + i]}) must match the existing size ({n}) at "
-                f"non-singleton dimension {lead + i}.  Target sizes: {list(target)}.  Tensor sizes: {list(x.shape)}"
+                f"non-singleton dimension {lead + i}.  Target sizes: {list(target)}.  Tensor sizes: "
+                f"{list(x.shape)}"
             )
-
-

@@ -37,7 +37,8 @@ class OrderMethods(Methods):
     def _no_complex(self, kernel: str) -> None:
         if self._data.dtype.kind == "c":
             raise NotImplementedError(
-                f"\"{kernel}\" not implemented for '{scalar_name(self._data.dtype)}': complex numbers have no order. "
+                f"\"{kernel}\" not implemented for '{scalar_name(self._data.dtype)}': complex numbers "
+                "have no order. "
                 "Remedy: use x.abs() or x.real."
             )
 
@@ -56,7 +57,9 @@ class OrderMethods(Methods):
         Equal values always keep their order, so ``stable`` changes nothing but the node's name.
         """
         if self._data.dtype.kind == "c":
-            raise ConvgradError(f"Sort does not support complex dtypes on CPU, but got {scalar_name(self._data.dtype)}")
+            raise ConvgradError(
+                f"Sort does not support complex dtypes on CPU, but got {scalar_name(self._data.dtype)}"
+            )
         op = sorts.Sort if stable is None else sorts.SortStable
         return return_types.sort(self._apply(op, (self,), (dim_index(dim, self._data.ndim), descending)))
 
@@ -64,11 +67,11 @@ class OrderMethods(Methods):
         """The values in order along the first dimension."""
         return self.sort(0)[0]
 
-    def argsort(self, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Any:
+    def argsort(self, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Any:  # noqa: ARG002 - the order is always full and stable
         """The positions that sort along ``dim``; equal values keep their order."""
         return self._wrap(self._data)._detached(False).sort(dim, descending)[1]
 
-    def topk(self, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:  # noqa: A002
+    def topk(self, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:  # noqa: ARG002 - the order is always full and stable
         """The pair (values, indices) of the k largest (or smallest) along ``dim``, the most extreme first.
 
         Of equal values the first ones are taken; the result is in order with or without ``sorted``.
@@ -91,12 +94,15 @@ class OrderMethods(Methods):
         """The pair (values, indices) of the k-th smallest (from 1) along ``dim``."""
         axis = dim_index(dim, self._data.ndim)
         if self._data.dtype.kind in "bc":
-            raise NotImplementedError(f"\"kthvalue_cpu\" not implemented for '{scalar_name(self._data.dtype)}'")
+            raise NotImplementedError(
+                f"\"kthvalue_cpu\" not implemented for '{scalar_name(self._data.dtype)}'"
+            )
         self._needs_size("kthvalue", (axis,))
         size = self._data.shape[axis] if self._data.ndim else 1
         if not 1 <= k <= size:
             raise ShapeError(
-                f"kthvalue(): selected number k out of range for dimension {axis}: k={k} must be from 1 to {size} "
+                f"kthvalue(): selected number k out of range for dimension {axis}: k={k} must be from 1 "
+                f"to {size} "
                 f"(shape {list(self._data.shape)})"
             )
         return return_types.kthvalue(self._apply(sorts.KthValue, (self,), (axis, keepdim, k)))
@@ -123,7 +129,10 @@ class OrderMethods(Methods):
         return return_types.median(pair) if name == "median" else return_types.nanmedian(pair)
 
     def mode(self, dim: int = -1, keepdim: bool = False) -> Any:
-        """The pair (values, indices) of the commonest value along ``dim``: the smallest of those, its last place."""
+        """The pair (values, indices) of the commonest value along ``dim``.
+
+        The smallest of those, its last place.
+        """
         self._no_complex("mode")
         axis = dim_index(dim, self._data.ndim)
         self._needs_size("mode", (axis,))
@@ -148,12 +157,18 @@ class OrderMethods(Methods):
         return self._inplace("cumprod_", scans.CumProd, (), (dim_index(dim, self._data.ndim),))
 
     def cummax(self, dim: int) -> Any:
-        """The pair (values, indices) of the largest value so far along ``dim``; of equals the last, and NaN stays."""
+        """The pair (values, indices) of the largest value so far along ``dim``.
+
+        Of equals the last, and NaN stays.
+        """
         self._no_complex("cummax_cpu")
         return return_types.cummax(self._apply(scans.CumMax, (self,), (dim_index(dim, self._data.ndim),)))
 
     def cummin(self, dim: int) -> Any:
-        """The pair (values, indices) of the smallest value so far along ``dim``; of equals the last, and NaN stays."""
+        """The pair (values, indices) of the smallest value so far along ``dim``.
+
+        Of equals the last, and NaN stays.
+        """
         self._no_complex("cummin_cpu")
         return return_types.cummin(self._apply(scans.CumMin, (self,), (dim_index(dim, self._data.ndim),)))
 
@@ -161,7 +176,9 @@ class OrderMethods(Methods):
         """``log(cumsum(exp(x)))`` along ``dim``, without overflow; floating dtypes."""
         axis = dim_index(dim, self._data.ndim)
         if self._data.dtype.kind not in "fV":
-            raise NotImplementedError(f"\"logcumsumexp_out_cpu\" not implemented for '{scalar_name(self._data.dtype)}'")
+            raise NotImplementedError(
+                f"\"logcumsumexp_out_cpu\" not implemented for '{scalar_name(self._data.dtype)}'"
+            )
         return self._apply(scans.LogCumSumExp, (self,), (axis,))
 
     def diff(self, n: int = 1, dim: int = -1, prepend: Any = None, append: Any = None) -> Any:
@@ -188,7 +205,11 @@ class OrderMethods(Methods):
         return x
 
     def unique(
-        self, sorted: bool = True, return_inverse: bool = False, return_counts: bool = False, dim: Any = None  # noqa: A002
+        self,
+        sorted: bool = True,  # noqa: ARG002 - the order is always full and stable
+        return_inverse: bool = False,
+        return_counts: bool = False,
+        dim: Any = None,
     ) -> Any:
         """The different values in order; with more asked for, a tuple (values, inverse, counts). No gradient.
 
@@ -207,7 +228,9 @@ class OrderMethods(Methods):
         shape = self._data.shape if axis is None else (-1,)
         return self._found(values, inverse.reshape(shape), counts, return_inverse, return_counts)
 
-    def unique_consecutive(self, return_inverse: bool = False, return_counts: bool = False, dim: Any = None) -> Any:
+    def unique_consecutive(
+        self, return_inverse: bool = False, return_counts: bool = False, dim: Any = None
+    ) -> Any:
         """``unique`` that drops only repeats of the value just before; of all elements, flattened."""
         if dim is not None and self._data.ndim != 1:
             raise ConvgradError(f"unique_consecutive: dim={dim} is supported for 1-d tensors only")
@@ -219,7 +242,9 @@ class OrderMethods(Methods):
         inverse = (np.cumsum(new) - 1).reshape(self._data.shape)
         return self._found(flat[places], inverse, counts, return_inverse, return_counts)
 
-    def _found(self, values: Array, inverse: Array, counts: Array, with_inverse: bool, with_counts: bool) -> Any:
+    def _found(
+        self, values: Array, inverse: Array, counts: Array, with_inverse: bool, with_counts: bool
+    ) -> Any:
         result = [self._wrap(values.astype(self._data.dtype, copy=False))]
         if with_inverse:
             result.append(self._wrap(inverse.astype(np.int64, copy=False)))
@@ -247,13 +272,14 @@ class OrderMethods(Methods):
             return self._wrap(np.bincount(data, minlength=minlength).astype(np.int64, copy=False))
         if weights._data.shape != data.shape:
             raise ShapeError(
-                f"weights should be 1-d and have the same length as input, but got {list(weights._data.shape)} "
+                "weights should be 1-d and have the same length as input, but got "
+                f"{list(weights._data.shape)} "
                 f"and {list(data.shape)}"
             )
         out = np.bincount(data, weights._data.astype(np.float64), minlength)
         return self._wrap(out.astype(np.float32) if weights._data.dtype is dtypes.F32 else out)
 
-    def histc(self, bins: int = 100, min: float = 0, max: float = 0) -> Any:  # noqa: A002
+    def histc(self, bins: int = 100, min: float = 0, max: float = 0) -> Any:
         """How many elements fall into each of ``bins`` equal parts of [min, max]; others are not counted.
 
         min = max = 0 takes the range from the data.
@@ -270,14 +296,19 @@ class OrderMethods(Methods):
         if not (math.isfinite(low) and math.isfinite(high)):
             raise ConvgradError(f"torch.histc: range of [{low:g}, {high:g}] is not finite")
         if low > high:
-            raise ConvgradError(f"torch.histc: max must be larger than min, but got min={low:g}, max={high:g}")
+            raise ConvgradError(
+                f"torch.histc: max must be larger than min, but got min={low:g}, max={high:g}"
+            )
         if low == high:
             low, high = low - 1, high + 1
         counts, _ = np.histogram(wide[(wide >= low) & (wide <= high)], bins, (low, high))
         return self._wrap(counts.astype(data.dtype))
 
     def nonzero(self, *, as_tuple: bool = False) -> Any:
-        """The positions of the elements that are not 0: int64 ``(n, ndim)``, or a tuple of one tensor per dimension."""
+        """The positions of the elements that are not 0.
+
+        Int64 ``(n, ndim)``, or a tuple of one tensor per dimension.
+        """
         found = self._data != 0
         if as_tuple:
             return tuple([self._wrap(i) for i in np.nonzero(np.atleast_1d(found))])

@@ -24,7 +24,13 @@ class ReduceMethods(OrderMethods):
     __slots__ = ()
 
     def sum(
-        self, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, axis: Any = None, keepdims: bool = False
+        self,
+        dim: Any = None,
+        keepdim: bool = False,
+        *,
+        dtype: Any = None,
+        axis: Any = None,
+        keepdims: bool = False,
     ) -> Any:
         """The sum of all elements, or over one or several dimensions; bool and integers sum in int64.
 
@@ -40,7 +46,13 @@ class ReduceMethods(OrderMethods):
         return self._apply(reduce.SumDims, (x,), (dim_tuple(dim, self._data.ndim), keepdim))
 
     def mean(
-        self, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, axis: Any = None, keepdims: bool = False
+        self,
+        dim: Any = None,
+        keepdim: bool = False,
+        *,
+        dtype: Any = None,
+        axis: Any = None,
+        keepdims: bool = False,
     ) -> Any:
         """The mean of all elements, or over one or several dimensions; arguments as of ``sum``.
 
@@ -63,7 +75,9 @@ class ReduceMethods(OrderMethods):
         """``sum`` in which NaN counts as 0."""
         x = typed(self, dtype, widen=True)
         if x._data.dtype.kind == "c":
-            raise ConvgradError(f"nansum on CPU does not support complex inputs, but got {scalar_name(x._data.dtype)}")
+            raise ConvgradError(
+                f"nansum on CPU does not support complex inputs, but got {scalar_name(x._data.dtype)}"
+            )
         return self._apply(reduce.NanSum, (x,), (dim_tuple(dim, self._data.ndim), keepdim))
 
     def nanmean(self, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
@@ -88,14 +102,18 @@ class ReduceMethods(OrderMethods):
             return self._apply(scans.ProdAll, (x,))
         return self._apply(scans.Prod, (x,), (dim_index(dim, self._data.ndim), keepdim))
 
-    def var(self, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> Any:
+    def var(
+        self, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None
+    ) -> Any:
         """The variance over all elements or some dimensions, divided by ``n - correction`` (1 by default).
 
         ``var(False)`` and ``var(dim, False)`` divide by n, as ``correction=0`` does.
         """
         return self._spread(stats.Var, "std and var", dim, unbiased, keepdim, correction)
 
-    def std(self, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None) -> Any:
+    def std(
+        self, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None
+    ) -> Any:
         """The standard deviation, the square root of ``var``; same arguments."""
         return self._spread(stats.Std, "std and var", dim, unbiased, keepdim, correction)
 
@@ -104,10 +122,13 @@ class ReduceMethods(OrderMethods):
         if isinstance(dim, bool):
             dim, unbiased = None, dim
         if unbiased is not None and correction is not None:
-            raise TypeError(f"{name}: received an invalid combination of arguments - got both unbiased and correction")
+            raise TypeError(
+                f"{name}: received an invalid combination of arguments - got both unbiased and correction"
+            )
         if self._data.dtype.kind in "biu":
             raise DtypeError(
-                f"{name} only support floating point and complex dtypes, but got {scalar_name(self._data.dtype)}"
+                f"{name} only support floating point and complex dtypes, but got "
+                f"{scalar_name(self._data.dtype)}"
             )
         taken = correction if correction is not None else 1 if unbiased in (None, True) else 0
         return self._apply(op, (self,), (dim_tuple(dim, self._data.ndim), float(taken), keepdim))
@@ -122,7 +143,9 @@ class ReduceMethods(OrderMethods):
             if p != "fro":
                 raise ConvgradError(f"linalg.matrix_norm: Order {p} not supported.")
             if isinstance(dim, (tuple, list)) and len(dim) > 2:
-                raise ConvgradError(f"linalg.matrix_norm: dim must be a 2-tuple. Got {' '.join(map(str, dim))}")
+                raise ConvgradError(
+                    f"linalg.matrix_norm: dim must be a 2-tuple. Got {' '.join(map(str, dim))}"
+                )
         order = 2.0 if p is None or p == "fro" else float(p)
         return self._vector_norm(order, dim, keepdim, dtype)
 
@@ -131,17 +154,20 @@ class ReduceMethods(OrderMethods):
         kind = self._data.dtype
         if kind.kind in "biu":
             raise DtypeError(
-                f"linalg.vector_norm: Expected a floating point or complex tensor as input. Got {scalar_name(kind)}"
+                "linalg.vector_norm: Expected a floating point or complex tensor as input. Got "
+                f"{scalar_name(kind)}"
             )
         if dtype is not None:
             kind = dtypes.as_dtype(dtype).np
             if kind.kind in "biu":
                 raise DtypeError(
-                    f"linalg.vector_norm: dtype should be floating point or complex, but got {scalar_name(kind)}"
+                    "linalg.vector_norm: dtype should be floating point or complex, but got "
+                    f"{scalar_name(kind)}"
                 )
             if dtypes.promote_types(dtypes.from_numpy(self._data.dtype), dtypes.from_numpy(kind)).np != kind:
                 raise DtypeError(
-                    f"linalg.vector_norm: the dtype of the input ({scalar_name(self._data.dtype)}) should be convertible "
+                    f"linalg.vector_norm: the dtype of the input ({scalar_name(self._data.dtype)}) should "
+                    "be convertible "
                     f"without narrowing to the specified dtype ({scalar_name(kind)})"
                 )
         axes = dim_tuple(dim, self._data.ndim)
@@ -220,17 +246,25 @@ class ReduceMethods(OrderMethods):
         return return_types.aminmax(self._apply(reduce.AMinMax, (self,), (axes, keepdim)))
 
     def argmax(self, dim: Any = None, keepdim: bool = False) -> Any:
-        """The position (int64) of the largest element: of all, flattened, or along ``dim``; the first of equals."""
+        """The position (int64) of the largest element: of all, flattened, or along ``dim``.
+
+        The first of equals.
+        """
         return self._position("argmax", np.argmax, dim, keepdim)
 
     def argmin(self, dim: Any = None, keepdim: bool = False) -> Any:
-        """The position (int64) of the smallest element: of all, flattened, or along ``dim``; the first of equals."""
+        """The position (int64) of the smallest element: of all, flattened, or along ``dim``.
+
+        The first of equals.
+        """
         return self._position("argmin", np.argmin, dim, keepdim)
 
     def _position(self, name: str, arg: Any, dim: Any, keepdim: bool) -> Any:
         data = self._data
         if data.dtype.kind in "bc":
-            raise ConvgradError(f"{name}(): does not support {'bool' if data.dtype.kind == 'b' else 'complex'} input")
+            raise ConvgradError(
+                f"{name}(): does not support {'bool' if data.dtype.kind == 'b' else 'complex'} input"
+            )
         if dim is None:
             if not data.size:
                 raise DimError(f"{name}(): Expected reduction dim to be specified for input.numel() == 0.")
@@ -265,7 +299,8 @@ class ReduceMethods(OrderMethods):
 def no_elements(name: str, data: Array) -> str:
     """The message of an extreme of nothing."""
     return (
-        f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with "
+        f"{name}(): Expected reduction dim to be specified for input.numel() == 0. Specify the reduction "
+        "dim with "
         f"the 'dim' argument. The input has shape {list(data.shape)}."
     )
 
@@ -274,12 +309,14 @@ def _norm_needs_elements(data: Array, p: float, dim: Any, axes: tuple[int, ...])
     order = f"{p:g}"
     if dim is None and not data.size:
         raise ShapeError(
-            f"linalg.vector_norm cannot compute the {order} norm on an empty tensor because the operation does not "
+            f"linalg.vector_norm cannot compute the {order} norm on an empty tensor because the operation "
+            "does not "
             "have an identity"
         )
     for axis in axes:
         if not data.shape[axis]:
             raise ShapeError(
-                f"linalg.vector_norm cannot compute the {order} norm on the dimension {axis} because this dimension "
+                f"linalg.vector_norm cannot compute the {order} norm on the dimension {axis} because this "
+                "dimension "
                 f"is empty and the operation does not have an identity (shape {list(data.shape)})"
             )

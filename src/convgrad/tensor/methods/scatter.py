@@ -56,7 +56,8 @@ class ScatterMethods(Methods):
             return x.view(-1).gather(0, indices.view(-1))
         if self._data.ndim != indices._data.ndim:
             raise ShapeError(
-                "torch.take_along_dim(): input and indices should have the same number of dimensions, but got "
+                "torch.take_along_dim(): input and indices should have the same number of dimensions, but "
+                "got "
                 f"{self._data.ndim} dimensions for input, and {indices._data.ndim} dimensions for indices"
             )
         axis = dim_index(dim, self._data.ndim)
@@ -77,7 +78,9 @@ class ScatterMethods(Methods):
         where = _grid_index(name, index, data, axis, src._data if tensor else None)
         if not tensor:
             if not isinstance(src, NUMBERS):
-                raise TypeError(f"{name}(): argument 'src' must be a Tensor or a number, not {type(src).__name__}")
+                raise TypeError(
+                    f"{name}(): argument 'src' must be a Tensor or a number, not {type(src).__name__}"
+                )
             if reduce is None:
                 return scatter.ScatterValue, (src,), (where, axis)
             src = self._wrap(np.full(where.shape, src, data.dtype))
@@ -96,7 +99,9 @@ class ScatterMethods(Methods):
         """
         return self._run(self._scatter_plan("scatter", dim, index, src, value, reduce))
 
-    def scatter_(self, dim: int, index: Any, src: Any = None, *, value: Any = None, reduce: Any = None) -> Any:
+    def scatter_(
+        self, dim: int, index: Any, src: Any = None, *, value: Any = None, reduce: Any = None
+    ) -> Any:
         """``scatter`` in place."""
         return self._run_inplace("scatter_", self._scatter_plan("scatter", dim, index, src, value, reduce))
 
@@ -106,7 +111,9 @@ class ScatterMethods(Methods):
 
     def scatter_add_(self, dim: int, index: Any, src: Any) -> Any:
         """``scatter_add`` in place."""
-        return self._run_inplace("scatter_add_", self._scatter_plan("scatter_add", dim, index, src, None, "add"))
+        return self._run_inplace(
+            "scatter_add_", self._scatter_plan("scatter_add", dim, index, src, None, "add")
+        )
 
     def _reduce_plan(self, dim: int, index: Any, src: Any, reduce: str, include: bool) -> tuple[Any, Plan]:
         if reduce not in ("sum", "prod", "mean", "amax", "amin"):
@@ -121,7 +128,9 @@ class ScatterMethods(Methods):
             return x, (scatter.ScatterReduceSum, (source,), (where, axis))
         return x, (scatter.ScatterReduce, (source,), (where, axis, reduce, include))
 
-    def scatter_reduce(self, dim: int, index: Any, src: Any, reduce: str, *, include_self: bool = True) -> Any:
+    def scatter_reduce(
+        self, dim: int, index: Any, src: Any, reduce: str, *, include_self: bool = True
+    ) -> Any:
         """A copy with the elements of src that meet at one place combined: sum, prod, mean, amax or amin.
 
         Args:
@@ -131,7 +140,9 @@ class ScatterMethods(Methods):
         out = self._apply(op, (x, *others), params)
         return out if self._data.ndim else out.view(())
 
-    def scatter_reduce_(self, dim: int, index: Any, src: Any, reduce: str, *, include_self: bool = True) -> Any:
+    def scatter_reduce_(
+        self, dim: int, index: Any, src: Any, reduce: str, *, include_self: bool = True
+    ) -> Any:
         """``scatter_reduce`` in place."""
         _, (op, others, params) = self._reduce_plan(dim, index, src, reduce, include_self)
         if reduce == "sum" and not include_self:
@@ -147,7 +158,8 @@ class ScatterMethods(Methods):
         axis = dim_index(dim, x._data.ndim)
         if where.size and not 0 <= where.min() <= where.max() < x._data.shape[axis]:
             raise DimError(
-                f"index out of range in self (index_select: positions {where.min()} to {where.max()} of dimension "
+                f"index out of range in self (index_select: positions {where.min()} to {where.max()} of "
+                f"dimension "
                 f"{axis} with size {x._data.shape[axis]})"
             )
         out = self._apply(scatter.IndexSelect, (x,), (where, axis))
@@ -160,17 +172,24 @@ class ScatterMethods(Methods):
         where = _vector(name, index)
         src = source if source._data.ndim else source.view(1)
         shape = src._data.shape
-        if len(shape) != data.ndim or shape[:axis] + shape[axis + 1 :] != data.shape[:axis] + data.shape[axis + 1 :]:
+        if (
+            len(shape) != data.ndim
+            or shape[:axis] + shape[axis + 1 :] != data.shape[:axis] + data.shape[axis + 1 :]
+        ):
             raise ShapeError(
                 "source tensor shape must match self tensor shape, excluding the specified dimension. Got "
                 f"self.shape = {list(self._data.shape)} source.shape = {list(source._data.shape)}"
             )
         if shape[axis] != where.size:
-            text = f"{name}_(): Number of indices ({where.size}) should be equal to source.size(dim): ({shape[axis]}), for dim: {axis}"
+            text = (
+                f"{name}_(): Number of indices ({where.size}) should be equal to source.size(dim): "
+                f"({shape[axis]}), for dim: {axis}"
+            )
             raise DimError(text) if name == "index_copy" else ShapeError(text)
         if src._data.dtype != data.dtype:
             raise DtypeError(
-                f"{name}_(): self and source expected to have the same dtype, but got (self) {data.dtype.name} and "
+                f"{name}_(): self and source expected to have the same dtype, but got (self) "
+                f"{data.dtype.name} and "
                 f"(source) {src._data.dtype.name}"
             )
         _check_range(name, where, data.shape[axis], axis, negative=False)
@@ -266,7 +285,9 @@ class ScatterMethods(Methods):
             key.append(slice(None) if array is None else array)
         for item in key:
             if type(item) is np.ndarray and item.dtype.kind not in "ib":
-                raise DimError(f"tensors used as indices must be long, int, byte or bool tensors (got {item.dtype})")
+                raise DimError(
+                    f"tensors used as indices must be long, int, byte or bool tensors (got {item.dtype})"
+                )
         return key[0] if len(key) == 1 else tuple(key)
 
     def masked_select(self, mask: Any) -> Any:
@@ -281,10 +302,13 @@ class ScatterMethods(Methods):
     def _masked_plan(self, mask: Any, source: Any) -> Plan:
         chosen = mask._data
         if chosen.dtype != bool:
-            raise DtypeError(f"masked_scatter_ only supports boolean masks, but got mask with dtype {chosen.dtype.name}")
+            raise DtypeError(
+                f"masked_scatter_ only supports boolean masks, but got mask with dtype {chosen.dtype.name}"
+            )
         if source._data.dtype != self._data.dtype:
             raise DtypeError(
-                f"masked_scatter_: expected self and source to have same dtypes but got {self._data.dtype.name} and "
+                f"masked_scatter_: expected self and source to have same dtypes but got "
+                f"{self._data.dtype.name} and "
                 f"{source._data.dtype.name}"
             )
         chosen = np.broadcast_to(chosen, _joint(chosen.shape, self._data.shape))
@@ -296,7 +320,7 @@ class ScatterMethods(Methods):
         return scatter.MaskedScatter, (source,), (chosen,)
 
     def masked_scatter(self, mask: Any, source: Any) -> Any:
-        """A copy with the elements where ``mask`` holds replaced by the first ones of ``source``, in order."""
+        """A copy with the elements where ``mask`` holds replaced by the first of ``source``, in order."""
         plan = self._masked_plan(mask, source)
         shape = plan[2][0].shape
         x: Any = self if self._data.shape == shape else self.expand(shape)  # type: ignore[attr-defined]
@@ -319,7 +343,8 @@ class ScatterMethods(Methods):
         wrong = (where < -size) | (where >= size)
         if wrong.any():
             raise DimError(
-                f"out of range: tried to access index {int(where[wrong].flat[0])} on a tensor of {size} elements."
+                f"out of range: tried to access index {int(where[wrong].flat[0])} on a tensor of {size} "
+                f"elements."
             )
         return where
 
@@ -327,7 +352,8 @@ class ScatterMethods(Methods):
         where = self._flat_index("put_", index)
         if where.size != source._data.size:
             raise DimError(
-                "put_(): Expected source and index to have the same number of elements, but got source.numel() = "
+                "put_(): Expected source and index to have the same number of elements, but got "
+                "source.numel() = "
                 f"{source._data.size}, index.numel() = {where.size}"
             )
         if source._data.dtype != self._data.dtype:
@@ -364,19 +390,22 @@ def _grid_index(name: str, index: Any, data: Any, axis: int, src: Any = None) ->
         )
     if src is not None and max(src.ndim, 1) != data.ndim:
         raise ShapeError(
-            f"Index tensor must have the same number of dimensions as src tensor ({name}: index {list(where.shape)}, "
+            f"Index tensor must have the same number of dimensions as src tensor ({name}: index "
+            f"{list(where.shape)}, "
             f"src {list(src.shape)})"
         )
     wide = [i for i, (n, m) in enumerate(zip(where.shape, data.shape, strict=True)) if i != axis and n > m]
     small = src is not None and any([n > m for n, m in zip(where.shape, src.shape or (1,), strict=True)])
     if name == "gather" and wide:
         raise ShapeError(
-            f"Size does not match at dimension {wide[0]} expected index {list(where.shape)} to be no larger than self "
+            f"Size does not match at dimension {wide[0]} expected index {list(where.shape)} to be no "
+            f"larger than self "
             f"{list(data.shape)} apart from dimension {axis}"
         )
     if wide or small:
         raise ShapeError(
-            f"Expected index {list(where.shape)} to be no larger than self {list(data.shape)} apart from dimension "
+            f"Expected index {list(where.shape)} to be no larger than self {list(data.shape)} apart from "
+            f"dimension "
             f"{axis}" + (f" and to be no larger size than src {list(src.shape)}" if src is not None else "")
         )
     _check_range(name, where, data.shape[axis], axis, negative=False)
@@ -387,7 +416,8 @@ def _source(src: Any, where: Any, data: Any, name: str) -> Any:
     """src cut to the shape of the index."""
     if src._data.dtype != data.dtype:
         raise DtypeError(
-            f"{name}(): Expected self.dtype to be equal to src.dtype (got {data.dtype.name} and {src._data.dtype.name})"
+            f"{name}(): Expected self.dtype to be equal to src.dtype (got {data.dtype.name} and "
+            f"{src._data.dtype.name})"
         )
     src = src if src._data.ndim else src.view(1)
     if src._data.shape == where.shape:
@@ -411,7 +441,8 @@ def _check_range(name: str, where: Any, size: int, axis: int, negative: bool) ->
     low, high = int(where.min()), int(where.max())
     if high >= size or low < (-size if negative else 0):
         raise DimError(
-            f"index {high if high >= size else low} is out of bounds for dimension {axis} with size {size} ({name})"
+            f"index {high if high >= size else low} is out of bounds for dimension {axis} with size "
+            f"{size} ({name})"
         )
 
 
@@ -421,14 +452,17 @@ def _joint(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
         return np.broadcast_shapes(a, b)
     except ValueError:
         raise ShapeError(
-            f"The size of tensor a must match the size of tensor b at non-singleton dimension: {list(a)} and {list(b)} "
+            f"The size of tensor a must match the size of tensor b at non-singleton dimension: {list(a)} "
+            f"and {list(b)} "
             "do not broadcast together"
         ) from None
 
 
 def translated(error: IndexError) -> DimError:
     """NumPy's message in PyTorch's words."""
-    return DimError(str(error).replace("for axis", "for dimension").replace("indexing arrays", "indexing tensors"))
+    return DimError(
+        str(error).replace("for axis", "for dimension").replace("indexing arrays", "indexing tensors")
+    )
 
 
 def _put_error(error: Exception, key: Any, data: Any, value: Any) -> Exception:
@@ -438,7 +472,7 @@ def _put_error(error: Exception, key: Any, data: Any, value: Any) -> Exception:
     if isinstance(error, IndexError):
         return translated(error)
     return ShapeError(
-        f"shape mismatch: value tensor of shape {list(value.shape)} cannot be broadcast to indexing result of shape "
+        f"shape mismatch: value tensor of shape {list(value.shape)} cannot be broadcast to indexing "
+        f"result of shape "
         f"{list(data[key].shape)}"
     )
-

@@ -51,8 +51,10 @@ class ShapeMethods(SplitMethods):
         new = fill_size(size_args(shape), data)
         if not viewable(data, new):
             raise ShapeError(
-                "view size is not compatible with input tensor's size and stride (at least one dimension spans "
-                f"across two contiguous subspaces). Use .reshape(...) instead. (view({list(new)}) of a tensor of "
+                "view size is not compatible with input tensor's size and stride (at least one dimension "
+                "spans "
+                f"across two contiguous subspaces). Use .reshape(...) instead. (view({list(new)}) of a "
+                f"tensor of "
                 f"shape {list(data.shape)} and stride {[s // data.itemsize for s in data.strides]})"
             )
         return self._apply(ops.Reshape, (self,), (new,))
@@ -89,7 +91,8 @@ class ShapeMethods(SplitMethods):
             return self.reshape(1)
         if first > last:
             raise ConvgradError(
-                f"flatten() has invalid args: start_dim cannot come after end_dim (got {start_dim} and {end_dim} "
+                f"flatten() has invalid args: start_dim cannot come after end_dim (got {start_dim} and "
+                f"{end_dim} "
                 f"for shape {list(shape)})"
             )
         if first == last:
@@ -108,7 +111,8 @@ class ShapeMethods(SplitMethods):
             new = tuple([shape[at] // known if n == -1 else n for n in new])
         elif known != shape[at] or -1 in new:
             raise ShapeError(
-                f"unflatten: Provided sizes {list(new)} don't multiply up to the size of dim {at} ({shape[at]}) "
+                f"unflatten: Provided sizes {list(new)} don't multiply up to the size of dim {at} "
+                f"({shape[at]}) "
                 f"in the input tensor (shape {list(shape)})"
             )
         return self.view((*shape[:at], *new, *shape[at + 1 :]))
@@ -129,8 +133,10 @@ class ShapeMethods(SplitMethods):
         ndim = self._data.ndim
         if len(given) != ndim:
             raise ShapeError(
-                "permute(sparse_coo): number of dimensions in the tensor input does not match the length of the "
-                f"desired ordering of dimensions i.e. input.dim() = {ndim} is not equal to len(dims) = {len(given)}"
+                "permute(sparse_coo): number of dimensions in the tensor input does not match the length "
+                "of the "
+                f"desired ordering of dimensions i.e. input.dim() = {ndim} is not equal to len(dims) = "
+                f"{len(given)}"
             )
         axes = tuple([dim_index(d, ndim) for d in given])
         if len(set(axes)) != ndim:
@@ -150,7 +156,8 @@ class ShapeMethods(SplitMethods):
         given, goal = [(d,) if isinstance(d, int) else tuple(d) for d in (source, destination)]
         if len(given) != len(goal):
             raise ConvgradError(
-                f"movedim: Invalid source or destination dims: source ({list(given)} dims) should contain the same "
+                f"movedim: Invalid source or destination dims: source ({list(given)} dims) should contain "
+                f"the same "
                 f"number of dims as destination ({list(goal)} dims)"
             )
         src, dst = [tuple([dim_index(d, ndim) for d in dims]) for dims in (given, goal)]
@@ -174,27 +181,31 @@ class ShapeMethods(SplitMethods):
         return self._apply(ops.T, (self,), (0, ndim - 1 if ndim else 0))
 
     @property
-    def T(self) -> Any:  # noqa: N802 - PyTorch's name
+    def T(self) -> Any:
         """The dimensions in reverse order."""
         ndim = self._data.ndim
         if ndim != 2:
             warnings.warn(
-                "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is deprecated and it "
-                "will throw an error in a future release. Consider `x.mT` to transpose batches of matrices or "
+                "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is "
+                "deprecated and it "
+                "will throw an error in a future release. Consider `x.mT` to transpose batches of "
+                "matrices or "
                 "`x.permute(*torch.arange(x.ndim - 1, -1, -1))` to reverse the dimensions of a tensor.",
                 stacklevel=2,
             )
         return self._apply(ops.Permute, (self,), (tuple(range(ndim - 1, -1, -1)),))
 
     @property
-    def mT(self) -> Any:  # noqa: N802
+    def mT(self) -> Any:
         """The last two dimensions exchanged."""
         if self._data.ndim == 1:
-            raise ConvgradError("tensor.mT is only supported on matrices or batches of matrices. Got 1-D tensor.")
+            raise ConvgradError(
+                "tensor.mT is only supported on matrices or batches of matrices. Got 1-D tensor."
+            )
         return self.transpose(-2, -1) if self._data.ndim else self
 
     @property
-    def H(self) -> Any:  # noqa: N802
+    def H(self) -> Any:
         """The conjugate transpose of a matrix."""
         if self._data.ndim not in (0, 2):
             raise ConvgradError(
@@ -203,7 +214,7 @@ class ShapeMethods(SplitMethods):
         return self.adjoint() if self._data.ndim else self
 
     @property
-    def mH(self) -> Any:  # noqa: N802
+    def mH(self) -> Any:
         """``adjoint()``."""
         return self.adjoint()
 
@@ -211,7 +222,8 @@ class ShapeMethods(SplitMethods):
         """The last two dimensions exchanged, and the complex conjugate taken."""
         if self._data.ndim < 2:
             raise ConvgradError(
-                f"tensor.adjoint() is only supported on matrices or batches of matrices. Got {self._data.ndim}-D tensor."
+                f"tensor.adjoint() is only supported on matrices or batches of matrices. Got "
+                f"{self._data.ndim}-D tensor."
             )
         out = self.transpose(-2, -1)
         return out._unary(ew.Conj) if self._data.dtype.kind == "c" else out
@@ -224,7 +236,13 @@ class ShapeMethods(SplitMethods):
 
     def squeeze(self, dim: Any = None) -> Any:
         """Dimensions of size 1 taken away: all of them, or those named whose size is 1; a view."""
-        op = ops.Squeeze if dim is None else ops.SqueezeDims if isinstance(dim, (tuple, list)) else ops.SqueezeDim
+        op = (
+            ops.Squeeze
+            if dim is None
+            else ops.SqueezeDims
+            if isinstance(dim, (tuple, list))
+            else ops.SqueezeDim
+        )
         return self._apply(op, (self,), (squeezed(self._data.shape, dim),))
 
     def expand(self, *sizes: Any) -> Any:
@@ -264,7 +282,9 @@ class ShapeMethods(SplitMethods):
         given = size_args(dims)
         axes = tuple([dim_index(d, self._data.ndim) for d in given])
         if len(set(axes)) != len(axes):
-            raise ConvgradError(f"dim {next(a for a in axes if axes.count(a) > 1)} appears multiple times in the list of dims")
+            raise ConvgradError(
+                f"dim {next(a for a in axes if axes.count(a) > 1)} appears multiple times in the list of dims"
+            )
         return self._apply(rearrange.Flip, (self,), (axes if self._data.ndim else (),))
 
     def fliplr(self) -> Any:
@@ -349,7 +369,9 @@ class ShapeMethods(SplitMethods):
     def transpose_(self, dim0: int, dim1: int) -> Any:
         """``transpose`` in place."""
         ndim = self._data.ndim
-        return self._become("transpose_", ops.TransposeInPlace, (dim_index(dim0, ndim), dim_index(dim1, ndim)))
+        return self._become(
+            "transpose_", ops.TransposeInPlace, (dim_index(dim0, ndim), dim_index(dim1, ndim))
+        )
 
     swapaxes_ = swapdims_ = transpose_
 
@@ -360,16 +382,24 @@ class ShapeMethods(SplitMethods):
     def squeeze_(self, dim: Any = None) -> Any:
         """``squeeze`` in place."""
         several = isinstance(dim, (tuple, list))
-        op = ops.SqueezeInPlace if dim is None else ops.SqueezeDimsInPlace if several else ops.SqueezeDimInPlace
+        op = (
+            ops.SqueezeInPlace
+            if dim is None
+            else ops.SqueezeDimsInPlace
+            if several
+            else ops.SqueezeDimInPlace
+        )
         return self._become("squeeze_", op, (squeezed(self._data.shape, dim),))
 
     def _become(self, name: str, op: type[Op], params: tuple[Any, ...]) -> Any:
         """Turn this handle into the view of itself that ``op`` makes."""
+        me: Any = self
         node: Any = self._node
         leaf = node is not None and node.kind == LEAF
         if leaf and MODE.get() & RECORD:
             raise GradError(
-                f"a leaf Variable that requires grad is being used in an in-place operation. ({name} on a tensor of "
+                f"a leaf Variable that requires grad is being used in an in-place operation. ({name} on a "
+                f"tensor of "
                 f"shape {list(self._data.shape)}; do it under torch.no_grad())"
             )
         before = self._wrap(self._data)  # takes this handle's place as base of its views
@@ -378,15 +408,15 @@ class ShapeMethods(SplitMethods):
         cell = cell_of(self)
         views = [view for view in (ref() for ref in cell.views or ()) if view is not None and view is not out]
         dependants = [v for v in views if v._view is not None and v._view.base is self]
-        self._data = out._data
+        me._data = out._data
         if leaf:
             node.data, node.shape = out._data, out._data.shape
         elif self._view is None and not dependants:
-            self._node = out._node  # still the owner of its storage
+            me._node = out._node  # still the owner of its storage
         else:
             for view in dependants:
                 view._view.base = before
-            self._node, self._view = out._node, out._view
+            me._node, me._view = out._node, out._view
             cell.views = cell.views or []
             cell.views.append(weakref.ref(self))
         cell.bump(name)
@@ -412,7 +442,9 @@ def squeezed(shape: tuple[int, ...], dim: Any) -> tuple[int, ...]:
         return tuple([n for n in shape if n != 1])
     dims = [dim_index(d, len(shape)) for d in (dim if isinstance(dim, (tuple, list)) else (dim,))]
     if len(set(dims)) != len(dims):
-        raise ConvgradError(f"dim {next(d for d in dims if dims.count(d) > 1)} appears multiple times in the list of dims")
+        raise ConvgradError(
+            f"dim {next(d for d in dims if dims.count(d) > 1)} appears multiple times in the list of dims"
+        )
     return tuple([n for i, n in enumerate(shape) if n != 1 or i not in dims])
 
 
@@ -425,7 +457,8 @@ def expanded_shape(sizes: tuple[int, ...], old: tuple[int, ...]) -> tuple[int, .
     lead = len(sizes) - len(old)
     if lead < 0:
         raise ShapeError(
-            f"expand(shape {list(old)}, size={list(sizes)}): the number of sizes provided ({len(sizes)}) must be "
+            f"expand(shape {list(old)}, size={list(sizes)}): the number of sizes provided ({len(sizes)}) "
+            f"must be "
             f"greater or equal to the number of dimensions in the tensor ({len(old)})"
         )
     full = list(sizes)
@@ -433,7 +466,8 @@ def expanded_shape(sizes: tuple[int, ...], old: tuple[int, ...]) -> tuple[int, .
         if i < lead:
             if n < 0:
                 raise ShapeError(
-                    f"The expanded size of the tensor ({n}) isn't allowed in a leading, non-existing dimension {i}"
+                    f"The expanded size of the tensor ({n}) isn't allowed in a leading, non-existing "
+                    f"dimension {i}"
                 )
         elif n == -1:
             full[i] = old[i - lead]
@@ -459,7 +493,8 @@ def fill_size(shape: tuple[int, ...], data: Any) -> tuple[int, ...]:
         raise ShapeError(f"only one dimension can be inferred (got shape {list(shape)})")
     if missing == 1 and known == 0 and data.size == 0:
         raise ShapeError(
-            f"cannot reshape tensor of 0 elements into shape {list(shape)} because the unspecified dimension size "
+            f"cannot reshape tensor of 0 elements into shape {list(shape)} because the unspecified "
+            f"dimension size "
             "-1 can be any value and is ambiguous"
         )
     if missing or known != data.size or min(shape, default=0) < 0:

@@ -30,7 +30,9 @@ class SplitMethods(Methods):
         if size < 0:
             raise ShapeError(f"split expects split_size be non-negative, but got split_size={size}")
         if size == 0 and length:
-            raise ShapeError(f"split_size can only be 0 if dimension size is 0, but got dimension size of {length}")
+            raise ShapeError(
+                f"split_size can only be 0 if dimension size is 0, but got dimension size of {length}"
+            )
         sizes = tuple([min(size, length - i) for i in range(0, length, size)]) if length else (0,)
         return self._apply(ops.Split, (self,), (sizes, axis))
 
@@ -60,7 +62,9 @@ class SplitMethods(Methods):
     def tensor_split(self, indices_or_sections: Any, dim: int = 0) -> Any:
         """Pieces between the given positions, or a number of nearly equal pieces; views."""
         if not self._data.ndim:
-            raise ConvgradError("tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims")
+            raise ConvgradError(
+                "tensor_split expected at least a 1-dimensional tensor, but got a tensor with 0 dims"
+            )
         axis = dim_index(dim, self._data.ndim)
         length = self._data.shape[axis]
         where = indices_or_sections
@@ -104,7 +108,8 @@ class SplitMethods(Methods):
             )
         if isinstance(where, int) and (where == 0 or shape[dim] % where):
             raise ConvgradError(
-                f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension {shape[dim]} "
+                f"torch.{name} attempted to split along dimension {dim}, but the size of the dimension "
+                f"{shape[dim]} "
                 f"is not divisible by the split_size {where}!"
             )
         return self.tensor_split(where, dim)
@@ -127,7 +132,9 @@ class SplitMethods(Methods):
         if length < 0:
             raise ConvgradError(f"narrow(): length must be non-negative. (got {length})")
         if not -size <= start <= size:
-            raise DimError(f"start out of range (expected to be in range of [{-size}, {size}], but got {start})")
+            raise DimError(
+                f"start out of range (expected to be in range of [{-size}, {size}], but got {start})"
+            )
         start = start + size if start < 0 else start
         if start + length > size:
             raise ConvgradError(f"start ({start}) + length ({length}) exceeds dimension size ({size}).")
@@ -143,7 +150,8 @@ class SplitMethods(Methods):
         index = int(index)
         if not -data.shape[axis] <= index < data.shape[axis]:
             raise DimError(
-                f"select(): index {index} out of range for tensor of size {list(data.shape)} at dimension {axis}"
+                f"select(): index {index} out of range for tensor of size {list(data.shape)} at dimension "
+                f"{axis}"
             )
         return self._apply(ops.Select, (self,), ((*(slice(None),) * axis, index, ...),))
 
@@ -152,7 +160,8 @@ class SplitMethods(Methods):
         part = self.select(dim, index)
         if part._data.shape != src._data.shape:
             raise ShapeError(
-                f"expected src to have a size equal to the slice of self. src size = {list(src._data.shape)}, "
+                f"expected src to have a size equal to the slice of self. src size = "
+                f"{list(src._data.shape)}, "
                 f"slice size = {list(part._data.shape)}"
             )
         key = (*(slice(None),) * dim_index(dim, self._data.ndim), index)
@@ -163,7 +172,8 @@ class SplitMethods(Methods):
         key = (*(slice(None),) * dim_index(dim, self._data.ndim), slice(start, end, step))
         if self._data[key].shape != src._data.shape:
             raise ShapeError(
-                f"expected src to have a size equal to the slice of self. src size = {list(src._data.shape)}, "
+                f"expected src to have a size equal to the slice of self. src size = "
+                f"{list(src._data.shape)}, "
                 f"slice size = {list(self._data[key].shape)}"
             )
         return self._apply(scatter.SliceScatter, (self, src), (key,))
@@ -213,7 +223,8 @@ class SplitMethods(Methods):
         want = self._data.diagonal(offset, *axes).shape
         if src._data.shape != want:
             raise ShapeError(
-                f"expected src to have a size equal to the slice of self. src size = {list(src._data.shape)}, "
+                f"expected src to have a size equal to the slice of self. src size = "
+                f"{list(src._data.shape)}, "
                 f"slice size = {list(want)}"
             )
         return self._apply(rearrange.DiagonalScatter, (self, src), (offset, *axes))
@@ -256,8 +267,10 @@ class SplitMethods(Methods):
         reach = offset + sum([(n - 1) * s for n, s in zip(sizes, strides, strict=True)]) + 1
         if math.prod(sizes) and reach > flat.size:
             raise ConvgradError(
-                f"setStorage: sizes {list(sizes)}, strides {list(strides)}, storage offset {offset}, and itemsize "
-                f"{flat.itemsize} requiring a storage size of {reach * flat.itemsize} are out of bounds for storage "
+                f"setStorage: sizes {list(sizes)}, strides {list(strides)}, storage offset {offset}, and "
+                f"itemsize "
+                f"{flat.itemsize} requiring a storage size of {reach * flat.itemsize} are out of bounds "
+                f"for storage "
                 f"of size {flat.nbytes}"
             )
         return self._apply(rearrange.AsStrided, (self,), (sizes, strides, offset))
@@ -278,7 +291,8 @@ class SplitMethods(Methods):
             times = times.reshape(-1)
             if times.size not in (1, x._data.shape[axis]):
                 raise ShapeError(
-                    f"repeats must have the same size as input along dim, but got repeats.size(0) = {times.size} "
+                    f"repeats must have the same size as input along dim, but got repeats.size(0) = "
+                    f"{times.size} "
                     f"and input.size({axis}) = {x._data.shape[axis]}"
                 )
         else:
@@ -287,7 +301,11 @@ class SplitMethods(Methods):
             raise ConvgradError("Repeats must be non-negative")
         if not hasattr(repeats, "_data"):
             shape = x._data.shape
-            wide = x.unsqueeze(axis + 1).expand((*shape[: axis + 1], int(times), *shape[axis + 1 :])).contiguous()
+            wide = (
+                x.unsqueeze(axis + 1)
+                .expand((*shape[: axis + 1], int(times), *shape[axis + 1 :]))
+                .contiguous()
+            )
             return wide.view((*shape[:axis], shape[axis] * int(times), *shape[axis + 1 :]))
         index = np.repeat(np.arange(x._data.shape[axis]), times)
         return self._apply(scatter.IndexSelect, (x,), (index, axis))

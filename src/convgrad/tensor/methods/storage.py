@@ -161,9 +161,11 @@ class StorageMethods(ConvertMethods):
             raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
         node: Any = self._node
         if node is not None and value._data.dtype.kind not in "fcV":
-            raise GradError("data set to a tensor that requires gradients must be floating point or complex dtype")
-        self._data = value._data
-        self._view = None
+            raise GradError(
+                "data set to a tensor that requires gradients must be floating point or complex dtype"
+            )
+        me: Any = self
+        me._data, me._view = value._data, None
         if node is not None and node.kind == LEAF:
             node.data, node.shape, node.dtype = value._data, value._data.shape, value._data.dtype
 
@@ -202,7 +204,9 @@ class StorageMethods(ConvertMethods):
         if not isinstance(value, NUMBERS):
             raise TypeError(f"fill_(): argument 'value' must be Number, not {type(value).__name__}")
         if isinstance(value, complex) and self._data.dtype.kind != "c":
-            raise ConvgradError(f"value cannot be converted to type {self.dtype.name} without overflow: {value!r}")
+            raise ConvgradError(
+                f"value cannot be converted to type {self.dtype.name} without overflow: {value!r}"
+            )
         return self._inplace("fill_", ops.Fill, (), (value,))
 
     def zero_(self) -> Any:
@@ -216,12 +220,12 @@ class StorageMethods(ConvertMethods):
         new = sizes("resize_", size)
         old = self._data.reshape(-1)
         count = int(np.prod(new))
+        array = old[:count]
         if count > old.size:
-            self._data = np.empty(count, old.dtype)
-            self._data[: old.size] = old
-        else:
-            self._data = old[:count]
-        self._data = self._data.reshape(new)
+            array = np.empty(count, old.dtype)
+            array[: old.size] = old
+        me: Any = self
+        me._data = array.reshape(new)
         cell_of(self).bump("resize_")
         return self
 
@@ -231,7 +235,9 @@ class StorageMethods(ConvertMethods):
         out = self._wrap(array)
         return out.requires_grad_() if requires_grad else out
 
-    def new_tensor(self, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Any:
+    def new_tensor(
+        self, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    ) -> Any:
         """A tensor of ``data``, in this tensor's dtype unless another is given."""
         return self._made(array_of(data, as_kind(dtype, self.dtype)), requires_grad)
 
@@ -247,7 +253,9 @@ class StorageMethods(ConvertMethods):
         """Uninitialised memory, in this tensor's dtype unless another is given."""
         return self._made(np.empty(sizes("new_empty", size), as_kind(dtype, self.dtype).np), requires_grad)
 
-    def new_full(self, size: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False, **place: Any) -> Any:
+    def new_full(
+        self, size: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False, **place: Any
+    ) -> Any:
         """One number everywhere, in this tensor's dtype unless another is given."""
         array = np.full(sizes("new_full", (size,)), fill_value, as_kind(dtype, self.dtype).np)
         return self._made(array, requires_grad)
@@ -257,7 +265,8 @@ class StorageMethods(ConvertMethods):
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         if not self.is_leaf:  # type: ignore[attr-defined]
             raise ConvgradError(
-                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol at the moment."
+                "Only Tensors created explicitly by the user (graph leaves) support the deepcopy protocol "
+                "at the moment."
             )
         if id(self) in memo:
             return memo[id(self)]
@@ -279,7 +288,7 @@ def rebuild(kind: type[Any], array: Array, requires_grad: bool, state: dict[str,
     """A tensor from its pickled parts."""
     if array.dtype not in dtypes._FROM_NUMPY:
         raise DtypeError(f"cannot rebuild a tensor of dtype {array.dtype}")
-    out = kind.__new__(kind)
+    out: Any = object.__new__(kind)
     out._data, out._node, out._cell, out._view = array, None, None, None
     out.__dict__.update(state)
     return out.requires_grad_() if requires_grad else out

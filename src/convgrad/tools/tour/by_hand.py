@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 from xml.etree import ElementTree
 
@@ -105,11 +105,9 @@ def shifted_kernel_rows(kernel: Array, n: int) -> Array:
 
 def central_difference(function: Any, x: Array, step: float = 1e-6) -> Array:
     """The derivative of ``function(array) -> array`` for every entry of x: ``out.shape + x.shape``."""
-    columns = []
+    columns: list[Array] = []
     for place in range(x.size):
-        move = np.zeros(x.size)
-        move[place] = step
-        move = move.reshape(x.shape)
+        move = (step * (np.arange(x.size) == place)).reshape(x.shape)
         columns.append((np.asarray(function(x + move)) - np.asarray(function(x - move))) / (2 * step))
     return np.stack(columns, axis=-1).reshape(*columns[0].shape, *x.shape)
 
@@ -143,7 +141,7 @@ def missing_numbers(picture: Picture, wanted: Array) -> list[float]:
 
 
 def steps_of(picture: Picture, value: float, count: int) -> list[tuple[float, float]]:
-    """How far apart the first ``count`` cells that show ``value`` stand: (right, down), one after the other."""
+    """How far apart the first ``count`` cells that show ``value`` stand: (right, down), in turn."""
     near = 2e-5 * abs(value)
     places = [(x, y) for x, y, shown in cells_of(picture) if abs(shown - value) <= near][:count]
-    return [(round(b[0] - a[0], 1), round(b[1] - a[1], 1)) for a, b in zip(places, places[1:], strict=False)]
+    return [(round(b[0] - a[0], 1), round(b[1] - a[1], 1)) for a, b in pairwise(places)]

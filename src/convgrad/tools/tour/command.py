@@ -70,9 +70,7 @@ def run_command(arguments: argparse.Namespace) -> int:
     return 0 if all(result.ok for result in results.values()) else 1
 
 
-def run_tour(
-    settings: Settings, stream: TextIO, rows: Sequence[Spec] | None = None
-) -> dict[str, Result]:
+def run_tour(settings: Settings, stream: TextIO, rows: Sequence[Spec] | None = None) -> dict[str, Result]:
     """Run the rows one after the other; one that fails does not keep the others from running.
 
     Args:

@@ -14,8 +14,9 @@ from convgrad.tools.values import as_array
 @row(
     "L13",
     "Custom gradients",
-    "A subclass of `torch.autograd.Function` says how it is computed and how gradients go back. Adding copies the "
-    "gradient, splitting sums the gradients, and the maximum hands its gradient to the largest entry alone.",
+    "A subclass of `torch.autograd.Function` says how it is computed and how gradients go back. Adding "
+    "copies the gradient, splitting sums the gradients, and the maximum hands its gradient to the largest "
+    "entry alone.",
 )
 def functions(r: Row) -> None:
     r.run(
@@ -83,21 +84,26 @@ def functions(r: Row) -> None:
         y.grad
         """
     )
-    r.check("MyAdd adds", r["s"].detach(), np.float32([4, 6]))
-    r.check("and copies the gradient to the first", r["x1"].grad, np.float32([10, 20]))
-    r.check("and to the second", r["x2"].grad, np.float32([10, 20]))
-    r.check("Split sums the gradients: 2 + 3", r["x"].grad, np.float32([5, 5, 5]))
-    r.check("Max takes the maximum", r["m"].detach(), np.float32([5, 7]))
-    one_hot = np.float32([[0, 1, 0], [10, 0, 0]])
+    r.check("MyAdd adds", r["s"].detach(), np.array([4, 6], np.float32))
+    r.check("and copies the gradient to the first", r["x1"].grad, np.array([10, 20], np.float32))
+    r.check("and to the second", r["x2"].grad, np.array([10, 20], np.float32))
+    r.check("Split sums the gradients: 2 + 3", r["x"].grad, np.array([5, 5, 5], np.float32))
+    r.check("Max takes the maximum", r["m"].detach(), np.array([5, 7], np.float32))
+    one_hot = np.array([[0, 1, 0], [10, 0, 0]], np.float32)
     r.check("its gradient is one-hot at the arg max, times what comes from above", r["y"].grad, one_hot)
     _net(r)
 
 
 def _net(r: Row) -> None:
-    images, labels = load_digits()
     r.say("All three inside a net that reads real digits, each as a signal of 28 channels and 28 samples:")
     r.run(
         """
+        from convgrad.datasets import load_digits
+
+        images, labels = load_digits()
+        x = torch.from_numpy(images[:300].astype("float32") / 255)       # (300, 28, 28)
+        target = torch.from_numpy(labels[:300].astype("int64"))
+
         class Net(nn.Module):
 
             def __init__(self):
@@ -109,8 +115,6 @@ def _net(r: Row) -> None:
                 loudest, mean = Split.apply(torch.relu(self.conv(x)))
                 return self.read(MyAdd.apply(Max.apply(loudest), mean.mean(-1)))
 
-        x = torch.from_numpy(images.astype("float32") / 255)       # (300, 28, 28)
-        target = torch.from_numpy(labels.astype("int64"))
         net = Net()
         first = F.cross_entropy(net(x), target)
         first.backward()
@@ -127,12 +131,11 @@ def _net(r: Row) -> None:
             losses.append(loss.item())
         right = (net(x).argmax(1) == target).float().mean().item()
         print("loss %.2f -> %.2f, right %.0f %%" % (losses[0], losses[-1], 100 * right))
-        """,
-        images=images[:300],
-        labels=labels[:300],
+        """
     )
     start = {name: as_array(p).astype(np.float64) for name, p in r["start"].items()}
-    x, target = as_array(r["x"]).astype(np.float64), labels[:300].astype(np.int64)
+    images, labels = load_digits()
+    x, target = images[:300] / 255.0, labels[:300].astype(np.int64)
 
     def loss_of(bias: by_hand.Array) -> by_hand.Array:
         flat = by_hand.cross_correlate_2d(x[:, :, None], start["conv.weight"][:, :, None], bias)
@@ -148,9 +151,20 @@ def _net(r: Row) -> None:
             for move in 1e-5 * np.eye(16)[:4]
         ]
     )
-    r.check("its gradient through all three, by differences", as_array(r["first_gradient"])[:4], by_differences, rel=2e-2)
-    r.holds("it trains: the loss falls below a third", r["losses"][-1] < r["losses"][0] / 3, f"{r['losses'][-1]:.2f}")
+    r.check(
+        "its gradient through all three, by differences",
+        as_array(r["first_gradient"])[:4],
+        by_differences,
+        rel=2e-2,
+    )
+    r.holds(
+        "it trains: the loss falls below a third",
+        r["losses"][-1] < r["losses"][0] / 3,
+        f"{r['losses'][-1]:.2f}",
+    )
     r.holds("and more than 9 digits in 10 are read", r["right"] > 0.9, f"{100 * r['right']:.0f} %")
     steps = range(1, len(r["losses"]) + 1)
-    chart = line_chart({"loss": (steps, r["losses"])}, "step", "cross entropy", title="A net with three custom functions")
+    chart = line_chart(
+        {"loss": (steps, r["losses"])}, "step", "cross entropy", title="A net with three custom functions"
+    )
     r.picture(chart, "The loss of the net with MyAdd, Split and Max in it.")

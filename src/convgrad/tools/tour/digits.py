@@ -7,7 +7,6 @@ import numpy as np
 from convgrad.datasets import load_digits
 from convgrad.tools import image_grid, line_chart
 from convgrad.tools.tour import by_hand
-from convgrad.tools.tour.progress import progress
 from convgrad.tools.tour.row import Row, row
 from convgrad.tools.values import Array, as_array
 
@@ -17,8 +16,9 @@ _SHOWN = 8  # digits in the pictures
 @row(
     "L14",
     "Sparsity, stationarity, compositionality",
-    "Networks exploit what natural data have: neighbours belong together, the same patterns occur everywhere, parts "
-    "make wholes. Take the neighbourhood away, by one fixed permutation of all pixels, and a convnet loses its lead.",
+    "Networks exploit what natural data have: neighbours belong together, the same patterns occur "
+    "everywhere, parts make wholes. Take the neighbourhood away, by one fixed permutation of all pixels, "
+    "and a convnet loses its lead.",
 )
 def digits(r: Row) -> None:
     _data(r)
@@ -30,7 +30,11 @@ def digits(r: Row) -> None:
 
 def _data(r: Row) -> None:
     r.run(
-        """
+        f"""
+        from convgrad.datasets import load_digits
+
+        examples = {1200 if r.settings.quick else 5000}
+
         def prepare(images):
             "Grey values of mean 0 and deviation 1, one channel."
             return ((torch.from_numpy(images.astype("float32")) / 255 - 0.1307) / 0.3081).unsqueeze(1)
@@ -46,9 +50,7 @@ def _data(r: Row) -> None:
 
         def permute(images):
             return images.flatten(1)[:, order].reshape(images.shape)
-        """,
-        load_digits=load_digits,
-        examples=1200 if r.settings.quick else 5000,
+        """
     )
     raw = load_digits()[0][:_SHOWN]
     order = as_array(r["order"])
@@ -90,8 +92,11 @@ def _nets(r: Row) -> None:
 
 
 def _train(r: Row) -> None:
+    epochs, batch, rate = (3, 20, 3e-3) if r.settings.quick else (2, 25, 2e-3)
+    r.run(f"epochs, batch, rate = {epochs}, {batch}, {rate}")
     r.run(
         """
+        from convgrad.tools.tour.progress import progress
         from convgrad.utils.data import DataLoader, TensorDataset
 
         def read(net, x):
@@ -99,7 +104,7 @@ def _train(r: Row) -> None:
                 return torch.cat([net(part) for part in x.split(100)]).argmax(1)
 
         def train(name, net, x, x_test):
-            optimizer = torch.optim.Adam(net.parameters(), lr=3e-3)
+            optimizer = torch.optim.Adam(net.parameters(), lr=rate)
             loader = DataLoader(TensorDataset(x, target), batch_size=batch, shuffle=True)
             losses, accuracies = [], [(read(net, x_test) == target_test).float().mean().item()]
             for epoch in range(epochs):
@@ -117,10 +122,7 @@ def _train(r: Row) -> None:
         for pixels, change in [("straight", lambda x: x), ("permuted", permute)]:
             for kind, make in [("convnet", convnet), ("fully connected", fully_connected)]:
                 runs[kind, pixels] = train(f"{kind}, {pixels} pixels", make(), change(x), change(x_test))
-        """,
-        progress=progress,
-        epochs=3 if r.settings.quick else 2,
-        batch=20 if r.settings.quick else 25,
+        """
     )
 
 
@@ -131,7 +133,8 @@ def _judge(r: Row) -> None:
         for kind in ("convnet", "fully connected")
     ]
     straight, permuted = (
-        accuracy["convnet", pixels] - accuracy["fully connected", pixels] for pixels in ("straight", "permuted")
+        accuracy["convnet", pixels] - accuracy["fully connected", pixels]
+        for pixels in ("straight", "permuted")
     )
     rows.append(("lead of the convnet", f"{straight:+.1f}", f"{permuted:+.1f}"))
     r.table(["test digits read right", "straight pixels", "permuted pixels"], rows)
@@ -140,7 +143,9 @@ def _judge(r: Row) -> None:
     r.holds(f"the convnet reads more than {floor} % of straight digits", good > floor, f"{good:.1f} %")
     r.holds("straight pixels: the convnet wins by more than 3 points", straight > 3, f"lead {straight:+.1f}")
     r.holds(
-        "permuted pixels: more than half of its lead is lost", permuted < straight / 2, f"{permuted:+.1f}, it was {straight:+.1f}"
+        "permuted pixels: more than half of its lead is lost",
+        permuted < straight / 2,
+        f"{permuted:+.1f}, it was {straight:+.1f}",
     )
     lost = accuracy["convnet", "straight"] - accuracy["convnet", "permuted"]
     r.holds("the convnet itself reads permuted digits worse", lost > 3, f"{lost:.1f} points")
@@ -157,13 +162,16 @@ def _other_route(r: Row) -> None:
     right = float((scores.argmax(1) == target).mean())
     r.check("and how many of them it reads", float((ours.argmax(1) == target).mean()), right)
     r.say(
-        "A fully connected net cannot tell the difference: permute the columns of its first weight as the pixels and "
-        "it gives the same scores. No such step exists for a convnet, whose kernels look at neighbours."
+        "A fully connected net cannot tell the difference: permute the columns of its first weight as the "
+        "pixels and it gives the same scores. No such step exists for a convnet, whose kernels look at "
+        "neighbours."
     )
     full = r["runs"]["fully connected", "straight"][0]
     order = as_array(r["order"])
     first, bias, last, bias2 = (as_array(p).astype(np.float64) for p in full.parameters())
-    hidden = np.maximum(as_array(r["permute"](r["x_test"][:200])).reshape(200, -1) @ first[:, order].T + bias, 0)
+    hidden = np.maximum(
+        as_array(r["permute"](r["x_test"][:200])).reshape(200, -1) @ first[:, order].T + bias, 0
+    )
     r.check(
         "permuted pixels with permuted columns give the scores of straight ones",
         as_array(full(r["x_test"][:200])),
@@ -174,7 +182,9 @@ def _other_route(r: Row) -> None:
 
 def _convnet_by_hand(x: Array, weights: dict[str, Array]) -> Array:
     for layer in ("0", "3"):
-        x = np.maximum(by_hand.cross_correlate_2d(x, weights[f"{layer}.weight"], weights[f"{layer}.bias"], 1), 0)
+        x = np.maximum(
+            by_hand.cross_correlate_2d(x, weights[f"{layer}.weight"], weights[f"{layer}.bias"], 1), 0
+        )
         n, c, h, w = x.shape
         x = x.reshape(n, c, h // 2, 2, w // 2, 2).max((3, 5))
     return x.reshape(len(x), -1) @ weights["7.weight"].T + weights["7.bias"]
@@ -188,8 +198,13 @@ def _pictures(r: Row) -> None:
         points = np.asarray(loss)[: len(loss) // width * width].reshape(-1, width).mean(1)
         losses[f"{kind}, {pixels}"] = ((np.arange(len(points)) + 0.5) * width, points)
         accuracies[f"{kind}, {pixels}"] = (np.arange(len(accuracy)), 100 * np.asarray(accuracy))
-    r.picture(line_chart(losses, "batch", "cross entropy", title="Loss in training"), "Means of neighbouring batches.")
-    chart = line_chart(accuracies, "epoch", "test digits read right, %", title="Accuracy on digits not seen before")
+    r.picture(
+        line_chart(losses, "batch", "cross entropy", title="Loss in training"),
+        "Means of neighbouring batches.",
+    )
+    chart = line_chart(
+        accuracies, "epoch", "test digits read right, %", title="Accuracy on digits not seen before"
+    )
     r.picture(chart, "Epoch 0 is the net before training.")
     for layer, name in ((0, "first"), (3, "second")):
         kernels = as_array(r["runs"]["convnet", "straight"][0][layer].weight)

@@ -1,10 +1,10 @@
-"""How far a loop is: a bar where a person is looking and tqdm is installed, else one plain line at its end."""
+"""How far a loop is: a bar where a person is looking and tqdm is installed, else one line at its end."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
 from convgrad.errors import has, optional
@@ -20,7 +20,7 @@ def progress(items: Iterable[T], label: str, total: int | None = None) -> Iterat
         label: what is being done.
         total: how many there are, if ``items`` cannot say.
     """
-    if total is None and hasattr(items, "__len__"):
+    if total is None and isinstance(items, Sized):
         total = len(items)
     if sys.stderr.isatty() and has("tqdm"):
         bar = optional("tqdm", extra="data").tqdm

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from convgrad.tools.page import Page
-from convgrad.tools.tour.row import PREAMBLE, Check, Drawn, Figures, Part, Prose, Result, Settings, Sound, Talk
+from convgrad.tools.tour.row import (
+    PREAMBLE,
+    Check,
+    Drawn,
+    Figures,
+    Part,
+    Prose,
+    Result,
+    Settings,
+    Sound,
+    Talk,
+)
 
 TITLE = "A tour of convgrad"
 LEAD = (
@@ -49,8 +60,8 @@ def _summary(page: Page, results: Mapping[str, Result], settings: Settings) -> N
     ]
     page.table(["row", "", "held", "checks", "time"], rows)
     page.prose(
-        "The code below is what ran, statement by statement; a line that is an expression shows its value, as at "
-        "Python's prompt. Each row starts afresh from these lines:"
+        "The code below is what ran, statement by statement; a line that is an expression shows its value, "
+        "as at Python's prompt. Each row starts afresh from these lines:"
     )
     page.code(PREAMBLE.format(seed=settings.seed).strip())
 

@@ -1,4 +1,4 @@
-"""One row of the lecture: what it says, code that is run as shown, checks by another route, pictures, sound."""
+"""One row of the lecture: what it says, code run as shown, checks by another route, pictures, sound."""
 
 from __future__ import annotations
 
@@ -124,9 +124,8 @@ class Row:
         self.parts.append(Prose(text))
         self.screen.prose(text)
 
-    def run(self, source: str, **given: Any) -> None:
-        """Show code, run it, show what it prints. ``given`` are names put into its namespace before."""
-        self.names.update(given)
+    def run(self, source: str) -> None:
+        """Show code, run it, show what it prints; it sees what the row's code before it defined."""
         self._snippets += 1
         snippet = Snippet(source, f"{self.key}.{self._snippets}")
         self.screen.gap()
@@ -154,6 +153,11 @@ class Row:
         check = Check(name, bool(ok), detail)
         self.parts.append(check)
         self.screen.check(*check)
+
+    def complete(self, name: str, missing: Sequence[object]) -> None:
+        """Record a check that nothing is missing."""
+        shown = ", ".join(str(thing) for thing in missing[:3])
+        self.holds(name, not missing, f"{len(missing)} missing: {shown}" if missing else "")
 
     def check(self, name: str, got: Any, want: Any, *, rel: float = 0.0) -> None:
         """Record whether ``got`` is ``want``.

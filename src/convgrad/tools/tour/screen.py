@@ -56,6 +56,7 @@ class Screen:
         plain = re.sub(r"\*\*(.+?)\*\*", r"\1", text)
         for line in textwrap.wrap(plain, self._width, break_long_words=False, break_on_hyphens=False):
             self.line(line)
+        self.gap()
 
     def note(self, text: str) -> None:
         """Something on the side."""

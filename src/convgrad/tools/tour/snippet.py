@@ -1,4 +1,4 @@
-"""Source that is shown is source that is run: statements executed one by one, what they print kept beside them."""
+"""Source that is shown is source that is run, statement by statement, with what each prints."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Snippet:
             yield "\n".join(lines[start:end]), statement
             start = end
 
-    def run(self, names: dict[str, Any], show: Callable[[str], None] = lambda text: None) -> Iterator[str]:
+    def run(self, names: dict[str, Any], show: Callable[[str], object] = len) -> Iterator[str]:
         """Execute the statements in ``names``; as at Python's prompt an expression shows its value.
 
         Args:
@@ -58,10 +58,8 @@ class Snippet:
                     exec(compile(ast.Module([statement], []), self.name, "exec"), names)
             yield heard.getvalue()
 
-    def transcript(
-        self, names: dict[str, Any], show: Callable[[str], None] = lambda text: None
-    ) -> list[tuple[str, str]]:
-        """Run everything; (source, output) pairs, in which statements that print nothing join the next one."""
+    def transcript(self, names: dict[str, Any], show: Callable[[str], object] = len) -> list[tuple[str, str]]:
+        """Run everything; (source, output) pairs, where statements that print nothing join the next."""
         pairs: list[tuple[str, str]] = []
         waiting: list[str] = []
         sources = [shown for shown, _ in self.statements()]
@@ -78,7 +76,7 @@ class Snippet:
 class _Ear(io.StringIO):
     """Keeps what is printed and passes it on at once, so that long work can be watched."""
 
-    def __init__(self, show: Callable[[str], None]) -> None:
+    def __init__(self, show: Callable[[str], object]) -> None:
         super().__init__()
         self._show = show
 

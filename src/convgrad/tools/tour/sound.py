@@ -7,31 +7,30 @@ from pathlib import Path
 
 import numpy as np
 
-from convgrad.datasets import read_wav, write_wav
+from convgrad.datasets import PACKAGED
 from convgrad.tools import spectrum, waveform
-from convgrad.tools.tour import by_hand
-from convgrad.tools.tour.convolution import CLIP
 from convgrad.tools.tour.row import Row, row
 from convgrad.tools.values import Array, as_array
 
+CLIP = PACKAGED / "ambi_choir.wav"
 _HIGH = 3000.0  # hertz: what the smoothing takes away
 
 
 @row(
     "L3",
     "A signal is a mapping: mono and stereo sound",
-    "A signal maps Ω = {1, 2, 3, …} to ℝᶜ: with c = 1 it is monophonic, with c = 2 stereophonic. Real stereo sound is "
-    "read, convolved so that one hears it, and written back.",
+    "A signal maps Ω = {1, 2, 3, …} to ℝᶜ: with c = 1 it is monophonic, with c = 2 stereophonic. Real "
+    "stereo sound is read, convolved so that one hears it, and written back.",
 )
 def sound(r: Row) -> None:
     r.run(
         """
-        sound, rate = read_wav(clip)
+        from convgrad.datasets import PACKAGED, read_wav, write_wav
+
+        sound, rate = read_wav(PACKAGED / "ambi_choir.wav")
         print(sound.shape, sound.dtype, rate, "Hz")
         x = torch.from_numpy(sound)[None]          # one signal, c = 2 channels: left and right
-        """,
-        read_wav=read_wav,
-        clip=CLIP,
+        """
     )
     r.check("two channels, as the standard library's reader says", r["sound"], _read_plainly(CLIP)[0])
     r.sound(CLIP, "The choir as it was recorded.")
@@ -52,45 +51,54 @@ def _mono(r: Row) -> None:
         """
     )
     left, right = r["sound"].astype(np.float64)
-    r.check("c = 1: the mean of left and right", as_array(r["mono"])[0], (0.5 * (left + right))[None], rel=1e-6)
+    r.check(
+        "c = 1: the mean of left and right", as_array(r["mono"])[0], (0.5 * (left + right))[None], rel=1e-6
+    )
 
 
 def _smooth(r: Row) -> None:
     r.say(
-        "**Smoothing**: every output sample is a weighted mean of 65 neighbours. `groups=2` keeps left and right "
-        "apart; high frequencies go, as through a closed door."
+        "**Smoothing**: every output sample is a weighted mean of 65 neighbours. `groups=2` keeps left and "
+        "right apart; high frequencies go, as through a closed door."
     )
     r.run(
-        """
+        f"""
+        from pathlib import Path
+
+        out = Path({str(r.settings.out)!r})
         smooth = nn.Conv1d(2, 2, 65, padding="same", groups=2, bias=False)
         window = torch.from_numpy(np.hanning(67)[1:-1].astype("float32"))
         with torch.no_grad():
             smooth.weight.copy_((window / window.sum()).expand(2, 1, 65))
             soft = smooth(x)
-        print(smooth, soft.shape)
+        print(smooth)
+        print(x.shape, "->", soft.shape)
         write_wav(out / "tour-smooth.wav", soft[0].numpy(), rate)
-        """,
-        write_wav=write_wav,
-        out=r.settings.out,
+        """
     )
     taps = np.hanning(67)[1:-1] / np.hanning(67)[1:-1].sum()
     want = np.stack([np.convolve(channel, taps, "same") for channel in r["sound"].astype(np.float64)])
     r.check("the layer's output is NumPy's convolution", as_array(r["soft"])[0], want, rel=1e-5)
     before, after = _loud_above(r["sound"], r["rate"]), _loud_above(as_array(r["soft"])[0], r["rate"])
     r.holds(
-        f"above {_HIGH:.0f} Hz the sound is at least 20 dB weaker", after < before - 20, f"{after - before:.0f} dB"
+        f"above {_HIGH:.0f} Hz the sound is at least 20 dB weaker",
+        after < before - 20,
+        f"{after - before:.0f} dB",
     )
     _written(r, "tour-smooth.wav", want)
     path = r.settings.out / "tour-smooth.wav"
     r.sound(path, "The choir, smoothed: the brightness is gone.")
     for name, heard in (("before", r["sound"]), ("after smoothing", as_array(r["soft"])[0])):
-        r.picture(spectrum(heard, r["rate"], f"Spectrum {name}"), f"Which frequencies the sound holds, {name}.")
+        r.picture(
+            spectrum(heard, r["rate"], f"Spectrum {name}"), f"Which frequencies the sound holds, {name}."
+        )
 
 
 def _echo(r: Row) -> None:
     r.say(
-        "**An echo that changes sides**: a kernel of six taps whose `dilation` puts 0.12 s between them. Here left "
-        "and right are mixed: every second echo comes from the other side, so the kernel has thickness 2."
+        "**An echo that changes sides**: a kernel of six taps whose `dilation` puts 0.12 s between them. "
+        "Here left and right are mixed: every second echo comes from the other side, so the kernel has "
+        "thickness 2."
     )
     r.run(
         """
@@ -113,7 +121,9 @@ def _echo(r: Row) -> None:
     for k in range(6):
         want[:, k * step : k * step + dry.shape[1]] += 0.6**k * (dry if k % 2 == 0 else dry[::-1])
     want *= 0.9 / np.abs(want).max()
-    r.check("the echo is a sum of delayed copies, left and right exchanged", as_array(r["wet"])[0], want, rel=1e-5)
+    r.check(
+        "the echo is a sum of delayed copies, left and right exchanged", as_array(r["wet"])[0], want, rel=1e-5
+    )
     _written(r, "tour-echo.wav", want)
     r.sound(r.settings.out / "tour-echo.wav", "The choir with an echo that walks from side to side.")
     r.picture(waveform(dry, r["rate"], "Before"), "The two channels as they were recorded.")
@@ -124,7 +134,12 @@ def _written(r: Row, name: str, want: Array) -> None:
     """Check a WAV file with the standard library's reader."""
     got, rate = _read_plainly(r.settings.out / name)
     r.check(f"{name} has the sample rate of the original", rate, r["rate"])
-    r.check(f"{name}, read by another reader, holds that sound to 16 bits", got, want, rel=1.01 / 32768 / np.abs(want).max())
+    r.check(
+        f"{name}, read by another reader, holds that sound to 16 bits",
+        got,
+        want,
+        rel=1.01 / 32768 / np.abs(want).max(),
+    )
 
 
 def _read_plainly(path: Path) -> tuple[Array, int]:
