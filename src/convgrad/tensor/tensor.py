@@ -295,7 +295,7 @@ class Tensor(
     __mul__ = __rmul__ = _binary(ew.Mul)
     __truediv__ = _binary(ew.Div)
     __neg__ = _unary(ew.Neg)
-    __pow__ = pow = _power(ArithmeticMethods.__pow__)
+    __pow__ = pow = _power(ArithmeticMethods.__pow__)  # type: ignore[assignment]
     sum = _reduce_all(reduce.Sum, ReduceMethods.sum)
     mean = _reduce_all(reduce.Mean, ReduceMethods.mean)
     exp = _unary(ew.Exp)
