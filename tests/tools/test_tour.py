@@ -40,6 +40,7 @@ from convgrad.tools.tour.row import (
 )
 from convgrad.tools.tour.screen import Screen
 from convgrad.tools.tour.snippet import Snippet, prompted
+from convgrad.tools.tour.threads import one_blas_thread, openblas_switches
 
 KEYS = [f"L{n}" for n in range(1, 15)]
 
@@ -460,6 +461,24 @@ def test_result_needs_checks_that_hold() -> None:
     assert not Result(spec, [Check("a", True), Check("b", False)], 0.0).ok
     assert not Result(spec, [Check("a", True)], 0.0, "ValueError").ok
     assert not Result(spec, [], 0.0).ok
+
+
+def test_one_blas_thread_and_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    switches = openblas_switches()
+    if not switches:
+        pytest.skip("NumPy has no OpenBLAS here")
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "GOTO_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    get, put = switches[0]
+    before = get()
+    put(2)
+    with one_blas_thread():
+        assert get() == 1
+    assert get() == 2
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
+    with one_blas_thread():
+        assert get() == 2
+    put(before)
 
 
 class Terminal(io.StringIO):

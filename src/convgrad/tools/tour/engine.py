@@ -243,6 +243,28 @@ def tracking(r: Row) -> None:
     ones, ramp = np.ones(3, np.float32), np.arange(1, 4, dtype=np.float32)
     r.check("dz/dx is w", r["x"].grad, ones)
     r.check("dz/dw is x", r["w"].grad, ramp)
+    _one_tracked(r)
+    r.say("With neither:")
+    r.run(
+        """
+        x = torch.arange(1., n + 1)
+        w = torch.ones(n)
+        z = w @ x
+        message = ""
+        try:
+            z.backward()
+        except RuntimeError as e:
+            print('RuntimeError!!! >:[')
+            print(e)
+            message = str(e)
+        """
+    )
+    r.holds("it raises a RuntimeError that says why", "does not require grad" in r["message"], r["message"])
+    r.holds("and what to do about it", "requires_grad" in r["message"], "it names `requires_grad`")
+
+
+def _one_tracked(r: Row) -> None:
+    ones, ramp = np.ones(3, np.float32), np.arange(1, 4, dtype=np.float32)
     r.say("With one of them tracked only that one gets a gradient:")
     r.run(
         """
@@ -260,24 +282,6 @@ def tracking(r: Row) -> None:
     r.holds("and x has none", r["x"].grad is None)
     r.check("only x is tracked: x.grad is w", r["x1"].grad, ones)
     r.holds("and w has none", r["w1"].grad is None)
-    r.say("With neither:")
-    r.run(
-        """
-        x = torch.arange(1., n + 1)
-        w = torch.ones(n)
-        z = w @ x
-        message = ""
-        try:
-            z.backward()
-        except RuntimeError as e:
-            print('RuntimeError!!! >:[')
-            print(e)
-            message = str(e)
-        """
-    )
-    r.holds("it raises a RuntimeError that says why", "does not require grad" in r["message"], r["message"])
-    remedy = "requires_grad" in r["message"]
-    r.holds("and what to do about it", remedy, "it names `requires_grad`")
 
 
 @row(
