@@ -312,6 +312,10 @@ def no_grad(r: Row) -> None:
     r.check("the value is there", r["z"], np.float32(6.0))
     r.check("z is not tracked", r["z"].requires_grad, False)
     r.holds("`backward()` raises", "does not require grad" in r["message"])
+    _decorated_and_nested(r)
+
+
+def _decorated_and_nested(r: Row) -> None:
     r.run(
         """
         @torch.no_grad()
