@@ -36,7 +36,8 @@ class Parameter(Tensor):
             raise TypeError(f"Parameter data must be a Tensor, but got {type(data).__name__}")
         if requires_grad and data._data.dtype.kind in "biu":
             raise DtypeError(
-                "Only Tensors of floating point and complex dtype can require gradients, but got a Parameter of "
+                "Only Tensors of floating point and complex dtype can require gradients, but got a "
+                "Parameter of "
                 f"{data.dtype}; pass requires_grad=False"
             )
         super().__init__(data._data, None)
@@ -44,17 +45,9 @@ class Parameter(Tensor):
         if requires_grad:
             self._make_leaf()
 
-    @property
-    def data(self) -> Any:
-        """The same memory as a plain tensor without history."""
-        return Tensor(self._data, None)
-
-    @data.setter
-    def data(self, value: Tensor) -> None:
-        replace_array(self, value._data)
-
     def __repr__(self, *, tensor_contents: str | None = None) -> str:
-        return "Parameter containing:\n" + super().__repr__(tensor_contents=tensor_contents)
+        plain = Tensor(self._data, self._node)
+        return "Parameter containing:\n" + plain.__repr__(tensor_contents=tensor_contents)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
         known = memo.get(id(self))

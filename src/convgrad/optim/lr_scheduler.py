@@ -31,7 +31,8 @@ class LRScheduler:
                 group.setdefault("initial_lr", group["lr"])
             elif "initial_lr" not in group:
                 raise KeyError(
-                    f"param 'initial_lr' is not specified in param_groups[{index}] when resuming scheduler with "
+                    f"param 'initial_lr' is not specified in param_groups[{index}] when resuming scheduler "
+                    "with "
                     f"last_epoch >= 0"
                 )
         self.optimizer = optimizer
@@ -52,8 +53,10 @@ class LRScheduler:
         """Go on to the next epoch; call it after ``optimizer.step()``."""
         if self._step_count == 1 and not self.optimizer._opt_called:
             warnings.warn(
-                "Detected call of `lr_scheduler.step()` before `optimizer.step()`. You should call them in the "
-                "opposite order: `optimizer.step()` before `lr_scheduler.step()`. Failure to do this will result in "
+                "Detected call of `lr_scheduler.step()` before `optimizer.step()`. You should call them in "
+                "the "
+                "opposite order: `optimizer.step()` before `lr_scheduler.step()`. Failure to do this will "
+                "result in "
                 "skipping the first value of the learning rate schedule.",
                 stacklevel=2,
             )

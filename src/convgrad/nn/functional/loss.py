@@ -50,12 +50,14 @@ def _broadcast(name: str, input: Tensor, target: Tensor) -> tuple[int, ...]:
         shape = np.broadcast_shapes(a, b)
     except ValueError:
         raise ShapeError(
-            f"{name}: The size of tensor a {list(a)} (input) must match the size of tensor b {list(b)} (target); "
+            f"{name}: The size of tensor a {list(a)} (input) must match the size of tensor b {list(b)} "
+            "(target); "
             "they do not even broadcast"
         ) from None
     fix = _fix(a, b)
     warnings.warn(
-        f"Using a target size ({Size(b)}) that is different to the input size ({Size(a)}). This will likely lead to "
+        f"Using a target size ({Size(b)}) that is different to the input size ({Size(a)}). This will "
+        "likely lead to "
         f"incorrect results due to broadcasting: {name} compares every pair of elements in a tensor of shape "
         f"{list(shape)}. Please ensure they have the same size{fix}.",
         stacklevel=4,
@@ -131,12 +133,15 @@ def _classes(
     if t.shape != wanted:
         if x.ndim > 1 and t.ndim and t.shape[0] != x.shape[0]:
             raise ValueError(
-                f"Expected input batch_size ({x.shape[0]}) to match target batch_size ({t.shape[0]}): {name} got "
+                f"Expected input batch_size ({x.shape[0]}) to match target batch_size ({t.shape[0]}): "
+                f"{name} got "
                 f"input {list(x.shape)} and target {list(t.shape)}"
             )
         raise ShapeError(
-            f"{name}: Expected target size {list(wanted)}, got {list(t.shape)} for input {list(x.shape)}: target "
-            "holds one class per prediction (0D or 1D target tensor expected for 1D or 2D input, multi-target not "
+            f"{name}: Expected target size {list(wanted)}, got {list(t.shape)} for input {list(x.shape)}: "
+            "target "
+            "holds one class per prediction (0D or 1D target tensor expected for 1D or 2D input, "
+            "multi-target not "
             "supported)"
         )
     if t.dtype.kind not in "iu" or t.dtype.itemsize not in (1, 8):
@@ -150,7 +155,8 @@ def _classes(
         bad = used & ((flat < 0) | (flat >= count))
         if bad.any():
             raise IndexError(
-                f"Target {int(flat[bad][0])} is out of bounds. ({name}: {count} classes, 0 <= target < {count})"
+                f"Target {int(flat[bad][0])} is out of bounds. ({name}: {count} classes, 0 <= target < "
+                f"{count})"
             )
     if not used.all():
         flat = np.where(used, flat, 0)
@@ -158,7 +164,8 @@ def _classes(
         return flat, used.astype(kind)
     if weight._data.shape != (count,):
         raise ShapeError(
-            f"weight tensor should be defined either for all {count} classes or no classes but got weight tensor of "
+            f"weight tensor should be defined either for all {count} classes or no classes but got weight "
+            "tensor of "
             f"shape: {list(weight._data.shape)}"
         )
     return flat, weight._data[flat].astype(kind, copy=False) * used
@@ -222,8 +229,10 @@ def cross_entropy(
     by_class = target._data.dtype.kind in "iu"
     if not by_class and target._data.shape != input._data.shape:
         raise ShapeError(
-            f"cross_entropy: expected a target of classes (int64, input's shape without dimension {axis}) or of "
-            f"probabilities (input's shape {list(input.shape)}), but got {target.dtype} of {list(target.shape)}"
+            f"cross_entropy: expected a target of classes (int64, input's shape without dimension {axis}) "
+            "or of "
+            f"probabilities (input's shape {list(input.shape)}), but got {target.dtype} of "
+            f"{list(target.shape)}"
         )
     if by_class and not label_smoothing:
         if input._data.ndim > 1:
@@ -308,7 +317,8 @@ def kl_div(
     """
     if reduction == "mean":
         warnings.warn("reduction: 'mean' divides the total loss by both the batch size and the support size."
-                      "'batchmean' divides only by the batch size, and aligns with the KL div math definition."
+                      "'batchmean' divides only by the batch size, and aligns with the KL div math "
+                      "definition."
                       "'mean' will be changed to behave the same as 'batchmean' in the next major release.",
                       stacklevel=2)  # fmt: skip
     if log_target:

@@ -221,7 +221,8 @@ class _ConvNd(Module):
         shape = shape[-1 - self.ndim :]
         if len(shape) != self.ndim + 1 or shape[0] != self.in_channels:
             raise ConvgradError(
-                f"as_matrix: needs the shape of one example ({self.in_channels}, {', '.join(_AXES[self.ndim])}), but got "
+                f"as_matrix: needs the shape of one example ({self.in_channels}, "
+                f"{', '.join(_AXES[self.ndim])}), but got "
                 f"{list(input_shape) if hasattr(input_shape, '__iter__') else input_shape}"
             )
         rows, columns, values, size = self._entries(shape)
@@ -353,7 +354,8 @@ class _ConvTranspose(_ConvNd):
         high = [a + s - 1 for a, s in zip(low, self.stride, strict=True)]
         if any([not a <= w <= b for a, w, b in zip(low, wanted, high, strict=True)]):
             raise ValueError(
-                f"requested an output size of {wanted}, but valid sizes range from {low} to {high} (for an input of "
+                f"requested an output size of {wanted}, but valid sizes range from {low} to {high} (for an "
+                "input of "
                 f"torch.Size({list(size)}))"
             )
         return tuple([w - a for w, a in zip(wanted, low, strict=True)])
