@@ -45,9 +45,8 @@ class Parameter(Tensor):
         if requires_grad:
             self._make_leaf()
 
-    def __repr__(self, *, tensor_contents: str | None = None) -> str:
-        plain = Tensor(self._data, self._node)
-        return "Parameter containing:\n" + plain.__repr__(tensor_contents=tensor_contents)
+    def __repr__(self) -> str:  # type: ignore[override]
+        return "Parameter containing:\n" + repr(Tensor(self._data, self._node))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
         known = memo.get(id(self))

@@ -22,8 +22,10 @@ def _reduction(reduction: Any, size_average: Any = None, reduce: Any = None) -> 
     if size_average is not None or reduce is not None:
         kept = True if reduce is None else reduce
         reduction = ("sum" if size_average is False else "mean") if kept else "none"
-        warnings.warn(f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.",
-                      stacklevel=4)  # fmt: skip
+        warnings.warn(
+            f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.",
+            stacklevel=4,
+        )
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{reduction} is not a valid value for reduction")
     return reduction
@@ -76,9 +78,13 @@ def _fix(a: tuple[int, ...], b: tuple[int, ...]) -> str:
 
 
 def mse_loss(
-    input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean",
+    input: Tensor,
+    target: Tensor,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
     weight: Weight = None,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """The squared difference ``(input - target)²``.
 
     Args:
@@ -101,9 +107,13 @@ def l1_loss(
 
 
 def smooth_l1_loss(
-    input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean",
+    input: Tensor,
+    target: Tensor,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
     beta: float = 1.0,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """Squared below ``beta``, absolute above, for ``d = input - target``. Source: arXiv:1504.08083."""
     if beta < 0:
         raise RuntimeError(f"smooth_l1_loss does not support negative values for beta. (got {beta})")
@@ -113,7 +123,7 @@ def smooth_l1_loss(
 
 
 def huber_loss(
-    input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Weight = None
+    input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Weight = None  # noqa: ARG001
 ) -> Tensor:
     """``d² / 2`` up to ``delta``, then ``delta (|d| - delta / 2)``, for ``d = input - target``."""
     if delta <= 0:
@@ -172,9 +182,14 @@ def _classes(
 
 
 def nll_loss(
-    input: Tensor, target: Tensor, weight: Weight = None, size_average: Any = None, ignore_index: int = -100,
-    reduce: Any = None, reduction: str = "mean",
-) -> Tensor:  # fmt: skip
+    input: Tensor,
+    target: Tensor,
+    weight: Weight = None,
+    size_average: Any = None,
+    ignore_index: int = -100,
+    reduce: Any = None,
+    reduction: str = "mean",
+) -> Tensor:
     """Minus the log-probability of the target class.
 
     Args:
@@ -209,9 +224,15 @@ def nll_loss(
 
 
 def cross_entropy(
-    input: Tensor, target: Tensor, weight: Weight = None, size_average: Any = None, ignore_index: int = -100,
-    reduce: Any = None, reduction: str = "mean", label_smoothing: float = 0.0,
-) -> Tensor:  # fmt: skip
+    input: Tensor,
+    target: Tensor,
+    weight: Weight = None,
+    size_average: Any = None,
+    ignore_index: int = -100,
+    reduce: Any = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
     """Cross entropy between scores and classes, or probabilities of classes.
 
     Args:
@@ -248,7 +269,7 @@ def cross_entropy(
         terms = logp * goal if factors is None else logp * goal * factors
         return _smoothed(-terms.sum(axis), how, max(1, math.prod(logp._data.shape) // max(1, count)))
     nll = nll_loss(logp, target, weight, ignore_index=ignore_index, reduction=how)
-    flat, coeff = _classes("cross_entropy", input, target, weight, ignore_index)
+    _, coeff = _classes("cross_entropy", input, target, weight, ignore_index)
     used = Tensor((target._data != ignore_index).astype(input._data.dtype), None)
     spread = -(logp if factors is None else logp * factors).sum(axis) * used
     smooth = _smoothed(spread, how, float(np.add.reduce(coeff, None)))
@@ -260,9 +281,13 @@ def _smoothed(each: Tensor, how: str, total: float) -> Tensor:
 
 
 def binary_cross_entropy(
-    input: Tensor, target: Tensor, weight: Weight = None, size_average: Any = None, reduce: Any = None,
+    input: Tensor,
+    target: Tensor,
+    weight: Weight = None,
+    size_average: Any = None,
+    reduce: Any = None,
     reduction: str = "mean",
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """Cross entropy of probabilities ``input`` in [0, 1] with ``target`` of the same shape.
 
     Raises:
@@ -276,16 +301,23 @@ def binary_cross_entropy(
             f"deprecated. Please ensure they have the same size{_fix(input._data.shape, target._data.shape)}."
         )
     if input._data.size and not bool(((input._data >= 0) & (input._data <= 1)).all()):
-        raise ConvgradError("all elements of input should be between 0 and 1: binary_cross_entropy takes "
-                            "probabilities; for scores use binary_cross_entropy_with_logits")  # fmt: skip
+        raise ConvgradError(
+            "all elements of input should be between 0 and 1: binary_cross_entropy takes "
+            "probabilities; for scores use binary_cross_entropy_with_logits"
+        )
     factor = None if weight is None else np.broadcast_to(weight._data, input._data.shape)
     return apply(ops.BinaryCrossEntropy, (input, target), (factor, how))
 
 
 def binary_cross_entropy_with_logits(
-    input: Tensor, target: Tensor, weight: Weight = None, size_average: Any = None, reduce: Any = None,
-    reduction: str = "mean", pos_weight: Weight = None,
-) -> Tensor:  # fmt: skip
+    input: Tensor,
+    target: Tensor,
+    weight: Weight = None,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+    pos_weight: Weight = None,
+) -> Tensor:
     """Cross entropy of ``sigmoid(input)`` with ``target``, without overflow.
 
     Args:
@@ -305,9 +337,13 @@ def binary_cross_entropy_with_logits(
 
 
 def kl_div(
-    input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean",
+    input: Tensor,
+    target: Tensor,
+    size_average: Any = None,  # noqa: ARG001
+    reduce: Any = None,  # noqa: ARG001
+    reduction: str = "mean",
     log_target: bool = False,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """``target (log target - input)``: the Kullback-Leibler divergence from log-probabilities.
 
     Args:
@@ -316,11 +352,13 @@ def kl_div(
         reduction: "batchmean" is the divergence per example; "mean", "sum", "none".
     """
     if reduction == "mean":
-        warnings.warn("reduction: 'mean' divides the total loss by both the batch size and the support size."
-                      "'batchmean' divides only by the batch size, and aligns with the KL div math "
-                      "definition."
-                      "'mean' will be changed to behave the same as 'batchmean' in the next major release.",
-                      stacklevel=2)  # fmt: skip
+        warnings.warn(
+            "reduction: 'mean' divides the total loss by both the batch size and the support size."
+            "'batchmean' divides only by the batch size, and aligns with the KL div math "
+            "definition."
+            "'mean' will be changed to behave the same as 'batchmean' in the next major release.",
+            stacklevel=2,
+        )
     if log_target:
         each = target.exp() * (target - input)
     else:

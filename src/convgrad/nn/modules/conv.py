@@ -61,28 +61,64 @@ def _document(cls: type, ndim: int, transposed: bool) -> None:
     shape = ", ".join(["8"] * ndim)
     axis = axes[0] if ndim == 1 else f"{axes[0]} (each axis alike)"
     if transposed:
-        what = f"Transposed convolution of {_WHAT[ndim]}: the adjoint of Conv{ndim}d with the same settings.\n\n    It spreads each input {unit[:-1]} over the outputs, so it enlarges what a strided Conv{ndim}d shrank."
+        what = (
+            f"Transposed convolution of {_WHAT[ndim]}: the adjoint of Conv{ndim}d with the same settings.\n"
+            "\n"
+            f"    It spreads each input {unit[:-1]} over the outputs, so it enlarges what a strided "
+            f"Conv{ndim}d shrank."
+        )
         formula = f"``o = (n - 1) stride - 2 padding + dilation (kernel_size - 1) + output_padding + 1`` for {axis}."
         padding = (
             f"{unit} cut from each side of the output: the padding of the convolution it is the adjoint of."
         )
-        more = f"output_padding: {unit} added at one side of the output; chooses among the sizes that a strided\n            convolution maps alike.\n        "
+        more = (
+            f"output_padding: {unit} added at one side of the output; chooses among the sizes that a strided\n"
+            "            convolution maps alike.\n"
+            "        "
+        )
         modes = 'only "zeros".'
         weight, size = "in_channels, out_channels / groups", 17
-        example = f">>> {name}(3, 4, 3, stride=2)(Tensor(1, 3, {shape})).shape\n        torch.Size([1, 4, {', '.join([str(size)] * ndim)}])"
+        example = (
+            f">>> {name}(3, 4, 3, stride=2)(Tensor(1, 3, {shape})).shape\n"
+            f"        torch.Size([1, 4, {', '.join([str(size)] * ndim)}])"
+        )
     else:
-        what = f"Cross-correlation of {_WHAT[ndim]} with a bank of learned kernels, plus a bias.\n\n    Each output channel is the sum over input channels of the input correlated with a kernel (which is\n    not flipped, unlike in the convolution of signal processing)."
+        what = (
+            f"Cross-correlation of {_WHAT[ndim]} with a bank of learned kernels, plus a bias.\n"
+            "\n"
+            "    Each output channel is the sum over input channels of the input correlated with a kernel "
+            "(which is\n"
+            "    not flipped, unlike in the convolution of signal processing)."
+        )
         formula = f"``o = (n + 2 padding - dilation (kernel_size - 1) - 1) // stride + 1`` for {axis}."
-        padding = f'{unit} added on both sides of the input; "valid" adds none, "same" as many as keep\n            the size (for stride 1).'
+        padding = (
+            f'{unit} added on both sides of the input; "valid" adds none, "same" as many as keep\n'
+            "            the size (for stride 1)."
+        )
         more = ""
-        modes = 'what stands there: "zeros", "reflect" (the input mirrored, without its edge), "replicate"\n            (the edge value) or "circular" (the other end).'
+        modes = (
+            'what stands there: "zeros", "reflect" (the input mirrored, without its edge), "replicate"\n'
+            '            (the edge value) or "circular" (the other end).'
+        )
         weight, size = "out_channels, in_channels / groups", 3
-        example = f">>> {name}(3, 4, 3, stride=2)(Tensor(1, 3, {shape})).shape\n        torch.Size([1, 4, {', '.join([str(size)] * ndim)}])"
+        example = (
+            f">>> {name}(3, 4, 3, stride=2)(Tensor(1, 3, {shape})).shape\n"
+            f"        torch.Size([1, 4, {', '.join([str(size)] * ndim)}])"
+        )
     cls.__doc__ = _DOC.format(
-        what=what, unit=unit, padding=padding, more=more, modes=modes, weight=weight, name=name, formula=formula,
-        kernel=", ".join([f"k{a}" for a in axes]), size=", ".join(axes), out=", ".join([f"o{a}" for a in axes]),
+        what=what,
+        unit=unit,
+        padding=padding,
+        more=more,
+        modes=modes,
+        weight=weight,
+        name=name,
+        formula=formula,
+        kernel=", ".join([f"k{a}" for a in axes]),
+        size=", ".join(axes),
+        out=", ".join([f"o{a}" for a in axes]),
         example=example,
-    )  # fmt: skip
+    )
 
 
 def _tuple(value: Any, ndim: int, name: str) -> Ints:
@@ -107,9 +143,20 @@ class _ConvNd(Module):
     padding: Any
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any, padding: Any, dilation: Any,
-        output_padding: Any, groups: int, bias: bool, padding_mode: str, device: Any, dtype: Any,
-    ) -> None:  # fmt: skip
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any,
+        padding: Any,
+        dilation: Any,
+        output_padding: Any,
+        groups: int,
+        bias: bool,
+        padding_mode: str,
+        device: Any,
+        dtype: Any,
+    ) -> None:
         super().__init__()
         n = self.ndim
         if groups <= 0:
@@ -272,9 +319,19 @@ class _Conv(_ConvNd):
         dtype: Any = None,
     ) -> None:
         super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, 0, groups, bias, padding_mode, device,
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            0,
+            groups,
+            bias,
+            padding_mode,
+            device,
             dtype,
-        )  # fmt: skip
+        )
 
     def forward(self, input: Any) -> Any:
         """The convolved input."""
@@ -322,9 +379,19 @@ class _ConvTranspose(_ConvNd):
         dtype: Any = None,
     ) -> None:
         super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, output_padding, groups, bias,
-            padding_mode, device, dtype,
-        )  # fmt: skip
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            output_padding,
+            groups,
+            bias,
+            padding_mode,
+            device,
+            dtype,
+        )
 
     def forward(self, input: Any, output_size: Any = None) -> Any:
         """The enlarged input; ``output_size`` chooses among the possible sizes."""

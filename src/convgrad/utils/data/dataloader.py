@@ -128,9 +128,16 @@ class DataLoader:
             make = partial(_fetcher, self.dataset, self.batch_sampler is not None, self.collate_fn)
         if self.num_workers:
             return ThreadedIterator(
-                indices, make, self.dataset, self.num_workers, self.prefetch_factor or 2, not self._iterable, seed,
-                self.worker_init_fn, self.timeout,
-            )  # fmt: skip
+                indices,
+                make,
+                self.dataset,
+                self.num_workers,
+                self.prefetch_factor or 2,
+                not self._iterable,
+                seed,
+                self.worker_init_fn,
+                self.timeout,
+            )
         return _here(indices, make())
 
 
