@@ -214,7 +214,7 @@ class finfo:
         if kind.category < FLOATING:
             raise DtypeError(f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle {kind}")
         kind = kind.to_real()
-        info = ml_dtypes.finfo(kind.np)
+        info: Any = ml_dtypes.finfo(kind.np)  # type: ignore[no-untyped-call]
         self.bits = int(info.bits)
         self.eps, self.max, self.min = float(info.eps), float(info.max), float(info.min)
         self.tiny = self.smallest_normal = float(info.smallest_normal)

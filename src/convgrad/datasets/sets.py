@@ -14,7 +14,7 @@ from .mnist import download as fetch
 from .mnist import load_digits, load_mnist
 
 
-class ImageSet(Dataset):
+class ImageSet(Dataset[tuple[Any, Any]]):
     """Grey images with labels.
 
     ``data`` is uint8 ``(N, H, W)``, ``targets`` int64 ``(N,)``; an item is ``(image, label)`` with the

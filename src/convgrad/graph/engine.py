@@ -86,7 +86,7 @@ def _walk(ready: list[Node], grads: Gradients, counts: dict[Node, int], retain_g
             if g is not None:
                 node.accumulate(g)
             continue
-        parents = node.parents
+        parents: Any = node.parents
         op = node.op
         if kind or g is None or not op.simple:
             pulled = _pull(node, g, None, False)
@@ -220,7 +220,8 @@ def _hand_on(
     wanted: set[Node] | None,
 ) -> None:
     """Give each parent its gradient, summed to its shape and cast to its dtype; note who is ready."""
-    for parent, g in zip(node.parents, pulled, strict=True):
+    parents: Any = node.parents
+    for parent, g in zip(parents, pulled, strict=True):
         if parent is None:
             continue
         if g is not None and (wanted is None or parent in wanted):

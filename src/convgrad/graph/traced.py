@@ -154,14 +154,15 @@ def record(op: type[Op], values: tuple[Any, ...], params: tuple[Any, ...]) -> An
     arrays = [v._data if type(v) is Traced else v for v in values]
     out, saved = op.forward(tuple(arrays), *params) if op.variadic else op.forward(*arrays, *params)
     handles = tuple([v if type(v) is Traced else None for v in values])
+    result: Any
     if op.several:
         result = tuple([Traced(o) for o in out])
     else:
-        result = Traced(out if type(out) is ndarray else np.asarray(out))  # type: ignore[assignment]
+        result = Traced(out if type(out) is ndarray else np.asarray(out))
     nodes = [h._node for h in handles if h is not None and h._node is not None]
     for node in nodes:
         if node.kind == TRANSFORM:
-            node.push(op, handles, arrays, result, saved, True)  # type: ignore[attr-defined]
+            node.push(op, handles, arrays, result, saved, True)
             return result
     if nodes and op.traceable:
         attach(op, handles, result, saved)

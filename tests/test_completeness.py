@@ -1,0 +1,123 @@
+"""Every operator has cases of every kind that applies to it, or stands in the list of gaps with a reason.
+
+The list, ``tests/incomplete.txt``, may only shrink: a new gap fails, and so does a line whose gap is
+closed. ``python -m tests.test_completeness`` from the project's folder writes it anew after cases were added.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from pathlib import Path
+
+import pytest
+
+import convgrad.ops
+from convgrad.ops.op import Bilinear, Elementwise, Op
+
+from .generic import CASES, ERRORS
+
+LIST = Path(__file__).with_name("incomplete.txt")
+
+#: kinds that make no sense for an operator (or all of a module): reason
+EXEMPT: dict[tuple[str, str], str] = {
+    ("conv", "0d"): "an image has at least three dimensions",
+    ("pool", "0d"): "an image has at least two dimensions",
+    ("matmul", "0d"): "a factor has at least one dimension",
+    ("linear", "0d"): "a factor has at least one dimension",
+    ("norm", "0d"): "needs channels",
+    ("embedding", "0d"): "a table has two dimensions",
+    ("ViewAsComplex", "0d"): "the last dimension holds the pairs",
+    ("ViewAsComplex", "strided"): "refuses other strides by definition",
+    ("MaskedFill", "mixed"): "the number is cast to the tensor's dtype",
+}
+
+
+def operators() -> list[type[Op]]:
+    """All operators of convgrad that can be called; bases without a forward are none."""
+    for entry in pkgutil.iter_modules(convgrad.ops.__path__):
+        importlib.import_module(f"convgrad.ops.{entry.name}")
+    found: set[type[Op]] = set()
+    stack: list[type[Op]] = [Op]
+    while stack:
+        for op in stack.pop().__subclasses__():
+            stack.append(op)
+            if op.__module__.startswith("convgrad.ops.") and getattr(op, "forward", None) is not None:
+                found.add(op)
+    return sorted(found, key=lambda op: (op.__module__, op.__name__))
+
+
+def required(op: type[Op]) -> set[str]:
+    """The kinds of cases an operator needs."""
+    kinds = {"ordinary", "empty", "0d", "strided"}
+    if len(op.inputs) > 1 and issubclass(op, Elementwise):
+        kinds |= {"broadcast", "mixed"}
+    if len(op.inputs) > 1 and issubclass(op, Elementwise | Bilinear):
+        kinds.add("error")
+    module = op.__module__.rpartition(".")[2]
+    return {k for k in kinds if (module, k) not in EXEMPT and (op.__name__, k) not in EXEMPT}
+
+
+def present(op: type[Op]) -> set[str]:
+    """The kinds the tables have for an operator."""
+    kinds: set[str] = set()
+    for case in CASES:
+        if case.op is op:
+            kinds |= case.tags or {"ordinary"}
+    return kinds | {"error" for e in ERRORS if e.op is op}
+
+
+def gaps() -> dict[str, str]:
+    """The kinds each operator lacks, by its full name."""
+    found = {}
+    for op in operators():
+        missing = required(op) - present(op)
+        if missing:
+            found[f"{op.__module__.rpartition('.')[2]}.{op.__name__}"] = " ".join(sorted(missing))
+    return found
+
+
+def listed() -> dict[str, tuple[str, str]]:
+    """The known gaps: name -> (kinds, reason)."""
+    lines = [line for line in LIST.read_text().splitlines() if line and not line.startswith("#")]
+    rows = [[part.strip() for part in line.split("|")] for line in lines]
+    return {name: (kinds, reason) for name, kinds, reason in rows}
+
+
+def test_no_operator_lacks_a_kind_of_case_that_is_not_listed() -> None:
+    known = listed()
+    new = {
+        name: kinds for name, kinds in gaps().items()
+        if not set(kinds.split()) <= set(known.get(name, ("", ""))[0].split())
+    }  # fmt: skip
+    assert not new, f"operators without these kinds of cases: {new}"
+
+
+def test_the_list_of_gaps_only_shrinks() -> None:
+    now = gaps()
+    closed = [name for name, (kinds, _) in listed().items() if now.get(name) != kinds]
+    if closed:
+        pytest.fail(f"gaps that are closed; write the list anew with python -m tests.test_completeness: {closed}")
+    assert all(reason for _, reason in listed().values())
+
+
+def test_every_case_names_an_operator_that_exists() -> None:
+    known = set(operators())
+    assert {c.op for c in CASES} <= known
+    names = [str(c) for c in CASES]
+    assert len(known) > 100
+    assert sum(names.count(n) > 1 for n in set(names)) <= len(names) // 10
+
+
+def write() -> None:
+    """Write the list of gaps, keeping the reasons of lines that stay."""
+    known = listed() if LIST.exists() else {}
+    lines = ["# operator | kinds of cases it lacks | why; may only shrink (tests/test_completeness.py)"]
+    for name, kinds in sorted(gaps().items()):
+        reason = known.get(name, ("", "its family's table does not cover it yet"))[1]
+        lines.append(f"{name} | {kinds} | {reason}")
+    LIST.write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    write()
