@@ -209,7 +209,7 @@ class LinearLR(LRScheduler):
 
 
 class CosineAnnealingLR(LRScheduler):
-    """Half a cosine from the initial rate down to ``eta_min`` in ``T_max`` epochs. Source: arXiv:1608.03983."""
+    """Half a cosine from the first rate down to ``eta_min`` in ``T_max`` epochs. Source: arXiv:1608.03983."""
 
     def __init__(
         self, optimizer: Optimizer, T_max: float, eta_min: float = 0.0, last_epoch: int = -1

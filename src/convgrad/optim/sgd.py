@@ -12,7 +12,7 @@ from .optimizer import Optimizer, check_options, gradient
 
 
 class SGD(Optimizer):
-    """``p -= lr * (g + weight_decay * p)``, with momentum ``v = momentum v + (1 - dampening) g`` in place of g.
+    """``p -= lr * (g + weight_decay * p)``, with momentum ``v = momentum v + (1 - dampening) g`` for g.
 
     Args:
         params: parameters or groups of them.

@@ -143,5 +143,6 @@ def pairwise_distance(
 
 
 __all__ = [
-    "bilinear", "cosine_similarity", "embedding", "linear", "normalize", "one_hot", "pad", "pairwise_distance",
+    "bilinear", "cosine_similarity", "embedding", "linear", "normalize", "one_hot", "pad",
+    "pairwise_distance",
 ]  # fmt: skip
