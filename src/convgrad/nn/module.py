@@ -416,7 +416,7 @@ class Module(StateMethods, HookMethods):
         """The module itself: it lives on the CPU."""
         return self
 
-    def cuda(self: T, device: Any = None) -> T:  # noqa: ARG002
+    def cuda(self: T, device: Any = None) -> T:
         """Always an error: convgrad computes on the CPU."""
         raise DeviceError("Module.cuda: convgrad is not compiled with CUDA enabled; it computes on the CPU")
 

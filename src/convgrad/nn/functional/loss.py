@@ -123,7 +123,7 @@ def smooth_l1_loss(
 
 
 def huber_loss(
-    input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Weight = None  # noqa: ARG001
+    input: Tensor, target: Tensor, reduction: str = "mean", delta: float = 1.0, weight: Weight = None
 ) -> Tensor:
     """``d² / 2`` up to ``delta``, then ``delta (|d| - delta / 2)``, for ``d = input - target``."""
     if delta <= 0:
@@ -339,8 +339,8 @@ def binary_cross_entropy_with_logits(
 def kl_div(
     input: Tensor,
     target: Tensor,
-    size_average: Any = None,  # noqa: ARG001
-    reduce: Any = None,  # noqa: ARG001
+    size_average: Any = None,
+    reduce: Any = None,
     reduction: str = "mean",
     log_target: bool = False,
 ) -> Tensor:

@@ -288,7 +288,7 @@ class PReLU(Module):
     """
 
     def __init__(
-        self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: Any = None  # noqa: ARG002
+        self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: Any = None
     ) -> None:
         super().__init__()
         kind = dtypes.default_dtype() if dtype is None else dtypes.as_dtype(dtype)

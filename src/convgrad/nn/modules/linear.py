@@ -25,7 +25,7 @@ def empty_parameter(shape: tuple[int, ...], dtype: Any, device: Any) -> Paramete
 class Identity(Module):
     """Returns its input; arguments are ignored."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()
 
     def forward(self, input: Any) -> Any:

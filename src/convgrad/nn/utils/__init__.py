@@ -53,7 +53,7 @@ def clip_grad_norm_(
     max_norm: float,
     norm_type: float = 2.0,
     error_if_nonfinite: bool = False,
-    foreach: Any = None,  # noqa: ARG001
+    foreach: Any = None,
 ) -> Tensor:
     """Scale gradients in place so that their norm, taken as one vector, is at most ``max_norm``.
 
@@ -86,7 +86,7 @@ def clip_grad_norm(*args: Any, **kwargs: Any) -> Tensor:
     return clip_grad_norm_(*args, **kwargs)
 
 
-def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: Any = None) -> None:  # noqa: ARG001
+def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: Any = None) -> None:
     """Cut every gradient element in place to ``[-clip_value, clip_value]``."""
     bound = float(clip_value)
     for grad in _gradients(list(parameters) if not isinstance(parameters, Tensor) else parameters):
