@@ -278,20 +278,7 @@ class OneCycleLR(LRScheduler):
             anneal_strategy,
             cycle_momentum,
         )
-        up = float(pct_start * total_steps) - 1
-        down = total_steps - 1.0
-        if three_phase:
-            middle = float(2 * pct_start * total_steps) - 2
-            self.phases = [
-                (up, "initial_lr", "max_lr", "max_momentum", "base_momentum"),
-                (middle, "max_lr", "initial_lr", "base_momentum", "max_momentum"),
-                (down, "initial_lr", "min_lr", "max_momentum", "max_momentum"),
-            ]
-        else:
-            self.phases = [
-                (up, "initial_lr", "max_lr", "max_momentum", "base_momentum"),
-                (down, "max_lr", "min_lr", "base_momentum", "max_momentum"),
-            ]
+        self.phases = _phases(pct_start, total_steps, three_phase)
         groups = optimizer.param_groups
         peaks = max_lr if isinstance(max_lr, list | tuple) else [max_lr] * len(groups)
         if len(peaks) != len(groups):
@@ -333,6 +320,17 @@ class OneCycleLR(LRScheduler):
                     break
                 begin = end
         return lrs
+
+
+def _phases(pct_start: float, total_steps: int, three: bool) -> list[tuple[Any, ...]]:
+    """The parts of a cycle: last step, learning rate from and to, momentum from and to (keys of a group)."""
+    up, down = float(pct_start * total_steps) - 1, total_steps - 1.0
+    rise = (up, "initial_lr", "max_lr", "max_momentum", "base_momentum")
+    if not three:
+        return [rise, (down, "max_lr", "min_lr", "base_momentum", "max_momentum")]
+    middle = float(2 * pct_start * total_steps) - 2
+    fall = (middle, "max_lr", "initial_lr", "base_momentum", "max_momentum")
+    return [rise, fall, (down, "initial_lr", "min_lr", "max_momentum", "max_momentum")]
 
 
 def _set_momentum(group: dict[str, Any], value: float) -> None:
