@@ -23,6 +23,7 @@ from ..ops import activation, conv, matmul, norm, reduce, shape
 from ..ops import elementwise as ew
 from ..ops.op import Elementwise, Op, Saved
 from ..tensor.dual import TransformNode
+from ..tensor.methods.arithmetic import ArithmeticMethods
 from ..tensor.tensor import Tensor, apply, from_traced
 
 #: operators that ran sample by sample, and how often
@@ -415,6 +416,7 @@ RULES: dict[type, Callable[..., Any]] = {
     shape.Stack: _join,
     matmul.MatMul: _product,
     matmul.Mv: _product,
+    matmul.Vm: _product,
     matmul.Dot: _product,
     norm.BatchNorm: _batch_norm,
     conv.Convolve: _convolve,
@@ -464,6 +466,10 @@ class Batched(Tensor):
             "support that yet: use where() instead of if."
         )
 
+    # Tensor's own are short ways past _compare
+    __lt__, __le__ = ArithmeticMethods.__lt__, ArithmeticMethods.__le__
+    __gt__, __ge__ = ArithmeticMethods.__gt__, ArithmeticMethods.__ge__
+    __eq__, __ne__ = ArithmeticMethods.__eq__, ArithmeticMethods.__ne__
     __hash__ = Tensor.__hash__
 
     def __repr__(self) -> str:

@@ -140,10 +140,10 @@ def _tolerance(x: Array, y: Array) -> tuple[float, float]:
 
 
 def _wide(x: Array) -> Array:
-    """x in a dtype in which differences can be taken."""
-    if x.dtype.kind == "c":
-        return x.astype(np.complex128)
-    return x.astype(np.int64) if x.dtype.kind in "biu" else x.astype(np.float64)
+    """x in a dtype in which differences can be taken; single and double precision stay."""
+    if x.dtype.kind == "c" or x.dtype in (np.float32, np.float64):
+        return x
+    return x.astype(np.int64) if x.dtype.kind in "biu" else x.astype(np.float32)
 
 
 def _difference(x: Array, y: Array, rtol: float, atol: float, nan: bool) -> str | None:
