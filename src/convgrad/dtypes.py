@@ -21,7 +21,7 @@ Number: TypeAlias = bool | int | float | complex
 BOOL, INTEGER, FLOATING, COMPLEX = range(4)
 
 
-class dtype:  # noqa: N801 - PyTorch's name
+class dtype:
     """The type of a tensor's elements, such as ``torch.float32``.
 
     ``itemsize`` is in bytes; ``np`` is the NumPy dtype it stands for.
@@ -80,7 +80,7 @@ HALVES = frozenset((F16, BF16))
 
 _FROM_NUMPY = {d.np: d for d in ALL}
 _NAMES = {d.name: d for d in ALL}
-_SCALAR_TYPES = {bool: bool_, int: int64}
+_SCALAR_TYPES = {bool: bool_, int: int64, float: float64, complex: complex128}
 
 
 def _by_name(name: str) -> dtype:
@@ -103,13 +103,9 @@ def from_numpy(np_dtype: np.dtype[Any]) -> dtype:
 
 
 def as_dtype(value: Any) -> dtype:
-    """A dtype from a dtype, a Python type or a NumPy dtype; the forms ``dtype=`` arguments take."""
+    """A dtype from a dtype or a Python type, as ``dtype=`` arguments take it: float means float64 there."""
     if type(value) is dtype:
         return value
-    if value is float:
-        return default_dtype()
-    if value is complex:
-        return default_dtype().to_complex()
     if value in _SCALAR_TYPES:
         return _SCALAR_TYPES[value]
     raise DtypeError(f"dtype must be torch.dtype, not {type(value).__name__}: {value!r}")
@@ -210,7 +206,7 @@ def can_cast(source: dtype, target: dtype) -> bool:
     return not (source is not bool_ and target is bool_)
 
 
-class finfo:  # noqa: N801 - PyTorch's name
+class finfo:
     """Limits of a floating dtype: bits, eps, max, min, tiny, smallest_normal, resolution."""
 
     def __init__(self, kind: dtype | None = None) -> None:
@@ -218,7 +214,7 @@ class finfo:  # noqa: N801 - PyTorch's name
         if kind.category < FLOATING:
             raise DtypeError(f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle {kind}")
         kind = kind.to_real()
-        info = ml_dtypes.finfo(kind.np)
+        info: Any = ml_dtypes.finfo(kind.np)  # type: ignore[no-untyped-call]
         self.bits = int(info.bits)
         self.eps, self.max, self.min = float(info.eps), float(info.max), float(info.min)
         self.tiny = self.smallest_normal = float(info.smallest_normal)
@@ -232,7 +228,7 @@ class finfo:  # noqa: N801 - PyTorch's name
         )
 
 
-class iinfo:  # noqa: N801 - PyTorch's name
+class iinfo:
     """Limits of an integer dtype: bits, max, min."""
 
     def __init__(self, kind: dtype) -> None:

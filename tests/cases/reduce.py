@@ -388,7 +388,8 @@ ERRORS: list[ErrorCase] = [
         "max-empty",
         lambda: _tensor(0).max(),
         ShapeError,
-        "Expected reduction dim to be specified for input.numel() == 0. Specify the reduction dim with the 'dim' argument.",
+        "max(): Expected reduction dim to be specified for input.numel() == 0. "
+        "Specify the reduction dim with the 'dim' argument.",
         reduce.MaxAll,
     ),
     ErrorCase(

@@ -47,6 +47,10 @@ def linalg_of(x: Any) -> Any:
     return functions_reduce if isinstance(x, Tensor) else torch.linalg
 
 
+def matrix_or_vector_norm(x: Any) -> Any:
+    return functions_reduce.linalg_norm if isinstance(x, Tensor) else torch.linalg.norm
+
+
 def kind_of(x: Any, name: str) -> Any:
     return getattr(dtypes, name) if isinstance(x, Tensor) else getattr(torch, name)
 
@@ -126,8 +130,8 @@ REDUCTIONS: dict[str, Callable[[Any], Any]] = {
     "normabc": lambda x: x.norm("abc"),
     "norm(dtype)": lambda x: x.norm(dtype=kind_of(x, "float64")),
     "vector_norm": lambda x: linalg_of(x).vector_norm(x, 1.5, -1),
-    "linalg.norm": lambda x: linalg_of(x).norm(x),
-    "linalg.norm1": lambda x: linalg_of(x).norm(x, 1),
+    "linalg.norm": lambda x: matrix_or_vector_norm(x)(x),
+    "linalg.norm1": lambda x: matrix_or_vector_norm(x)(x, 1),
     "matrix_norm": lambda x: linalg_of(x).matrix_norm(x, math.inf, keepdim=True),
     "matrix_norm-1": lambda x: linalg_of(x).matrix_norm(x, -1),
     "cumsum0": lambda x: x.cumsum(0),

@@ -9,7 +9,7 @@ Example:
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ..errors import ConvgradError, GradError, ShapeError
 from ..graph.grad_mode import DUAL, MODE
@@ -48,7 +48,7 @@ def exit_dual_level(*, level: int | None = None) -> None:
     dual.close_level()
 
 
-class dual_level:  # noqa: N801 - PyTorch's name
+class dual_level:
     """A context in which tangents are followed: ``with dual_level(): ...``."""
 
     __slots__ = ("before",)

@@ -64,13 +64,13 @@ def _generator(function: Callable[..., Any], clear: int, set_: int) -> Callable[
                 with _Mode(clear, set_):
                     steps.close()
                 raise
-            except BaseException as error:  # noqa: BLE001 - hand whatever was thrown in on to the generator
+            except BaseException as error:
                 received, advance = error, steps.throw
 
     return within
 
 
-class no_grad(_Mode):  # noqa: N801 - PyTorch's name
+class no_grad(_Mode):
     """Record nothing inside: ``with no_grad():``, ``@no_grad()`` or ``@no_grad``."""
 
     __slots__ = ()
@@ -86,7 +86,7 @@ class no_grad(_Mode):  # noqa: N801 - PyTorch's name
         super().__init__(RECORD, OFF)
 
 
-class enable_grad(_Mode):  # noqa: N801 - PyTorch's name
+class enable_grad(_Mode):
     """Record again, inside a ``no_grad``."""
 
     __slots__ = ()
@@ -102,7 +102,7 @@ class enable_grad(_Mode):  # noqa: N801 - PyTorch's name
         super().__init__(OFF, RECORD)
 
 
-class set_grad_enabled(_Mode):  # noqa: N801 - PyTorch's name
+class set_grad_enabled(_Mode):
     """Switch recording on or off: at once when called, and back at the end when used with ``with``."""
 
     __slots__ = ("at_call",)
@@ -126,7 +126,7 @@ class set_grad_enabled(_Mode):  # noqa: N801 - PyTorch's name
         return super().__call__(function)
 
 
-class inference_mode(_Mode):  # noqa: N801 - PyTorch's name
+class inference_mode(_Mode):
     """As ``no_grad``, and what is made inside can never enter a graph."""
 
     __slots__ = ()

@@ -1,6 +1,6 @@
 """Real data: the packaged digits and a stereo clip, MNIST, sound files, readers for a folder of recordings.
 
-Everything here gives NumPy arrays.
+The readers give NumPy arrays; ``Digits``, ``MNIST`` and ``FashionMNIST`` are Datasets of Tensors.
 """
 
 from .files import PACKAGED
@@ -20,9 +20,14 @@ from .folders import (
 )
 from .idx import read_idx, write_idx
 from .mnist import download, load_digits, load_mnist
+from .sets import MNIST, Digits, FashionMNIST, ImageSet
 from .wav import read_wav, write_wav
 
 __all__ = [
+    "MNIST",
+    "Digits",
+    "FashionMNIST",
+    "ImageSet",
     "PACKAGED",
     "Beats",
     "Hands",

@@ -202,6 +202,20 @@ def attach(op: type[Op], handles: tuple[Any, ...], out: Any, saved: Saved) -> No
         handle._node = Output(node, index)
 
 
+def attach_one(op: type[Op], handle: Any, out: Any, saved: Saved) -> None:
+    """``attach`` for one input and one output."""
+    versions = None
+    if saved:
+        whole, keep, owned = op.plans.get(_ONE) or op.plan(_ONE)
+        if not whole:
+            saved = tuple([value if k else None for value, k in zip(saved, keep, strict=True)])
+        if owned:
+            owners = [(out if role == OUT else handle, i) for i, role in owned]
+            versions = tuple([snapshot(o._cell or cell_of(o), i) for o, i in owners])
+    data = out._data
+    out._node = Node(op, (handle._node,), saved, versions, data.shape, data.dtype)
+
+
 def snapshot(cell: Cell, index: int) -> tuple[Cell, int, int]:
     """What a node remembers of a saved tensor: its cell, the version now, and which saved value it is."""
     if cell.inference:

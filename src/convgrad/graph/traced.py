@@ -64,7 +64,7 @@ class Traced:
         """The same for an operator that takes a tuple of arrays."""
         return record(op, values, params)
 
-    def _binary(op: type[Op], reflected: bool = False) -> Callable[[Any, Any], Any]:  # type: ignore[misc] # noqa: N805
+    def _binary(op: type[Op], reflected: bool = False) -> Callable[[Any, Any], Any]:  # type: ignore[misc]
         def method(self: Traced, other: Any) -> Any:
             return record(op, (other, self) if reflected else (self, other), ())
 
@@ -154,14 +154,15 @@ def record(op: type[Op], values: tuple[Any, ...], params: tuple[Any, ...]) -> An
     arrays = [v._data if type(v) is Traced else v for v in values]
     out, saved = op.forward(tuple(arrays), *params) if op.variadic else op.forward(*arrays, *params)
     handles = tuple([v if type(v) is Traced else None for v in values])
+    result: Any
     if op.several:
         result = tuple([Traced(o) for o in out])
     else:
-        result = Traced(out if type(out) is ndarray else np.asarray(out))  # type: ignore[assignment]
+        result = Traced(out if type(out) is ndarray else np.asarray(out))
     nodes = [h._node for h in handles if h is not None and h._node is not None]
     for node in nodes:
         if node.kind == TRANSFORM:
-            node.push(op, handles, arrays, result, saved, True)  # type: ignore[attr-defined]
+            node.push(op, handles, arrays, result, saved, True)
             return result
     if nodes and op.traceable:
         attach(op, handles, result, saved)

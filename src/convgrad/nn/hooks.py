@@ -119,9 +119,7 @@ class HookMethods:
         """
         return add(self._own_hooks().after, (hook, with_kwargs, always_call), prepend)
 
-    def register_full_backward_hook(
-        self, hook: Callable[..., Any], prepend: bool = False
-    ) -> RemovableHandle:
+    def register_full_backward_hook(self, hook: Callable[..., Any], prepend: bool = False) -> RemovableHandle:
         """Call ``hook(module, grad_input, grad_output)`` when the gradients of the inputs are known.
 
         What it returns replaces ``grad_input``. Tensors among the positional arguments count.

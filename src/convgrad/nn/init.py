@@ -57,19 +57,28 @@ def trunc_normal_(
     b: float = 2.0,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Normal numbers of which none lies outside ``[a, b]``, by inverting the cumulative distribution."""
+    """Normal numbers of which none lies outside ``[a, b]``.
+
+    Those outside are drawn again, with PyTorch's numbers; where fewer than 30 % would lie inside, the
+    distribution function is inverted instead (the same distribution, other numbers).
+    """
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn(
             "mean is more than 2 std from [a, b] in nn.init.trunc_normal_. The distribution of values may be "
             "incorrect.",
             stacklevel=2,
         )
-    low, high = [(1.0 + math.erf((x - mean) / std / math.sqrt(2.0))) / 2.0 for x in (a, b)]
     data = tensor._data
-    wide = np.dtype(np.float32) if data.dtype in HALVES else data.dtype
-    unit = _source(generator).uniform(data.shape, wide, 2 * low - 1, 2 * high - 1)
-    values = inverse_erf(unit) * (std * math.sqrt(2.0)) + mean
-    return _fill(tensor, np.clip(values, a, b), "trunc_normal_")
+    low, high = [(1.0 + math.erf((x - mean) / std / math.sqrt(2.0))) / 2.0 for x in (a, b)]
+    if high - low < 0.3:  # too many would be rejected: invert the distribution function
+        wide = np.dtype(np.float32) if data.dtype in HALVES else data.dtype
+        unit = _source(generator).uniform(data.shape, wide, 2 * low - 1, 2 * high - 1)
+        values = np.clip(inverse_erf(unit) * (std * math.sqrt(2.0)) + mean, a, b)
+        return _fill(tensor, values, "trunc_normal_")
+    values = _normal(data, mean, std, generator)
+    while (outside := (values < a) | (values > b)).any():
+        values = np.where(outside, _normal(data, mean, std, generator), values)
+    return _fill(tensor, values, "trunc_normal_")
 
 
 def inverse_erf(y: Array) -> Array:
@@ -233,9 +242,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
     return _fill(tensor, (q * gain).reshape(data.shape), "orthogonal_")
 
 
-def sparse_(
-    tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None
-) -> Tensor:
+def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Tensor:
     """Normal numbers of which in each column a fraction ``sparsity`` is zero (Martens 2010)."""
     if tensor._data.ndim != 2:
         raise ValueError("Only tensors with 2 dimensions are supported")
@@ -245,4 +252,3 @@ def sparse_(
     for column in range(columns):
         tensor._data[_source(None).randperm(rows)[:zeros], column] = 0
     return tensor
-

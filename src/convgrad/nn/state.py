@@ -35,11 +35,10 @@ class IncompatibleKeys(NamedTuple):
     def __repr__(self) -> str:
         if not self.missing_keys and not self.unexpected_keys:
             return "<All keys matched successfully>"
-        return (
-            f"_IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
-        )
+        return f"_IncompatibleKeys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
 
-    __str__ = __repr__
+    def __str__(self) -> str:
+        return repr(self)
 
 
 class Report(list[str]):
@@ -93,7 +92,8 @@ class StateMethods:
             ['weight', 'bias']
         """
         if args:  # the old positional form: destination, prefix, keep_vars
-            destination, prefix, keep_vars = (*args, *(destination, prefix, keep_vars)[len(args) :])
+            given = (*args, *(destination, prefix, keep_vars)[len(args) :])
+            destination, prefix, keep_vars = given[0], given[1], given[2]
         if destination is None:
             destination = StateDict()
             destination._metadata = OrderedDict()
@@ -224,7 +224,7 @@ class StateMethods:
         _load(self, state, "", metadata or {}, assign, missing, unexpected, errors)
         messages = list(errors)
         if strict:
-            for what, keys in (("Missing", missing), ("Unexpected", unexpected)):
+            for what, keys in (("Unexpected", unexpected), ("Missing", missing)):
                 if keys:
                     names = ", ".join([f'"{k}"' for k in keys])
                     messages.insert(0, f"{what} key(s) in state_dict: {names}. ")

@@ -38,7 +38,7 @@ def call_many(op: Any, values: Sequence[Value], *params: Any) -> Any:
     return op.forward(tuple(values), *params)[0]
 
 
-def sum(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:  # noqa: A001 - the field's name
+def sum(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
     """Sum over axes; half precision is summed in float32 and rounded once (R6)."""
     if type(x) is not ndarray:
         if hasattr(x, "__record__"):

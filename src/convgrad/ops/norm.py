@@ -103,7 +103,7 @@ class BatchNormEval(Op):
     def forward(
         x: Array, weight: Array, bias: Array, mean: Any, var: Any, eps: float
     ) -> tuple[Array, tuple[Any, ...]]:
-        mean = _column(mean, x)
+        mean = _column(mean, x).astype(x.dtype, copy=False)
         invstd = (1.0 / np.sqrt(_column(var, x) + eps)).astype(x.dtype, copy=False)
         out = (x - mean) * (invstd * _column(weight, x)) + _column(bias, x)
         return out, (x, weight, mean, invstd)
@@ -156,7 +156,9 @@ class LayerNorm(Op):
         return (x, weight, *_standardised(x, _last(x, axes), eps), axes, eps)
 
     @staticmethod
-    def vjp_x(g: Value, x: Value, weight: Value, normal: Value, invstd: Value, axes: int, eps: float) -> Value:
+    def vjp_x(
+        g: Value, x: Value, weight: Value, normal: Value, invstd: Value, axes: int, eps: float
+    ) -> Value:
         return _pull_standard(g if weight is None else g * weight, normal, invstd, _last(x, axes))
 
     @staticmethod
@@ -168,16 +170,22 @@ class LayerNorm(Op):
         return formula.sum(g, tuple(range(len(g.shape) - axes)))
 
     @staticmethod
-    def jvp_x(d: Value, x: Value, weight: Value, normal: Value, invstd: Value, axes: int, eps: float) -> Value:
+    def jvp_x(
+        d: Value, x: Value, weight: Value, normal: Value, invstd: Value, axes: int, eps: float
+    ) -> Value:
         out = _pull_standard(d, normal, invstd, _last(x, axes))  # the Jacobian is symmetric
         return out if weight is None else out * weight
 
     @staticmethod
-    def jvp_weight(d: Value, x: Value, weight: Value, normal: Value, invstd: Value, axes: int, eps: float) -> Value:
+    def jvp_weight(
+        d: Value, x: Value, weight: Value, normal: Value, invstd: Value, axes: int, eps: float
+    ) -> Value:
         return normal * d
 
     @staticmethod
-    def jvp_bias(d: Value, x: Value, weight: Value, normal: Value, invstd: Value, axes: int, eps: float) -> Value:
+    def jvp_bias(
+        d: Value, x: Value, weight: Value, normal: Value, invstd: Value, axes: int, eps: float
+    ) -> Value:
         return formula.broadcast_to(d, normal.shape)
 
 
@@ -211,7 +219,9 @@ class GroupNorm(Op):
     saves = ("x", "weight", "normal", "invstd", "groups", "eps")
 
     @staticmethod
-    def forward(x: Array, weight: Array, bias: Array, groups: int, eps: float) -> tuple[Array, tuple[Any, ...]]:
+    def forward(
+        x: Array, weight: Array, bias: Array, groups: int, eps: float
+    ) -> tuple[Array, tuple[Any, ...]]:
         normal, invstd = _standardised(_grouped(x, groups), (2,), eps)
         out = normal.reshape(x.shape)
         out = out.copy() if weight is None else out * _column(weight, x)
@@ -225,7 +235,9 @@ class GroupNorm(Op):
         return (x, weight, *_standardised(_grouped(x, groups), (2,), eps), groups, eps)
 
     @staticmethod
-    def vjp_x(g: Value, x: Value, weight: Value, normal: Value, invstd: Value, groups: int, eps: float) -> Value:
+    def vjp_x(
+        g: Value, x: Value, weight: Value, normal: Value, invstd: Value, groups: int, eps: float
+    ) -> Value:
         if weight is not None:
             g = g * _column(weight, x)
         return reshape(_pull_standard(_grouped(g, groups), normal, invstd, (2,)), x.shape)
@@ -239,16 +251,22 @@ class GroupNorm(Op):
         return formula.sum(g, _axes(g))
 
     @staticmethod
-    def jvp_x(d: Value, x: Value, weight: Value, normal: Value, invstd: Value, groups: int, eps: float) -> Value:
+    def jvp_x(
+        d: Value, x: Value, weight: Value, normal: Value, invstd: Value, groups: int, eps: float
+    ) -> Value:
         out = reshape(_pull_standard(_grouped(d, groups), normal, invstd, (2,)), x.shape)
         return out if weight is None else out * _column(weight, x)
 
     @staticmethod
-    def jvp_weight(d: Value, x: Value, weight: Value, normal: Value, invstd: Value, groups: int, eps: float) -> Value:
+    def jvp_weight(
+        d: Value, x: Value, weight: Value, normal: Value, invstd: Value, groups: int, eps: float
+    ) -> Value:
         return reshape(normal, x.shape) * _column(d, x)
 
     @staticmethod
-    def jvp_bias(d: Value, x: Value, weight: Value, normal: Value, invstd: Value, groups: int, eps: float) -> Value:
+    def jvp_bias(
+        d: Value, x: Value, weight: Value, normal: Value, invstd: Value, groups: int, eps: float
+    ) -> Value:
         return _column(d, x) + formula.zeros_like(x)
 
 

@@ -1,4 +1,4 @@
-"""Pooling: the largest or the mean value of windows. Arrays are ``(N, C, *S)``; kernels do the work."""
+"""Pooling: the largest or the mean value of windows. Arrays are ``(N, C, *S)`` or ``(C, *S)``; kernels do the work."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ from .formula import Value, call
 from .op import Linear, Op
 
 Ints = tuple[int, ...]
+
+
+def _lead(x: Array, ndim: int) -> Array:
+    """x with axes N and C in front of its ``ndim`` spatial ones; an unbatched x gets N = 1."""
+    return x if x.ndim == ndim + 2 else x[None]
 
 
 class MaxPool(Op):
@@ -31,8 +36,11 @@ class MaxPool(Op):
     def forward(
         x: Array, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil_mode: bool
     ) -> tuple[tuple[Array, Array], tuple[Any, ...]]:
-        out, index = table.max_pool(x, kernel, stride, padding, dilation, ceil_mode)
-        return (out, index), (index, x.shape[2:])
+        n = len(kernel)
+        out, index = table.max_pool(_lead(x, n), kernel, stride, padding, dilation, ceil_mode)
+        shape = (*x.shape[:-n], *out.shape[2:])
+        index = index.reshape(shape)
+        return (out.reshape(shape), index), (index, x.shape[-n:])
 
     @staticmethod
     def vjp_x(g: Value, index: Array, size: Ints) -> Value:
@@ -62,19 +70,21 @@ class AdaptiveMaxPool(MaxPool):
 
     @staticmethod
     def forward(x: Array, output_size: Ints) -> tuple[tuple[Array, Array], tuple[Any, ...]]:  # type: ignore[override]
-        out = np.empty((*x.shape[:2], *output_size), x.dtype)
+        lead, size = x.shape[: -len(output_size)], x.shape[-len(output_size) :]
+        out = np.empty((*lead, *output_size), x.dtype)
         index = np.empty(out.shape, np.int64)
-        size = x.shape[2:]
         plane = np.arange(prod(size)).reshape(size)
         for place in np.ndindex(*output_size):
-            window = tuple(
-                [slice(i * n // m, -(-(i + 1) * n // m)) for i, n, m in zip(place, size, output_size, strict=True)]
+            window: Any = tuple(
+                [
+                    slice(i * n // m, -(-(i + 1) * n // m))
+                    for i, n, m in zip(place, size, output_size, strict=True)
+                ]
             )
-            flat = x[(slice(None), slice(None), *window)].reshape(*x.shape[:2], -1)
+            flat = x[(..., *window)].reshape(*lead, prod([w.stop - w.start for w in window]))
             best = (flat.astype(np.float32) if flat.dtype.kind == "V" else flat).argmax(-1)
-            at = (slice(None), slice(None), *place)
-            out[at] = np.take_along_axis(flat, best[..., None], -1)[..., 0]
-            index[at] = plane[window].reshape(-1)[best]
+            out[(..., *place)] = np.take_along_axis(flat, best[..., None], -1)[..., 0]
+            index[(..., *place)] = plane[window].reshape(-1)[best]
         return (out, index), (index, size)
 
 
@@ -98,7 +108,8 @@ class PoolGather(Linear):
 
     @staticmethod
     def forward(x: Array, index: Any, size: Ints) -> tuple[Array, tuple[Any, ...]]:
-        return table.max_pool_gather(x, index), (index, size)
+        n = len(size)
+        return table.max_pool_gather(_lead(x, n), _lead(index, n)).reshape(index.shape), (index, size)
 
     @staticmethod
     def vjp_x(g: Value, index: Any, size: Ints) -> Value:
@@ -112,7 +123,9 @@ class PoolSpread(Linear):
 
     @staticmethod
     def forward(g: Array, index: Any, size: Ints) -> tuple[Array, tuple[Any, ...]]:
-        return table.max_pool_grad(g, index, size), (index, size)
+        n = len(size)
+        out = table.max_pool_grad(_lead(g, n), _lead(index, n), size)
+        return out.reshape(*g.shape[:-n], *size), (index, size)
 
     @staticmethod
     def vjp_g(d: Value, index: Any, size: Ints) -> Value:
@@ -136,7 +149,9 @@ class AvgPool(Linear):
         divisor: int | None,
     ) -> tuple[Array, tuple[Any, ...]]:
         params = (kernel, stride, padding, ceil_mode, count_pad, divisor)
-        return table.avg_pool(x, *params), (*params, x.shape[2:])
+        n = len(kernel)
+        out = table.avg_pool(_lead(x, n), *params)
+        return out.reshape(*x.shape[:-n], *out.shape[2:]), (*params, x.shape[-n:])
 
     @staticmethod
     def vjp_x(g: Value, *params: Any) -> Value:
@@ -171,7 +186,9 @@ class AvgPoolSpread(Linear):
         divisor: int | None,
         size: Ints,
     ) -> tuple[Array, tuple[Any, ...]]:
-        out = table.avg_pool_grad(g, size, kernel, stride, padding, count_pad, divisor)
+        n = len(kernel)
+        out = table.avg_pool_grad(_lead(g, n), size, kernel, stride, padding, count_pad, divisor)
+        out = out.reshape(*g.shape[:-n], *size)
         return out, (kernel, stride, padding, ceil_mode, count_pad, divisor, size)
 
     @staticmethod
@@ -187,7 +204,9 @@ class AdaptiveAvgPool(Linear):
 
     @staticmethod
     def forward(x: Array, output_size: Ints) -> tuple[Array, tuple[Any, ...]]:
-        return table.adaptive_avg_pool(x, output_size), (output_size, x.shape[2:])
+        n = len(output_size)
+        out = table.adaptive_avg_pool(_lead(x, n), output_size)
+        return out.reshape(*x.shape[:-n], *output_size), (output_size, x.shape[-n:])
 
     @staticmethod
     def vjp_x(g: Value, output_size: Ints, size: Ints) -> Value:
@@ -219,7 +238,9 @@ class AdaptiveAvgSpread(Linear):
 
     @staticmethod
     def forward(g: Array, output_size: Ints, size: Ints) -> tuple[Array, tuple[Any, ...]]:
-        return table.adaptive_avg_pool_grad(g, size), (output_size, size)
+        n = len(size)
+        out = table.adaptive_avg_pool_grad(_lead(g, n), size)
+        return out.reshape(*g.shape[:-n], *size), (output_size, size)
 
     @staticmethod
     def vjp_g(d: Value, output_size: Ints, size: Ints) -> Value:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -117,7 +116,9 @@ def _functions(value: Any, optimizer: Optimizer) -> list[Callable[[int], float]]
 class StepLR(LRScheduler):
     """``lr`` times ``gamma`` every ``step_size`` epochs."""
 
-    def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1) -> None:
+    def __init__(
+        self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1
+    ) -> None:
         self.step_size, self.gamma = step_size, gamma
         super().__init__(optimizer, last_epoch)
 
@@ -187,7 +188,9 @@ class LinearLR(LRScheduler):
         last_epoch: int = -1,
     ) -> None:
         if start_factor > 1.0 or start_factor <= 0:
-            raise ValueError("Starting multiplicative factor expected to be greater than 0 and less or equal to 1.")
+            raise ValueError(
+                "Starting multiplicative factor expected to be greater than 0 and less or equal to 1."
+            )
         self.start_factor, self.end_factor, self.total_iters = start_factor, end_factor, total_iters
         super().__init__(optimizer, last_epoch)
 
@@ -205,7 +208,9 @@ class LinearLR(LRScheduler):
 class CosineAnnealingLR(LRScheduler):
     """Half a cosine from the initial rate down to ``eta_min`` in ``T_max`` epochs. Source: arXiv:1608.03983."""
 
-    def __init__(self, optimizer: Optimizer, T_max: float, eta_min: float = 0.0, last_epoch: int = -1) -> None:  # noqa: N803
+    def __init__(
+        self, optimizer: Optimizer, T_max: float, eta_min: float = 0.0, last_epoch: int = -1
+    ) -> None:
         self.T_max, self.eta_min = T_max, eta_min
         super().__init__(optimizer, last_epoch)
 
@@ -251,8 +256,14 @@ class OneCycleLR(LRScheduler):
         if not 0 <= pct_start <= 1:
             raise ValueError(f"Expected float between 0 and 1 pct_start, but got {pct_start}")
         if anneal_strategy not in ("cos", "linear"):
-            raise ValueError(f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}")
-        self.total_steps, self.anneal_strategy, self.cycle_momentum = total_steps, anneal_strategy, cycle_momentum
+            raise ValueError(
+                f"anneal_strategy must be one of 'cos' or 'linear', instead got {anneal_strategy}"
+            )
+        self.total_steps, self.anneal_strategy, self.cycle_momentum = (
+            total_steps,
+            anneal_strategy,
+            cycle_momentum,
+        )
         up = float(pct_start * total_steps) - 1
         down = total_steps - 1.0
         if three_phase:
@@ -273,7 +284,9 @@ class OneCycleLR(LRScheduler):
                 group["max_lr"], group["min_lr"] = peak, group["initial_lr"] / final_div_factor
                 if cycle_momentum:
                     if "momentum" not in group and "betas" not in group:
-                        raise ValueError("optimizer must support momentum or beta1 with `cycle_momentum` enabled")
+                        raise ValueError(
+                            "optimizer must support momentum or beta1 with `cycle_momentum` enabled"
+                        )
                     group["max_momentum"], group["base_momentum"] = max_momentum, base_momentum
                     _set_momentum(group, max_momentum)
         super().__init__(optimizer, last_epoch)
@@ -336,7 +349,12 @@ class ReduceLROnPlateau(LRScheduler):
         if threshold_mode not in ("rel", "abs"):
             raise ValueError(f"threshold mode {threshold_mode} is unknown!")
         self.optimizer, self.mode, self.factor, self.patience = optimizer, mode, factor, patience
-        self.threshold, self.threshold_mode, self.cooldown, self.eps = threshold, threshold_mode, cooldown, eps
+        self.threshold, self.threshold_mode, self.cooldown, self.eps = (
+            threshold,
+            threshold_mode,
+            cooldown,
+            eps,
+        )
         groups = optimizer.param_groups
         self.min_lrs = list(min_lr) if isinstance(min_lr, list | tuple) else [min_lr] * len(groups)
         self.best = math.inf if mode == "min" else -math.inf

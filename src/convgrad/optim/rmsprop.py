@@ -109,7 +109,10 @@ class Adagrad(Optimizer):
         for group in self.param_groups:
             for param in group["params"]:
                 start = np.full_like(param._data, group["initial_accumulator_value"])
-                self.state[param] = {"step": Tensor(np.zeros((), np.float32), None), "sum": Tensor(start, None)}
+                self.state[param] = {
+                    "step": Tensor(np.zeros((), np.float32), None),
+                    "sum": Tensor(start, None),
+                }
 
     def _update(self, group: dict[str, Any]) -> None:
         for param in group["params"]:

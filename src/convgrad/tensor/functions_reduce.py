@@ -107,7 +107,9 @@ def matrix_norm(
     return sums.amax(other, keepdim) if ord > 0 else sums.amin(other, keepdim)
 
 
-def norm(A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
+def linalg_norm(
+    A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
+) -> Tensor:
     """A vector's or matrix's norm by the number of dimensions: ``torch.linalg.norm``.
 
     Without ``ord`` the 2-norm of all elements (or over ``dim``); with it, one dimension (or a 1-d

@@ -18,7 +18,7 @@ from ..dtypes import BF16, F16, F32, F64, HALVES, Array
 from ..errors import ConvgradError
 from ..graph import grad_mode
 from ..graph.grad_mode import DUAL, INFERENCE, MODE, OFF, RECORD
-from ..graph.node import LEAF, Cell, Leaf, Node, attach, cell_of, snapshot
+from ..graph.node import LEAF, Cell, Leaf, Node, attach, attach_one, cell_of, snapshot
 from ..graph.traced import Traced
 from ..ops import activation, reduce, special
 from ..ops import elementwise as ew
@@ -222,12 +222,17 @@ def apply(op: type[Op], inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -
         inputs: one Tensor per array input, or a number or None for a constant.
         params: the rest of forward's arguments.
     """
+    mode = _mode()
+    if mode == RECORD and len(inputs) == 1 and op.simple and not op.several:
+        x = inputs[0]
+        data = x._data
+        if op.exact or (data.dtype is not BF16 and data.dtype is not F16):
+            return _apply_one(op, x, data, params)
     arrays = [x._data if isinstance(x, Tensor) else x for x in inputs]
     half = None if op.exact else _half_dtype(arrays)
     if half is not None:
         arrays = [a.astype(F32) if type(a) is ndarray and a.dtype in HALVES else a for a in arrays]
     out, saved = op.forward(tuple(arrays), *params) if op.variadic else op.forward(*arrays, *params)
-    mode = _mode()
     result: Any
     if op.several:
         result = tuple([_wrapped(o, half, mode) for o in out])
@@ -250,6 +255,17 @@ def apply(op: type[Op], inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -
     elif mode & DUAL:
         handles = tuple([x if isinstance(x, Tensor) else None for x in inputs])
         dual.push(op, handles, arrays, result, saved, bool(mode & RECORD))
+    return result
+
+
+def _apply_one(op: type[Op], x: Tensor, data: Array, params: tuple[Any, ...]) -> Tensor:
+    """``apply`` for one operand and one result while recording: the usual case, in fewer steps."""
+    out, saved = op.forward(data, *params)
+    result = Tensor(out if type(out) is ndarray else np.asarray(out), None)
+    if op.view:
+        _link_views(op, result, x, data, params)
+    if x._node is not None and op.traceable:
+        attach_one(op, x, result, saved)
     return result
 
 
@@ -295,7 +311,7 @@ class Tensor(
     __mul__ = __rmul__ = _binary(ew.Mul)
     __truediv__ = _binary(ew.Div)
     __neg__ = _unary(ew.Neg)
-    __pow__ = pow = _power(ArithmeticMethods.__pow__)
+    __pow__ = pow = _power(ArithmeticMethods.__pow__)  # type: ignore[assignment]
     sum = _reduce_all(reduce.Sum, ReduceMethods.sum)
     mean = _reduce_all(reduce.Mean, ReduceMethods.mean)
     exp = _unary(ew.Exp)

@@ -33,7 +33,7 @@ from .activation import (
 )
 from .conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
 from .dropout import dropout, dropout1d, dropout2d, dropout3d
-from .linear import bilinear, cosine_similarity, embedding, linear, normalize, one_hot, pairwise_distance
+from .linear import bilinear, cosine_similarity, embedding, linear, normalize, one_hot, pad, pairwise_distance
 from .loss import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -47,7 +47,6 @@ from .loss import (
     smooth_l1_loss,
 )
 from .norm import batch_norm, group_norm, instance_norm, layer_norm, rms_norm
-from .padding import pad
 from .pooling import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,

@@ -1,4 +1,4 @@
-"""The linear layer, embeddings, one-hot vectors and similarities."""
+"""The linear layer, embeddings, similarities; ``pad`` and ``one_hot`` come from the tensor layer."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from ...dtypes import Array
-from ...errors import ConvgradError, DtypeError, ShapeError
+from ...errors import DtypeError, ShapeError
 from ...graph.node import cell_of
 from ...ops import embedding as embedding_ops
-from ...ops.linear import LinearLayer, LinearMany, LinearManyNoBias, LinearNoBias, LinearVectorNoBias
+from ...tensor import functions_linear
+from ...tensor.functions_shape import one_hot, pad
 from ...tensor.tensor import Tensor, apply
 
 
@@ -25,36 +26,17 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         ``(..., out_features)``.
     Raises:
         ShapeError: the last dimension of input is not in_features.
+        DtypeError: the dtypes differ.
     """
     if not isinstance(input, Tensor):
         raise TypeError(f"linear(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
-    x, w = input._data, weight._data
-    if w.ndim != 2 or x.ndim == 0 or x.shape[-1] != w.shape[1]:
-        if w.ndim == 1 and x.ndim and x.shape[-1] == w.shape[0]:
-            out = input.matmul(weight)
-            return out if bias is None else out + bias
-        raise _linear_error(x, w)
-    if x.dtype is not w.dtype and x.dtype != w.dtype:
-        raise DtypeError(
-            f"linear: mat1 and mat2 must have the same dtype, but got {input.dtype} (input {list(x.shape)}) and "
-            f"{weight.dtype} (weight {list(w.shape)}); convert one, e.g. input.to({weight.dtype})"
-        )
-    if bias is None:
-        op = LinearNoBias if x.ndim == 2 else LinearManyNoBias if x.ndim > 2 else LinearVectorNoBias
-        return apply(op, (input, weight, None))
-    if bias._data.shape != (w.shape[0],):
-        raise ShapeError(
-            f"linear: The expanded size of bias {list(bias._data.shape)} must be out_features = {w.shape[0]}"
-        )
-    return apply(LinearLayer if x.ndim == 2 else LinearMany, (input, weight, bias))
+    x, w = input._data.shape, weight._data.shape
+    if len(w) == 2 and x and x[-1] != w[1]:
+        raise _linear_error(input._data, weight._data)
+    return functions_linear.linear(input, weight, bias)
 
 
 def _linear_error(x: Array, w: Array) -> ShapeError:
-    if w.ndim != 2 or not x.ndim:
-        return ShapeError(
-            f"linear: needs an input of at least one dimension and a weight (out_features, in_features), but got "
-            f"input {list(x.shape)} and weight {list(w.shape)}"
-        )
     rows = x.size // max(1, x.shape[-1])
     hint = ""
     if x.size and x.ndim > 1 and x.size // x.shape[0] == w.shape[1]:
@@ -138,32 +120,6 @@ def _renormalise(weight: Tensor, index: Array, max_norm: float, norm_type: float
         cell_of(weight).bump("embedding_renorm_")
 
 
-def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
-    """Vectors of zeros with a one at each given class: int64, ``(*shape, num_classes)``.
-
-    Args:
-        tensor: classes, int64 of any shape.
-        num_classes: -1 takes the largest class plus one.
-    Raises:
-        ConvgradError: a class that is negative or too large.
-    """
-    data = tensor._data
-    if data.dtype != np.int64:
-        raise DtypeError("one_hot is only applicable to index tensor of type LongTensor.")
-    if data.size == 0 and num_classes <= 0:
-        raise ConvgradError("Can not infer total number of classes from empty tensor.")
-    if data.size and int(data.min()) < 0:
-        raise ConvgradError("Class values must be non-negative.")
-    top = int(data.max()) + 1 if data.size else 0
-    if num_classes == -1:
-        num_classes = top
-    if top > num_classes:
-        raise ConvgradError(f"Class values must be smaller than num_classes, but got {top - 1} >= {num_classes}.")
-    out = np.zeros((*data.shape, num_classes), np.int64)
-    np.put_along_axis(out, data[..., None], 1, -1)
-    return Tensor(out, None)
-
-
 def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: Any = None) -> Tensor:
     """Vectors along ``dim`` divided by their p-norm (or by ``eps``, where that is larger)."""
     length = input.norm(p, dim, keepdim=True)
@@ -181,3 +137,8 @@ def pairwise_distance(
 ) -> Tensor:
     """The p-norm of ``x1 - x2 + eps`` along the last dimension."""
     return (x1 - x2 + eps).norm(p, -1, keepdim=keepdim)
+
+
+__all__ = [
+    "bilinear", "cosine_similarity", "embedding", "linear", "normalize", "one_hot", "pad", "pairwise_distance",
+]  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...dtypes import Array
+from ...dtypes import F32, HALVES, Array
 from ...errors import ConvgradError, DtypeError, ShapeError
 from ...ops import loss as ops
 from ...size import Size
@@ -119,7 +119,9 @@ def huber_loss(
     return _pairwise("huber_loss", ops.HuberLoss, input, target, _reduction(reduction), float(delta))
 
 
-def _classes(name: str, input: Tensor, target: Tensor, weight: Weight, ignore_index: int) -> tuple[Array, Array]:
+def _classes(
+    name: str, input: Tensor, target: Tensor, weight: Weight, ignore_index: int
+) -> tuple[Array, Array]:
     """Targets ``(N, L)``, 0 where ignored, and the weight of each."""
     x, t = input._data, target._data
     if x.ndim == 0:
@@ -143,6 +145,7 @@ def _classes(name: str, input: Tensor, target: Tensor, weight: Weight, ignore_in
     flat = t.reshape(1, -1) if x.ndim == 1 else t.reshape(x.shape[0], math.prod(x.shape[2:]))
     flat = flat.astype(np.int64, copy=False)
     used = flat != ignore_index
+    kind = F32 if x.dtype in HALVES else x.dtype
     if flat.size:
         bad = used & ((flat < 0) | (flat >= count))
         if bad.any():
@@ -152,13 +155,13 @@ def _classes(name: str, input: Tensor, target: Tensor, weight: Weight, ignore_in
     if not used.all():
         flat = np.where(used, flat, 0)
     if weight is None:
-        return flat, used.astype(x.dtype)
+        return flat, used.astype(kind)
     if weight._data.shape != (count,):
         raise ShapeError(
             f"weight tensor should be defined either for all {count} classes or no classes but got weight tensor of "
             f"shape: {list(weight._data.shape)}"
         )
-    return flat, weight._data[flat].astype(x.dtype, copy=False) * used
+    return flat, weight._data[flat].astype(kind, copy=False) * used
 
 
 def nll_loss(

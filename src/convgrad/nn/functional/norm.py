@@ -42,8 +42,15 @@ def batch_norm(
         raise ShapeError(f"batch_norm needs an input (N, C, ...), but got {list(shape)}")
     per_channel = math.prod(shape) // max(1, shape[1])
     if training and per_channel == 1:
-        raise ValueError(f"Expected more than 1 value per channel when training, got input size {input.shape}")
-    for name, value in (("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)):
+        raise ValueError(
+            f"Expected more than 1 value per channel when training, got input size {input.shape}"
+        )
+    for name, value in (
+        ("running_mean", running_mean),
+        ("running_var", running_var),
+        ("weight", weight),
+        ("bias", bias),
+    ):
         if value is not None and value._data.shape != (shape[1],):
             raise ShapeError(
                 f"batch_norm: {name} should contain {shape[1]} elements not {value._data.size} (input {list(shape)} "
@@ -98,13 +105,13 @@ def instance_norm(
         return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
     shape = input._data.shape
     if math.prod(shape[2:]) == 1:
-        raise ValueError(
-            f"Expected more than 1 spatial element when training, got input size {input.shape}"
-        )
+        raise ValueError(f"Expected more than 1 spatial element when training, got input size {input.shape}")
     return apply(ops.GroupNorm, (input, weight, bias), (shape[1], eps))
 
 
-def _check_normalized(name: str, input: Tensor, normalized_shape: Sequence[int], *params: Tensor | None) -> int:
+def _check_normalized(
+    name: str, input: Tensor, normalized_shape: Sequence[int], *params: Tensor | None
+) -> int:
     wanted, shape = tuple(normalized_shape), input._data.shape
     if not wanted or shape[len(shape) - len(wanted) :] != wanted:
         stars = ", ".join(["*", *map(str, wanted)])
@@ -171,7 +178,9 @@ def group_norm(
                 f"shape {list(value._data.shape)} and input of shape {list(shape)}"
             )
     if training_size(shape, num_groups) == 1:
-        raise ValueError(f"Expected more than 1 value per channel when training, got input size {list(shape)}")
+        raise ValueError(
+            f"Expected more than 1 value per channel when training, got input size {list(shape)}"
+        )
     return apply(ops.GroupNorm, (input, weight, bias), (num_groups, eps))
 
 

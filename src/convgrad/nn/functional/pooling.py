@@ -14,20 +14,21 @@ _ADAPTIVE_AVG = {1: ops.AdaptiveAvgPool1D, 2: ops.AdaptiveAvgPool, 3: ops.Adapti
 _ADAPTIVE_MAX = {1: ops.AdaptiveMaxPool1D, 2: ops.AdaptiveMaxPool, 3: ops.AdaptiveMaxPool3D}
 
 
-def _run(op: Any, ndim: int, input: Tensor, params: tuple[Any, ...]) -> Any:
-    """Apply a pooling to a batch, or to one unbatched example."""
-    if input._data.ndim == ndim + 2:
-        return apply(op, (input,), params)
-    out = apply(op, (input.unsqueeze(0),), params)
-    return tuple([o.squeeze(0) for o in out]) if isinstance(out, tuple) else out.squeeze(0)
-
-
 def _max(
-    ndim: int, input: Tensor, kernel: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool, indices: bool
+    ndim: int,
+    input: Tensor,
+    kernel: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    ceil_mode: bool,
+    indices: bool,
 ) -> Any:
-    plan = plan_pool(f"max_pool{ndim}d", ndim, input._data.shape, kernel, stride, padding, dilation, ceil_mode)
+    plan = plan_pool(
+        f"max_pool{ndim}d", ndim, input._data.shape, kernel, stride, padding, dilation, ceil_mode
+    )
     params = (plan.kernel_size, plan.stride, plan.padding, plan.dilation, ceil_mode)
-    out, index = _run(_MAX[ndim], ndim, input, params)
+    out, index = apply(_MAX[ndim], (input,), params)
     return (out, index) if indices else out
 
 
@@ -66,13 +67,20 @@ def max_pool3d(
 
 
 def _avg(
-    ndim: int, input: Tensor, kernel: Any, stride: Any, padding: Any, ceil_mode: bool, count: bool, divisor: Any
+    ndim: int,
+    input: Tensor,
+    kernel: Any,
+    stride: Any,
+    padding: Any,
+    ceil_mode: bool,
+    count: bool,
+    divisor: Any,
 ) -> Any:
     plan = plan_pool(f"avg_pool{ndim}d", ndim, input._data.shape, kernel, stride, padding, 1, ceil_mode)
     if divisor == 0:
         raise RuntimeError("divisor must be not zero")
     params = (plan.kernel_size, plan.stride, plan.padding, ceil_mode, count, divisor)
-    return _run(_AVG[ndim], ndim, input, params)
+    return apply(_AVG[ndim], (input,), params)
 
 
 def avg_pool1d(
@@ -110,7 +118,7 @@ def avg_pool3d(
 def _adaptive_avg(ndim: int, input: Tensor, output_size: Any) -> Any:
     size = plan_adaptive_pool(f"adaptive_avg_pool{ndim}d", ndim, input._data.shape, output_size)
     op: Any = ops.GlobalAvgPool if ndim > 1 and size == (1,) * ndim else _ADAPTIVE_AVG[ndim]
-    return _run(op, ndim, input, (size,))
+    return apply(op, (input,), (size,))
 
 
 def adaptive_avg_pool1d(input: Tensor, output_size: Any) -> Tensor:
@@ -130,7 +138,7 @@ def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
 
 def _adaptive_max(ndim: int, input: Tensor, output_size: Any, indices: bool) -> Any:
     size = plan_adaptive_pool(f"adaptive_max_pool{ndim}d", ndim, input._data.shape, output_size)
-    out, index = _run(_ADAPTIVE_MAX[ndim], ndim, input, (size,))
+    out, index = apply(_ADAPTIVE_MAX[ndim], (input,), (size,))
     return (out, index) if indices else out
 
 

@@ -65,7 +65,7 @@ class _Chain(Module):
     def pop(self, key: Any) -> Module:
         """Take out the module at a position and return it."""
         module = self[key]  # type: ignore[index]
-        del self[key]  # type: ignore[attr-defined]
+        del self[key]
         return module
 
 
@@ -126,9 +126,7 @@ class Sequential(_Chain):
         if not isinstance(times, int):
             raise TypeError(f"unsupported operand type(s) for *: {type(self)} and {type(times)}")
         if times <= 0:
-            raise ValueError(
-                f"Non-positive multiplication factor {times} for {type(self)}"
-            )
+            raise ValueError(f"Non-positive multiplication factor {times} for {type(self)}")
         return Sequential(*list(self) * times)
 
     __rmul__ = __mul__

@@ -63,7 +63,9 @@ def _document(cls: type, ndim: int, transposed: bool) -> None:
     if transposed:
         what = f"Transposed convolution of {_WHAT[ndim]}: the adjoint of Conv{ndim}d with the same settings.\n\n    It spreads each input {unit[:-1]} over the outputs, so it enlarges what a strided Conv{ndim}d shrank."
         formula = f"``o = (n - 1) stride - 2 padding + dilation (kernel_size - 1) + output_padding + 1`` for {axis}."
-        padding = f"{unit} cut from each side of the output: the padding of the convolution it is the adjoint of."
+        padding = (
+            f"{unit} cut from each side of the output: the padding of the convolution it is the adjoint of."
+        )
         more = f"output_padding: {unit} added at one side of the output; chooses among the sizes that a strided\n            convolution maps alike.\n        "
         modes = 'only "zeros".'
         weight, size = "in_channels, out_channels / groups", 17
@@ -71,7 +73,7 @@ def _document(cls: type, ndim: int, transposed: bool) -> None:
     else:
         what = f"Cross-correlation of {_WHAT[ndim]} with a bank of learned kernels, plus a bias.\n\n    Each output channel is the sum over input channels of the input correlated with a kernel (which is\n    not flipped, unlike in the convolution of signal processing)."
         formula = f"``o = (n + 2 padding - dilation (kernel_size - 1) - 1) // stride + 1`` for {axis}."
-        padding = f"{unit} added on both sides of the input; \"valid\" adds none, \"same\" as many as keep\n            the size (for stride 1)."
+        padding = f'{unit} added on both sides of the input; "valid" adds none, "same" as many as keep\n            the size (for stride 1).'
         more = ""
         modes = 'what stands there: "zeros", "reflect" (the input mirrored, without its edge), "replicate"\n            (the edge value) or "circular" (the other end).'
         weight, size = "out_channels, in_channels / groups", 3
@@ -101,6 +103,7 @@ class _ConvNd(Module):
     ndim = 0
     transposed = False
     weight: Tensor
+    bias: Tensor | None
     padding: Any
 
     def __init__(
@@ -113,14 +116,20 @@ class _ConvNd(Module):
             raise ValueError(f"groups must be a positive integer, but got {groups}")
         for name, count in (("in_channels", in_channels), ("out_channels", out_channels)):
             if count % groups:
-                raise ValueError(f"{name} must be divisible by groups, but got {name}={count} and groups={groups}")
+                raise ValueError(
+                    f"{name} must be divisible by groups, but got {name}={count} and groups={groups}"
+                )
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size = _tuple(kernel_size, n, "kernel_size")
         self.stride = _tuple(stride, n, "stride")
         self.dilation = _tuple(dilation, n, "dilation")
         self.output_padding = _tuple(output_padding, n, "output_padding")
         self._set_padding(padding, padding_mode)
-        channels = (in_channels, out_channels // groups) if self.transposed else (out_channels, in_channels // groups)
+        channels = (
+            (in_channels, out_channels // groups)
+            if self.transposed
+            else (out_channels, in_channels // groups)
+        )
         self.weight = empty_parameter((*channels, *self.kernel_size), dtype, device)
         if bias:
             self.bias = empty_parameter((out_channels,), dtype, device)
@@ -141,7 +150,9 @@ class _ConvNd(Module):
         else:
             self.padding = _tuple(padding, self.ndim, "padding")
         if padding_mode not in PADDING_MODES:
-            raise ValueError(f"padding_mode must be one of {PADDING_MODES}, but got padding_mode='{padding_mode}'")
+            raise ValueError(
+                f"padding_mode must be one of {PADDING_MODES}, but got padding_mode='{padding_mode}'"
+            )
         if self.transposed and padding_mode != "zeros":
             raise ValueError(f'Only "zeros" padding mode is supported for {type(self).__name__}')
         self.padding_mode = padding_mode
@@ -170,9 +181,16 @@ class _ConvNd(Module):
                 init.uniform_(self.bias, -bound, bound)
 
     def extra_repr(self) -> str:
-        parts = [f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"]
+        parts = [
+            f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, stride={self.stride}"
+        ]
         none = (0,) * self.ndim
-        for name, usual in (("padding", none), ("dilation", (1,) * self.ndim), ("output_padding", none), ("groups", 1)):
+        for name, usual in (
+            ("padding", none),
+            ("dilation", (1,) * self.ndim),
+            ("output_padding", none),
+            ("groups", 1),
+        ):
             value = getattr(self, name)
             if value != usual:
                 parts.append(f"{name}={value}")
@@ -220,7 +238,9 @@ class _ConvNd(Module):
         """Row, column and value of every entry; equal places are to be added up."""
         borders = self._borders()
         zeros = self.padding_mode == "zeros"
-        geometry = Geometry(self.stride, borders if zeros else ((0, 0),) * self.ndim, self.dilation, self.groups)
+        geometry = Geometry(
+            self.stride, borders if zeros else ((0, 0),) * self.ndim, self.dilation, self.groups
+        )
         if zeros:
             return convolution_matrix(self.weight._data, geometry, shape)
         # other borders repeat inputs: the matrix over the padded input, columns renamed to their sources
@@ -326,7 +346,9 @@ class _ConvTranspose(_ConvNd):
         size = input._data.shape[-n:]
         low = [
             (i - 1) * s - 2 * p + d * (k - 1) + 1
-            for i, s, p, d, k in zip(size, self.stride, self.padding, self.dilation, self.kernel_size, strict=True)
+            for i, s, p, d, k in zip(
+                size, self.stride, self.padding, self.dilation, self.kernel_size, strict=True
+            )
         ]
         high = [a + s - 1 for a, s in zip(low, self.stride, strict=True)]
         if any([not a <= w <= b for a, w, b in zip(low, wanted, high, strict=True)]):
@@ -346,7 +368,13 @@ class _ConvTranspose(_ConvNd):
         size = [
             (i - 1) * s - 2 * p + d * (k - 1) + o + 1
             for i, s, p, d, k, o in zip(
-                shape[1:], self.stride, self.padding, self.dilation, self.kernel_size, self.output_padding, strict=True
+                shape[1:],
+                self.stride,
+                self.padding,
+                self.dilation,
+                self.kernel_size,
+                self.output_padding,
+                strict=True,
             )
         ]
         geometry = Geometry(self.stride, self._borders(), self.dilation, self.groups)

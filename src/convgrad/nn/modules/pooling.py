@@ -40,7 +40,13 @@ class _MaxPool(Module):
     def forward(self, input: Any) -> Any:
         """``(N, C, *S)`` or ``(C, *S)``."""
         return type(self).function(
-            input, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode, self.return_indices
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.dilation,
+            self.ceil_mode,
+            self.return_indices,
         )
 
     def extra_repr(self) -> str:
@@ -245,7 +251,11 @@ class _ZeroPad(_ConstantPad):
 def _pads(base: type, prefix: str, mode: str) -> list[Any]:
     """The classes ``<prefix>1d`` to ``<prefix>3d``."""
     return [
-        type(f"{prefix}{n}d", (base,), {"ndim": n, "mode": mode, "__module__": __name__, "__doc__": _Pad.__doc__})
+        type(
+            f"{prefix}{n}d",
+            (base,),
+            {"ndim": n, "mode": mode, "__module__": __name__, "__doc__": _Pad.__doc__},
+        )
         for n in (1, 2, 3)
     ]
 

@@ -34,7 +34,9 @@ def get_total_norm(tensors: Any, norm_type: float = 2.0, error_if_nonfinite: boo
     if norm_type == math.inf:
         total = max([float(np.abs(a).max()) if a.size else 0.0 for a in arrays])
     else:
-        norms = [float(np.linalg.norm(a.reshape(-1).astype(np.float64, copy=False), norm_type)) for a in arrays]
+        norms = [
+            float(np.linalg.norm(a.reshape(-1).astype(np.float64, copy=False), norm_type)) for a in arrays
+        ]
         total = float(np.linalg.norm(np.array(norms), norm_type))
     if error_if_nonfinite and not math.isfinite(total):
         raise ConvgradError(
@@ -123,4 +125,11 @@ def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
         start += count
 
 
-__all__ = ["clip_grad_norm", "clip_grad_norm_", "clip_grad_value_", "get_total_norm", "parameters_to_vector", "vector_to_parameters"]
+__all__ = [
+    "clip_grad_norm",
+    "clip_grad_norm_",
+    "clip_grad_value_",
+    "get_total_norm",
+    "parameters_to_vector",
+    "vector_to_parameters",
+]

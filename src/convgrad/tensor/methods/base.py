@@ -98,6 +98,13 @@ def dim_tuple(dim: Any, ndim: int) -> tuple[int, ...]:
 
 def size_args(args: tuple[Any, ...]) -> tuple[int, ...]:
     """Sizes given one by one or as one sequence, as ints."""
+    if len(args) == 1 and (type(args[0]) is tuple or type(args[0]) is list):
+        args = tuple(args[0])
+    for a in args:
+        if type(a) is not int:
+            break
+    else:  # the usual case
+        return args
     if len(args) == 1 and not isinstance(args[0], (int, np.integer)) and not hasattr(args[0], "_data"):
         args = tuple(args[0])
     return tuple([a.item() if hasattr(a, "_data") else int(a.__index__()) for a in args])

@@ -132,7 +132,7 @@ class GradMethods(Methods):
                 )
             if self._node is not None:
                 kept = self.grad
-                self._node = None
+                self._node = None  # type: ignore[misc]
                 self.__dict__["_grad"] = kept
         elif self._node is None:
             if self._data.dtype.kind not in "fcV":
@@ -231,7 +231,7 @@ class GradMethods(Methods):
         """Forget this tensor's history."""
         if self._view is not None and self._node is not None:
             raise GradError("Can't detach views in-place: use detach() instead")
-        self._node = None
+        self._node = None  # type: ignore[misc]
         return self
 
     @property

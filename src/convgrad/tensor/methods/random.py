@@ -57,5 +57,5 @@ class RandomMethods(Methods):
         np.copyto(self._data, draw(generator or default_generator, self._data), casting="unsafe")
         rewrite(self, None, name)
         if record and self._node is not None:
-            self._node = None
+            self._node = None  # type: ignore[misc]
         return self

@@ -485,6 +485,8 @@ def fill_size(shape: tuple[int, ...], data: Any) -> tuple[int, ...]:
     Raises:
         ShapeError: the sizes do not multiply to the number of elements.
     """
+    if math.prod(shape) == data.size and min(shape, default=0) >= 0:
+        return shape
     known = math.prod([n for n in shape if n != -1])
     missing = shape.count(-1)
     if missing == 1 and known > 0 and data.size % known == 0:

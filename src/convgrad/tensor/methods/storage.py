@@ -280,9 +280,6 @@ class StorageMethods(ConvertMethods):
     def __reduce_ex__(self, protocol: Any) -> Any:
         return rebuild, (type(self), self._data, self._node is not None, dict(self.__dict__))
 
-    def __repr__(self) -> str:
-        return f"tensor({self._data.tolist()})"
-
 
 def rebuild(kind: type[Any], array: Array, requires_grad: bool, state: dict[str, Any]) -> Any:
     """A tensor from its pickled parts."""

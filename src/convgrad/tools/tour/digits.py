@@ -33,7 +33,7 @@ def _data(r: Row) -> None:
         f"""
         from convgrad.datasets import load_digits
 
-        examples = {1200 if r.settings.quick else 5000}
+        examples = {2000 if r.settings.quick else 5000}
 
         def prepare(images):
             "Grey values of mean 0 and deviation 1, one channel."
@@ -92,7 +92,7 @@ def _nets(r: Row) -> None:
 
 
 def _train(r: Row) -> None:
-    epochs, batch, rate = (3, 20, 3e-3) if r.settings.quick else (2, 25, 2e-3)
+    epochs, batch, rate = (3, 20, 2e-3) if r.settings.quick else (3, 25, 2e-3)
     r.run(f"epochs, batch, rate = {epochs}, {batch}, {rate}")
     r.run(
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 
@@ -64,7 +65,7 @@ def graph(r: Row) -> None:
         ok = re.fullmatch(rf"<{node} object at 0x[0-9a-f]+>", printed[place])
         r.holds(f"the node prints as `<{node} object at 0x…>`", ok, printed[place])
     names: list[str] = []
-    node = r["a"].grad_fn
+    node: Any = r["a"].grad_fn
     while node is not None:
         names.append(node.name())
         node = next((parent for parent, _ in node.next_functions if parent is not None), None)

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-
 from ...errors import ConvgradError, ShapeError
 from ...ops.shape import Stack
 from ...tensor.tensor import Tensor, apply

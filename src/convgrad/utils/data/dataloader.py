@@ -86,7 +86,9 @@ class DataLoader:
                 )
             batch_size = None
         elif batch_size is None and drop_last:
-            raise ValueError("batch_size=None option disables auto-batching and is mutually exclusive with drop_last")
+            raise ValueError(
+                "batch_size=None option disables auto-batching and is mutually exclusive with drop_last"
+            )
         if sampler is None and not self._iterable:
             sampler = RandomSampler(dataset, generator=generator) if shuffle else SequentialSampler(dataset)
         if batch_size is not None and batch_sampler is None:
@@ -158,7 +160,9 @@ def _fetcher(dataset: Any, batched: bool, collate: Callable[[Any], Any]) -> Call
     return at_once
 
 
-def _stream(dataset: Any, size: int | None, drop_last: bool, collate: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def _stream(
+    dataset: Any, size: int | None, drop_last: bool, collate: Callable[[Any], Any]
+) -> Callable[[Any], Any]:
     """The function that takes the next batch from an iterable dataset; EXHAUSTED at its end."""
     items = iter(dataset)
 
@@ -176,7 +180,9 @@ def _stream(dataset: Any, size: int | None, drop_last: bool, collate: Callable[[
 
 def _check_workers(num_workers: int, timeout: float, prefetch_factor: int | None, persistent: bool) -> None:
     if num_workers < 0:
-        raise ValueError("num_workers option should be non-negative; use num_workers=0 to disable multiprocessing.")
+        raise ValueError(
+            "num_workers option should be non-negative; use num_workers=0 to disable multiprocessing."
+        )
     if timeout < 0:
         raise ValueError("timeout option should be non-negative")
     if num_workers == 0 and prefetch_factor is not None:

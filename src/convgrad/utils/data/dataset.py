@@ -136,9 +136,7 @@ class Subset(Dataset[Any]):
         return inner(chosen[np.asarray(indices, np.int64)])
 
 
-def random_split(
-    dataset: Any, lengths: Sequence[float], generator: Generator | None = None
-) -> list[Subset]:
+def random_split(dataset: Any, lengths: Sequence[float], generator: Generator | None = None) -> list[Subset]:
     """Cut a dataset at random into parts that do not overlap.
 
     Args:
