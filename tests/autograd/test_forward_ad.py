@@ -68,7 +68,7 @@ def test_what_is_refused() -> None:
     with pytest.raises(RuntimeError, match="Dual level must be a positive number"):
         fwd.exit_dual_level()
     with pytest.raises(ZeroDivisionError), fwd.dual_level():
-        1 / 0  # noqa: B018
+        1 / 0
     with fwd.dual_level():
         pass
 

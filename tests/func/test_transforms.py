@@ -18,7 +18,7 @@ X = torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], dtype=torch.float64)
 
 
 def test_derivatives_nest_to_any_depth() -> None:
-    f = lambda x: x**5  # noqa: E731
+    f = lambda x: x**5
     for factor in (5 * 16, 20 * 8, 60 * 4, 120 * 2):
         f = func.grad(f)
         assert f(torch.tensor(2.0)).item() == factor
@@ -100,7 +100,7 @@ def test_per_sample_gradients_of_a_small_net() -> None:
 
 
 def test_hessian_is_symmetric_and_forward_agrees_with_reverse() -> None:
-    f = lambda x: (x.exp() * x.sum()).sum()  # noqa: E731
+    f = lambda x: (x.exp() * x.sum()).sum()
     x = X[0]
     h = func.hessian(f)(x)
     assert_close(h, h.t())

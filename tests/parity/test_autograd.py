@@ -222,7 +222,9 @@ NESTED: list[Callable[[Any, Any, Any], Any]] = [
     lambda t, a, b: t.func.vmap(lambda x: x.sum(0), in_dims=1, out_dims=0)(a),
     lambda t, a, b: t.func.vmap(lambda x, y: (x * y, x), in_dims=(0, None), out_dims=(1, 0))(a, b),
     lambda t, a, b: t.autograd.functional.jacobian(lambda x, y: (x * y, y.exp()), (a, b)),
-    lambda t, a, b: t.autograd.functional.jacobian(lambda x: x.exp(), a, vectorize=True, strategy="forward-mode"),
+    lambda t, a, b: t.autograd.functional.jacobian(
+        lambda x: x.exp(), a, vectorize=True, strategy="forward-mode"
+    ),
     lambda t, a, b: t.autograd.functional.hessian(lambda x, y: ((x * y) ** 2).sum(), (a, b)),
     lambda t, a, b: t.autograd.functional.vjp(lambda x, y: x * y, (a, b), a),
     lambda t, a, b: t.autograd.functional.jvp(lambda x, y: x * y, (a, b), (a, b)),
@@ -268,7 +270,9 @@ def test_gradcheck_speaks_alike() -> None:
     assert messages[0].strip() == messages[1].strip()
 
 
-@pytest.mark.parametrize("values", [((1.0, 2.0, 3.0), (1.0, 2.0, 4.0)), ((1.0, 5.0), (1.0, 5.001)), ((2.0,), (3.0,))])
+@pytest.mark.parametrize(
+    "values", [((1.0, 2.0, 3.0), (1.0, 2.0, 4.0)), ((1.0, 5.0), (1.0, 5.001)), ((2.0,), (3.0,))]
+)
 def test_assert_close_speaks_alike(values: Any) -> None:
     messages = []
     for lib in (convgrad, torch):

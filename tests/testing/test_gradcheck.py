@@ -42,7 +42,9 @@ def test_what_is_right_passes(fast: bool, values: Any) -> None:
 
 @pytest.mark.parametrize("fast", [False, True])
 def test_a_thousandth_off_is_found(fast: bool) -> None:
-    with pytest.raises(GradcheckError, match="Jacobian mismatch for output 0 with respect to input 0") as caught:
+    with pytest.raises(
+        GradcheckError, match="Jacobian mismatch for output 0 with respect to input 0"
+    ) as caught:
         gradcheck(Off.apply, (leaf(1.0, 2.0),), fast_mode=fast, rtol=1e-5)
     assert "numerical:" in str(caught.value) and "analytical:" in str(caught.value)
     assert gradcheck(Off.apply, (leaf(1.0, 2.0),), fast_mode=fast, rtol=1e-5, raise_exception=False) is False

@@ -178,8 +178,10 @@ class _Check:
         for i, t in self.targets:
             if t._data.dtype.name not in ("float64", "complex128"):
                 warnings.warn(
-                    f"Input #{i} requires gradient and is not a double precision floating point or complex. This "
-                    "check will likely fail if all the inputs are not of double precision floating point or complex.",
+                    f"Input #{i} requires gradient and is not a double precision floating point or "
+                    "complex. This "
+                    "check will likely fail if all the inputs are not of double precision floating "
+                    "point or complex.",
                     UserWarning,
                     stacklevel=4,
                 )
@@ -213,9 +215,13 @@ class _Check:
             expected = float(u @ slope)
             if backward and out.requires_grad:
                 g = jacobian.pulled(out, [target], cotangent)[0]
-                self._match_projected(float(components(direction) @ components(g._data)), expected, k, position, "")
+                self._match_projected(
+                    float(components(direction) @ components(g._data)), expected, k, position, ""
+                )
             if forward:
-                self._match_projected(float(u @ pushes[k]), expected, k, position, " while computing forward AD")
+                self._match_projected(
+                    float(u @ pushes[k]), expected, k, position, " while computing forward AD"
+                )
 
     def _match_projected(self, found: float, expected: float, k: int, position: int, where: str) -> None:
         if _close(np.asarray(found), np.asarray(expected), self.atol, self.rtol):
@@ -252,8 +258,10 @@ class _Check:
             for a, b in zip(first, jacobian.pulled(out, targets, cotangent), strict=True):
                 if np.abs(a._data - b._data).max(initial=0.0) > self.nondet:
                     raise GradcheckError(
-                        "Backward is not reentrant, i.e., running backward with same input and grad_output multiple "
-                        "times gives different values, although analytical gradient matches numerical gradient. The "
+                        "Backward is not reentrant, i.e., running backward with same input and "
+                        "grad_output multiple "
+                        "times gives different values, although analytical gradient matches "
+                        "numerical gradient. The "
                         f"tolerance for nondeterminism was {self.nondet}."
                     )
 
@@ -263,12 +271,19 @@ class _Check:
         targets = [t for _, t in self.targets]
         for out in outs if len(outs) > 1 else ():
             try:
-                grad((out,), targets, (Tensor(np.zeros_like(out._data), None),), retain_graph=True, allow_unused=True)
+                grad(
+                    (out,),
+                    targets,
+                    (Tensor(np.zeros_like(out._data), None),),
+                    retain_graph=True,
+                    allow_unused=True,
+                )
             except GradError:
                 raise
             except (RuntimeError, TypeError, AttributeError) as error:
                 raise GradcheckError(
-                    "Expected backward function to handle undefined output grads. Please look at the notes of "
+                    "Expected backward function to handle undefined output grads. Please look at the "
+                    "notes of "
                     f"Function.set_materialize_grads. (It raised {type(error).__name__}: {error})"
                 ) from error
 
@@ -276,9 +291,15 @@ class _Check:
         """Each gradient has the dtype of its input."""
         for position, target in self.targets:
             for out in self.outs:
-                g = jacobian.pulled(out, [target], np.ones_like(out._data))[0] if out.requires_grad else target
+                g = (
+                    jacobian.pulled(out, [target], np.ones_like(out._data))[0]
+                    if out.requires_grad
+                    else target
+                )
                 if g._data.dtype != target._data.dtype:
-                    raise GradcheckError(f"the gradient of input {position} has dtype {g.dtype}, not {target.dtype}")
+                    raise GradcheckError(
+                        f"the gradient of input {position} has dtype {g.dtype}, not {target.dtype}"
+                    )
 
     def batched(self) -> None:
         """A batch of cotangents gives the batch of gradients."""
@@ -299,7 +320,9 @@ class _Check:
 
 
 def _close(found: Array, expected: Array, atol: float, rtol: float) -> bool:
-    return found.shape == expected.shape and bool(np.allclose(found, expected, rtol=rtol, atol=atol, equal_nan=False))
+    return found.shape == expected.shape and bool(
+        np.allclose(found, expected, rtol=rtol, atol=atol, equal_nan=False)
+    )
 
 
 def _show(matrix: Array) -> str:

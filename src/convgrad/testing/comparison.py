@@ -53,13 +53,20 @@ def assert_close(
             "Both 'rtol' and 'atol' must be either specified or omitted, but got no "
             f"{'rtol' if rtol is None else 'atol'}."
         )
-    problem = _compare(actual, expected, (rtol, atol), equal_nan, (check_dtype, check_stride, allow_subclasses), ())
+    problem = _compare(
+        actual, expected, (rtol, atol), equal_nan, (check_dtype, check_stride, allow_subclasses), ()
+    )
     if problem is not None:
         raise AssertionError(msg(problem) if callable(msg) else msg or problem)
 
 
 def _compare(
-    a: Any, b: Any, tolerance: tuple[Any, Any], nan: bool, checks: tuple[bool, bool, bool], path: tuple[Any, ...]
+    a: Any,
+    b: Any,
+    tolerance: tuple[Any, Any],
+    nan: bool,
+    checks: tuple[bool, bool, bool],
+    path: tuple[Any, ...],
 ) -> str | None:
     """What is wrong, or None."""
     if isinstance(a, (Sequence, Mapping)) and not isinstance(a, (str, bytes)) and not isinstance(a, Tensor):
@@ -72,7 +79,12 @@ def _compare(
 
 
 def _compare_nests(
-    a: Any, b: Any, tolerance: tuple[Any, Any], nan: bool, checks: tuple[bool, bool, bool], path: tuple[Any, ...]
+    a: Any,
+    b: Any,
+    tolerance: tuple[Any, Any],
+    nan: bool,
+    checks: tuple[bool, bool, bool],
+    path: tuple[Any, ...],
 ) -> str | None:
     if isinstance(a, Mapping):
         if not isinstance(b, Mapping):
