@@ -63,7 +63,7 @@ def jvp(
     Others, Returns and Raises: as in ``vjp``, with the product like the outputs.
     """
     with enable_grad():
-        xs, single = _tuple(inputs, "inputs", "jvp")
+        xs, _ = _tuple(inputs, "inputs", "jvp")
         xs = _prepared(xs, create_graph)
         vs = _vector(v, xs, "input")
         outs, single_out = _outputs(func, xs, "jvp")
@@ -122,7 +122,8 @@ def jacobian(
 def _check_strategy(name: str, strict: bool, vectorize: bool, strategy: str) -> None:
     if strategy not in ("forward-mode", "reverse-mode"):
         raise AssertionError(
-            'Expected strategy to be either "forward-mode" or "reverse-mode". Hint: If your function has more '
+            'Expected strategy to be either "forward-mode" or "reverse-mode". '
+            "Hint: If your function has more "
             'outputs than inputs, "forward-mode" tends to be more performant. Otherwise, prefer to use '
             '"reverse-mode".'
         )
@@ -367,11 +368,12 @@ def _gradients(outs: Sequence[Any], xs: Tensors, vs: Sequence[Any], create_graph
 
 
 _INDEPENDENT = {
-    "back": "The output of the user-provided function is independent of input {}. This is not allowed in strict mode.",
-    "back_trick": "The gradient with respect to the input is independent of entry {} in the grad_outputs when using the "
-    "double backward trick to compute forward mode gradients. This is not allowed in strict mode.",
-    "double_back": "The jacobian of the user-provided function is independent of input {}. This is not allowed in "
-    "strict mode.",
+    "back": "The output of the user-provided function is independent of input {}. "
+    "This is not allowed in strict mode.",
+    "back_trick": "The gradient with respect to the input is independent of entry {} in the grad_outputs "
+    "when using the double backward trick to compute forward mode gradients. This is not allowed in strict mode.",
+    "double_back": "The jacobian of the user-provided function is independent of input {}. "
+    "This is not allowed in strict mode.",
 }
 
 

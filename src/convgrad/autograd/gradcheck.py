@@ -159,8 +159,8 @@ class _Check:
     """One run of ``gradcheck``: the function, its inputs and outputs, and the tolerances."""
 
     def __init__(
-        self, func: Callable[..., Any], given: tuple[Any, ...], eps: float, atol: float, rtol: float, nondet: float,
-        fast: bool,
+        self, func: Callable[..., Any], given: tuple[Any, ...], eps: float, atol: float, rtol: float,
+        nondet: float, fast: bool,
     ) -> None:  # fmt: skip
         self.func = func
         self.given = given
@@ -229,8 +229,9 @@ class _Check:
         slow = jacobian.numerical(self.func, self.given, self.given[position], self.eps)[k]
         exact = jacobian.by_reverse(self.outs[k], [self.given[position]])[0]
         raise GradcheckError(
-            f"Jacobian mismatch for output {k} with respect to input {position}{where},\nnumerical:{expected}\n"
-            f"analytical:{found}\n\nThe above quantities are a random projection of the Jacobians (fast mode). In "
+            f"Jacobian mismatch for output {k} with respect to input {position}{where},\n"
+            f"numerical:{expected}\nanalytical:{found}\n\n"
+            "The above quantities are a random projection of the Jacobians (fast mode). In "
             f"slow mode:\n\nNumerical:\n {_show(slow)}\nAnalytical:\n{_show(exact)}\n\n"
             f"The max per-element difference (slow mode) is: {np.abs(slow - exact).max(initial=0.0)}.\n"
         )

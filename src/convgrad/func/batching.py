@@ -272,8 +272,8 @@ def _pieces(size: int, sizes: tuple[int, ...], axis: int) -> tuple[Any, ...]:
 
 #: parameters of view operators for a batch, also for the steps of ``CopySlices``
 PARAMS: dict[type[Op], Callable[..., tuple[Any, ...]]] = {
-    shape.Reshape: _size, shape.Permute: _order, shape.Transpose: _exchange, shape.Expand: _size, shape.Index: _key,
-    shape.Split: _pieces, shape.Unbind: _axis,
+    shape.Reshape: _size, shape.Permute: _order, shape.Transpose: _exchange, shape.Expand: _size,
+    shape.Index: _key, shape.Split: _pieces, shape.Unbind: _axis,
 }  # fmt: skip
 
 
@@ -281,7 +281,7 @@ def _change(op: type[Op]) -> Callable[..., tuple[Any, ...]]:
     for kind in op.__mro__:
         if kind in PARAMS:
             return PARAMS[kind]
-    return lambda size, *params: params
+    return lambda _size, *params: params
 
 
 def _expand(op: type[Op], values: list[Any], params: tuple[Any, ...], size: int) -> Any:
@@ -490,7 +490,7 @@ class Batched(Tensor):
     __eq__, __ne__ = ArithmeticMethods.__eq__, ArithmeticMethods.__ne__
     __hash__ = Tensor.__hash__
 
-    def __repr__(self, **options: Any) -> str:
+    def __repr__(self, **options: Any) -> str:  # type: ignore[override]
         node = self._node
         if not isinstance(node, BatchNode):
             return super().__repr__(**options)

@@ -367,7 +367,10 @@ def _jacobian_rows(pullback: Function, outs: Sequence[Tensor], k: int, chosen: A
 def jacfwd(
     func: Function, argnums: Argnums = 0, has_aux: bool = False, *, randomness: str = "error"
 ) -> Function:
-    """The function that gives the Jacobian of ``func``, a push per element of the input; shapes as ``jacrev``."""
+    """The function that gives the Jacobian of ``func``, a push per element of the input.
+
+    Shapes are those of ``jacrev``.
+    """
 
     @functools.wraps(func)
     def matrix(*args: Any, **kwargs: Any) -> Any:

@@ -36,7 +36,10 @@ def fmap(function: Callable[[Any], Any], tree: Any) -> Any:
 
 
 def spread(prefix: Any, tree: Any) -> list[Any] | None:
-    """One entry of ``prefix`` (a nest that may end earlier than ``tree``) per leaf of ``tree``; None if it does not fit."""
+    """One entry of ``prefix`` (a nest that may end earlier than ``tree``) per leaf of ``tree``.
+
+    None if it does not fit.
+    """
     if isinstance(prefix, (tuple, list)) and not isinstance(tree, (tuple, list)):
         return None
     if isinstance(prefix, (tuple, list)):

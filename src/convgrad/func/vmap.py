@@ -58,7 +58,8 @@ def vmap(
     Raises:
         ValueError: no tensor to map over, sizes that differ, dims that do not fit.
     Example:
-        >>> vmap(lambda x, y: (x * y).sum())(Tensor([[1.0, 2.0], [3.0, 4.0]]), Tensor([[1.0, 1.0], [2.0, 0.0]]))
+        >>> xs, ys = Tensor([[1.0, 2.0], [3.0, 4.0]]), Tensor([[1.0, 1.0], [2.0, 0.0]])
+        >>> vmap(lambda x, y: (x * y).sum())(xs, ys)
         tensor([3., 6.])
     """
     name = getattr(func, "__name__", repr(func))
