@@ -371,7 +371,8 @@ _INDEPENDENT = {
     "back": "The output of the user-provided function is independent of input {}. "
     "This is not allowed in strict mode.",
     "back_trick": "The gradient with respect to the input is independent of entry {} in the grad_outputs "
-    "when using the double backward trick to compute forward mode gradients. This is not allowed in strict mode.",
+    "when using the double backward trick to compute forward mode gradients. "
+    "This is not allowed in strict mode.",
     "double_back": "The jacobian of the user-provided function is independent of input {}. "
     "This is not allowed in strict mode.",
 }

@@ -60,11 +60,11 @@ def gradcheck(
     Raises:
         GradcheckError: a derivative is wrong; the message shows both Jacobians.
         ValueError: no input requires grad.
+    Source: central differences; the projection is Baydin et al. 2018, JMLR 18(153).
     Example:
-        >>> x = Tensor(np.array([0.5, 2.0])).requires_grad_()
+        >>> x = Tensor(np.array([0.5, 2.0]), None).requires_grad_()
         >>> gradcheck(lambda x: x * x, (x,))
         True
-    Source: central differences; the projection is Baydin et al. 2018, JMLR 18(153).
     """
     if not (check_forward_ad or check_backward_ad):
         raise AssertionError("Expected at least one of check_forward_ad or check_backward_ad to be True")

@@ -46,7 +46,7 @@ def assert_close(
         TypeError: something that cannot be compared.
         ValueError: one tolerance without the other.
     Example:
-        >>> assert_close(Tensor(np.ones(2)), Tensor(np.ones(2) + 1e-9))
+        >>> assert_close(Tensor([1.0, 2.0]), Tensor([1.0, 2.0]))
     """
     if (rtol is None) != (atol is None):
         raise ValueError(
