@@ -56,14 +56,17 @@ def graph(r: Row) -> None:
         ),
         4: ("`.variable` prints as x", x_text),
         5: ("and is x itself", "True"),
-        6: ("z", "tensor([[ 3.,  0.],\n        [ 3., 12.]], grad_fn=<MulBackward0>)"),
-        7: ("a", "tensor(4.5000, grad_fn=<MeanBackward0>)"),
+        6: (
+            "z is printed with its node",
+            "tensor([[ 3.,  0.],\n        [ 3., 12.]], grad_fn=<MulBackward0>)",
+        ),
+        7: ("and a with its own", "tensor(4.5000, grad_fn=<MeanBackward0>)"),
     }
     for place, (name, text) in want.items():
         r.check(name, printed[place], text)
-    for place, node in ((2, "SubBackward0"), (3, "AccumulateGrad")):
-        ok = re.fullmatch(rf"<{node} object at 0x[0-9a-f]+>", printed[place])
-        r.holds(f"the node prints as `<{node} object at 0x…>`", ok, printed[place])
+    for place, name in ((2, "SubBackward0"), (3, "AccumulateGrad")):
+        ok = re.fullmatch(rf"<{name} object at 0x[0-9a-f]+>", printed[place])
+        r.holds(f"the node prints as `<{name} object at 0x…>`", ok, printed[place])
     names: list[str] = []
     node: Any = r["a"].grad_fn
     while node is not None:

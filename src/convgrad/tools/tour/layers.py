@@ -38,7 +38,7 @@ def signature(r: Row) -> None:
         import inspect
         parameters = inspect.signature(nn.Conv1d).parameters.values()
         shown = [p.name if p.default is p.empty else f"{p.name}={p.default!r}" for p in parameters]
-        print("nn.Conv1d(" + ", ".join(shown) + ")")
+        print("nn.Conv1d(", *[f"    {argument}," for argument in shown], ")", sep="\\n")
         print(inspect.getdoc(nn.Conv1d))
         """
     )
