@@ -29,6 +29,8 @@ class Parameter(Tensor):
 
     __slots__ = ()
 
+    _shown_as = "tensor"
+
     def __init__(self, data: Any = None, requires_grad: bool = True) -> None:
         if data is None:
             data = Tensor(np.empty(0, dtypes.default_dtype().np), None)
