@@ -69,7 +69,13 @@ TWELVE = [
     Design("where", lambda x, y: torch.where(x > 1, x * y, y), ((2, 3), (3,)), ((0, 3), (3,)), ((), ())),
     Design("softmax", lambda x: x.softmax(-1), ((2, 3),), ((0, 3),), ((),)),
     Design("matmul", lambda x, y: x @ y, ((2, 3), (3, 2)), ((0, 3), (3, 2)), None),
-    Design("batch_norm", lambda x, w, b: apply(BatchNorm, (x, w, b), (1e-5,))[0], ((4, 2, 3), (2,), (2,)), None, None),
+    Design(
+        "batch_norm",
+        lambda x, w, b: apply(BatchNorm, (x, w, b), (1e-5,))[0],
+        ((4, 2, 3), (2,), (2,)),
+        None,
+        None,
+    ),
     Design("convolve", lambda x, w, b: conv1d(x, w, b, padding=1), ((2, 2, 5), (3, 2, 3), (3,)), None, None),
     Design("split", lambda x: x.split(2, 1)[0] * x.split(2, 1)[1], ((2, 4),), ((0, 4),), None),
     Design("Function", Square.apply, ((2, 3),), ((0, 3),), ((),), False),
@@ -136,7 +142,9 @@ def test_tangents_of_a_batch(design: Design) -> None:
         assert_close(inside[i], want)
 
 
-@pytest.mark.parametrize("design", [d for d in TWELVE if d.name not in ("add_ on a view", "where", "split")], ids=str)
+@pytest.mark.parametrize(
+    "design", [d for d in TWELVE if d.name not in ("add_ on a view", "where", "split")], ids=str
+)
 def test_bfloat16_is_rounded_once(design: Design) -> None:
     xs = [Tensor(np.asarray(a, np.float32), None).to(torch.bfloat16) for a in arrays(design.shapes)]
     got = design.call(*xs)
@@ -146,7 +154,10 @@ def test_bfloat16_is_rounded_once(design: Design) -> None:
 
 @pytest.mark.parametrize("design", TWELVE, ids=str)
 def test_bfloat16_gradients_keep_the_dtype(design: Design) -> None:
-    xs = [Tensor(np.asarray(a, np.float32), None).to(torch.bfloat16).requires_grad_() for a in arrays(design.shapes)]
+    xs = [
+        Tensor(np.asarray(a, np.float32), None).to(torch.bfloat16).requires_grad_()
+        for a in arrays(design.shapes)
+    ]
     design.call(*xs).sum().backward()
     assert all(x.grad.dtype is torch.bfloat16 and x.grad.shape == x.shape for x in xs)
 

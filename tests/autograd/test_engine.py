@@ -48,7 +48,13 @@ def test_a_changed_saved_value_names_who_saved_and_who_changed() -> None:
     with pytest.raises(RuntimeError, match="modified by an inplace operation") as caught:
         z.sum().backward()
     text = str(caught.value)
-    assert "MulBackward0" in text and "add_" in text and "version 1" in text and "version 0" in text and "[2]" in text
+    assert (
+        "MulBackward0" in text
+        and "add_" in text
+        and "version 1" in text
+        and "version 0" in text
+        and "[2]" in text
+    )
 
 
 def test_a_change_that_nobody_saved_is_fine() -> None:
@@ -154,7 +160,7 @@ def test_leaves_are_themselves_in_the_graph() -> None:
     x = leaf(1.0)
     y = x * 2
     accumulate, index = y.grad_fn.next_functions[0]
-    assert index == 0 and accumulate.variable is x and type(accumulate).__name__ or True
+    assert (index == 0 and accumulate.variable is x and type(accumulate).__name__) or True
     assert "AccumulateGrad" in accumulate.name()
     z = x + x
     assert z.grad_fn.next_functions[0][0] is z.grad_fn.next_functions[1][0]

@@ -72,7 +72,9 @@ def test_post_accumulate_hooks_get_the_leaf() -> None:
 
 
 def test_what_hooks_refuse() -> None:
-    with pytest.raises(RuntimeError, match="cannot register a hook on a tensor that doesn't require gradient"):
+    with pytest.raises(
+        RuntimeError, match="cannot register a hook on a tensor that doesn't require gradient"
+    ):
         torch.ones(1).register_hook(lambda g: g)
     x = torch.ones(1, requires_grad=True)
     x.register_hook(lambda g: 3)

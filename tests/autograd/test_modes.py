@@ -28,7 +28,7 @@ def test_contexts_nest_and_restore() -> None:
 
 def test_restored_after_an_error() -> None:
     with pytest.raises(ZeroDivisionError), torch.no_grad():
-        1 / 0  # noqa: B018
+        1 / 0
     assert tracked()
 
 
@@ -82,7 +82,7 @@ def test_inference_tensors_cannot_be_saved() -> None:
         assert torch.is_inference_mode_enabled() and x.is_inference()
     y = torch.ones(2, requires_grad=True)
     with pytest.raises(RuntimeError, match="Inference tensors cannot be saved for backward"):
-        y * x  # noqa: B018
+        y * x
     assert (y * x.clone()).requires_grad
     with torch.inference_mode(), torch.inference_mode(False):
         assert tracked()

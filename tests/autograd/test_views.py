@@ -57,7 +57,9 @@ def base_changed_twice(x: torch.Tensor) -> torch.Tensor:
     return v + z[1] * v
 
 
-@pytest.mark.parametrize("f", [through_view, view_made_before, view_of_view, sibling, assigned, base_changed_twice])
+@pytest.mark.parametrize(
+    "f", [through_view, view_made_before, view_of_view, sibling, assigned, base_changed_twice]
+)
 def test_gradients_through_views_and_changes(f: object) -> None:
     x = rand(2, 3)
     assert gradcheck(f, (x,), check_forward_ad=True)
@@ -96,7 +98,9 @@ def test_what_must_not_be_written_to() -> None:
     a, _ = (x * 1).split(2)
     with pytest.raises(RuntimeError, match="is a view and is being modified inplace"):
         a.add_(1)
-    with pytest.raises(RuntimeError, match="more than one element of the written-to tensor refers to a single memory"):
+    with pytest.raises(
+        RuntimeError, match="more than one element of the written-to tensor refers to a single memory"
+    ):
         torch.zeros(1).expand(3).add_(1)
 
 

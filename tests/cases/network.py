@@ -47,10 +47,21 @@ def _batch_norm(x: Any, w: Any, b: Any) -> Any:
     return _standard(x, axes, 1e-5) * _column(w, x) + _column(b, x)
 
 
-for _name, _shape, _tags in (("plane", (4, 3), ""), ("image", (2, 3, 2, 4), ""), ("strided", (4, 3), "strided")):
+for _name, _shape, _tags in (
+    ("plane", (4, 3), ""),
+    ("image", (2, 3, 2, 4), ""),
+    ("strided", (4, 3), "strided"),
+):
     _x, _w, _b = values(1, *_shape), values(2, 3), values(3, 3)
     _x = _turned(_x) if _tags else _x
-    _add(norm.BatchNorm, _name, lambda x, w, b: F.batch_norm(x, None, None, w, b, True), (_x, _w, _b), _batch_norm, _tags)
+    _add(
+        norm.BatchNorm,
+        _name,
+        lambda x, w, b: F.batch_norm(x, None, None, w, b, True),
+        (_x, _w, _b),
+        _batch_norm,
+        _tags,
+    )
     _stats = values(4, 3), np.abs(values(5, 3))
     _add(
         norm.BatchNormEval, _name,
@@ -61,11 +72,22 @@ for _name, _shape, _tags in (("plane", (4, 3), ""), ("image", (2, 3, 2, 4), ""),
 _add(norm.BatchNorm, "empty", lambda x, w, b: F.batch_norm(x, None, None, w, b, True),
      (np.zeros((0, 3, 2)), values(2, 3), values(3, 3)), lambda x, w, b: x, "empty")  # fmt: skip
 
-for _name, _shape, _tags in (("rows", (4, 5), ""), ("deep", (2, 3, 5), ""), ("strided", (4, 5), "strided"), ("empty", (0, 5), "empty")):
+for _name, _shape, _tags in (
+    ("rows", (4, 5), ""),
+    ("deep", (2, 3, 5), ""),
+    ("strided", (4, 5), "strided"),
+    ("empty", (0, 5), "empty"),
+):
     _x = _turned(values(1, *_shape)) if _tags == "strided" else values(1, *_shape)
     _add(norm.LayerNorm, _name, lambda x, w, b: F.layer_norm(x, (5,), w, b), (_x, values(2, 5), values(3, 5)),
          lambda x, w, b: _standard(x, (-1,), 1e-5) * w + b, _tags)  # fmt: skip
-    _add(norm.LayerNorm, f"{_name}-plain", lambda x: F.layer_norm(x, (5,)), (_x,), lambda x: _standard(x, (-1,), 1e-5))
+    _add(
+        norm.LayerNorm,
+        f"{_name}-plain",
+        lambda x: F.layer_norm(x, (5,)),
+        (_x,),
+        lambda x: _standard(x, (-1,), 1e-5),
+    )
 
 
 def _group_norm(x: Any, w: Any, b: Any) -> Any:
@@ -75,7 +97,14 @@ def _group_norm(x: Any, w: Any, b: Any) -> Any:
 
 for _name, _shape, _tags in (("signal", (2, 4, 3), ""), ("strided", (2, 4, 3), "strided")):
     _x = _turned(values(1, *_shape)) if _tags else values(1, *_shape)
-    _add(norm.GroupNorm, _name, lambda x, w, b: F.group_norm(x, 2, w, b), (_x, values(2, 4), values(3, 4)), _group_norm, _tags)
+    _add(
+        norm.GroupNorm,
+        _name,
+        lambda x, w, b: F.group_norm(x, 2, w, b),
+        (_x, values(2, 4), values(3, 4)),
+        _group_norm,
+        _tags,
+    )
 
 # --- pooling -------------------------------------------------------------------------------------
 
@@ -123,10 +152,27 @@ for _n, _max, _avg, _even, _even_max in _POOLS:
         _k = (2,) * _n
         for _op, _prefix, _combine in ((_max, "max_pool", _largest), (_avg, "avg_pool", _average)):
             _f = getattr(F, f"{_prefix}{_n}d")
-            _add(_op, _name, lambda x, f=_f, k=_k: f(x, k, 1), (_x,), lambda x, k=_k, c=_combine: _windows(x, k, 1, c), _tags)
-        for _op, _prefix, _combine in ((_even, "adaptive_avg_pool", _average), (_even_max, "adaptive_max_pool", _largest)):
+            _add(
+                _op,
+                _name,
+                lambda x, f=_f, k=_k: f(x, k, 1),
+                (_x,),
+                lambda x, k=_k, c=_combine: _windows(x, k, 1, c),
+                _tags,
+            )
+        for _op, _prefix, _combine in (
+            (_even, "adaptive_avg_pool", _average),
+            (_even_max, "adaptive_max_pool", _largest),
+        ):
             _f = getattr(F, f"{_prefix}{_n}d")
-            _add(_op, _name, lambda x, f=_f, k=_k: f(x, k), (_x,), lambda x, k=_k, c=_combine: _evenly(x, k, c), _tags)
+            _add(
+                _op,
+                _name,
+                lambda x, f=_f, k=_k: f(x, k),
+                (_x,),
+                lambda x, k=_k, c=_combine: _evenly(x, k, c),
+                _tags,
+            )
 _add(pool.GlobalAvgPool, "image", lambda x: F.adaptive_avg_pool2d(x, 1), (values(8, 2, 3, 4, 5),),
      lambda x: x.mean((2, 3), keepdims=True))  # fmt: skip
 _add(pool.MaxPool, "padded", lambda x: F.max_pool2d(x, 3, 2, 1), (values(9, 1, 2, 5, 5),),
@@ -139,7 +185,12 @@ _add(pool.AvgPool, "padded", lambda x: F.avg_pool2d(x, 3, 2, 1), (values(9, 1, 2
 
 def _loss(op: type, call: Callable[..., Any], each: Callable[..., Any], low: float, high: float) -> None:
     """A loss of pairs: every reduction, and the shapes that are easily forgotten."""
-    forms = [("table", (3, 4), ""), ("0d", (), "0d"), ("strided", (3, 4), "strided"), ("empty", (0, 2), "empty")]
+    forms = [
+        ("table", (3, 4), ""),
+        ("0d", (), "0d"),
+        ("strided", (3, 4), "strided"),
+        ("empty", (0, 2), "empty"),
+    ]
     for how, fold in (("mean", np.mean), ("sum", np.sum), ("none", lambda v: v)):
         for name, shape, tags in forms:
             if tags == "empty" and how == "mean":
@@ -172,9 +223,21 @@ def _entropy(x: Any, y: Any) -> Any:
 _loss(loss.MseLoss, F.mse_loss, lambda x, y: (x - y) ** 2, -2, 2)
 _loss(loss.L1Loss, F.l1_loss, lambda x, y: np.abs(x - y), -2, 2)
 _loss(loss.HuberLoss, lambda x, y, reduction: F.huber_loss(x, y, reduction, 0.7), _huber, -2, 2)
-_loss(loss.SmoothL1Loss, lambda x, y, reduction: F.smooth_l1_loss(x, y, reduction=reduction, beta=0.7), _smooth, -2, 2)
+_loss(
+    loss.SmoothL1Loss,
+    lambda x, y, reduction: F.smooth_l1_loss(x, y, reduction=reduction, beta=0.7),
+    _smooth,
+    -2,
+    2,
+)
 _loss(loss.BinaryCrossEntropy, F.binary_cross_entropy, _entropy, 0.1, 0.9)
-_loss(loss.BinaryCrossEntropyWithLogits, F.binary_cross_entropy_with_logits, lambda x, y: _entropy(_sigmoid(x), y), 0.1, 0.9)
+_loss(
+    loss.BinaryCrossEntropyWithLogits,
+    F.binary_cross_entropy_with_logits,
+    lambda x, y: _entropy(_sigmoid(x), y),
+    0.1,
+    0.9,
+)
 _PART = np.array([0.5, 2.0, 1.0, 3.0])
 _add(loss.BinaryCrossEntropyWithLogits, "weighted",
      lambda x, y: F.binary_cross_entropy_with_logits(x, y, Tensor(_PART, None), pos_weight=Tensor(_PART[::-1].copy(), None)),
@@ -189,7 +252,11 @@ def _nll(x: Any, how: str) -> Any:
     target = _TARGET if x.ndim == 2 else _GRID
     picked = -np.take_along_axis(x, target[:, None], 1)[:, 0]
     weight = _PART[target]
-    return {"none": picked * weight, "sum": (picked * weight).sum(), "mean": (picked * weight).sum() / weight.sum()}[how]
+    return {
+        "none": picked * weight,
+        "sum": (picked * weight).sum(),
+        "mean": (picked * weight).sum() / weight.sum(),
+    }[how]
 
 
 for _op, _name, _shape, _tags in (
@@ -213,13 +280,37 @@ def _spread(g: Any) -> Any:
     return out
 
 
-_add(loss.NllSpread, "grid", lambda g: apply(loss.NllSpread, (g,), (_GRID, _COEFF, False, (3, 4, 2))), (values(3, 3, 2),), _spread)
+_add(
+    loss.NllSpread,
+    "grid",
+    lambda g: apply(loss.NllSpread, (g,), (_GRID, _COEFF, False, (3, 4, 2))),
+    (values(3, 3, 2),),
+    _spread,
+)
 
 # --- embedding, and the adjoints of pooling --------------------------------------------------------
 _INDEX = np.array([[0, 2, 2], [4, 0, 2]])
-for _name, _index, _tags in (("table", _INDEX, ""), ("0d", np.array(3), "0d"), ("empty", np.zeros((0, 2), np.int64), "empty")):
-    _add(embedding.Embedding, _name, lambda w, i=_index: F.embedding(Tensor(i, None), w), (values(1, 5, 3),), lambda w, i=_index: w[i], _tags)
-_add(embedding.Embedding, "strided", lambda w: F.embedding(Tensor(_INDEX, None), w), (_turned(values(1, 5, 3)),), lambda w: w[_INDEX], "strided")
+for _name, _index, _tags in (
+    ("table", _INDEX, ""),
+    ("0d", np.array(3), "0d"),
+    ("empty", np.zeros((0, 2), np.int64), "empty"),
+):
+    _add(
+        embedding.Embedding,
+        _name,
+        lambda w, i=_index: F.embedding(Tensor(i, None), w),
+        (values(1, 5, 3),),
+        lambda w, i=_index: w[i],
+        _tags,
+    )
+_add(
+    embedding.Embedding,
+    "strided",
+    lambda w: F.embedding(Tensor(_INDEX, None), w),
+    (_turned(values(1, 5, 3)),),
+    lambda w: w[_INDEX],
+    "strided",
+)
 
 
 def _rows(g: Any) -> Any:
@@ -229,15 +320,33 @@ def _rows(g: Any) -> Any:
     return out
 
 
-_add(embedding.EmbeddingDense, "table", lambda g: apply(embedding.EmbeddingDense, (g,), (_INDEX, -1, 5)), (values(2, 2, 3, 3),), _rows)
+_add(
+    embedding.EmbeddingDense,
+    "table",
+    lambda g: apply(embedding.EmbeddingDense, (g,), (_INDEX, -1, 5)),
+    (values(2, 2, 3, 3),),
+    _rows,
+)
 _PLACES = np.array([[[3, 3], [0, 5]]])
 _add(pool.PoolGather, "image", lambda x: apply(pool.PoolGather, (x,), (_PLACES, (2, 3))), (values(1, 1, 2, 3),),
      lambda x: np.array([[x.reshape(6)[_PLACES[0]]]])[0])  # fmt: skip
 _add(pool.PoolSpread, "image", lambda g: apply(pool.PoolSpread, (g,), (_PLACES, (2, 3))), (values(1, 1, 2, 2),),
      lambda g: np.bincount(_PLACES.reshape(-1), g.reshape(-1), 6).reshape(1, 2, 3))  # fmt: skip
 _SPREAD = ((2,), (2,), (0,), False, True, None, (6,))
-_add(pool.AvgPoolSpread, "signal", lambda g: apply(pool.AvgPoolSpread, (g,), _SPREAD), (values(1, 2, 3),), lambda g: np.repeat(g, 2, -1) / 2)
-_add(pool.AdaptiveAvgSpread, "signal", lambda g: apply(pool.AdaptiveAvgSpread, (g,), ((3,), (6,))), (values(1, 2, 3),), lambda g: np.repeat(g, 2, -1) / 2)
+_add(
+    pool.AvgPoolSpread,
+    "signal",
+    lambda g: apply(pool.AvgPoolSpread, (g,), _SPREAD),
+    (values(1, 2, 3),),
+    lambda g: np.repeat(g, 2, -1) / 2,
+)
+_add(
+    pool.AdaptiveAvgSpread,
+    "signal",
+    lambda g: apply(pool.AdaptiveAvgSpread, (g,), ((3,), (6,))),
+    (values(1, 2, 3),),
+    lambda g: np.repeat(g, 2, -1) / 2,
+)
 
 # --- errors --------------------------------------------------------------------------------------
 

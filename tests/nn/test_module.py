@@ -64,7 +64,7 @@ def test_a_parameter_shares_memory_and_prints() -> None:
 def test_nothing_is_loaded_when_something_does_not_fit() -> None:
     net = Net()
     before = {k: v._data.copy() for k, v in net.state_dict().items()}
-    state = {k: Tensor(v + 1, None) for k, v in before.items()}
+    state = {k: Tensor(np.asarray(v + 1), None) for k, v in before.items()}
     state["norm.bias"] = Tensor([1.0])
     with pytest.raises(RuntimeError, match=r"size mismatch for norm.bias: copying a param with shape"):
         net.load_state_dict(state)
@@ -162,7 +162,9 @@ def test_dropout_keeps_the_mean_and_repeats_with_the_seed() -> None:
 def test_layers_are_documented_and_conv1d_explains_its_arguments() -> None:
     assert [n for n in nn.__all__ if not (getattr(nn, n).__doc__ or "").strip()] == []
     text = nn.Conv1d.__doc__ or ""
-    for name in "in_channels out_channels kernel_size stride padding dilation groups bias padding_mode".split():
+    for (
+        name
+    ) in "in_channels out_channels kernel_size stride padding dilation groups bias padding_mode".split():
         assert f"{name}:" in text
 
 

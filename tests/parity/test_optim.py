@@ -30,8 +30,12 @@ def pair(name: str, options: dict[str, Any], dtype: Any = np.float64) -> tuple[A
     mine = [nn.Parameter(Tensor(a.copy(), None)) for a in arrays]
     other = [torch.nn.Parameter(torch.tensor(a)) for a in arrays]
     groups = [slice(0, 2), slice(2, 3)]
-    a = getattr(optim, name)([{"params": mine[groups[0]]}, {"params": mine[groups[1]], "lr": 0.05}], **options)
-    b = getattr(torch.optim, name)([{"params": other[groups[0]]}, {"params": other[groups[1]], "lr": 0.05}], **options)
+    a = getattr(optim, name)(
+        [{"params": mine[groups[0]]}, {"params": mine[groups[1]], "lr": 0.05}], **options
+    )
+    b = getattr(torch.optim, name)(
+        [{"params": other[groups[0]]}, {"params": other[groups[1]], "lr": 0.05}], **options
+    )
     return mine, other, a, b
 
 
@@ -87,14 +91,20 @@ def test_schedules(name: str, options: dict[str, Any], method: str) -> None:
     for turn in range(18):
         np.testing.assert_allclose(s.get_last_lr(), t.get_last_lr(), rtol=1e-12)
         for g, h in zip(a.param_groups, b.param_groups, strict=True):
-            np.testing.assert_allclose([g["lr"], *np.atleast_1d(g[key])], [h["lr"], *np.atleast_1d(h[key])], rtol=1e-12)
+            np.testing.assert_allclose(
+                [g["lr"], *np.atleast_1d(g[key])], [h["lr"], *np.atleast_1d(h[key])], rtol=1e-12
+            )
         feed(mine, other, turn)
         a.step(), b.step(), s.step(), t.step()
 
 
 def test_plateau() -> None:
     _, _, a, b = pair("SGD", {"lr": 0.5})
-    for options in ({}, {"patience": 1, "cooldown": 2}, {"mode": "max", "threshold_mode": "abs", "patience": 0, "min_lr": 1e-3}):
+    for options in (
+        {},
+        {"patience": 1, "cooldown": 2},
+        {"mode": "max", "threshold_mode": "abs", "patience": 0, "min_lr": 1e-3},
+    ):
         s = lr_scheduler.ReduceLROnPlateau(a, **options)
         t = torch.optim.lr_scheduler.ReduceLROnPlateau(b, **options)
         for metric in (3.0, 2.0, 2.0, 2.0, 1.9999, 2.0, 2.0, 1.0, 1.0, 1.0, 1.0, 1.0, float("nan"), 1.0, 0.5):
