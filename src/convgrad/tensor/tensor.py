@@ -25,12 +25,13 @@ from ..ops import elementwise as ew
 from ..ops.op import OUT, Op, Ufunc
 from ..printing import format_tensor
 from . import dual
-from .checks import broadcast_error, check_result
+from .checks import check_result
 from .methods.arithmetic import ArithmeticMethods
 from .methods.base import NUMBERS
 from .methods.grad import GradMethods
 from .methods.index import IndexMethods
 from .methods.linear import LinearMethods
+from .methods.operands import broadcast_error
 from .methods.random import RandomMethods
 from .methods.reduce import ReduceMethods
 from .methods.shape import ShapeMethods
