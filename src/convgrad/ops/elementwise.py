@@ -443,8 +443,9 @@ class Copy(Elementwise):
         return out, (a.shape,)
 
     @staticmethod
-    def vjp_a(_g: Value, _shape: Any) -> None:
-        """Nothing of a is left: no gradient."""
+    def vjp_a(g: Value, _shape: Any) -> Value:
+        """Nothing of a is left, but a was asked: zeros, as PyTorch answers."""
+        return zeros_like(g)
 
     @staticmethod
     def jvp_a(d: Value, _shape: Any) -> Value:

@@ -31,6 +31,7 @@ from .methods.base import NUMBERS
 from .methods.grad import GradMethods
 from .methods.index import IndexMethods
 from .methods.linear import LinearMethods
+from .methods.operands import run
 from .methods.operands import broadcast_error
 from .methods.random import RandomMethods
 from .methods.reduce import ReduceMethods
@@ -411,12 +412,14 @@ def _wrapped(out: Any, half: np.dtype[Any] | None, mode: int) -> Tensor:
 def _link_views(op: type[Op], result: Any, source: Any, data: Array, params: tuple[Any, ...]) -> None:
     if op.several:
         for index, piece in enumerate(result):
-            if overlap(piece._data, data):
+            if overlap(piece._data, data) or (not data.size and piece._data.base is not None):
                 link(piece, source, op, params, multi_view_message(op, index))
     else:
         base = result._data.base
         # NumPy names the owner of a view's memory; only where it names something else, compare bounds
-        if base is not None and (base is data or base is data.base or overlap(result._data, data)):
+        if base is not None and (
+            base is data or base is data.base or not data.size or overlap(result._data, data)
+        ):
             link(result, source, op, params)
 
 
@@ -437,7 +440,7 @@ def binary(op: type[Op], a: Any, b: Any, params: tuple[Any, ...] = (), floats: b
     common = common_dtype(a, b)
     if common.category < dtypes.FLOATING and (floats or op is ew.Div):
         common = dtypes.default_dtype()
-    if op is ew.Sub and any([isinstance(x, Tensor) and x._data.dtype is dtypes.B8 for x in (a, b)]):
+    if op is ew.Sub and any([_is_bool(x) for x in (a, b)]):
         raise ConvgradError(
             "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a "
             "mask, use the `~` or `logical_not()` operator instead."
@@ -448,6 +451,10 @@ def binary(op: type[Op], a: Any, b: Any, params: tuple[Any, ...] = (), floats: b
     except ValueError as error:
         shapes = [x._data.shape if isinstance(x, Tensor) else () for x in (a, b)]
         raise broadcast_error(*shapes) if "broadcast" in str(error) else error from None
+
+
+def _is_bool(x: Any) -> bool:
+    return x._data.dtype is dtypes.B8 if isinstance(x, Tensor) else isinstance(x, bool)
 
 
 def _operand(x: Any, common: dtypes.dtype) -> Any:
@@ -475,7 +482,7 @@ def inplace(
     if op is not ew.Where and others and isinstance(op, type) and issubclass(op, Ufunc | ew.Pow):
         result = binary(op, before, others[0], params)
     else:
-        result = apply(op, (before, *others), params)
+        result = run(op, (before, *others), params)
     check_result(name, result._data, old)
     np.copyto(old, result._data, casting="unsafe")
     node = result._node if record else None

@@ -14,7 +14,7 @@ from ...graph.grad_mode import INFERENCE, MODE, RECORD
 from ...graph.node import cell_of
 from ...ops import shape as ops
 from .base import NUMBERS
-from .scatter import ScatterMethods, translated
+from .scatter import ScatterMethods, check_key, translated
 
 _FULL = slice(None)
 
@@ -311,19 +311,3 @@ def index_array(array: Any) -> Any:
             f"{list(array.shape)})"
         )
     return int(array) if array.ndim == 0 else array
-
-
-def check_key(key: Any, data: Any) -> None:
-    """Masks must have the sizes of the dimensions they stand for."""
-    at = 0
-    for item in key if type(key) is tuple else (key,):
-        if type(item) is np.ndarray and item.dtype == bool:
-            if item.shape != data.shape[at : at + item.ndim]:
-                raise DimError(
-                    f"The shape of the mask {list(item.shape)} at index {at} does not match the shape of "
-                    f"the indexed "
-                    f"tensor {list(data.shape)} at index {at}"
-                )
-            at += item.ndim
-        else:
-            at += 1

@@ -278,6 +278,7 @@ class ScatterMethods(Methods):
                 f"{self._data.dtype.name} for the destination and {values._data.dtype.name} for the source."
             )
         if type(indices) is np.ndarray:
+            check_key(indices, self._data)
             return indices
         key = []
         for item in indices:
@@ -288,6 +289,7 @@ class ScatterMethods(Methods):
                 raise DimError(
                     f"tensors used as indices must be long, int, byte or bool tensors (got {item.dtype})"
                 )
+        check_key(tuple(key), self._data)
         return key[0] if len(key) == 1 else tuple(key)
 
     def masked_select(self, mask: Any) -> Any:
@@ -476,3 +478,19 @@ def _put_error(error: Exception, key: Any, data: Any, value: Any) -> Exception:
         f"result of shape "
         f"{list(data[key].shape)}"
     )
+
+
+def check_key(key: Any, data: Any) -> None:
+    """Masks must have the sizes of the dimensions they stand for."""
+    at = 0
+    for item in key if type(key) is tuple else (key,):
+        if type(item) is np.ndarray and item.dtype == bool:
+            if item.shape != data.shape[at : at + item.ndim]:
+                raise DimError(
+                    f"The shape of the mask {list(item.shape)} at index {at} does not match the shape of "
+                    f"the indexed "
+                    f"tensor {list(data.shape)} at index {at}"
+                )
+            at += item.ndim
+        else:
+            at += 1
