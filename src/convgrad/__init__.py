@@ -16,6 +16,7 @@ from .autograd import enable_grad, inference_mode, no_grad, set_grad_enabled
 from .device import device
 from .dtypes import (
     bfloat16,
+    can_cast,
     complex64,
     complex128,
     dtype,

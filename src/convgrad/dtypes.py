@@ -200,7 +200,12 @@ def result_dtype(dimensioned: list[dtype], zero_dim: list[dtype], numbers: list[
 
 
 def can_cast(source: dtype, target: dtype) -> bool:
-    """Whether an in-place result of ``source`` may be written into ``target`` (no category is lost)."""
+    """Whether an in-place result of ``source`` may be written into ``target`` (no category is lost).
+
+    Example:
+        >>> can_cast(int64, float32), can_cast(float32, int64)
+        (True, False)
+    """
     if source.category > target.category and source.category >= FLOATING:
         return False
     return not (source is not bool_ and target is bool_)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import convgrad as torch
@@ -51,3 +52,75 @@ def test_empty_views_share_the_version():
     pieces = [x.split(1, 0)[0], x.squeeze(0).expand(2, 0), x.t()]
     x.fill_(1.0)
     assert [p._version for p in pieces] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("scalar", [np.float64(1.5), np.float32(1.5)])
+def test_numpy_scalars_are_numbers_in_promotion(scalar):
+    x = torch.tensor([1.0, 2.0])
+    for out in (x + scalar, scalar + x, x * scalar, scalar * x, scalar - x, x / scalar, x**scalar):
+        assert out.dtype is torch.float32
+
+
+def test_comparison_with_an_array_is_elementwise():
+    x, a = torch.tensor([1.0, 2.0]), np.ones(2)
+    assert (x == a).tolist() == (a == x).tolist() == [True, False]
+    assert (x != a).tolist() == (a != x).tolist() == [False, True]
+    assert (x > a).tolist() == (a < x).tolist() == [False, True]
+
+
+def _assign(x, value):
+    x[0] = value
+
+
+def _assign_masked(x, value):
+    x[x > 0] = value
+
+
+_FILLS = [
+    lambda x, v: x.fill_(v),
+    lambda x, v: x.masked_fill_(x > 0, v),
+    lambda x, v: torch.full((2,), v, dtype=x.dtype),
+    _assign,
+    _assign_masked,
+]
+
+
+@pytest.mark.parametrize("fill", _FILLS)
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (torch.uint8, 300), (torch.uint8, -256), (torch.int8, 1e3), (torch.int32, float("nan")),
+        (torch.int64, 1e30), (torch.float16, 1e9), (torch.float32, 1e300), (torch.float32, 1j),
+    ],
+)  # fmt: skip
+def test_a_number_that_does_not_fit_is_refused(fill, kind, value):
+    x = torch.ones(2, dtype=kind)
+    with pytest.raises(RuntimeError, match="without overflow"):
+        fill(x, value)
+    assert x.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("fill", _FILLS)
+def test_negative_numbers_wrap_around_in_uint8_and_inf_stays(fill):
+    x = torch.ones(2, dtype=torch.uint8)
+    out = fill(x, -3)
+    assert (x if out is None else out)[0] == 253
+    y = torch.ones(2)
+    out = fill(y, float("inf"))
+    assert (y if out is None else out)[0] == float("inf")
+
+
+def test_views_are_not_detached_in_place():
+    with pytest.raises(RuntimeError, match="Can't detach views in-place"):
+        torch.ones(3)[:2].detach_()
+
+
+def test_a_gradient_of_another_dtype_is_refused():
+    x = torch.ones(2, requires_grad=True)
+    with pytest.raises(RuntimeError, match="assign a gradient with dtype"):
+        x.grad = torch.ones(2, dtype=torch.float64)
+    assert x.grad is None
+
+
+def test_can_cast():
+    assert torch.can_cast(torch.int64, torch.float32) and not torch.can_cast(torch.float32, torch.int32)

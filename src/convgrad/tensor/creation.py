@@ -18,9 +18,8 @@ from ..dtypes import Array, dtype
 from ..errors import ConvgradError, GradError, ShapeError
 from ..ops.shape import cast_array
 from .arrays import array_of, as_kind, from_foreign, shared, sizes
+from .methods.operands import fill_value
 from .tensor import Tensor
-
-_COMPLEX = complex  # below, ``complex`` is PyTorch's function
 
 
 def _made(array: Array, requires_grad: bool = False) -> Tensor:
@@ -225,9 +224,7 @@ def full(
 def _full(size: tuple[int, ...], value: Any, kind: dtype | None) -> Array:
     value = value.item() if isinstance(value, Tensor) else value
     kind = dtypes.scalar_dtype(value) if kind is None else kind
-    if isinstance(value, _COMPLEX) and kind.category < dtypes.COMPLEX:
-        raise ConvgradError(f"value cannot be converted to type {kind.name} without overflow: {value!r}")
-    return np.full(size, cast_array(np.asarray(value), kind.np), kind.np)
+    return np.full(size, fill_value(value, kind.np), kind.np)
 
 
 def zeros_like(

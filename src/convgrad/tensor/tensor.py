@@ -31,8 +31,7 @@ from .methods.base import NUMBERS
 from .methods.grad import GradMethods
 from .methods.index import IndexMethods
 from .methods.linear import LinearMethods
-from .methods.operands import run
-from .methods.operands import broadcast_error
+from .methods.operands import broadcast_error, run
 from .methods.random import RandomMethods
 from .methods.reduce import ReduceMethods
 from .methods.shape import ShapeMethods
@@ -417,9 +416,8 @@ def _link_views(op: type[Op], result: Any, source: Any, data: Array, params: tup
     else:
         base = result._data.base
         # NumPy names the owner of a view's memory; only where it names something else, compare bounds
-        if base is not None and (
-            base is data or base is data.base or not data.size or overlap(result._data, data)
-        ):
+        near = base is data or (base is not None and (base is data.base or not data.size))
+        if near or (base is not None and overlap(result._data, data)):
             link(result, source, op, params)
 
 
@@ -440,7 +438,7 @@ def binary(op: type[Op], a: Any, b: Any, params: tuple[Any, ...] = (), floats: b
     common = common_dtype(a, b)
     if common.category < dtypes.FLOATING and (floats or op is ew.Div):
         common = dtypes.default_dtype()
-    if op is ew.Sub and any([_is_bool(x) for x in (a, b)]):
+    if op is ew.Sub and any([getattr(x, "dtype", type(x)) in (bool, dtypes.bool_) for x in (a, b)]):
         raise ConvgradError(
             "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a "
             "mask, use the `~` or `logical_not()` operator instead."
@@ -453,14 +451,10 @@ def binary(op: type[Op], a: Any, b: Any, params: tuple[Any, ...] = (), floats: b
         raise broadcast_error(*shapes) if "broadcast" in str(error) else error from None
 
 
-def _is_bool(x: Any) -> bool:
-    return x._data.dtype is dtypes.B8 if isinstance(x, Tensor) else isinstance(x, bool)
-
-
 def _operand(x: Any, common: dtypes.dtype) -> Any:
     """An operand in the common dtype: a cast handle with the same node, so that the engine casts back."""
     if not isinstance(x, Tensor):
-        if common.category <= dtypes.INTEGER or common.np in HALVES:
+        if common.category <= dtypes.INTEGER or common.np in HALVES or isinstance(x, np.generic):
             return as_common(x, dtypes.float32 if common.np in HALVES else common)
         return x
     if x._data.dtype is common.np:

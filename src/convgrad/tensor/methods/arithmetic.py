@@ -81,7 +81,9 @@ def _operator(ufunc: Any) -> Method:
 
     def method(self: Any, other: Any) -> Any:
         if not hasattr(other, "_data") and not isinstance(other, NUMBERS):
-            return NotImplemented
+            if type(other) is not np.ndarray:
+                return NotImplemented
+            other = self._wrap(other)
         if ufunc in _ORDERED:
             _check_order(ufunc, self, other)
         return self._compare(ufunc, other)

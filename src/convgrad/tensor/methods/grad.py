@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...dtypes import F32, F64
-from ...errors import GradError, ShapeError
+from ...errors import ConvgradError, GradError, ShapeError
 from ...graph import engine
 from ...graph.node import LEAF, OUTPUT, Node
 from ...graph.traced import Traced
@@ -107,6 +107,11 @@ class GradMethods(Methods):
                 raise ShapeError(
                     f"assigned grad has data of a different size: grad {list(value._data.shape)}, "
                     f"tensor {list(self._data.shape)}"
+                )
+            if value._data.dtype != self._data.dtype:
+                raise ConvgradError(
+                    f"attempting to assign a gradient with dtype {value.dtype} to a tensor of dtype {self.dtype}: "
+                    f"they must be the same; grad.to({self.dtype}) converts it"
                 )
         node: Any = self._node
         if node is not None and node.kind == LEAF:
@@ -229,8 +234,8 @@ class GradMethods(Methods):
 
     def detach_(self) -> Any:
         """Forget this tensor's history."""
-        if self._view is not None and self._node is not None:
-            raise GradError("Can't detach views in-place: use detach() instead")
+        if self._view is not None:
+            raise GradError("Can't detach views in-place. Use detach() instead: x = x.detach()")
         self._node = None  # type: ignore[misc]
         return self
 

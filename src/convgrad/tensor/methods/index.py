@@ -14,6 +14,7 @@ from ...graph.grad_mode import INFERENCE, MODE, RECORD
 from ...graph.node import cell_of
 from ...ops import shape as ops
 from .base import NUMBERS
+from .operands import fill_value
 from .scatter import ScatterMethods, check_key, translated
 
 _FULL = slice(None)
@@ -135,15 +136,9 @@ def as_element(value: Any, kind: Any) -> Any:
             f"Tensor "
             "(torch.as_tensor makes one)"
         )
-    if isinstance(value, complex) and kind.kind != "c":
-        raise ConvgradError(
-            f"value cannot be converted to type {kind.name} without overflow: {value!r} is complex"
-        )
-    if kind is F32 or kind is F64:
+    if (kind is F32 or kind is F64) and (type(value) is int or (type(value) is float and -1e38 < value < 1e38)):
         return np.array(value, kind)
-    if isinstance(value, int) and kind.kind in "iu":
-        return np.asarray(value & 0xFFFFFFFFFFFFFFFF, np.uint64).astype(kind)
-    return ops.cast_array(np.asarray(value), kind)
+    return np.asarray(fill_value(value, kind)).astype(kind)
 
 
 def check_fits(source: tuple[int, ...], target: tuple[int, ...]) -> None:

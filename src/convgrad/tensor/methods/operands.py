@@ -64,6 +64,34 @@ def as_operand(x: Any, common: dtypes.dtype) -> Any:
     return np.asarray(x).astype(common.np)
 
 
+def fill_value(value: Any, kind: np.dtype[Any]) -> Any:
+    """A number as elements of NumPy dtype ``kind`` take it: cut for integers, -1 is 255 in uint8.
+
+    Raises:
+        ConvgradError: the number does not fit.
+    """
+    if isinstance(value, complex):
+        fits = kind.kind == "c"
+    elif kind.kind in "iu":
+        limits = np.iinfo(kind)
+        low = -int(limits.max) if kind.kind == "u" else int(limits.min)
+        fits = bool(np.isfinite(value)) if isinstance(value, (float, np.floating)) else True
+        if fits and low <= value <= limits.max:
+            return int(value) & int(limits.max) if kind.kind == "u" else int(value)
+        fits = False
+    elif kind.kind == "b":
+        return bool(value)
+    else:
+        with np.errstate(over="ignore"):
+            fits = not abs(value) < np.inf or bool(abs(np.asarray(float(value)).astype(kind)) < np.inf)
+    if not fits:
+        name = dtypes.from_numpy(kind)
+        raise ConvgradError(
+            f"value cannot be converted to type {name} without overflow: {value!r} does not fit {name}"
+        )
+    return value
+
+
 def operands(*values: Any, floats: bool = False) -> tuple[Any, ...]:
     """All operands in their common dtype.
 

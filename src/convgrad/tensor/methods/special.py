@@ -15,7 +15,16 @@ from ...ops import complex as cplx
 from ...ops import elementwise as ew
 from ...ops.op import Op
 from .base import Methods, dim_index, documented_by
-from .operands import broadcast_error, cast, check_operand, check_tensor, operands, plain_target, run
+from .operands import (
+    broadcast_error,
+    cast,
+    check_operand,
+    check_tensor,
+    fill_value,
+    operands,
+    plain_target,
+    run,
+)  # fmt: skip
 
 Method = Callable[..., Any]
 
@@ -524,14 +533,9 @@ def _scalar_value(value: Any) -> Any:
 
 
 def _fitting(data: Any, value: Any) -> Any:
-    """A fill value as the tensor's dtype takes it: numbers are cut for integers, complex needs complex."""
+    """A fill value as the tensor's dtype takes it."""
     check_operand("masked_fill", value, "value")
-    kind = data.dtype.kind
-    if isinstance(value, complex) and kind != "c":
-        raise ConvgradError(
-            f"value cannot be converted to type {dtypes.from_numpy(data.dtype)} without overflow"
-        )
-    return int(value) if kind in "iu" else bool(value) if kind == "b" else value
+    return fill_value(value, data.dtype)
 
 
 def _lerp_call(x: Any, end: Any, weight: Any) -> tuple[type[Op], tuple[Any, ...], tuple[Any, ...]]:

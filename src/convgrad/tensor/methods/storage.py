@@ -18,6 +18,7 @@ from ...size import Size
 from ..arrays import array_of, as_kind, sizes
 from .base import NUMBERS, dim_index
 from .convert import ConvertMethods
+from .operands import fill_value
 
 
 class StorageMethods(ConvertMethods):
@@ -203,11 +204,7 @@ class StorageMethods(ConvertMethods):
             return self._inplace("fill_", ops.FillTensor, (value,))
         if not isinstance(value, NUMBERS):
             raise TypeError(f"fill_(): argument 'value' must be Number, not {type(value).__name__}")
-        if isinstance(value, complex) and self._data.dtype.kind != "c":
-            raise ConvgradError(
-                f"value cannot be converted to type {self.dtype.name} without overflow: {value!r}"
-            )
-        return self._inplace("fill_", ops.Fill, (), (value,))
+        return self._inplace("fill_", ops.Fill, (), (fill_value(value, self._data.dtype),))
 
     def zero_(self) -> Any:
         """Every element replaced by 0."""
