@@ -81,7 +81,7 @@ class AdaptiveMaxPool(MaxPool):
                     for i, n, m in zip(place, size, output_size, strict=True)
                 ]
             )
-            flat = x[(..., *window)].reshape(*lead, -1)
+            flat = x[(..., *window)].reshape(*lead, prod([w.stop - w.start for w in window]))
             best = (flat.astype(np.float32) if flat.dtype.kind == "V" else flat).argmax(-1)
             out[(..., *place)] = np.take_along_axis(flat, best[..., None], -1)[..., 0]
             index[(..., *place)] = plane[window].reshape(-1)[best]
