@@ -84,8 +84,6 @@ CASES: list[Case] = [
     Case(pad.ReplicationPad1D, "replicate", lambda x: joins.pad(x, (5, 1), mode="replicate"), (BASE,), lambda x: np.pad(x, ((0, 0), (0, 0), (5, 1)), mode="edge")),
     Case(pad.ReplicationPad2D, "replicate", lambda x: joins.pad(x, (2, 1, 1, 4), mode="replicate"), (BASE,), lambda x: np.pad(x, ((0, 0), (1, 4), (2, 1)), mode="edge")),
     Case(pad.CircularPad, "circular", lambda x: joins.pad(x, (3, 1, 1, 2), mode="circular"), (BASE,), lambda x: np.pad(x, ((0, 0), (1, 2), (3, 1)), mode="wrap")),
-    Case(pairs.Complex, "complex", creation.complex, (values(3, 4), values(4, 4)), lambda a, b: a + 1j * b),
-    Case(pairs.Polar, "polar", creation.polar, (np.abs(values(3, 4)), values(4, 4)), lambda a, b: a * np.exp(1j * b)),
     Case(rearrange.AsStrided, "as-strided", lambda x: x.as_strided((3, 2), (1, 2)), (values(5, 6),), lambda x: np.array([[x[i + 2 * j] for j in range(2)] for i in range(3)])),
     Case(rearrange.DiagonalScatter, "diagonal-scatter", lambda x, v: x.diagonal_scatter(v), (values(6, 3, 3), values(7, 3)), lambda x, v: np.where(np.eye(3, dtype=bool), np.diag(v), x)),
 ]  # fmt: skip
@@ -133,6 +131,13 @@ CASES += [
     *kinds(rearrange.DiagonalScatter, "offset", lambda x, v: x.diagonal_scatter(v, 1), lambda x, v: np.array([[v[i] if j == i + 1 else x[i, j] for j in range(x.shape[1])] for i in range(len(x))]).reshape(x.shape), MATRIX, values(11, 3), empty=(EMPTY[0], np.zeros(0))),
     *kinds(pad.ConstantPad, "none", lambda x: joins.pad(x, ()), lambda x: x, zero=(ZERO,)),
 ]  # fmt: skip
+
+for _pair, _make, _parts in (
+    (pairs.Complex, creation.complex, lambda a, b: a + 1j * b),
+    (pairs.Polar, creation.polar, lambda a, b: a * np.exp(1j * b)),
+):
+    CASES += kinds(_pair, "pair", _make, _parts, np.abs(MATRIX), values(4, 3, 4), empty=(EMPTY, EMPTY), zero=(ZERO, np.array(0.4)))
+    CASES.append(Case(_pair, "broadcast", _make, (np.abs(values(3, 3, 1)), values(4, 4)), _parts, tags=frozenset({"broadcast"})))
 
 # Padding: each number of dimensions has its own node.
 _PADS: list[tuple[type, str, tuple[int, ...], str, Any, tuple[int, ...]]] = [
@@ -191,6 +196,7 @@ ERRORS: list[ErrorCase] = [
     ErrorCase("pad-wrap", lambda: joins.pad(X, (5, 0), mode="circular"), ConvgradError, "wrapping around more than once", pad.CircularPad),
     ErrorCase("pad-mode", lambda: joins.pad(X, (1, 1), mode="mirror"), NotImplementedError, "Unrecognised padding mode", pad.ConstantPad),
     ErrorCase("complex", lambda: creation.complex(X, X.double()), ConvgradError, "Expected object of scalar type", pairs.Complex),
+    ErrorCase("polar", lambda: creation.polar(X, X.double()), ConvgradError, "Expected object of scalar type", pairs.Polar),
     ErrorCase("ragged", lambda: creation.tensor([[1, 2], [1, 2, 3]]), ValueError, "expected sequence of length 2 at dim 1 (got 3)"),
     ErrorCase("device", lambda: creation.zeros(2, device="cuda"), RuntimeError, "convgrad runs on the CPU"),
     ErrorCase("bool", lambda: bool(X), RuntimeError, "Boolean value of Tensor with more than one value is ambiguous"),
