@@ -124,7 +124,9 @@ def test_the_list_of_gaps_only_shrinks() -> None:
     now = gaps()
     closed = [name for name, (kinds, _) in listed().items() if now.get(name) != kinds]
     if closed:
-        pytest.fail(f"gaps that are closed; write the list anew with python -m tests.test_completeness: {closed}")
+        pytest.fail(
+            f"gaps that are closed; write the list anew with python -m tests.test_completeness: {closed}"
+        )
     assert all(reason for _, reason in listed().values())
 
 

@@ -36,7 +36,9 @@ def complaints(source: str, name: str = "source") -> list[str]:
         if isinstance(node, ast.ClassDef):
             for item in node.body:
                 if isinstance(item, ast.FunctionDef) and item.name.split("_")[0] in FORMULAS:
-                    found += [f"{name}:{line}: {node.name}.{item.name}: {what}" for line, what in _check(item)]
+                    found += [
+                        f"{name}:{line}: {node.name}.{item.name}: {what}" for line, what in _check(item)
+                    ]
     return found
 
 
@@ -108,11 +110,13 @@ ALLOWED = {
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.py")), ids=lambda p: p.stem)
 def test_formulas_keep_the_rules(path: Path) -> None:
     allowed = ALLOWED.get(path.name, {})
-    wrong = [c for c in complaints(path.read_text(), path.name) if not any(f" {name}:" in c for name in allowed)]
+    wrong = [
+        c for c in complaints(path.read_text(), path.name) if not any(f" {name}:" in c for name in allowed)
+    ]
     assert wrong == []
 
 
-BAD = '''
+BAD = """
 class Bad(Op):
     def vjp_x(g: Value, x: Value, n: int) -> Value:
         if x > 0:
@@ -122,12 +126,20 @@ class Bad(Op):
             return np.multiply(g, x)
         np.add(1, 2, out=n)
         return np.where(x, 1, 2)
-'''
+"""
 
 
 def test_the_checker_sees_each_kind_of_mistake() -> None:
     text = "\n".join(complaints(BAD))
-    for what in ("x > 0", "writes into g[0]", "changes g in place", "x.any()", "np.multiply(g, x)", "out=", "np.where(x"):
+    for what in (
+        "x > 0",
+        "writes into g[0]",
+        "changes g in place",
+        "x.any()",
+        "np.multiply(g, x)",
+        "out=",
+        "np.where(x",
+    ):
         assert what in text
 
 

@@ -42,7 +42,9 @@ def test_value_is_the_reference(case: Case) -> None:
     for got, want in zip(results, expected, strict=True):
         want = np.asarray(want)
         assert got._data.shape == want.shape
-        tolerance = 1e-9 if got._data.dtype.itemsize >= 8 and all(a.dtype != np.float32 for a in case.args) else 2e-5
+        tolerance = (
+            1e-9 if got._data.dtype.itemsize >= 8 and all(a.dtype != np.float32 for a in case.args) else 2e-5
+        )
         np.testing.assert_allclose(got._data, want, rtol=tolerance, atol=tolerance)
 
 
@@ -60,7 +62,9 @@ def _all_float64(case: Case) -> bool:
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if _all_float64(c)], ids=str)
-@pytest.mark.parametrize("half", [np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16)], ids=["float16", "bfloat16"])
+@pytest.mark.parametrize(
+    "half", [np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16)], ids=["float16", "bfloat16"]
+)
 def test_half_precision_is_float32_rounded_once(case: Case, half: Any) -> None:
     if str(case).startswith(tuple(COMPOSITE)):
         return
@@ -68,13 +72,17 @@ def test_half_precision_is_float32_rounded_once(case: Case, half: Any) -> None:
     try:
         results = several(case.call(*[Tensor(a, None) for a in rounded]))
     except (RuntimeError, NotImplementedError, TypeError) as error:
-        assert any(word in str(error).lower() for word in ("half", "bfloat16", "float16", "dtype", "not implemented"))
+        assert any(
+            word in str(error).lower() for word in ("half", "bfloat16", "float16", "dtype", "not implemented")
+        )
         return
     exact = several(case.call(*[Tensor(a.astype(np.float32), None) for a in rounded]))
     for got, want in zip(results, exact, strict=True):
         if got._data.dtype != half:
             continue
-        np.testing.assert_array_equal(got._data.astype(np.float32), want._data.astype(half).astype(np.float32))
+        np.testing.assert_array_equal(
+            got._data.astype(np.float32), want._data.astype(half).astype(np.float32)
+        )
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if _all_float64(c)], ids=str)
@@ -89,7 +97,9 @@ def test_float32_stays_float32(case: Case) -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_read_only_and_strided_inputs_give_the_same_and_stay_as_they_are(case: Case) -> None:
-    expected = several(case.call(*[Tensor(np.ascontiguousarray(a).reshape(a.shape), None) for a in case.args]))
+    expected = several(
+        case.call(*[Tensor(np.ascontiguousarray(a).reshape(a.shape), None) for a in case.args])
+    )
     if case.op.__name__ in LAYOUT:
         return
     frozen = [a.copy() for a in case.args]
@@ -99,7 +109,9 @@ def test_read_only_and_strided_inputs_give_the_same_and_stay_as_they_are(case: C
     turned = [np.asfortranarray(a).reshape(a.shape, order="F") for a in case.args]
     for arrays in (frozen, spread, turned):
         for got, want in zip(several(case.call(*[Tensor(a, None) for a in arrays])), expected, strict=True):
-            np.testing.assert_allclose(got._data, want._data, rtol=1e-5 if want._data.dtype.itemsize < 8 else 1e-12)
+            np.testing.assert_allclose(
+                got._data, want._data, rtol=1e-5 if want._data.dtype.itemsize < 8 else 1e-12
+            )
         for a, original in zip(arrays, case.args, strict=True):
             np.testing.assert_array_equal(a, original)
 
@@ -122,7 +134,9 @@ def test_gradgradcheck_reverse_and_forward_over_reverse(case: Case) -> None:
     """The cotangents are inputs too, so a saved value that is wrongly constant shows (R3)."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Input #")
-        assert gradgradcheck(case.call, tensors(case), check_fwd_over_rev=True, fast_mode=True, **_tolerances(case))
+        assert gradgradcheck(
+            case.call, tensors(case), check_fwd_over_rev=True, fast_mode=True, **_tolerances(case)
+        )
 
 
 @pytest.mark.parametrize("case", DIFFERENTIABLE, ids=str)
@@ -132,7 +146,9 @@ def test_vjp_is_the_adjoint_of_jvp(case: Case) -> None:
     targets = [xs[i] for i in case.wanted]
     results = [t for t in floating(case.call(*xs)) if t.requires_grad]
     gs = [cotangent(t, 3 + i) for i, t in enumerate(results)]
-    pulled = autograd.grad(results, targets, [Tensor(g, None) for g in gs], allow_unused=True, materialize_grads=True)
+    pulled = autograd.grad(
+        results, targets, [Tensor(g, None) for g in gs], allow_unused=True, materialize_grads=True
+    )
     ds = [cotangent(t, 30 + i) for i, t in enumerate(targets)]
     with forward_ad.dual_level():
         duals = list(xs)

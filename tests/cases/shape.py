@@ -1,6 +1,6 @@
 """Cases of views, joins, rearrangements and padding."""
 
-# ruff: noqa: E501 - tables of one case a line
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from convgrad.errors import ConvgradError, DimError, ShapeError
-from convgrad.ops import pad, pairs, rearrange, shape
+from convgrad.ops import pad, rearrange, shape
 from convgrad.tensor import creation
 from convgrad.tensor import functions_shape as joins
 
@@ -132,13 +132,6 @@ CASES += [
     *kinds(pad.ConstantPad, "none", lambda x: joins.pad(x, ()), lambda x: x, zero=(ZERO,)),
 ]  # fmt: skip
 
-for _pair, _make, _parts in (
-    (pairs.Complex, creation.complex, lambda a, b: a + 1j * b),
-    (pairs.Polar, creation.polar, lambda a, b: a * np.exp(1j * b)),
-):
-    CASES += kinds(_pair, "pair", _make, _parts, np.abs(MATRIX), values(4, 3, 4), empty=(EMPTY, EMPTY), zero=(ZERO, np.array(0.4)))
-    CASES.append(Case(_pair, "broadcast", _make, (np.abs(values(3, 3, 1)), values(4, 4)), _parts, tags=frozenset({"broadcast"})))
-
 # Padding: each number of dimensions has its own node.
 _PADS: list[tuple[type, str, tuple[int, ...], str, Any, tuple[int, ...]]] = [
     (pad.ReflectionPad1D, "reflect", (2, 1), "reflect", BASE, (0, 3, 4)),
@@ -195,8 +188,6 @@ ERRORS: list[ErrorCase] = [
     ErrorCase("pad-reflect", lambda: joins.pad(X, (4, 0), mode="reflect"), ConvgradError, "less than the corresponding input dimension", pad.ReflectionPad1D),
     ErrorCase("pad-wrap", lambda: joins.pad(X, (5, 0), mode="circular"), ConvgradError, "wrapping around more than once", pad.CircularPad),
     ErrorCase("pad-mode", lambda: joins.pad(X, (1, 1), mode="mirror"), NotImplementedError, "Unrecognised padding mode", pad.ConstantPad),
-    ErrorCase("complex", lambda: creation.complex(X, X.double()), ConvgradError, "Expected object of scalar type", pairs.Complex),
-    ErrorCase("polar", lambda: creation.polar(X, X.double()), ConvgradError, "Expected object of scalar type", pairs.Polar),
     ErrorCase("ragged", lambda: creation.tensor([[1, 2], [1, 2, 3]]), ValueError, "expected sequence of length 2 at dim 1 (got 3)"),
     ErrorCase("device", lambda: creation.zeros(2, device="cuda"), RuntimeError, "convgrad runs on the CPU"),
     ErrorCase("bool", lambda: bool(X), RuntimeError, "Boolean value of Tensor with more than one value is ambiguous"),

@@ -157,7 +157,9 @@ def arguments(make: Make, shape: tuple[int, ...]) -> list[Any]:
 
 @pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
-@pytest.mark.parametrize(("make", "shape"), LAYERS, ids=[f"{i}-{make(theirs)}"[:60] for i, (make, _) in enumerate(LAYERS)])
+@pytest.mark.parametrize(
+    ("make", "shape"), LAYERS, ids=[f"{i}-{make(theirs)}"[:60] for i, (make, _) in enumerate(LAYERS)]
+)
 def test_layers(make: Make, shape: tuple[int, ...], training: bool) -> None:
     """Starting values for one seed, then three passes with gradients, then the states."""
     seed(3)
@@ -204,7 +206,12 @@ LOSSES: list[tuple[str, dict[str, Any], Any, Any]] = [
     ("CrossEntropyLoss", {}, floats(5, 4), CLASSES),
     ("CrossEntropyLoss", {"weight": WEIGHT, "ignore_index": 3}, floats(5, 4), CLASSES),
     ("CrossEntropyLoss", {"label_smoothing": 0.2}, floats(5, 4), CLASSES),
-    ("CrossEntropyLoss", {"label_smoothing": 0.2, "weight": WEIGHT, "ignore_index": 1}, floats(5, 4, 2, 3), IMAGES),
+    (
+        "CrossEntropyLoss",
+        {"label_smoothing": 0.2, "weight": WEIGHT, "ignore_index": 1},
+        floats(5, 4, 2, 3),
+        IMAGES,
+    ),
     ("CrossEntropyLoss", {}, floats(5, 4), soft),
     ("CrossEntropyLoss", {"weight": WEIGHT, "label_smoothing": 0.1}, floats(5, 4), soft),
     ("CrossEntropyLoss", {}, floats(4), np.array(1)),
@@ -224,7 +231,10 @@ LOSSES: list[tuple[str, dict[str, Any], Any, Any]] = [
 def test_losses(name: str, options: dict[str, Any], x: Any, target: Any, reduction: str) -> None:
     mine = {k: Tensor(v, None) if isinstance(v, np.ndarray) else v for k, v in options.items()}
     other = {k: torch.from_numpy(v) if isinstance(v, np.ndarray) else v for k, v in options.items()}
-    a, b = getattr(ours, name)(reduction=reduction, **mine), getattr(theirs, name)(reduction=reduction, **other)
+    a, b = (
+        getattr(ours, name)(reduction=reduction, **mine),
+        getattr(theirs, name)(reduction=reduction, **other),
+    )
     assert repr(a) == repr(b)
     assert list(a.state_dict()) == list(b.state_dict())
     second = name not in ("CrossEntropyLoss", "KLDivLoss")
@@ -246,7 +256,9 @@ def test_a_column_against_a_row_warns_as_pytorch_does() -> None:
         with pytest.warns(UserWarning) as got:
             value = getattr(ours, name)(reduction="none")(a, s)
         close(value, reference)
-        start = "Using a target size (torch.Size([3])) that is different to the input size (torch.Size([3, 1]))"
+        start = (
+            "Using a target size (torch.Size([3])) that is different to the input size (torch.Size([3, 1]))"
+        )
         text = str(got[0].message)
         assert text.startswith(start) and str(expected[0].message).startswith(start)
         assert "[3, 3]" in text and "unsqueeze" in text
@@ -283,7 +295,10 @@ INITS: list[tuple[str, tuple[int, ...], dict[str, Any]]] = [
 @pytest.mark.parametrize(("name", "shape", "options"), INITS, ids=str)
 def test_init(name: str, shape: tuple[int, ...], options: dict[str, Any], dtype: Any) -> None:
     seed(7)
-    a, b = Tensor(np.empty(shape, dtype), None), torch.empty(shape, dtype=getattr(torch, np.dtype(dtype).name))
+    a, b = (
+        Tensor(np.empty(shape, dtype), None),
+        torch.empty(shape, dtype=getattr(torch, np.dtype(dtype).name)),
+    )
     assert getattr(ours.init, name)(a, **options) is a
     getattr(theirs.init, name)(b, **options)
     close(a, b)
@@ -297,7 +312,9 @@ def test_gains() -> None:
 
 
 def net(n: Any) -> Any:
-    return n.Sequential(n.Linear(2, 3), n.BatchNorm1d(3), n.ModuleDict({"a": n.ReLU(), "b": n.ModuleList([n.Tanh()])}))
+    return n.Sequential(
+        n.Linear(2, 3), n.BatchNorm1d(3), n.ModuleDict({"a": n.ReLU(), "b": n.ModuleList([n.Tanh()])})
+    )
 
 
 CONTAINERS: list[Callable[[Any, Any], Any]] = [
@@ -435,7 +452,9 @@ def test_full_backward_hooks() -> None:
     for n, tensor in ((ours, lambda v: Tensor(v, None)), (theirs, torch.from_numpy)):
         counting = Counting()
         layers: Any = n.Sequential(n.Linear(3, 4), n.Tanh(), n.Linear(4, 2)).double()
-        layers.load_state_dict({k: tensor(np.full(tuple(v.shape), 0.3)) for k, v in layers.state_dict().items()})
+        layers.load_state_dict(
+            {k: tensor(np.full(tuple(v.shape), 0.3)) for k, v in layers.state_dict().items()}
+        )
         for layer in layers:
             layer.register_full_backward_hook(counting.full)
         layers[1].register_full_backward_pre_hook(lambda m, g: (g[0] * 2,))
@@ -476,7 +495,11 @@ def test_clipping(norm: float) -> None:
     np.testing.assert_array_equal(mine[1]._data, arrays[1] * 2)
 
 
-@pytest.mark.parametrize(("make", "shape"), [case for case in LAYERS if "Conv" in repr(case[0](theirs))][:-1], ids=lambda v: str(v)[:9])
+@pytest.mark.parametrize(
+    ("make", "shape"),
+    [case for case in LAYERS if "Conv" in repr(case[0](theirs))][:-1],
+    ids=lambda v: str(v)[:9],
+)
 def test_a_convolution_as_one_matrix(make: Make, shape: tuple[int, ...]) -> None:
     layer = make(ours)
     layer.bias = None
@@ -484,5 +507,9 @@ def test_a_convolution_as_one_matrix(make: Make, shape: tuple[int, ...]) -> None
     one = shape[1:] if batched else shape
     x = floats(*one).astype(np.float32)
     y = layer(Tensor(x[None], None))._data[0]
-    np.testing.assert_allclose(layer.as_matrix(shape)._data @ x.reshape(-1), y.reshape(-1), rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(layer.as_matrix(one, sparse=True) @ x.reshape(-1), y.reshape(-1), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        layer.as_matrix(shape)._data @ x.reshape(-1), y.reshape(-1), rtol=1e-4, atol=1e-5
+    )
+    np.testing.assert_allclose(
+        layer.as_matrix(one, sparse=True) @ x.reshape(-1), y.reshape(-1), rtol=1e-4, atol=1e-5
+    )

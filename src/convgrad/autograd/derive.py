@@ -97,7 +97,8 @@ def _result(tensor: Tensor, g: Any, allow_unused: bool | None, materialize: bool
         return tensor._wrap(0 * tensor._data)
     if not allow_unused:
         raise GradError(
-            "One of the differentiated Tensors appears to not have been used in the graph. Set allow_unused=True if "
+            "One of the differentiated Tensors appears to not have been used in the graph. Set "
+            "allow_unused=True if "
             f"this is the desired behavior. (its shape is {list(tensor._data.shape)})"
         )
     return None

@@ -76,7 +76,8 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
     """
     if not dual.is_open():
         raise GradError(
-            "Trying to create a dual Tensor for forward AD but no level exists, make sure to enter_dual_level() first."
+            "Trying to create a dual Tensor for forward AD but no level exists, make sure to "
+            "enter_dual_level() first."
         )
     for name, value in (("primal", tensor), ("tangent", tangent)):
         if not isinstance(value, Tensor):
@@ -87,8 +88,10 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
         raise ConvgradError("make_dual: this tensor already has a tangent at the open level")
     if tangent._data.shape != tensor._data.shape:
         raise ShapeError(
-            "Trying to set a forward gradient that has a different size than that of the original Tensor, this is not "
-            f"supported. Tensor is of size {list(tensor._data.shape)} while the given forward gradient is of size "
+            "Trying to set a forward gradient that has a different size than that of the original "
+            "Tensor, this is not "
+            f"supported. Tensor is of size {list(tensor._data.shape)} while the given forward "
+            "gradient is of size "
             f"{list(tangent._data.shape)}."
         )
     out = tensor.detach()
@@ -110,4 +113,11 @@ def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTens
     return UnpackedDualTensor(primal, None if node.tangent is None else from_traced(node.tangent))
 
 
-__all__ = ["UnpackedDualTensor", "dual_level", "enter_dual_level", "exit_dual_level", "make_dual", "unpack_dual"]
+__all__ = [
+    "UnpackedDualTensor",
+    "dual_level",
+    "enter_dual_level",
+    "exit_dual_level",
+    "make_dual",
+    "unpack_dual",
+]

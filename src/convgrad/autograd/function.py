@@ -94,7 +94,8 @@ class Function:
     def forward(*args: Any, **kwargs: Any) -> Any:
         """Compute the result; to be written by the subclass."""
         raise NotImplementedError(
-            "You must implement the forward function for custom autograd.Function: a @staticmethod forward(ctx, ...)"
+            "You must implement the forward function for custom autograd.Function: a @staticmethod "
+            "forward(ctx, ...)"
         )
 
     @staticmethod
@@ -106,7 +107,8 @@ class Function:
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
         """Gradients of forward's arguments; to be written by the subclass."""
         raise NotImplementedError(
-            "You must implement either the backward or vjp method for your custom autograd.Function to use it with "
+            "You must implement either the backward or vjp method for your custom autograd.Function "
+            "to use it with "
             "backward mode AD."
         )
 
@@ -121,7 +123,8 @@ class Function:
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         raise ConvgradError(
-            f"{type(self).__name__} should not be instantiated. Methods on autograd functions are all static, so you "
+            f"{type(self).__name__} should not be instantiated. Methods on autograd functions are all "
+            "static, so you "
             "should invoke them on the class itself: use .apply(...)."
         )
 
@@ -135,7 +138,9 @@ class Function:
             if done is not NotImplemented:
                 return done
         ctx = FunctionCtx()
-        nodes = tuple([a._node if isinstance(a, Tensor) and primal_node(a) is not None else None for a in args])
+        nodes = tuple(
+            [a._node if isinstance(a, Tensor) and primal_node(a) is not None else None for a in args]
+        )
         recording = bool(mode & RECORD) and any([n is not None for n in nodes])
         ctx.needs_input_grad = tuple([n is not None for n in nodes])
         MODE.set(mode & ~(RECORD | DUAL))
@@ -239,7 +244,8 @@ class FunctionNode(CustomNode):
         """The saved tensors again, each at its place in the graph."""
         if self.saved is None:
             raise GradError(
-                "Trying to backward through the graph a second time (or directly access saved tensors after they "
+                "Trying to backward through the graph a second time (or directly access saved "
+                "tensors after they "
                 "have already been freed). Specify retain_graph=True."
             )
         out: list[Any] = []
@@ -251,7 +257,8 @@ class FunctionNode(CustomNode):
             if cell.version != version:
                 raise GradError(
                     "one of the variables needed for gradient computation has been modified by an inplace "
-                    f"operation: [{data.dtype.name} {list(data.shape)}], saved by {self.name()}, was last changed by "
+                    f"operation: [{data.dtype.name} {list(data.shape)}], saved by {self.name()}, was "
+                    "last changed by "
                     f"{cell.writer}; it is at version {cell.version}; expected version {version} instead."
                 )
             if node is not None and node.kind == LEAF:
@@ -306,7 +313,8 @@ class FunctionNode(CustomNode):
             return None
         if not isinstance(answer, Tensor):
             raise TypeError(
-                f"function {self.name()} returned a {type(answer).__name__} as gradient {index}: expected a Tensor or None"
+                f"function {self.name()} returned a {type(answer).__name__} as gradient {index}: "
+                "expected a Tensor or None"
             )
         return to_traced(answer) if create_graph else answer._data
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..errors import ConvgradError, GradError, ShapeError
 from ..size import Size
+from ..tensor import dual
 from ..tensor.tensor import Tensor
 from . import forward_ad
 from .derive import grad, stack_rows
@@ -62,7 +63,7 @@ def jvp(
     Others, Returns and Raises: as in ``vjp``, with the product like the outputs.
     """
     with enable_grad():
-        xs, single = _tuple(inputs, "inputs", "jvp")
+        xs, _ = _tuple(inputs, "inputs", "jvp")
         xs = _prepared(xs, create_graph)
         vs = _vector(v, xs, "input")
         outs, single_out = _outputs(func, xs, "jvp")
@@ -121,7 +122,8 @@ def jacobian(
 def _check_strategy(name: str, strict: bool, vectorize: bool, strategy: str) -> None:
     if strategy not in ("forward-mode", "reverse-mode"):
         raise AssertionError(
-            'Expected strategy to be either "forward-mode" or "reverse-mode". Hint: If your function has more '
+            'Expected strategy to be either "forward-mode" or "reverse-mode". '
+            "Hint: If your function has more "
             'outputs than inputs, "forward-mode" tends to be more performant. Otherwise, prefer to use '
             '"reverse-mode".'
         )
@@ -132,7 +134,8 @@ def _check_strategy(name: str, strict: bool, vectorize: bool, strategy: str) -> 
         )
     if strict and vectorize:
         raise ConvgradError(
-            f"torch.autograd.functional.{name}: `strict=True` and `vectorized=True` are not supported together. "
+            f"torch.autograd.functional.{name}: `strict=True` and `vectorized=True` are not supported "
+            "together. "
             "Please either set `strict=False` or `vectorize=False`."
         )
 
@@ -147,12 +150,14 @@ def _rows(out: Tensor, xs: Tensors, index: int, create_graph: bool, strict: bool
         for j, (x, g) in enumerate(zip(xs, found, strict=True)):
             if strict and g is None:
                 raise GradError(
-                    f"Output {index} of the user-provided function is independent of input {j}. This is not allowed in "
+                    f"Output {index} of the user-provided function is independent of input {j}. This "
+                    "is not allowed in "
                     "strict mode."
                 )
             if strict and create_graph and g is not None and not g.requires_grad:
                 raise GradError(
-                    f"The jacobian of the user-provided function is independent of input {j}. This is not allowed in "
+                    f"The jacobian of the user-provided function is independent of input {j}. This is "
+                    "not allowed in "
                     "strict mode when create_graph=True."
                 )
             columns[j].append(_zeros(x) if g is None else g)
@@ -162,7 +167,7 @@ def _rows(out: Tensor, xs: Tensors, index: int, create_graph: bool, strict: bool
 def _joined(rows: Sequence[Tensor], shape: tuple[int, ...], like: Tensor) -> Tensor:
     if not rows:
         return Tensor(np.zeros((*shape, *like._data.shape), like._data.dtype), None)
-    return stack_rows(rows).reshape((*shape, *like._data.shape))  # type: ignore[no-any-return]
+    return stack_rows(rows).reshape((*shape, *like._data.shape))
 
 
 def _forward_jacobian(func: Function, xs: Tensors) -> tuple[Tensors, bool, tuple[Tensors, ...]]:
@@ -179,11 +184,20 @@ def _forward_jacobian(func: Function, xs: Tensors) -> tuple[Tensors, bool, tuple
                     tangent = forward_ad.unpack_dual(o).tangent
                     if tangent is not None:
                         row[j][..., k] = tangent._data
-    return outs, single, tuple(
-        [
-            tuple([Tensor(m.reshape((*m.shape[:-1], *x._data.shape)), None) for m, x in zip(row, xs, strict=True)])
-            for row in matrices
-        ]
+    return (
+        outs,
+        single,
+        tuple(
+            [
+                tuple(
+                    [
+                        Tensor(m.reshape((*m.shape[:-1], *x._data.shape)), None)
+                        for m, x in zip(row, xs, strict=True)
+                    ]
+                )
+                for row in matrices
+            ]
+        ),
     )
 
 
@@ -214,7 +228,7 @@ def hessian(
 
     def gradient(*args: Tensor) -> Tensors:
         tracked = tuple([a if a.requires_grad else a.detach().requires_grad_() for a in args])
-        if forward_ad.dual.is_open():
+        if dual.is_open():
             tracked = args
         out = _scalar(func, tracked, "hessian", strict)
         found = _gradients((out,), tracked, (None,), True) if out.requires_grad else (None,) * len(xs)
@@ -222,9 +236,12 @@ def hessian(
             for j, g in enumerate(found):
                 if g is None or not g.requires_grad:
                     raise GradError(
-                        "While computing the hessian, found that the jacobian of the user-provided function with "
-                        f"respect to input {j} is independent of the input. This is not allowed in strict mode. You "
-                        "should ensure that your function is twice differentiable and that the jacobian depends on "
+                        "While computing the hessian, found that the jacobian of the user-provided "
+                        "function with "
+                        f"respect to input {j} is independent of the input. This is not allowed in "
+                        "strict mode. You "
+                        "should ensure that your function is twice differentiable and that the "
+                        "jacobian depends on "
                         "the inputs (this would be violated by a linear function for example)."
                     )
         return tuple([_zeros(x) if g is None else g for x, g in zip(tracked, found, strict=True)])
@@ -272,7 +289,8 @@ def _tuple(value: Any, what: str, name: str) -> tuple[Tensors, bool]:
         if not isinstance(item, Tensor):
             full = "outputs of the user-provided function" if what == "outputs" else "inputs"
             raise TypeError(
-                f"The {full} given to {name} must be either a Tensor or a tuple of Tensors but the given {full} has "
+                f"The {full} given to {name} must be either a Tensor or a tuple of Tensors but the "
+                f"given {full} has "
                 f"type {type(item)}."
             )
     return items, single
@@ -281,7 +299,9 @@ def _tuple(value: Any, what: str, name: str) -> tuple[Tensors, bool]:
 def _prepared(xs: Tensors, create_graph: bool) -> Tensors:
     """Inputs to differentiate: fresh leaves, or with ``create_graph`` aliases within the caller's graph."""
     if create_graph:
-        return tuple([x.reshape(x._data.shape) if x.requires_grad else x.detach().requires_grad_() for x in xs])
+        return tuple(
+            [x.reshape(x._data.shape) if x.requires_grad else x.detach().requires_grad_() for x in xs]
+        )
     return tuple([x.detach().requires_grad_() for x in xs])
 
 
@@ -295,7 +315,9 @@ def _scalar(func: Function, xs: Tensors, name: str, strict: bool) -> Tensor:
     if not single:
         raise ConvgradError(f"The function given to {name} should return a single Tensor")
     if outs[0]._data.size != 1:
-        raise ConvgradError(f"The Tensor returned by the function given to {name} should contain a single element")
+        raise ConvgradError(
+            f"The Tensor returned by the function given to {name} should contain a single element"
+        )
     return outs[0].squeeze(0) if outs[0]._data.shape == (1,) else outs[0]
 
 
@@ -303,7 +325,8 @@ def _check_tracked(outs: Tensors, what: str, strict: bool) -> None:
     for i, out in enumerate(outs if strict else ()):
         if not out.requires_grad:
             raise GradError(
-                f"Output {i} of the user-provided function does not require gradients. The {what} must be computed in "
+                f"Output {i} of the user-provided function does not require gradients. The {what} "
+                "must be computed in "
                 "a differentiable manner from the input when running in strict mode."
             )
 
@@ -335,16 +358,23 @@ def _gradients(outs: Sequence[Any], xs: Tensors, vs: Sequence[Any], create_graph
     if not pairs:
         return (None,) * len(xs)
     return grad(
-        [o for o, _ in pairs], xs, [v for _, v in pairs], retain_graph=True, create_graph=create_graph, allow_unused=True
+        [o for o, _ in pairs],
+        xs,
+        [v for _, v in pairs],
+        retain_graph=True,
+        create_graph=create_graph,
+        allow_unused=True,
     )
 
 
 _INDEPENDENT = {
-    "back": "The output of the user-provided function is independent of input {}. This is not allowed in strict mode.",
-    "back_trick": "The gradient with respect to the input is independent of entry {} in the grad_outputs when using the "
-    "double backward trick to compute forward mode gradients. This is not allowed in strict mode.",
-    "double_back": "The jacobian of the user-provided function is independent of input {}. This is not allowed in "
-    "strict mode.",
+    "back": "The output of the user-provided function is independent of input {}. "
+    "This is not allowed in strict mode.",
+    "back_trick": "The gradient with respect to the input is independent of entry {} in the grad_outputs "
+    "when using the double backward trick to compute forward mode gradients. "
+    "This is not allowed in strict mode.",
+    "double_back": "The jacobian of the user-provided function is independent of input {}. "
+    "This is not allowed in strict mode.",
 }
 
 
@@ -355,7 +385,8 @@ def _filled(found: Sequence[Any], like: Tensors, strict: bool, create_graph: boo
             raise GradError(_INDEPENDENT[stage].format(i))
         if create_graph and stage != "back_trick" and not g.requires_grad:
             raise GradError(
-                f"The jacobian of the user-provided function is independent of input {i}. This is not allowed in strict "
+                f"The jacobian of the user-provided function is independent of input {i}. This is not "
+                "allowed in strict "
                 "mode when create_graph=True."
             )
     return tuple([_zeros(x) if g is None else g for x, g in zip(like, found, strict=True)])

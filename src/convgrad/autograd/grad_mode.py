@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Generator
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from ..graph.grad_mode import INFERENCE, MODE, OFF, RECORD
 
@@ -70,36 +70,38 @@ def _generator(function: Callable[..., Any], clear: int, set_: int) -> Callable[
     return within
 
 
-class no_grad(_Mode):
+class _Bare(_Mode):
+    """A mode of fixed bits that may also decorate without brackets: ``@no_grad``."""
+
+    __slots__ = ()
+
+    bits: ClassVar[tuple[int, int]]  # to clear, to set
+
+    def __new__(cls, function: Any = None) -> Any:
+        self = super().__new__(cls)
+        if function is None:
+            return self
+        self.__init__()  # type: ignore[misc]
+        return self(function)
+
+    def __init__(self, function: Any = None) -> None:
+        super().__init__(*self.bits)
+
+
+class no_grad(_Bare):  # noqa: N801 - PyTorch's name
     """Record nothing inside: ``with no_grad():``, ``@no_grad()`` or ``@no_grad``."""
 
     __slots__ = ()
 
-    def __new__(cls, function: Any = None) -> Any:
-        self = super().__new__(cls)
-        if function is None:
-            return self
-        self.__init__()  # type: ignore[misc]
-        return self(function)
-
-    def __init__(self, function: Any = None) -> None:
-        super().__init__(RECORD, OFF)
+    bits = (RECORD, OFF)
 
 
-class enable_grad(_Mode):
+class enable_grad(_Bare):  # noqa: N801 - PyTorch's name
     """Record again, inside a ``no_grad``."""
 
     __slots__ = ()
 
-    def __new__(cls, function: Any = None) -> Any:
-        self = super().__new__(cls)
-        if function is None:
-            return self
-        self.__init__()  # type: ignore[misc]
-        return self(function)
-
-    def __init__(self, function: Any = None) -> None:
-        super().__init__(OFF, RECORD)
+    bits = (OFF, RECORD)
 
 
 class set_grad_enabled(_Mode):

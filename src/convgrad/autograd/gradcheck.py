@@ -60,11 +60,11 @@ def gradcheck(
     Raises:
         GradcheckError: a derivative is wrong; the message shows both Jacobians.
         ValueError: no input requires grad.
+    Source: central differences; the projection is Baydin et al. 2018, JMLR 18(153).
     Example:
-        >>> x = Tensor(np.array([0.5, 2.0])).requires_grad_()
+        >>> x = Tensor(np.array([0.5, 2.0]), None).requires_grad_()
         >>> gradcheck(lambda x: x * x, (x,))
         True
-    Source: central differences; the projection is Baydin et al. 2018, JMLR 18(153).
     """
     if not (check_forward_ad or check_backward_ad):
         raise AssertionError("Expected at least one of check_forward_ad or check_backward_ad to be True")
@@ -159,8 +159,8 @@ class _Check:
     """One run of ``gradcheck``: the function, its inputs and outputs, and the tolerances."""
 
     def __init__(
-        self, func: Callable[..., Any], given: tuple[Any, ...], eps: float, atol: float, rtol: float, nondet: float,
-        fast: bool,
+        self, func: Callable[..., Any], given: tuple[Any, ...], eps: float, atol: float, rtol: float,
+        nondet: float, fast: bool,
     ) -> None:  # fmt: skip
         self.func = func
         self.given = given
@@ -178,8 +178,10 @@ class _Check:
         for i, t in self.targets:
             if t._data.dtype.name not in ("float64", "complex128"):
                 warnings.warn(
-                    f"Input #{i} requires gradient and is not a double precision floating point or complex. This "
-                    "check will likely fail if all the inputs are not of double precision floating point or complex.",
+                    f"Input #{i} requires gradient and is not a double precision floating point or "
+                    "complex. This "
+                    "check will likely fail if all the inputs are not of double precision floating "
+                    "point or complex.",
                     UserWarning,
                     stacklevel=4,
                 )
@@ -213,9 +215,13 @@ class _Check:
             expected = float(u @ slope)
             if backward and out.requires_grad:
                 g = jacobian.pulled(out, [target], cotangent)[0]
-                self._match_projected(float(components(direction) @ components(g._data)), expected, k, position, "")
+                self._match_projected(
+                    float(components(direction) @ components(g._data)), expected, k, position, ""
+                )
             if forward:
-                self._match_projected(float(u @ pushes[k]), expected, k, position, " while computing forward AD")
+                self._match_projected(
+                    float(u @ pushes[k]), expected, k, position, " while computing forward AD"
+                )
 
     def _match_projected(self, found: float, expected: float, k: int, position: int, where: str) -> None:
         if _close(np.asarray(found), np.asarray(expected), self.atol, self.rtol):
@@ -223,8 +229,9 @@ class _Check:
         slow = jacobian.numerical(self.func, self.given, self.given[position], self.eps)[k]
         exact = jacobian.by_reverse(self.outs[k], [self.given[position]])[0]
         raise GradcheckError(
-            f"Jacobian mismatch for output {k} with respect to input {position}{where},\nnumerical:{expected}\n"
-            f"analytical:{found}\n\nThe above quantities are a random projection of the Jacobians (fast mode). In "
+            f"Jacobian mismatch for output {k} with respect to input {position}{where},\n"
+            f"numerical:{expected}\nanalytical:{found}\n\n"
+            "The above quantities are a random projection of the Jacobians (fast mode). In "
             f"slow mode:\n\nNumerical:\n {_show(slow)}\nAnalytical:\n{_show(exact)}\n\n"
             f"The max per-element difference (slow mode) is: {np.abs(slow - exact).max(initial=0.0)}.\n"
         )
@@ -252,8 +259,10 @@ class _Check:
             for a, b in zip(first, jacobian.pulled(out, targets, cotangent), strict=True):
                 if np.abs(a._data - b._data).max(initial=0.0) > self.nondet:
                     raise GradcheckError(
-                        "Backward is not reentrant, i.e., running backward with same input and grad_output multiple "
-                        "times gives different values, although analytical gradient matches numerical gradient. The "
+                        "Backward is not reentrant, i.e., running backward with same input and "
+                        "grad_output multiple "
+                        "times gives different values, although analytical gradient matches "
+                        "numerical gradient. The "
                         f"tolerance for nondeterminism was {self.nondet}."
                     )
 
@@ -263,12 +272,19 @@ class _Check:
         targets = [t for _, t in self.targets]
         for out in outs if len(outs) > 1 else ():
             try:
-                grad((out,), targets, (Tensor(np.zeros_like(out._data), None),), retain_graph=True, allow_unused=True)
+                grad(
+                    (out,),
+                    targets,
+                    (Tensor(np.zeros_like(out._data), None),),
+                    retain_graph=True,
+                    allow_unused=True,
+                )
             except GradError:
                 raise
             except (RuntimeError, TypeError, AttributeError) as error:
                 raise GradcheckError(
-                    "Expected backward function to handle undefined output grads. Please look at the notes of "
+                    "Expected backward function to handle undefined output grads. Please look at the "
+                    "notes of "
                     f"Function.set_materialize_grads. (It raised {type(error).__name__}: {error})"
                 ) from error
 
@@ -276,9 +292,15 @@ class _Check:
         """Each gradient has the dtype of its input."""
         for position, target in self.targets:
             for out in self.outs:
-                g = jacobian.pulled(out, [target], np.ones_like(out._data))[0] if out.requires_grad else target
+                g = (
+                    jacobian.pulled(out, [target], np.ones_like(out._data))[0]
+                    if out.requires_grad
+                    else target
+                )
                 if g._data.dtype != target._data.dtype:
-                    raise GradcheckError(f"the gradient of input {position} has dtype {g.dtype}, not {target.dtype}")
+                    raise GradcheckError(
+                        f"the gradient of input {position} has dtype {g.dtype}, not {target.dtype}"
+                    )
 
     def batched(self) -> None:
         """A batch of cotangents gives the batch of gradients."""
@@ -299,7 +321,9 @@ class _Check:
 
 
 def _close(found: Array, expected: Array, atol: float, rtol: float) -> bool:
-    return found.shape == expected.shape and bool(np.allclose(found, expected, rtol=rtol, atol=atol, equal_nan=False))
+    return found.shape == expected.shape and bool(
+        np.allclose(found, expected, rtol=rtol, atol=atol, equal_nan=False)
+    )
 
 
 def _show(matrix: Array) -> str:

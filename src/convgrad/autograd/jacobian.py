@@ -57,12 +57,17 @@ def shifted(func: Function, inputs: Sequence[Any], target: Tensor, step: Array) 
                 return [components(t._data).copy() for t in outputs_of(func, inputs)]
         finally:
             data[...] = kept
-    moved = [Tensor(np.asarray(data + step), None).requires_grad_(target.requires_grad) if x is target else x for x in inputs]
+    moved = [
+        Tensor(np.asarray(data + step), None).requires_grad_(target.requires_grad) if x is target else x
+        for x in inputs
+    ]
     with no_grad():
         return [components(t._data).copy() for t in outputs_of(func, moved)]
 
 
-def difference(func: Function, inputs: Sequence[Any], target: Tensor, direction: Array, eps: float) -> list[Array]:
+def difference(
+    func: Function, inputs: Sequence[Any], target: Tensor, direction: Array, eps: float
+) -> list[Array]:
     """Central difference of the outputs along ``direction``."""
     above = shifted(func, inputs, target, direction * eps)
     below = shifted(func, inputs, target, direction * -eps)
@@ -75,17 +80,28 @@ def numerical(func: Function, inputs: Sequence[Any], target: Tensor, eps: float)
     count = components(target._data).size
     matrices = [np.zeros((count, size)) for size in sizes]
     for j in range(count):
-        for matrix, row in zip(matrices, difference(func, inputs, target, unit(target._data, j), eps), strict=True):
+        for matrix, row in zip(
+            matrices, difference(func, inputs, target, unit(target._data, j), eps), strict=True
+        ):
             matrix[j] = row
     return matrices
 
 
-def pulled(out: Tensor, targets: Sequence[Tensor], cotangent: Array, create_graph: bool = False) -> list[Tensor]:
+def pulled(
+    out: Tensor, targets: Sequence[Tensor], cotangent: Array, create_graph: bool = False
+) -> list[Tensor]:
     """The gradients of <cotangent, out> with respect to the targets; zeros where there is none."""
     found = grad(
-        (out,), targets, (Tensor(cotangent, None),), retain_graph=True, create_graph=create_graph, allow_unused=True
+        (out,),
+        targets,
+        (Tensor(cotangent, None),),
+        retain_graph=True,
+        create_graph=create_graph,
+        allow_unused=True,
     )
-    return [Tensor(np.zeros_like(t._data), None) if g is None else g for t, g in zip(targets, found, strict=True)]
+    return [
+        Tensor(np.zeros_like(t._data), None) if g is None else g for t, g in zip(targets, found, strict=True)
+    ]
 
 
 def by_reverse(out: Tensor, targets: Sequence[Tensor]) -> list[Array]:
@@ -110,7 +126,8 @@ def pushed(func: Function, inputs: Sequence[Any], target: Tensor, tangent: Array
         ]
         pairs = [forward_ad.unpack_dual(t) for t in outputs_of(func, duals)]
         return [
-            components(np.zeros_like(p.primal._data) if p.tangent is None else p.tangent._data).copy() for p in pairs
+            components(np.zeros_like(p.primal._data) if p.tangent is None else p.tangent._data).copy()
+            for p in pairs
         ]
 
 

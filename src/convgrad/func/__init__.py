@@ -6,5 +6,6 @@ from .transforms import grad, grad_and_value, hessian, jacfwd, jacrev, jvp, valu
 from .vmap import vmap, vmap_fallbacks
 
 __all__ = [
-    "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "value_and_grad", "vjp", "vmap", "vmap_fallbacks",
+    "grad", "grad_and_value", "hessian", "jacfwd", "jacrev", "jvp", "value_and_grad", "vjp", "vmap",
+    "vmap_fallbacks",
 ]  # fmt: skip

@@ -23,6 +23,7 @@ from ..ops import activation, conv, matmul, norm, reduce, shape
 from ..ops import elementwise as ew
 from ..ops.op import Elementwise, Op, Saved
 from ..tensor.dual import TransformNode
+from ..tensor.methods.arithmetic import ArithmeticMethods
 from ..tensor.tensor import Tensor, apply, from_traced
 
 #: operators that ran sample by sample, and how often
@@ -57,7 +58,13 @@ class BatchNode(TransformNode):
         return 2 + self.level.depth
 
     def push(
-        self, op: type[Op], handles: tuple[Any, ...], arrays: Sequence[Any], result: Any, saved: Saved, recording: bool
+        self,
+        op: type[Op],
+        handles: tuple[Any, ...],
+        arrays: Sequence[Any],
+        result: Any,
+        saved: Saved,
+        recording: bool,
     ) -> None:
         """Run ``op`` on all samples and hang what comes out on the sample's result."""
         level = self.level
@@ -102,14 +109,18 @@ def batch_value(handle: Any, array: Any, level: Level) -> Any:
     if not isinstance(node, BatchNode) or node.level is not level:
         return handle
     value = node.value
-    return Whole(value if value._data.dtype == handle._data.dtype else value.to(dtypes.from_numpy(handle._data.dtype)))
+    return Whole(
+        value if value._data.dtype == handle._data.dtype else value.to(dtypes.from_numpy(handle._data.dtype))
+    )
 
 
 def parameters(op: type[Op], saved: Saved, known: dict[str, Any], level: Level) -> tuple[Any, ...]:
     """The operator's parameters, found among its saved values or ``known``; batched arrays as ``Whole``."""
     missing = [p for p in op.params if p not in op.saves and p not in known]
     if missing:
-        raise NotImplementedError(f"vmap: {op.__name__} does not keep its parameters {missing}: no rule can run it")
+        raise NotImplementedError(
+            f"vmap: {op.__name__} does not keep its parameters {missing}: no rule can run it"
+        )
     given = [saved[op.saves.index(p)] if p in op.saves else known[p] for p in op.params]
     return tuple([_parameter(value, level) for value in given])
 
@@ -170,7 +181,7 @@ def _bare_sample(param: Any, index: int) -> Any:
 
 
 def _stack(rows: Sequence[Tensor]) -> Tensor:
-    return apply(shape.Stack, tuple(rows), (0,))  # type: ignore[no-any-return]
+    return apply(shape.Stack, tuple(rows), (0,))
 
 
 # Rules ---------------------------------------------------------------------------------------------
@@ -192,11 +203,13 @@ def expanded(value: Any, size: int) -> Tensor:
     if type(value) is Whole:
         return value.tensor
     tensor = value if isinstance(value, Tensor) else Tensor(np.asarray(value), None)
-    return apply(shape.Expand, (tensor,), ((size, *tensor._data.shape),))  # type: ignore[no-any-return]
+    return apply(shape.Expand, (tensor,), ((size, *tensor._data.shape),))
 
 
 def _ndim(value: Any) -> int:
-    return value.ndim if type(value) is Whole else np.ndim(value._data if isinstance(value, Tensor) else value)
+    return (
+        value.ndim if type(value) is Whole else np.ndim(value._data if isinstance(value, Tensor) else value)
+    )
 
 
 def _pointwise(op: type[Op], values: list[Any], params: tuple[Any, ...], size: int) -> Any:
@@ -259,8 +272,8 @@ def _pieces(size: int, sizes: tuple[int, ...], axis: int) -> tuple[Any, ...]:
 
 #: parameters of view operators for a batch, also for the steps of ``CopySlices``
 PARAMS: dict[type[Op], Callable[..., tuple[Any, ...]]] = {
-    shape.Reshape: _size, shape.Permute: _order, shape.Transpose: _exchange, shape.Expand: _size, shape.Index: _key,
-    shape.Split: _pieces, shape.Unbind: _axis,
+    shape.Reshape: _size, shape.Permute: _order, shape.Transpose: _exchange, shape.Expand: _size,
+    shape.Index: _key, shape.Split: _pieces, shape.Unbind: _axis,
 }  # fmt: skip
 
 
@@ -268,7 +281,7 @@ def _change(op: type[Op]) -> Callable[..., tuple[Any, ...]]:
     for kind in op.__mro__:
         if kind in PARAMS:
             return PARAMS[kind]
-    return lambda size, *params: params
+    return lambda _size, *params: params
 
 
 def _expand(op: type[Op], values: list[Any], params: tuple[Any, ...], size: int) -> Any:
@@ -330,7 +343,9 @@ def _product(op: type[Op], values: list[Any], params: tuple[Any, ...], size: int
     sizes = out._data.shape
     if not columns:
         out, sizes = apply(shape.Reshape, (out,), (sizes[:-1],)), sizes[:-1]
-    return out if rows else apply(shape.Reshape, (out,), ((*sizes[:-2], sizes[-1]) if columns else sizes[:-1],))
+    return (
+        out if rows else apply(shape.Reshape, (out,), ((*sizes[:-2], sizes[-1]) if columns else sizes[:-1],))
+    )
 
 
 def _matrix(value: Any, ndim: int, at: int) -> Any:
@@ -350,21 +365,21 @@ def _fold(tensor: Tensor) -> Tensor:
     order = (1, 0, *range(2, tensor._data.ndim))
     turned = apply(shape.Permute, (tensor,), (order,))
     n, b, c, *rest = turned._data.shape
-    return apply(shape.Reshape, (turned,), ((n, b * c, *rest),))  # type: ignore[no-any-return]
+    return apply(shape.Reshape, (turned,), ((n, b * c, *rest),))
 
 
 def _unfold(tensor: Tensor, size: int) -> Tensor:
     """The inverse of ``_fold``."""
     n, bc, *rest = tensor._data.shape
     parted = apply(shape.Reshape, (tensor,), ((n, size, bc // size, *rest),))
-    return apply(shape.Permute, (parted,), ((1, 0, *range(2, parted._data.ndim)),))  # type: ignore[no-any-return]
+    return apply(shape.Permute, (parted,), ((1, 0, *range(2, parted._data.ndim)),))
 
 
 def _flat(value: Any, size: int) -> Tensor:
     """(B, C, ...) as (B C, ...)."""
     tensor = expanded(value, size)
     b, c, *rest = tensor._data.shape
-    return apply(shape.Reshape, (tensor,), ((b * c, *rest),))  # type: ignore[no-any-return]
+    return apply(shape.Reshape, (tensor,), ((b * c, *rest),))
 
 
 def _batch_norm(op: type[Op], values: list[Any], params: tuple[Any, ...], size: int) -> Any:
@@ -415,6 +430,7 @@ RULES: dict[type, Callable[..., Any]] = {
     shape.Stack: _join,
     matmul.MatMul: _product,
     matmul.Mv: _product,
+    matmul.Vm: _product,
     matmul.Dot: _product,
     norm.BatchNorm: _batch_norm,
     conv.Convolve: _convolve,
@@ -426,7 +442,9 @@ class Batched(Tensor):
     """A tensor inside ``vmap``: what cannot be answered by one sample is answered for all, or refused."""
 
     def _compare(self, ufunc: Any, other: Any) -> Any:
-        tops = [t._node.level for t in (self, other) if isinstance(t, Tensor) and isinstance(t._node, BatchNode)]
+        tops = [
+            t._node.level for t in (self, other) if isinstance(t, Tensor) and isinstance(t._node, BatchNode)
+        ]
         level = max(tops, key=lambda one: one.depth)
         a, b = batch_value(self, self, level), batch_value(other, other, level)
         ndim = max(_ndim(a), _ndim(b))
@@ -442,7 +460,8 @@ class Batched(Tensor):
 
     def _refuse(self, what: str) -> Any:
         raise ConvgradError(
-            f"vmap: It looks like you're calling {what} on a Tensor. We don't support vmap over calling {what} on a "
+            f"vmap: It looks like you're calling {what} on a Tensor. We don't support vmap over "
+            f"calling {what} on a "
             "Tensor, please try to rewrite what you're doing with other operations."
         )
 
@@ -460,16 +479,21 @@ class Batched(Tensor):
 
     def __bool__(self) -> bool:
         raise ConvgradError(
-            "vmap: It looks like you're attempting to use a Tensor in some data-dependent control flow. We don't "
+            "vmap: It looks like you're attempting to use a Tensor in some data-dependent control "
+            "flow. We don't "
             "support that yet: use where() instead of if."
         )
 
+    # Tensor's own are short ways past _compare
+    __lt__, __le__ = ArithmeticMethods.__lt__, ArithmeticMethods.__le__
+    __gt__, __ge__ = ArithmeticMethods.__gt__, ArithmeticMethods.__ge__
+    __eq__, __ne__ = ArithmeticMethods.__eq__, ArithmeticMethods.__ne__
     __hash__ = Tensor.__hash__
 
-    def __repr__(self) -> str:
+    def __repr__(self, **options: Any) -> str:  # type: ignore[override]
         node = self._node
         if not isinstance(node, BatchNode):
-            return super().__repr__()
+            return super().__repr__(**options)
         return f"BatchedTensor(lvl={node.level.depth}, bdim=0, value={node.value!r})"
 
 

@@ -55,7 +55,7 @@ def _dress(x: Tensor, levels: Sequence[Level]) -> Tensor:
 def _fresh(x: Tensor) -> Tensor:
     """A variable to differentiate by: within the caller's graph if x has one, else a new leaf."""
     if x.requires_grad:
-        return apply(shape.Alias, (x,), ((...,),))  # type: ignore[no-any-return]
+        return apply(shape.Alias, (x,), ((...,),))
     leaf = x.detach()
     leaf._node = None
     leaf.requires_grad_()
@@ -175,10 +175,14 @@ def vjp(func: Function, *primals: Any, has_aux: bool = False) -> Any:
     def pullback(*cotangents: Any, retain_graph: bool = True) -> Any:
         given = tree.flatten(cotangents[0] if len(cotangents) == 1 else cotangents)
         if len(given) != len(wholes):
-            raise ConvgradError(f"vjp: expected {len(wholes)} cotangents, as the function has outputs, got {len(given)}")
+            raise ConvgradError(
+                f"vjp: expected {len(wholes)} cotangents, as the function has outputs, got {len(given)}"
+            )
         extra = [level for level in open_levels() if level not in levels]
         with enable_grad():
-            products = tree.rebuild(primals, _pull_each(given, extra, functools.partial(_products, wholes, own, levels)))
+            products = tree.rebuild(
+                primals, _pull_each(given, extra, functools.partial(_products, wholes, own, levels))
+            )
         return products if len(primals) > 1 else (products[0],)
 
     aux = _settled_aux(aux, own)
@@ -193,7 +197,9 @@ def _products(
     return [_dress(g, levels) for g in _settled(found, own)]
 
 
-def _pull_each(cotangents: Sequence[Tensor], extra: Sequence[Level], pull: Callable[..., list[Tensor]]) -> list[Tensor]:
+def _pull_each(
+    cotangents: Sequence[Tensor], extra: Sequence[Level], pull: Callable[..., list[Tensor]]
+) -> list[Tensor]:
     """Pull cotangents back that are batched where the recorded function was not: one by one."""
     if not extra:
         return pull(cotangents)
@@ -207,12 +213,19 @@ def _pull_each(cotangents: Sequence[Tensor], extra: Sequence[Level], pull: Calla
 def _pull(outs: Sequence[Tensor], own: Sequence[Tensor], cotangents: Sequence[Tensor]) -> list[Tensor]:
     for out, c in zip(outs, cotangents, strict=True):
         if out._data.shape != c._data.shape:
-            raise ShapeError(f"Expected cotangent of shape {list(out._data.shape)}, got {list(c._data.shape)}")
+            raise ShapeError(
+                f"Expected cotangent of shape {list(out._data.shape)}, got {list(c._data.shape)}"
+            )
     pairs = [(o, c) for o, c in zip(outs, cotangents, strict=True) if o.requires_grad]
     if not pairs:
         return [Tensor(np.zeros_like(x._data), None) for x in own]
     found = grad_of(
-        [o for o, _ in pairs], own, [c for _, c in pairs], create_graph=True, allow_unused=True, materialize_grads=True
+        [o for o, _ in pairs],
+        own,
+        [c for _, c in pairs],
+        create_graph=True,
+        allow_unused=True,
+        materialize_grads=True,
     )
     return list(found)
 
@@ -238,7 +251,11 @@ def _chosen(args: tuple[Any, ...], argnums: Argnums) -> Any:
 def _replaced(args: tuple[Any, ...], argnums: Argnums, leaves: Sequence[Tensor]) -> list[Any]:
     new = list(args)
     chosen = tree.rebuild(_chosen(args, argnums), leaves)
-    for n, value in zip((argnums,), (chosen,), strict=True) if isinstance(argnums, int) else zip(argnums, chosen, strict=True):
+    for n, value in (
+        zip((argnums,), (chosen,), strict=True)
+        if isinstance(argnums, int)
+        else zip(argnums, chosen, strict=True)
+    ):
         new[n] = value
     return new
 
@@ -251,10 +268,13 @@ def _split_aux(out: Any) -> tuple[Any, Any]:
 
 def _check_scalar(out: Any) -> None:
     if not isinstance(out, Tensor):
-        raise ConvgradError(f"grad_and_value(f)(*args): Expected f(*args) to return a Tensor, got {type(out)}")
+        raise ConvgradError(
+            f"grad_and_value(f)(*args): Expected f(*args) to return a Tensor, got {type(out)}"
+        )
     if out._data.ndim:
         raise ConvgradError(
-            f"grad_and_value(f)(*args): Expected f(*args) to return a scalar Tensor, got tensor with {out._data.ndim} "
+            "grad_and_value(f)(*args): Expected f(*args) to return a scalar Tensor, got tensor with "
+            f"{out._data.ndim} "
             "dims. Maybe you wanted to use the vjp or jacrev APIs instead?"
         )
 
@@ -272,20 +292,26 @@ def jvp(func: Function, primals: Any, tangents: Any, *, strict: bool = False, ha
         ``(outputs, products)``, with ``has_aux`` ``(outputs, products, aux)``.
     """
     if not isinstance(primals, tuple) or not isinstance(tangents, tuple):
-        raise ConvgradError("jvp: primals and tangents must be tuples, one entry per argument of the function")
+        raise ConvgradError(
+            "jvp: primals and tangents must be tuples, one entry per argument of the function"
+        )
     levels = open_levels()
     xs, ds = tree.flatten(primals), tree.flatten(tangents)
     if len(xs) != len(ds):
         raise ConvgradError("jvp: expected primals and tangents to have the same structure")
     aux = None
     with forward_ad.dual_level():
-        duals = [forward_ad.make_dual(_strip(x, levels), _strip(d, levels)) for x, d in zip(xs, ds, strict=True)]
+        duals = [
+            forward_ad.make_dual(_strip(x, levels), _strip(d, levels)) for x, d in zip(xs, ds, strict=True)
+        ]
         out = func(*tree.rebuild(primals, [_dress(d, levels) for d in duals]))
         if has_aux:
             out, aux = _split_aux(out)
         pairs = [forward_ad.unpack_dual(_strip(t, levels)) for t in tree.flatten(out)]
     if strict and any([p.tangent is None for p in pairs]):
-        raise ConvgradError("jvp(f, primals, tangents, strict=True): an output of f is independent of the inputs")
+        raise ConvgradError(
+            "jvp(f, primals, tangents, strict=True): an output of f is independent of the inputs"
+        )
     moved = [Tensor(np.zeros_like(p.primal._data), None) if p.tangent is None else p.tangent for p in pairs]
     outputs = tree.rebuild(out, [_dress(p.primal, levels) for p in pairs])
     products = tree.rebuild(out, [_dress(m, levels) for m in moved])
@@ -295,7 +321,9 @@ def jvp(func: Function, primals: Any, tangents: Any, *, strict: bool = False, ha
 # Matrices -----------------------------------------------------------------------------------------
 
 
-def jacrev(func: Function, argnums: Argnums = 0, *, has_aux: bool = False, chunk_size: int | None = None) -> Function:
+def jacrev(
+    func: Function, argnums: Argnums = 0, *, has_aux: bool = False, chunk_size: int | None = None
+) -> Function:
     """The function that gives the Jacobian of ``func``, a pullback per element of the output.
 
     Returns:
@@ -328,14 +356,21 @@ def _jacobian_rows(pullback: Function, outs: Sequence[Tensor], k: int, chosen: A
         rows.append(tree.flatten(pullback(*seeds)))
     columns = zip(*rows, strict=True) if rows else [[] for _ in tree.flatten(chosen)]
     blocks = [
-        stack_rows(list(c)).reshape((*sizes, *x._data.shape)) if len(c) else Tensor(np.zeros((*sizes, *x._data.shape)), None)
+        stack_rows(list(c)).reshape((*sizes, *x._data.shape))
+        if len(c)
+        else Tensor(np.zeros((*sizes, *x._data.shape)), None)
         for c, x in zip(columns, tree.flatten(chosen), strict=True)
     ]
     return tree.rebuild(chosen, blocks)
 
 
-def jacfwd(func: Function, argnums: Argnums = 0, has_aux: bool = False, *, randomness: str = "error") -> Function:
-    """The function that gives the Jacobian of ``func``, a push per element of the input; shapes as ``jacrev``."""
+def jacfwd(
+    func: Function, argnums: Argnums = 0, has_aux: bool = False, *, randomness: str = "error"
+) -> Function:
+    """The function that gives the Jacobian of ``func``, a push per element of the input.
+
+    Shapes are those of ``jacrev``.
+    """
 
     @functools.wraps(func)
     def matrix(*args: Any, **kwargs: Any) -> Any:
@@ -369,7 +404,7 @@ def _last(rows: Sequence[Tensor], x: Tensor) -> Tensor:
     stacked = stack_rows(rows)
     order = (*range(1, stacked._data.ndim), 0)
     turned = apply(shape.Permute, (stacked,), (order,))
-    return turned.reshape((*turned._data.shape[:-1], *x._data.shape))  # type: ignore[no-any-return]
+    return turned.reshape((*turned._data.shape[:-1], *x._data.shape))
 
 
 def hessian(func: Function, argnums: Argnums = 0) -> Function:

@@ -23,7 +23,8 @@ def rebuild(tree: Any, leaves: Sequence[Any]) -> Any:
 def _take(tree: Any, leaves: Any) -> Any:
     if isinstance(tree, (tuple, list)):
         parts = [_take(part, leaves) for part in tree]
-        return type(tree)._make(parts) if hasattr(type(tree), "_make") else type(tree)(parts)
+        make: Any = getattr(tree, "_make", type(tree))  # a named tuple, or another sequence
+        return make(parts)
     if isinstance(tree, dict):
         return {key: _take(part, leaves) for key, part in tree.items()}
     return next(leaves)
@@ -35,7 +36,10 @@ def fmap(function: Callable[[Any], Any], tree: Any) -> Any:
 
 
 def spread(prefix: Any, tree: Any) -> list[Any] | None:
-    """One entry of ``prefix`` (a nest that may end earlier than ``tree``) per leaf of ``tree``; None if it does not fit."""
+    """One entry of ``prefix`` (a nest that may end earlier than ``tree``) per leaf of ``tree``.
+
+    None if it does not fit.
+    """
     if isinstance(prefix, (tuple, list)) and not isinstance(tree, (tuple, list)):
         return None
     if isinstance(prefix, (tuple, list)):

@@ -58,7 +58,8 @@ def vmap(
     Raises:
         ValueError: no tensor to map over, sizes that differ, dims that do not fit.
     Example:
-        >>> vmap(lambda x, y: (x * y).sum())(Tensor([[1.0, 2.0], [3.0, 4.0]]), Tensor([[1.0, 1.0], [2.0, 0.0]]))
+        >>> xs, ys = Tensor([[1.0, 2.0], [3.0, 4.0]]), Tensor([[1.0, 1.0], [2.0, 0.0]])
+        >>> vmap(lambda x, y: (x * y).sum())(xs, ys)
         tensor([3., 6.])
     """
     name = getattr(func, "__name__", repr(func))
@@ -88,7 +89,8 @@ def _flat_inputs(name: str, in_dims: Any, args: tuple[Any, ...]) -> tuple[list[A
     """The leaves of the arguments, each with the (non-negative) dimension to map over."""
     if not args:
         raise ValueError(
-            f"vmap({name})(<inputs>): got no inputs. Maybe you forgot to add inputs, or you are trying to vmap over a "
+            f"vmap({name})(<inputs>): got no inputs. Maybe you forgot to add inputs, or you are "
+            "trying to vmap over a "
             "function with no inputs. The latter is unsupported."
         )
     where = f"vmap({name}, in_dims={in_dims}, ...)(<inputs>)"
@@ -101,12 +103,14 @@ def _flat_inputs(name: str, in_dims: Any, args: tuple[Any, ...]) -> tuple[list[A
     for x, d in zip(leaves, dims, strict=True):
         if d is not None and not isinstance(x, Tensor):
             raise ValueError(
-                f"{where}: Got in_dim={d} for an input but the input is of type {type(x)}. We cannot vmap over "
+                f"{where}: Got in_dim={d} for an input but the input is of type {type(x)}. We cannot "
+                "vmap over "
                 "non-Tensor arguments, please use None as the respective in_dim"
             )
         if d is not None and not -x._data.ndim <= d < x._data.ndim:
             raise ValueError(
-                f"{where}: Got in_dim={d} for some input, but that input is a Tensor of dimensionality {x._data.ndim} "
+                f"{where}: Got in_dim={d} for some input, but that input is a Tensor of "
+                f"dimensionality {x._data.ndim} "
                 f"so expected in_dim to satisfy -{x._data.ndim} <= in_dim < {x._data.ndim}."
             )
         found.append(None if d is None else d % x._data.ndim)
@@ -119,7 +123,8 @@ def _batch_size(leaves: list[Any], dims: list[int | None]) -> int:
         raise ValueError("vmap: Expected at least one Tensor to vmap over")
     if len(set(sizes)) > 1:
         raise ValueError(
-            f"vmap: Expected all tensors to have the same size in the mapped dimension, got sizes {sizes} for the "
+            "vmap: Expected all tensors to have the same size in the mapped dimension, got sizes "
+            f"{sizes} for the "
             "mapped dimension"
         )
     if not sizes[0]:
@@ -132,7 +137,7 @@ def _front(x: Tensor, dim: int) -> Tensor:
     if not dim:
         return x
     order = (dim, *[i for i in range(x._data.ndim) if i != dim])
-    return apply(shape.Permute, (x,), (order,))  # type: ignore[no-any-return]
+    return apply(shape.Permute, (x,), (order,))
 
 
 def _leave(name: str, out: Any, out_dims: Any, level: Level) -> Any:
@@ -142,7 +147,8 @@ def _leave(name: str, out: Any, out_dims: Any, level: Level) -> Any:
     dims = tree.spread(prefix, out)
     if dims is None:
         raise ValueError(
-            f"vmap({name}, ..., out_dims={out_dims})(<inputs>): out_dims is not compatible with the structure of "
+            f"vmap({name}, ..., out_dims={out_dims})(<inputs>): out_dims is not compatible with the "
+            "structure of "
             "`outputs`."
         )
     done = []
@@ -152,7 +158,9 @@ def _leave(name: str, out: Any, out_dims: Any, level: Level) -> Any:
         inside = isinstance(x._node, BatchNode) and x._node.level is level
         if d is None:
             if inside:
-                raise ValueError(f"vmap({name}, ...): `{name}` can not return a BatchedTensor when out_dim is None")
+                raise ValueError(
+                    f"vmap({name}, ...): `{name}` can not return a BatchedTensor when out_dim is None"
+                )
             done.append(x)
             continue
         whole = x._node.value if inside else expanded(x, level.size)  # type: ignore[union-attr]
@@ -170,7 +178,7 @@ def _back(whole: Tensor, dim: int) -> Tensor:
         return whole
     order = [*range(1, whole._data.ndim)]
     order.insert(at, 0)
-    return apply(shape.Permute, (whole,), (tuple(order),))  # type: ignore[no-any-return]
+    return apply(shape.Permute, (whole,), (tuple(order),))
 
 
 __all__ = ["open_levels", "vmap", "vmap_fallbacks"]

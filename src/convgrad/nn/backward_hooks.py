@@ -10,7 +10,7 @@ from ..tensor.tensor import Tensor
 
 
 class Gate(Function):
-    """The identity on several tensors; its backward shows the gradients to a function, which may change them."""
+    """The identity on tensors; its backward shows the gradients to a function that may change them."""
 
     @staticmethod
     def forward(ctx: Any, seen: Callable[[tuple[Any, ...]], tuple[Any, ...]], *tensors: Any) -> Any:

@@ -21,7 +21,8 @@ from ..tensor.tensor import Tensor
 def _fill(tensor: Tensor, values: Any, name: str) -> Tensor:
     if not tensor._data.flags.writeable:
         raise ConvgradError(
-            f"{name}: the tensor of shape {list(tensor._data.shape)} shares read-only memory; clone() it first"
+            f"{name}: the tensor of shape {list(tensor._data.shape)} shares read-only memory; clone() it "
+            "first"
         )
     np.copyto(tensor._data, values, casting="unsafe")
     cell_of(tensor).bump(name)

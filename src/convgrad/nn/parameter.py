@@ -29,6 +29,8 @@ class Parameter(Tensor):
 
     __slots__ = ()
 
+    _shown_as = "tensor"
+
     def __init__(self, data: Any = None, requires_grad: bool = True) -> None:
         if data is None:
             data = Tensor(np.empty(0, dtypes.default_dtype().np), None)
@@ -36,7 +38,8 @@ class Parameter(Tensor):
             raise TypeError(f"Parameter data must be a Tensor, but got {type(data).__name__}")
         if requires_grad and data._data.dtype.kind in "biu":
             raise DtypeError(
-                "Only Tensors of floating point and complex dtype can require gradients, but got a Parameter of "
+                "Only Tensors of floating point and complex dtype can require gradients, but got a "
+                "Parameter of "
                 f"{data.dtype}; pass requires_grad=False"
             )
         super().__init__(data._data, None)
@@ -44,17 +47,8 @@ class Parameter(Tensor):
         if requires_grad:
             self._make_leaf()
 
-    @property
-    def data(self) -> Any:
-        """The same memory as a plain tensor without history."""
-        return Tensor(self._data, None)
-
-    @data.setter
-    def data(self, value: Tensor) -> None:
-        replace_array(self, value._data)
-
-    def __repr__(self, *, tensor_contents: str | None = None) -> str:
-        return "Parameter containing:\n" + super().__repr__(tensor_contents=tensor_contents)
+    def __repr__(self) -> str:  # type: ignore[override]
+        return "Parameter containing:\n" + repr(Tensor(self._data, self._node))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Parameter:
         known = memo.get(id(self))

@@ -169,8 +169,8 @@ class StateMethods:
         array = value._data if isinstance(value, Tensor) else value
         if not isinstance(array, np.ndarray):
             errors.append(
-                f'While copying the parameter named "{key}", expected torch.Tensor or Tensor-like object from '
-                f"checkpoint but received {type(value)}"
+                f'While copying the parameter named "{key}", expected torch.Tensor or Tensor-like object '
+                f"from checkpoint but received {type(value)}"
             )
             return
         if array.shape == (1,) and target._data.shape == ():  # from before there were 0-d tensors

@@ -142,6 +142,7 @@ class BinaryCrossEntropy(Op):
 
     @staticmethod
     def forward(x: Array, y: Array, w: Any, reduction: str) -> tuple[Any, tuple[Any, ...]]:
+        w = _like(w, x)
         with np.errstate(divide="ignore"):
             out = (y - 1) * np.maximum(np.log1p(-x), -100.0) - y * np.maximum(np.log(x), -100.0)
         if w is not None:
@@ -164,6 +165,11 @@ class BinaryCrossEntropy(Op):
     @staticmethod
     def jvp_y(d: Value, x: Value, y: Value, w: Any, reduction: str) -> Value:
         return reduced_tangent(d * _by_target(x, _weight(w, x, "none")), reduction)
+
+
+def _like(w: Any, x: Array) -> Any:
+    """A constant weight in x's dtype."""
+    return None if w is None else w.astype(x.dtype, copy=False)
 
 
 def _weight(w: Any, x: Value, reduction: str) -> Any:
@@ -193,6 +199,7 @@ class BinaryCrossEntropyWithLogits(Op):
 
     @staticmethod
     def forward(x: Array, y: Array, w: Any, p: Any, reduction: str) -> tuple[Any, tuple[Any, ...]]:
+        w, p = _like(w, x), _like(p, x)
         soft = np.log1p(np.exp(-np.abs(x)))
         if p is None:
             out = np.maximum(x, 0) - x * y + soft

@@ -1,4 +1,7 @@
-"""Pooling: the largest or the mean value of windows. Arrays are ``(N, C, *S)`` or ``(C, *S)``; kernels do the work."""
+"""Pooling: the largest or the mean value of windows.
+
+Arrays are ``(N, C, *S)`` or ``(C, *S)``; kernels do the work.
+"""
 
 from __future__ import annotations
 

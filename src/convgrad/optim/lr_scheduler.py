@@ -31,7 +31,8 @@ class LRScheduler:
                 group.setdefault("initial_lr", group["lr"])
             elif "initial_lr" not in group:
                 raise KeyError(
-                    f"param 'initial_lr' is not specified in param_groups[{index}] when resuming scheduler with "
+                    f"param 'initial_lr' is not specified in param_groups[{index}] when resuming scheduler "
+                    "with "
                     f"last_epoch >= 0"
                 )
         self.optimizer = optimizer
@@ -52,8 +53,10 @@ class LRScheduler:
         """Go on to the next epoch; call it after ``optimizer.step()``."""
         if self._step_count == 1 and not self.optimizer._opt_called:
             warnings.warn(
-                "Detected call of `lr_scheduler.step()` before `optimizer.step()`. You should call them in the "
-                "opposite order: `optimizer.step()` before `lr_scheduler.step()`. Failure to do this will result in "
+                "Detected call of `lr_scheduler.step()` before `optimizer.step()`. You should call them in "
+                "the "
+                "opposite order: `optimizer.step()` before `lr_scheduler.step()`. Failure to do this will "
+                "result in "
                 "skipping the first value of the learning rate schedule.",
                 stacklevel=2,
             )
@@ -206,7 +209,7 @@ class LinearLR(LRScheduler):
 
 
 class CosineAnnealingLR(LRScheduler):
-    """Half a cosine from the initial rate down to ``eta_min`` in ``T_max`` epochs. Source: arXiv:1608.03983."""
+    """Half a cosine from the first rate down to ``eta_min`` in ``T_max`` epochs. Source: arXiv:1608.03983."""
 
     def __init__(
         self, optimizer: Optimizer, T_max: float, eta_min: float = 0.0, last_epoch: int = -1
@@ -242,11 +245,22 @@ class OneCycleLR(LRScheduler):
     """
 
     def __init__(
-        self, optimizer: Optimizer, max_lr: Any, total_steps: int | None = None, epochs: int | None = None,
-        steps_per_epoch: int | None = None, pct_start: float = 0.3, anneal_strategy: str = "cos",
-        cycle_momentum: bool = True, base_momentum: Any = 0.85, max_momentum: Any = 0.95, div_factor: float = 25.0,
-        final_div_factor: float = 1e4, three_phase: bool = False, last_epoch: int = -1,
-    ) -> None:  # fmt: skip
+        self,
+        optimizer: Optimizer,
+        max_lr: Any,
+        total_steps: int | None = None,
+        epochs: int | None = None,
+        steps_per_epoch: int | None = None,
+        pct_start: float = 0.3,
+        anneal_strategy: str = "cos",
+        cycle_momentum: bool = True,
+        base_momentum: Any = 0.85,
+        max_momentum: Any = 0.95,
+        div_factor: float = 25.0,
+        final_div_factor: float = 1e4,
+        three_phase: bool = False,
+        last_epoch: int = -1,
+    ) -> None:
         if total_steps is None:
             if epochs is None or steps_per_epoch is None:
                 raise ValueError("You must define either total_steps OR (epochs AND steps_per_epoch)")
@@ -264,16 +278,7 @@ class OneCycleLR(LRScheduler):
             anneal_strategy,
             cycle_momentum,
         )
-        up = float(pct_start * total_steps) - 1
-        down = total_steps - 1.0
-        if three_phase:
-            middle = float(2 * pct_start * total_steps) - 2
-            self.phases = [(up, "initial_lr", "max_lr", "max_momentum", "base_momentum"),
-                           (middle, "max_lr", "initial_lr", "base_momentum", "max_momentum"),
-                           (down, "initial_lr", "min_lr", "max_momentum", "max_momentum")]  # fmt: skip
-        else:
-            self.phases = [(up, "initial_lr", "max_lr", "max_momentum", "base_momentum"),
-                           (down, "max_lr", "min_lr", "base_momentum", "max_momentum")]  # fmt: skip
+        self.phases = _phases(pct_start, total_steps, three_phase)
         groups = optimizer.param_groups
         peaks = max_lr if isinstance(max_lr, list | tuple) else [max_lr] * len(groups)
         if len(peaks) != len(groups):
@@ -317,6 +322,17 @@ class OneCycleLR(LRScheduler):
         return lrs
 
 
+def _phases(pct_start: float, total_steps: int, three: bool) -> list[tuple[Any, ...]]:
+    """The parts of a cycle: last step, learning rate from and to, momentum from and to (keys of a group)."""
+    up, down = float(pct_start * total_steps) - 1, total_steps - 1.0
+    rise = (up, "initial_lr", "max_lr", "max_momentum", "base_momentum")
+    if not three:
+        return [rise, (down, "max_lr", "min_lr", "base_momentum", "max_momentum")]
+    middle = float(2 * pct_start * total_steps) - 2
+    fall = (middle, "max_lr", "initial_lr", "base_momentum", "max_momentum")
+    return [rise, fall, (down, "initial_lr", "min_lr", "max_momentum", "max_momentum")]
+
+
 def _set_momentum(group: dict[str, Any], value: float) -> None:
     if "betas" in group:
         group["betas"] = (value, *group["betas"][1:])
@@ -339,9 +355,17 @@ class ReduceLROnPlateau(LRScheduler):
     """
 
     def __init__(
-        self, optimizer: Optimizer, mode: str = "min", factor: float = 0.1, patience: int = 10,
-        threshold: float = 1e-4, threshold_mode: str = "rel", cooldown: int = 0, min_lr: Any = 0, eps: float = 1e-8,
-    ) -> None:  # fmt: skip
+        self,
+        optimizer: Optimizer,
+        mode: str = "min",
+        factor: float = 0.1,
+        patience: int = 10,
+        threshold: float = 1e-4,
+        threshold_mode: str = "rel",
+        cooldown: int = 0,
+        min_lr: Any = 0,
+        eps: float = 1e-8,
+    ) -> None:
         if factor >= 1.0:
             raise ValueError("Factor should be < 1.0.")
         if mode not in ("min", "max"):

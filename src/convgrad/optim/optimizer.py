@@ -165,7 +165,8 @@ class Optimizer:
         for group, other in zip(self.param_groups, saved, strict=True):
             if len(group["params"]) != len(other["params"]):
                 raise ValueError(
-                    "loaded state dict contains a parameter group that doesn't match the size of optimizer's group "
+                    "loaded state dict contains a parameter group that doesn't match the size of "
+                    "optimizer's group "
                     f"({len(other['params'])} parameters, not {len(group['params'])})"
                 )
         numbers = itertools.chain.from_iterable([g["params"] for g in saved])
@@ -206,7 +207,8 @@ def _listed(params: Any) -> tuple[list[Any], list[str] | None]:
         return [params], None
     if isinstance(params, set):
         raise TypeError(
-            "optimizer parameters need to be organized in ordered collections, but the ordering of tensors in sets "
+            "optimizer parameters need to be organized in ordered collections, but the ordering of tensors "
+            "in sets "
             "will change between runs. Please use a list instead."
         )
     found = list(params)

@@ -12,7 +12,7 @@ from .optimizer import Optimizer, check_options, gradient
 
 
 class SGD(Optimizer):
-    """``p -= lr * (g + weight_decay * p)``, with momentum ``v = momentum v + (1 - dampening) g`` in place of g.
+    """``p -= lr * (g + weight_decay * p)``, with momentum ``v = momentum v + (1 - dampening) g`` for g.
 
     Args:
         params: parameters or groups of them.
@@ -28,18 +28,33 @@ class SGD(Optimizer):
     """
 
     def __init__(
-        self, params: Any, lr: Any = 1e-3, momentum: float = 0, dampening: float = 0, weight_decay: float = 0,
-        nesterov: bool = False, *, maximize: bool = False, foreach: bool | None = None, differentiable: bool = False,
+        self,
+        params: Any,
+        lr: Any = 1e-3,
+        momentum: float = 0,
+        dampening: float = 0,
+        weight_decay: float = 0,
+        nesterov: bool = False,
+        *,
+        maximize: bool = False,
+        foreach: bool | None = None,
+        differentiable: bool = False,
         fused: bool | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         check_options(lr=lr, momentum=momentum, weight_decay=weight_decay)
         if nesterov and (momentum <= 0 or dampening != 0):
             raise ValueError("Nesterov momentum requires a momentum and zero dampening")
         defaults = {
-            "lr": lr, "momentum": momentum, "dampening": dampening, "weight_decay": weight_decay,
-            "nesterov": nesterov, "maximize": maximize, "foreach": foreach, "differentiable": differentiable,
+            "lr": lr,
+            "momentum": momentum,
+            "dampening": dampening,
+            "weight_decay": weight_decay,
+            "nesterov": nesterov,
+            "maximize": maximize,
+            "foreach": foreach,
+            "differentiable": differentiable,
             "fused": fused,
-        }  # fmt: skip
+        }
         super().__init__(params, defaults)
 
     def _update(self, group: dict[str, Any]) -> None:

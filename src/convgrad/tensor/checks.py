@@ -1,23 +1,10 @@
-"""Checks and messages of the ways an operator is run: broadcasting, and results written in place."""
+"""The check of a result that is to be written in place."""
 
 from __future__ import annotations
 
 from .. import dtypes
 from ..dtypes import Array
 from ..errors import ConvgradError, ShapeError
-
-
-def broadcast_error(a: tuple[int, ...], b: tuple[int, ...]) -> ShapeError:
-    """The error of two shapes that do not broadcast, naming the dimension where they part."""
-    rank = max(len(a), len(b))
-    pa, pb = (1,) * (rank - len(a)) + tuple(a), (1,) * (rank - len(b)) + tuple(b)
-    for i in reversed(range(rank)):
-        if pa[i] != pb[i] and 1 not in (pa[i], pb[i]):
-            return ShapeError(
-                f"The size of tensor a ({pa[i]}) must match the size of tensor b ({pb[i]}) at non-singleton "
-                f"dimension {i} (shapes {list(a)} and {list(b)})"
-            )
-    return ShapeError(f"shapes {list(a)} and {list(b)} cannot be broadcast together")
 
 
 def check_result(name: str, result: Array, target: Array) -> None:

@@ -15,11 +15,10 @@ import numpy as np
 from .. import dtypes
 from ..device import check_device
 from ..dtypes import Array, dtype
-from ..errors import ConvgradError, DtypeError, GradError, ShapeError
-from ..ops.pairs import Complex, Polar
+from ..errors import ConvgradError, GradError, ShapeError
 from ..ops.shape import cast_array
 from .arrays import array_of, as_kind, from_foreign, shared, sizes
-from .tensor import Tensor, apply
+from .tensor import Tensor
 
 _COMPLEX = complex  # below, ``complex`` is PyTorch's function
 
@@ -386,33 +385,6 @@ def triu_indices(
     """Row and column numbers as a ``(2, n)`` tensor of the upper triangle of a ``row`` by ``col`` matrix."""
     check_device(device)
     return _made(np.stack(np.triu_indices(row, offset, col)).astype(as_kind(dtype).np))
-
-
-# -- complex from real --------------------------------------------------------------------------------------
-
-
-def complex(real: Tensor, imag: Tensor) -> Tensor:
-    """``real + imag i`` of two float tensors of one dtype (broadcast together)."""
-    _same_float("complex", real, imag)
-    return apply(Complex, (real, imag))
-
-
-def polar(abs: Tensor, angle: Tensor) -> Tensor:
-    """``abs * exp(i angle)`` of two float tensors of one dtype; angle in radians."""
-    _same_float("polar", abs, angle)
-    return apply(Polar, (abs, angle))
-
-
-def _same_float(name: str, a: Tensor, b: Tensor) -> None:
-    if a._data.dtype not in (dtypes.F32, dtypes.F64):
-        raise DtypeError(
-            f"Expected both inputs to be Half, Float or Double tensors but got {a.dtype} and {b.dtype}"
-        )
-    if a._data.dtype != b._data.dtype:
-        raise DtypeError(
-            f"Expected object of scalar type {a.dtype} but got scalar type {b.dtype} for second argument "
-            f"({name})"
-        )
 
 
 # -- PyTorch's old constructors --

@@ -51,7 +51,13 @@ class TransformNode(Node):
         self.tangent: Any = None
 
     def push(
-        self, op: type[Op], handles: tuple[Any, ...], arrays: Sequence[Any], result: Any, saved: Saved, recording: bool
+        self,
+        op: type[Op],
+        handles: tuple[Any, ...],
+        arrays: Sequence[Any],
+        result: Any,
+        saved: Saved,
+        recording: bool,
     ) -> None:
         """Follow one call of ``op`` from its input handles to its result's."""
         raise NotImplementedError
@@ -74,7 +80,13 @@ class DualNode(TransformNode):
         _level.nodes.append(weakref.ref(self))
 
     def push(
-        self, op: type[Op], handles: tuple[Any, ...], arrays: Sequence[Any], result: Any, saved: Saved, recording: bool
+        self,
+        op: type[Op],
+        handles: tuple[Any, ...],
+        arrays: Sequence[Any],
+        result: Any,
+        saved: Saved,
+        recording: bool,
     ) -> None:
         """Record a call for reverse mode if wanted, and hang the tangent of its result on the result."""
         push_dual(op, handles, arrays, result, saved, recording)

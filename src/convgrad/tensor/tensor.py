@@ -25,12 +25,13 @@ from ..ops import elementwise as ew
 from ..ops.op import OUT, Op, Ufunc
 from ..printing import format_tensor
 from . import dual
-from .checks import broadcast_error, check_result
+from .checks import check_result
 from .methods.arithmetic import ArithmeticMethods
 from .methods.base import NUMBERS
 from .methods.grad import GradMethods
 from .methods.index import IndexMethods
 from .methods.linear import LinearMethods
+from .methods.operands import broadcast_error
 from .methods.random import RandomMethods
 from .methods.reduce import ReduceMethods
 from .methods.shape import ShapeMethods
@@ -302,6 +303,8 @@ class Tensor(
         self._cell = None
         self._view = None
 
+    _shown_as = "tensor"  # a subclass shows its own name, unless it says otherwise
+
     #: what the mixins call; a plain function, since a bound method would cost 60 ns
     _apply = staticmethod(apply)
 
@@ -334,7 +337,7 @@ class Tensor(
             requires_grad=tracked and fn is None,
             grad_fn=None if fn is None else fn.name(),
             default_dtype_name=dtypes.default_dtype().name,
-            prefix="tensor(" if type(self) in _PLAIN else f"{type(self).__name__}(",
+            prefix=type(self).__dict__.get("_shown_as", type(self).__name__) + "(",
             suffixes=suffixes,
             contents=tensor_contents,
         )
@@ -482,7 +485,6 @@ def inplace(
     return self
 
 
-_PLAIN = (Tensor,)
 _OPERANDS = (Tensor, *NUMBERS)
 
 

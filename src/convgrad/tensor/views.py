@@ -79,7 +79,8 @@ def check_writable(self: Any, name: str) -> bool:
     if node is not None and mode & RECORD:
         if node.kind == LEAF:
             raise GradError(
-                f"a leaf Variable that requires grad is being used in an in-place operation. ({name} on a tensor "
+                f"a leaf Variable that requires grad is being used in an in-place operation. ({name} "
+                "on a tensor "
                 f"of shape {list(data.shape)}; do it under torch.no_grad(), or on a clone())"
             )
         if view is not None:
@@ -137,8 +138,10 @@ def refresh(base: Any, cell: Any) -> None:
 def multi_view_message(op: type[Op], index: int) -> str:
     """Why an output of split, chunk or unbind may not be written to."""
     return (
-        f"Output {index} of {op.backward_name} is a view and is being modified inplace. This view is the output "
-        "of a function that returns multiple views. Such functions do not allow the output views to be modified "
+        f"Output {index} of {op.backward_name} is a view and is being modified inplace. This view is "
+        "the output "
+        "of a function that returns multiple views. Such functions do not allow the output views to "
+        "be modified "
         "inplace. You should replace the inplace operation by an out-of-place one."
     )
 

@@ -54,7 +54,7 @@ audio{display:block;width:100%%;max-width:32rem}
 table{border-collapse:collapse;font-size:.93rem}
 th{text-align:left;color:var(--cg-muted);font-weight:600}
 th,td{padding:.32rem .9rem .32rem 0;border-bottom:1px solid var(--cg-rule);vertical-align:top}
-td.num,th.num{text-align:right;font-variant-numeric:tabular-nums}
+td.num,th.num{text-align:right;white-space:nowrap;font-variant-numeric:tabular-nums}
 .check{display:flex;gap:.6rem;align-items:baseline;margin:.35rem 0;max-width:60rem}
 .check b{flex:none}.good b{color:var(--cg-good)}.bad b{color:var(--cg-bad)}
 .check .detail{color:var(--cg-muted);font-size:.92rem;overflow-wrap:anywhere}

@@ -50,7 +50,8 @@ def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
     if input._data.ndim not in (2, 3):
         raise RuntimeError(
             f"dropout1d: Expected 2D or 3D input, but received a {input._data.ndim}D input "
-            f"{list(input.shape)}. Note that dropout1d exists to provide channel-wise dropout on inputs with 1 "
+            f"{list(input.shape)}. Note that dropout1d exists to provide channel-wise dropout on inputs "
+            "with 1 "
             "spatial dimension, a channel dimension, and an optional batch dimension (i.e. 2D or 3D inputs)."
         )
     return _drop("dropout1d", input, p, training, inplace, _channels(input, 1))

@@ -42,7 +42,8 @@ def _linear_error(x: Array, w: Array) -> ShapeError:
     if x.size and x.ndim > 1 and x.size // x.shape[0] == w.shape[1]:
         hint = "; flatten the input first: nn.Flatten(), or x.flatten(1)"
     return ShapeError(
-        f"mat1 and mat2 shapes cannot be multiplied ({rows}x{x.shape[-1]} and {w.shape[1]}x{w.shape[0]}): linear "
+        f"mat1 and mat2 shapes cannot be multiplied ({rows}x{x.shape[-1]} and {w.shape[1]}x{w.shape[0]}): "
+        "linear "
         f"needs the last dimension of input {list(x.shape)} to be in_features = {w.shape[1]}{hint}"
     )
 
@@ -91,13 +92,15 @@ def embedding(
     index, table = input._data, weight._data
     if index.dtype.kind not in "iu" or index.dtype.itemsize < 4:
         raise DtypeError(
-            "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int; but "
+            "Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, "
+            "Int; but "
             f"got {input.dtype} instead (while checking arguments for embedding); use input.long()"
         )
     rows = table.shape[0]
     if index.size and (int(index.min()) < 0 or int(index.max()) >= rows):
         raise IndexError(
-            f"index out of range in self: embedding of {rows} rows needs 0 <= index < {rows}, but got indices from "
+            f"index out of range in self: embedding of {rows} rows needs 0 <= index < {rows}, but got "
+            "indices from "
             f"{int(index.min())} to {int(index.max())}"
         )
     padding = -1
@@ -140,5 +143,6 @@ def pairwise_distance(
 
 
 __all__ = [
-    "bilinear", "cosine_similarity", "embedding", "linear", "normalize", "one_hot", "pad", "pairwise_distance",
+    "bilinear", "cosine_similarity", "embedding", "linear", "normalize", "one_hot", "pad",
+    "pairwise_distance",
 ]  # fmt: skip

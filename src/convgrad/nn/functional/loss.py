@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...dtypes import Array
+from ...dtypes import F32, HALVES, Array
 from ...errors import ConvgradError, DtypeError, ShapeError
 from ...ops import loss as ops
 from ...size import Size
@@ -22,8 +22,10 @@ def _reduction(reduction: Any, size_average: Any = None, reduce: Any = None) -> 
     if size_average is not None or reduce is not None:
         kept = True if reduce is None else reduce
         reduction = ("sum" if size_average is False else "mean") if kept else "none"
-        warnings.warn(f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.",
-                      stacklevel=4)  # fmt: skip
+        warnings.warn(
+            f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.",
+            stacklevel=4,
+        )
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{reduction} is not a valid value for reduction")
     return reduction
@@ -50,12 +52,14 @@ def _broadcast(name: str, input: Tensor, target: Tensor) -> tuple[int, ...]:
         shape = np.broadcast_shapes(a, b)
     except ValueError:
         raise ShapeError(
-            f"{name}: The size of tensor a {list(a)} (input) must match the size of tensor b {list(b)} (target); "
+            f"{name}: The size of tensor a {list(a)} (input) must match the size of tensor b {list(b)} "
+            "(target); "
             "they do not even broadcast"
         ) from None
     fix = _fix(a, b)
     warnings.warn(
-        f"Using a target size ({Size(b)}) that is different to the input size ({Size(a)}). This will likely lead to "
+        f"Using a target size ({Size(b)}) that is different to the input size ({Size(a)}). This will "
+        "likely lead to "
         f"incorrect results due to broadcasting: {name} compares every pair of elements in a tensor of shape "
         f"{list(shape)}. Please ensure they have the same size{fix}.",
         stacklevel=4,
@@ -74,9 +78,13 @@ def _fix(a: tuple[int, ...], b: tuple[int, ...]) -> str:
 
 
 def mse_loss(
-    input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean",
+    input: Tensor,
+    target: Tensor,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
     weight: Weight = None,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """The squared difference ``(input - target)²``.
 
     Args:
@@ -99,9 +107,13 @@ def l1_loss(
 
 
 def smooth_l1_loss(
-    input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean",
+    input: Tensor,
+    target: Tensor,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
     beta: float = 1.0,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """Squared below ``beta``, absolute above, for ``d = input - target``. Source: arXiv:1504.08083."""
     if beta < 0:
         raise RuntimeError(f"smooth_l1_loss does not support negative values for beta. (got {beta})")
@@ -131,12 +143,15 @@ def _classes(
     if t.shape != wanted:
         if x.ndim > 1 and t.ndim and t.shape[0] != x.shape[0]:
             raise ValueError(
-                f"Expected input batch_size ({x.shape[0]}) to match target batch_size ({t.shape[0]}): {name} got "
+                f"Expected input batch_size ({x.shape[0]}) to match target batch_size ({t.shape[0]}): "
+                f"{name} got "
                 f"input {list(x.shape)} and target {list(t.shape)}"
             )
         raise ShapeError(
-            f"{name}: Expected target size {list(wanted)}, got {list(t.shape)} for input {list(x.shape)}: target "
-            "holds one class per prediction (0D or 1D target tensor expected for 1D or 2D input, multi-target not "
+            f"{name}: Expected target size {list(wanted)}, got {list(t.shape)} for input {list(x.shape)}: "
+            "target "
+            "holds one class per prediction (0D or 1D target tensor expected for 1D or 2D input, "
+            "multi-target not "
             "supported)"
         )
     if t.dtype.kind not in "iu" or t.dtype.itemsize not in (1, 8):
@@ -145,28 +160,36 @@ def _classes(
     flat = t.reshape(1, -1) if x.ndim == 1 else t.reshape(x.shape[0], math.prod(x.shape[2:]))
     flat = flat.astype(np.int64, copy=False)
     used = flat != ignore_index
+    kind = F32 if x.dtype in HALVES else x.dtype
     if flat.size:
         bad = used & ((flat < 0) | (flat >= count))
         if bad.any():
             raise IndexError(
-                f"Target {int(flat[bad][0])} is out of bounds. ({name}: {count} classes, 0 <= target < {count})"
+                f"Target {int(flat[bad][0])} is out of bounds. ({name}: {count} classes, 0 <= target < "
+                f"{count})"
             )
     if not used.all():
         flat = np.where(used, flat, 0)
     if weight is None:
-        return flat, used.astype(x.dtype)
+        return flat, used.astype(kind)
     if weight._data.shape != (count,):
         raise ShapeError(
-            f"weight tensor should be defined either for all {count} classes or no classes but got weight tensor of "
+            f"weight tensor should be defined either for all {count} classes or no classes but got weight "
+            "tensor of "
             f"shape: {list(weight._data.shape)}"
         )
-    return flat, weight._data[flat].astype(x.dtype, copy=False) * used
+    return flat, weight._data[flat].astype(kind, copy=False) * used
 
 
 def nll_loss(
-    input: Tensor, target: Tensor, weight: Weight = None, size_average: Any = None, ignore_index: int = -100,
-    reduce: Any = None, reduction: str = "mean",
-) -> Tensor:  # fmt: skip
+    input: Tensor,
+    target: Tensor,
+    weight: Weight = None,
+    size_average: Any = None,
+    ignore_index: int = -100,
+    reduce: Any = None,
+    reduction: str = "mean",
+) -> Tensor:
     """Minus the log-probability of the target class.
 
     Args:
@@ -201,9 +224,15 @@ def nll_loss(
 
 
 def cross_entropy(
-    input: Tensor, target: Tensor, weight: Weight = None, size_average: Any = None, ignore_index: int = -100,
-    reduce: Any = None, reduction: str = "mean", label_smoothing: float = 0.0,
-) -> Tensor:  # fmt: skip
+    input: Tensor,
+    target: Tensor,
+    weight: Weight = None,
+    size_average: Any = None,
+    ignore_index: int = -100,
+    reduce: Any = None,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
     """Cross entropy between scores and classes, or probabilities of classes.
 
     Args:
@@ -221,8 +250,10 @@ def cross_entropy(
     by_class = target._data.dtype.kind in "iu"
     if not by_class and target._data.shape != input._data.shape:
         raise ShapeError(
-            f"cross_entropy: expected a target of classes (int64, input's shape without dimension {axis}) or of "
-            f"probabilities (input's shape {list(input.shape)}), but got {target.dtype} of {list(target.shape)}"
+            f"cross_entropy: expected a target of classes (int64, input's shape without dimension {axis}) "
+            "or of "
+            f"probabilities (input's shape {list(input.shape)}), but got {target.dtype} of "
+            f"{list(target.shape)}"
         )
     if by_class and not label_smoothing:
         if input._data.ndim > 1:
@@ -238,7 +269,7 @@ def cross_entropy(
         terms = logp * goal if factors is None else logp * goal * factors
         return _smoothed(-terms.sum(axis), how, max(1, math.prod(logp._data.shape) // max(1, count)))
     nll = nll_loss(logp, target, weight, ignore_index=ignore_index, reduction=how)
-    flat, coeff = _classes("cross_entropy", input, target, weight, ignore_index)
+    _, coeff = _classes("cross_entropy", input, target, weight, ignore_index)
     used = Tensor((target._data != ignore_index).astype(input._data.dtype), None)
     spread = -(logp if factors is None else logp * factors).sum(axis) * used
     smooth = _smoothed(spread, how, float(np.add.reduce(coeff, None)))
@@ -250,9 +281,13 @@ def _smoothed(each: Tensor, how: str, total: float) -> Tensor:
 
 
 def binary_cross_entropy(
-    input: Tensor, target: Tensor, weight: Weight = None, size_average: Any = None, reduce: Any = None,
+    input: Tensor,
+    target: Tensor,
+    weight: Weight = None,
+    size_average: Any = None,
+    reduce: Any = None,
     reduction: str = "mean",
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """Cross entropy of probabilities ``input`` in [0, 1] with ``target`` of the same shape.
 
     Raises:
@@ -266,16 +301,23 @@ def binary_cross_entropy(
             f"deprecated. Please ensure they have the same size{_fix(input._data.shape, target._data.shape)}."
         )
     if input._data.size and not bool(((input._data >= 0) & (input._data <= 1)).all()):
-        raise ConvgradError("all elements of input should be between 0 and 1: binary_cross_entropy takes "
-                            "probabilities; for scores use binary_cross_entropy_with_logits")  # fmt: skip
+        raise ConvgradError(
+            "all elements of input should be between 0 and 1: binary_cross_entropy takes "
+            "probabilities; for scores use binary_cross_entropy_with_logits"
+        )
     factor = None if weight is None else np.broadcast_to(weight._data, input._data.shape)
     return apply(ops.BinaryCrossEntropy, (input, target), (factor, how))
 
 
 def binary_cross_entropy_with_logits(
-    input: Tensor, target: Tensor, weight: Weight = None, size_average: Any = None, reduce: Any = None,
-    reduction: str = "mean", pos_weight: Weight = None,
-) -> Tensor:  # fmt: skip
+    input: Tensor,
+    target: Tensor,
+    weight: Weight = None,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
+    pos_weight: Weight = None,
+) -> Tensor:
     """Cross entropy of ``sigmoid(input)`` with ``target``, without overflow.
 
     Args:
@@ -295,9 +337,13 @@ def binary_cross_entropy_with_logits(
 
 
 def kl_div(
-    input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean",
+    input: Tensor,
+    target: Tensor,
+    size_average: Any = None,
+    reduce: Any = None,
+    reduction: str = "mean",
     log_target: bool = False,
-) -> Tensor:  # fmt: skip
+) -> Tensor:
     """``target (log target - input)``: the Kullback-Leibler divergence from log-probabilities.
 
     Args:
@@ -306,10 +352,13 @@ def kl_div(
         reduction: "batchmean" is the divergence per example; "mean", "sum", "none".
     """
     if reduction == "mean":
-        warnings.warn("reduction: 'mean' divides the total loss by both the batch size and the support size."
-                      "'batchmean' divides only by the batch size, and aligns with the KL div math definition."
-                      "'mean' will be changed to behave the same as 'batchmean' in the next major release.",
-                      stacklevel=2)  # fmt: skip
+        warnings.warn(
+            "reduction: 'mean' divides the total loss by both the batch size and the support size."
+            "'batchmean' divides only by the batch size, and aligns with the KL div math "
+            "definition."
+            "'mean' will be changed to behave the same as 'batchmean' in the next major release.",
+            stacklevel=2,
+        )
     if log_target:
         each = target.exp() * (target - input)
     else:

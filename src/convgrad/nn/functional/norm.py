@@ -53,7 +53,8 @@ def batch_norm(
     ):
         if value is not None and value._data.shape != (shape[1],):
             raise ShapeError(
-                f"batch_norm: {name} should contain {shape[1]} elements not {value._data.size} (input {list(shape)} "
+                f"batch_norm: {name} should contain {shape[1]} elements not {value._data.size} (input "
+                f"{list(shape)} "
                 f"has {shape[1]} channels)"
             )
     scale = _ones(shape[1], input) if weight is None else weight
@@ -116,7 +117,8 @@ def _check_normalized(
     if not wanted or shape[len(shape) - len(wanted) :] != wanted:
         stars = ", ".join(["*", *map(str, wanted)])
         raise ShapeError(
-            f"{name}: Given normalized_shape={list(wanted)}, expected input with shape [{stars}], but got input of "
+            f"{name}: Given normalized_shape={list(wanted)}, expected input with shape [{stars}], but got "
+            "input of "
             f"size{list(shape)}"
         )
     for value in params:
@@ -174,7 +176,8 @@ def group_norm(
     for name, value in (("weight", weight), ("bias", bias)):
         if value is not None and value._data.shape != (shape[1],):
             raise ShapeError(
-                f"Expected {name} to be a vector of size equal to the number of channels in input, but got {name} of "
+                f"Expected {name} to be a vector of size equal to the number of channels in input, but got "
+                f"{name} of "
                 f"shape {list(value._data.shape)} and input of shape {list(shape)}"
             )
     if training_size(shape, num_groups) == 1:

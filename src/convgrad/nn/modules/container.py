@@ -369,7 +369,7 @@ class ParameterDict(Module):
 
     def get(self, key: str, default: Any = None) -> Any:
         """A value, or ``default`` where there is none."""
-        return self[key] if key in self else default
+        return self[key] if key in self else default  # noqa: SIM401
 
     def pop(self, key: str) -> Any:
         """Take out one value and return it."""

@@ -54,35 +54,70 @@ _UNIT = {1: "samples", 2: "pixels", 3: "voxels"}
 _WHAT = {1: "signals", 2: "images", 3: "volumes"}
 
 
+def _forward_words(ndim: int, unit: str) -> dict[str, str]:
+    """What the docstring of a convolution says of itself."""
+    return {
+        "what": (
+            f"Cross-correlation of {_WHAT[ndim]} with a bank of learned kernels, plus a bias.\n\n"
+            "    Each output channel is the sum over input channels of the input correlated with a kernel\n"
+            "    (which is not flipped, unlike in the convolution of signal processing)."
+        ),
+        "formula": "``o = (n + 2 padding - dilation (kernel_size - 1) - 1) // stride + 1``",
+        "padding": (
+            f'{unit} added on both sides of the input; "valid" adds none, "same" as many as keep\n'
+            "            the size (for stride 1)."
+        ),
+        "more": "",
+        "modes": (
+            'what stands there: "zeros", "reflect" (the input mirrored, without its edge),\n'
+            '            "replicate" (the edge value) or "circular" (the other end).'
+        ),
+        "weight": "out_channels, in_channels / groups",
+        "result": ", ".join(["3"] * ndim),
+    }
+
+
+def _transposed_words(ndim: int, unit: str) -> dict[str, str]:
+    """What the docstring of a transposed convolution says of itself."""
+    return {
+        "what": (
+            f"Transposed convolution of {_WHAT[ndim]}: the adjoint of Conv{ndim}d with the same settings.\n\n"
+            f"    It spreads each input {unit[:-1]} over the outputs, so it enlarges what a strided\n"
+            f"    Conv{ndim}d shrank."
+        ),
+        "formula": ("``o = (n - 1) stride - 2 padding + dilation (kernel_size - 1) + output_padding + 1``"),
+        "padding": (
+            f"{unit} cut from each side of the output: the padding of the convolution it is the\n"
+            "            adjoint of."
+        ),
+        "more": (
+            f"output_padding: {unit} added at one side of the output; chooses among the sizes that a\n"
+            "            strided convolution maps alike.\n        "
+        ),
+        "modes": 'only "zeros".',
+        "weight": "in_channels, out_channels / groups",
+        "result": ", ".join(["17"] * ndim),
+    }
+
+
 def _document(cls: type, ndim: int, transposed: bool) -> None:
     """Write a layer's docstring: the six differ only in names of axes and in what they compute."""
-    axes, unit = _AXES[ndim], _UNIT[ndim]
-    name = cls.__name__
-    shape = ", ".join(["8"] * ndim)
+    axes, unit, name = _AXES[ndim], _UNIT[ndim], cls.__name__
+    words = (_transposed_words if transposed else _forward_words)(ndim, unit)
     axis = axes[0] if ndim == 1 else f"{axes[0]} (each axis alike)"
-    if transposed:
-        what = f"Transposed convolution of {_WHAT[ndim]}: the adjoint of Conv{ndim}d with the same settings.\n\n    It spreads each input {unit[:-1]} over the outputs, so it enlarges what a strided Conv{ndim}d shrank."
-        formula = f"``o = (n - 1) stride - 2 padding + dilation (kernel_size - 1) + output_padding + 1`` for {axis}."
-        padding = (
-            f"{unit} cut from each side of the output: the padding of the convolution it is the adjoint of."
-        )
-        more = f"output_padding: {unit} added at one side of the output; chooses among the sizes that a strided\n            convolution maps alike.\n        "
-        modes = 'only "zeros".'
-        weight, size = "in_channels, out_channels / groups", 17
-        example = f">>> {name}(3, 4, 3, stride=2)(Tensor(1, 3, {shape})).shape\n        torch.Size([1, 4, {', '.join([str(size)] * ndim)}])"
-    else:
-        what = f"Cross-correlation of {_WHAT[ndim]} with a bank of learned kernels, plus a bias.\n\n    Each output channel is the sum over input channels of the input correlated with a kernel (which is\n    not flipped, unlike in the convolution of signal processing)."
-        formula = f"``o = (n + 2 padding - dilation (kernel_size - 1) - 1) // stride + 1`` for {axis}."
-        padding = f'{unit} added on both sides of the input; "valid" adds none, "same" as many as keep\n            the size (for stride 1).'
-        more = ""
-        modes = 'what stands there: "zeros", "reflect" (the input mirrored, without its edge), "replicate"\n            (the edge value) or "circular" (the other end).'
-        weight, size = "out_channels, in_channels / groups", 3
-        example = f">>> {name}(3, 4, 3, stride=2)(Tensor(1, 3, {shape})).shape\n        torch.Size([1, 4, {', '.join([str(size)] * ndim)}])"
+    words["formula"] += f"\n        for {axis}."
+    words["example"] = (
+        f">>> {name}(3, 4, 3, stride=2)(Tensor(1, 3, {', '.join(['8'] * ndim)})).shape\n"
+        f"        torch.Size([1, 4, {words.pop('result')}])"
+    )
     cls.__doc__ = _DOC.format(
-        what=what, unit=unit, padding=padding, more=more, modes=modes, weight=weight, name=name, formula=formula,
-        kernel=", ".join([f"k{a}" for a in axes]), size=", ".join(axes), out=", ".join([f"o{a}" for a in axes]),
-        example=example,
-    )  # fmt: skip
+        unit=unit,
+        name=name,
+        kernel=", ".join([f"k{a}" for a in axes]),
+        size=", ".join(axes),
+        out=", ".join([f"o{a}" for a in axes]),
+        **words,
+    )
 
 
 def _tuple(value: Any, ndim: int, name: str) -> Ints:
@@ -107,9 +142,20 @@ class _ConvNd(Module):
     padding: Any
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel_size: Any, stride: Any, padding: Any, dilation: Any,
-        output_padding: Any, groups: int, bias: bool, padding_mode: str, device: Any, dtype: Any,
-    ) -> None:  # fmt: skip
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any,
+        padding: Any,
+        dilation: Any,
+        output_padding: Any,
+        groups: int,
+        bias: bool,
+        padding_mode: str,
+        device: Any,
+        dtype: Any,
+    ) -> None:
         super().__init__()
         n = self.ndim
         if groups <= 0:
@@ -221,7 +267,8 @@ class _ConvNd(Module):
         shape = shape[-1 - self.ndim :]
         if len(shape) != self.ndim + 1 or shape[0] != self.in_channels:
             raise ConvgradError(
-                f"as_matrix: needs the shape of one example ({self.in_channels}, {', '.join(_AXES[self.ndim])}), but got "
+                f"as_matrix: needs the shape of one example ({self.in_channels}, "
+                f"{', '.join(_AXES[self.ndim])}), but got "
                 f"{list(input_shape) if hasattr(input_shape, '__iter__') else input_shape}"
             )
         rows, columns, values, size = self._entries(shape)
@@ -271,9 +318,19 @@ class _Conv(_ConvNd):
         dtype: Any = None,
     ) -> None:
         super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, 0, groups, bias, padding_mode, device,
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            0,
+            groups,
+            bias,
+            padding_mode,
+            device,
             dtype,
-        )  # fmt: skip
+        )
 
     def forward(self, input: Any) -> Any:
         """The convolved input."""
@@ -321,9 +378,19 @@ class _ConvTranspose(_ConvNd):
         dtype: Any = None,
     ) -> None:
         super().__init__(
-            in_channels, out_channels, kernel_size, stride, padding, dilation, output_padding, groups, bias,
-            padding_mode, device, dtype,
-        )  # fmt: skip
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            output_padding,
+            groups,
+            bias,
+            padding_mode,
+            device,
+            dtype,
+        )
 
     def forward(self, input: Any, output_size: Any = None) -> Any:
         """The enlarged input; ``output_size`` chooses among the possible sizes."""
@@ -353,7 +420,8 @@ class _ConvTranspose(_ConvNd):
         high = [a + s - 1 for a, s in zip(low, self.stride, strict=True)]
         if any([not a <= w <= b for a, w, b in zip(low, wanted, high, strict=True)]):
             raise ValueError(
-                f"requested an output size of {wanted}, but valid sizes range from {low} to {high} (for an input of "
+                f"requested an output size of {wanted}, but valid sizes range from {low} to {high} (for an "
+                "input of "
                 f"torch.Size({list(size)}))"
             )
         return tuple([w - a for w, a in zip(wanted, low, strict=True)])

@@ -153,7 +153,8 @@ class Unflatten(Module):
         for index, size in enumerate(unflattened_size):
             if not isinstance(size, int):
                 raise TypeError(
-                    f"unflattened_size must be tuple of ints, but found element of type {type(size).__name__} at "
+                    f"unflattened_size must be tuple of ints, but found element of type "
+                    f"{type(size).__name__} at "
                     f"pos {index}"
                 )
         self.dim = dim

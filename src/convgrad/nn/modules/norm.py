@@ -23,9 +23,16 @@ class _RunningStatistics(Module):
     expected = ""
 
     def __init__(
-        self, num_features: int, eps: float, momentum: float | None, affine: bool, track: bool, device: Any, dtype: Any,
+        self,
+        num_features: int,
+        eps: float,
+        momentum: float | None,
+        affine: bool,
+        track: bool,
+        device: Any,
+        dtype: Any,
         bias: bool,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__()
         check_device(device)
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
@@ -36,8 +43,11 @@ class _RunningStatistics(Module):
             else:
                 self.register_parameter(name, None)
         kind = dtypes.default_dtype() if dtype is None else dtypes.as_dtype(dtype)
-        stats = {"running_mean": np.zeros(num_features, kind.np), "running_var": np.ones(num_features, kind.np),
-                 "num_batches_tracked": np.zeros((), np.int64)}  # fmt: skip
+        stats = {
+            "running_mean": np.zeros(num_features, kind.np),
+            "running_var": np.ones(num_features, kind.np),
+            "num_batches_tracked": np.zeros((), np.int64),
+        }
         for name, start in stats.items():
             self.register_buffer(name, Tensor(start, None) if track else None)
         self.reset_parameters()
@@ -70,9 +80,15 @@ class _RunningStatistics(Module):
         )
 
     def _load_from_state_dict(
-        self, state_dict: Any, prefix: str, local_metadata: Any, strict: bool, missing_keys: list[str],
-        unexpected_keys: list[str], error_msgs: list[str],
-    ) -> None:  # fmt: skip
+        self,
+        state_dict: Any,
+        prefix: str,
+        local_metadata: Any,
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
         version = local_metadata.get("version", None)
         key = prefix + "num_batches_tracked"
         if (version is None or version < 2) and self.track_running_stats and key not in state_dict:
@@ -225,8 +241,9 @@ class LayerNorm(Module):
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
-        return f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}" + (
-            f", bias={self.bias is not None}"
+        return (
+            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}, "
+            f"bias={self.bias is not None}"
         )
 
 
@@ -312,4 +329,7 @@ class GroupNorm(Module):
         return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
-        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, bias={self.bias is not None}"
+        return (
+            f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
+            f"bias={self.bias is not None}"
+        )

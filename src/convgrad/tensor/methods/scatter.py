@@ -10,8 +10,8 @@ from ...errors import ConvgradError, DimError, DtypeError, ShapeError
 from ...ops import scatter
 from ...ops import shape as ops
 from ...ops.op import Op
-from ..checks import broadcast_error
 from .base import NUMBERS, Methods, dim_index
+from .operands import broadcast_error
 
 Plan = tuple[type[Op], tuple[Any, ...], tuple[Any, ...]]
 

@@ -16,9 +16,9 @@ from ...ops import elementwise as ew
 from ...ops import shape as ops
 from ...size import Size
 from ..arrays import array_of, as_kind, sizes
-from ..checks import broadcast_error
 from .base import NUMBERS, dim_index
 from .convert import ConvertMethods
+from .operands import broadcast_error
 
 
 class StorageMethods(ConvertMethods):

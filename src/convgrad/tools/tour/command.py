@@ -14,6 +14,7 @@ from typing import TextIO
 from convgrad.tools.tour.report import LEAD, TITLE, build_page
 from convgrad.tools.tour.row import Result, Row, Settings, Spec, in_order, tally
 from convgrad.tools.tour.screen import Screen
+from convgrad.tools.tour.threads import one_blas_thread
 
 HELP = "go through the lecture on real sound and real digits, check it, write tour.html"
 
@@ -85,8 +86,9 @@ def run_tour(settings: Settings, stream: TextIO, rows: Sequence[Spec] | None = N
     screen.prose(LEAD)
     start = time.perf_counter()
     results = {}
-    for spec in in_order() if rows is None else rows:
-        results[spec.key] = run_row(spec, settings, screen)
+    with one_blas_thread():
+        for spec in in_order() if rows is None else rows:
+            results[spec.key] = run_row(spec, settings, screen)
     if settings.html:
         page = build_page(results, settings).save(settings.out / "tour.html")
         screen.gap()

@@ -56,14 +56,17 @@ def graph(r: Row) -> None:
         ),
         4: ("`.variable` prints as x", x_text),
         5: ("and is x itself", "True"),
-        6: ("z", "tensor([[ 3.,  0.],\n        [ 3., 12.]], grad_fn=<MulBackward0>)"),
-        7: ("a", "tensor(4.5000, grad_fn=<MeanBackward0>)"),
+        6: (
+            "z is printed with its node",
+            "tensor([[ 3.,  0.],\n        [ 3., 12.]], grad_fn=<MulBackward0>)",
+        ),
+        7: ("and a with its own", "tensor(4.5000, grad_fn=<MeanBackward0>)"),
     }
     for place, (name, text) in want.items():
         r.check(name, printed[place], text)
-    for place, node in ((2, "SubBackward0"), (3, "AccumulateGrad")):
-        ok = re.fullmatch(rf"<{node} object at 0x[0-9a-f]+>", printed[place])
-        r.holds(f"the node prints as `<{node} object at 0x…>`", ok, printed[place])
+    for place, name in ((2, "SubBackward0"), (3, "AccumulateGrad")):
+        ok = re.fullmatch(rf"<{name} object at 0x[0-9a-f]+>", printed[place])
+        r.holds(f"the node prints as `<{name} object at 0x…>`", ok, printed[place])
     names: list[str] = []
     node: Any = r["a"].grad_fn
     while node is not None:
@@ -240,6 +243,28 @@ def tracking(r: Row) -> None:
     ones, ramp = np.ones(3, np.float32), np.arange(1, 4, dtype=np.float32)
     r.check("dz/dx is w", r["x"].grad, ones)
     r.check("dz/dw is x", r["w"].grad, ramp)
+    _one_tracked(r)
+    r.say("With neither:")
+    r.run(
+        """
+        x = torch.arange(1., n + 1)
+        w = torch.ones(n)
+        z = w @ x
+        message = ""
+        try:
+            z.backward()
+        except RuntimeError as e:
+            print('RuntimeError!!! >:[')
+            print(e)
+            message = str(e)
+        """
+    )
+    r.holds("it raises a RuntimeError that says why", "does not require grad" in r["message"], r["message"])
+    r.holds("and what to do about it", "requires_grad" in r["message"], "it names `requires_grad`")
+
+
+def _one_tracked(r: Row) -> None:
+    ones, ramp = np.ones(3, np.float32), np.arange(1, 4, dtype=np.float32)
     r.say("With one of them tracked only that one gets a gradient:")
     r.run(
         """
@@ -257,24 +282,6 @@ def tracking(r: Row) -> None:
     r.holds("and x has none", r["x"].grad is None)
     r.check("only x is tracked: x.grad is w", r["x1"].grad, ones)
     r.holds("and w has none", r["w1"].grad is None)
-    r.say("With neither:")
-    r.run(
-        """
-        x = torch.arange(1., n + 1)
-        w = torch.ones(n)
-        z = w @ x
-        message = ""
-        try:
-            z.backward()
-        except RuntimeError as e:
-            print('RuntimeError!!! >:[')
-            print(e)
-            message = str(e)
-        """
-    )
-    r.holds("it raises a RuntimeError that says why", "does not require grad" in r["message"], r["message"])
-    remedy = "requires_grad" in r["message"]
-    r.holds("and what to do about it", remedy, "it names `requires_grad`")
 
 
 @row(
@@ -305,6 +312,10 @@ def no_grad(r: Row) -> None:
     r.check("the value is there", r["z"], np.float32(6.0))
     r.check("z is not tracked", r["z"].requires_grad, False)
     r.holds("`backward()` raises", "does not require grad" in r["message"])
+    _decorated_and_nested(r)
+
+
+def _decorated_and_nested(r: Row) -> None:
     r.run(
         """
         @torch.no_grad()

@@ -36,8 +36,9 @@ def signature(r: Row) -> None:
     r.run(
         """
         import inspect
-        for parameter in inspect.signature(nn.Conv1d).parameters.values():
-            print(parameter)
+        parameters = inspect.signature(nn.Conv1d).parameters.values()
+        shown = [p.name if p.default is p.empty else f"{p.name}={p.default!r}" for p in parameters]
+        print("nn.Conv1d(", *[f"    {argument}," for argument in shown], ")", sep="\\n")
         print(inspect.getdoc(nn.Conv1d))
         """
     )

@@ -176,12 +176,12 @@ def compare(got: Any, want: Any, rel: float = 0.0) -> tuple[bool, str]:
 
     Example:
         >>> compare([1.0, 2.0], [1.0, 2.5])
-        (False, 'largest difference 0.5 among 2 numbers, expected none')
+        (False, 'largest difference 0.5, allowed none')
     """
     if isinstance(want, (str, bool, type(None))) or (isinstance(want, tuple) and rel == 0):
         same = bool(tuple(got) == want if isinstance(want, tuple) else got == want)
         lines = str(got).count("\n") + 1
-        agreed = str(got) if lines == 1 else f"exactly: {lines} lines"
+        agreed = str(got) if lines == 1 else f"{lines} lines, exactly"
         return same, agreed if same else f"got {got!r}, expected {want!r}"
     ours, theirs = as_array(got), as_array(want)
     if ours.shape != theirs.shape:
@@ -192,13 +192,18 @@ def compare(got: Any, want: Any, rel: float = 0.0) -> tuple[bool, str]:
     worst = float(distance.max())
     allowed = rel * max(float(np.abs(theirs).max()), 1e-30)
     ok = bool(worst <= allowed)  # False for nan
-    count = "one number" if theirs.size == 1 else f"{theirs.size:,} numbers"
     if ok and worst == 0:
-        return True, f"exactly: {count}"
-    limit = f"at most {show(allowed, 2)}" if rel else "none"
+        return True, show(theirs.item()) if theirs.size == 1 else f"{theirs.size:,} numbers, exactly"
+    single = theirs.size == 1
+    detail = f"difference {show(worst, 2)}" if single else f"{theirs.size:,} numbers to {show(worst, 2)}"
     if ok:
-        return True, f"largest difference {show(worst, 2)} among {count}"
-    return False, f"largest difference {show(worst, 2)} among {count}, expected {limit}"
+        return True, detail
+    allowed_text = f"at most {show(allowed, 2)}" if rel else "none"
+    got_text = f"; got {show(ours.item())} for {show(theirs.item())}" if single else ""
+    return (
+        False,
+        f"largest {detail if single else f'difference {show(worst, 2)}'}, allowed {allowed_text}{got_text}",
+    )
 
 
 class Spec(NamedTuple):

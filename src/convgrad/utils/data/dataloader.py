@@ -71,24 +71,9 @@ class DataLoader:
         self.multiprocessing_context, self.persistent_workers = multiprocessing_context, persistent_workers
         self.in_order, self.generator, self.progress = in_order, generator, progress
         self._iterable = isinstance(dataset, IterableDataset)
-        if self._iterable:
-            for name, value in (("shuffle", shuffle), ("sampler", sampler), ("batch_sampler", batch_sampler)):
-                if value not in (None, False):
-                    raise ValueError(
-                        f"DataLoader with IterableDataset: expected unspecified {name} option, but got {name}={value}"
-                    )
-        if sampler is not None and shuffle:
-            raise ValueError("sampler option is mutually exclusive with shuffle")
+        _check_order(self._iterable, batch_size, shuffle, sampler, batch_sampler, drop_last)
         if batch_sampler is not None:
-            if batch_size != 1 or shuffle or sampler is not None or drop_last:
-                raise ValueError(
-                    "batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and drop_last"
-                )
             batch_size = None
-        elif batch_size is None and drop_last:
-            raise ValueError(
-                "batch_size=None option disables auto-batching and is mutually exclusive with drop_last"
-            )
         if sampler is None and not self._iterable:
             sampler = RandomSampler(dataset, generator=generator) if shuffle else SequentialSampler(dataset)
         if batch_size is not None and batch_sampler is None:
@@ -126,9 +111,16 @@ class DataLoader:
             make = partial(_fetcher, self.dataset, self.batch_sampler is not None, self.collate_fn)
         if self.num_workers:
             return ThreadedIterator(
-                indices, make, self.dataset, self.num_workers, self.prefetch_factor or 2, not self._iterable, seed,
-                self.worker_init_fn, self.timeout,
-            )  # fmt: skip
+                indices,
+                make,
+                self.dataset,
+                self.num_workers,
+                self.prefetch_factor or 2,
+                not self._iterable,
+                seed,
+                self.worker_init_fn,
+                self.timeout,
+            )
         return _here(indices, make())
 
 
@@ -187,10 +179,33 @@ def _check_workers(num_workers: int, timeout: float, prefetch_factor: int | None
         raise ValueError("timeout option should be non-negative")
     if num_workers == 0 and prefetch_factor is not None:
         raise ValueError(
-            "prefetch_factor option could only be specified in multiprocessing. Let num_workers > 0 to enable it, "
+            "prefetch_factor option could only be specified in multiprocessing. Let num_workers > 0 to "
+            "enable it, "
             "otherwise set prefetch_factor to None."
         )
     if prefetch_factor is not None and prefetch_factor < 0:
         raise ValueError("prefetch_factor option should be non-negative")
     if persistent and num_workers == 0:
         raise ValueError("persistent_workers option needs num_workers > 0")
+
+
+def _check_order(
+    iterable: bool, batch_size: int | None, shuffle: Any, sampler: Any, batch_sampler: Any, drop_last: bool
+) -> None:
+    """Refuse options about the order of examples that exclude each other."""
+    if iterable:
+        for name, value in (("shuffle", shuffle), ("sampler", sampler), ("batch_sampler", batch_sampler)):
+            if value not in (None, False):
+                raise ValueError(
+                    f"DataLoader with IterableDataset: expected unspecified {name} option, but got {name}={value}"
+                )
+    if sampler is not None and shuffle:
+        raise ValueError("sampler option is mutually exclusive with shuffle")
+    if batch_sampler is not None and (batch_size != 1 or shuffle or sampler is not None or drop_last):
+        raise ValueError(
+            "batch_sampler option is mutually exclusive with batch_size, shuffle, sampler, and drop_last"
+        )
+    if batch_sampler is None and batch_size is None and drop_last:
+        raise ValueError(
+            "batch_size=None option disables auto-batching and is mutually exclusive with drop_last"
+        )
