@@ -1,6 +1,5 @@
 """Operators that only derivatives call, straight: adjoints of selections and the pullbacks of scans."""
 
-# ruff: noqa: E501 - tables of one case a line
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -21,8 +20,17 @@ GRID = np.array([[0, 2, 2, 1], [2, 0, 2, 0]])
 ORDER = np.array([[1, 0, 2, 0], [0, 2, 0, 1]])
 
 
-def _case(op: type, kind: str, params: Any, args: tuple[Array, ...], reference: Callable[..., Any], name: str = "direct") -> Case:
-    return Case(op, f"{name}-{kind}", direct(op, *params), args, reference, tags=frozenset({kind} - {"ordinary"}))
+def _case(
+    op: type,
+    kind: str,
+    params: Any,
+    args: tuple[Array, ...],
+    reference: Callable[..., Any],
+    name: str = "direct",
+) -> Case:
+    return Case(
+        op, f"{name}-{kind}", direct(op, *params), args, reference, tags=frozenset({kind} - {"ordinary"})
+    )
 
 
 def _summed(out_shape: tuple[int, ...]) -> Callable[[Array], Array]:
@@ -57,7 +65,9 @@ def _cumprod_grad(g: Array, x: Array) -> Array:
     for at in np.ndindex(x.shape):
         *lead, k = at
         row, weight = x[tuple(lead)], g[tuple(lead)]
-        out[at] = sum(weight[i] * np.prod([row[j] for j in range(i + 1) if j != k]) for i in range(k, len(row)))
+        out[at] = sum(
+            weight[i] * np.prod([row[j] for j in range(i + 1) if j != k]) for i in range(k, len(row))
+        )
     return out
 
 

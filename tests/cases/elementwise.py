@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - tables with one call a line read better
 """Elementwise operators: arithmetic, special functions, choosing, rounding, complex numbers, activations."""
 
 from __future__ import annotations
@@ -333,7 +332,9 @@ for _op, _call, _reference in (
     (rounding.RemainderNumber, lambda x: x % -0.7, lambda x: x + 0.7 * np.floor(x / -0.7)),
     (rounding.FmodNumber, lambda x: x.fmod(0.7), lambda x: x - 0.7 * np.trunc(x / 0.7)),
 ):
-    CASES.append(Case(_op, "int32", _call, (np.arange(1, 4, dtype=np.int32),), _reference, tags=_tagged("mixed")))
+    CASES.append(
+        Case(_op, "int32", _call, (np.arange(1, 4, dtype=np.int32),), _reference, tags=_tagged("mixed"))
+    )
 
 
 def _digits(n: int) -> Any:
@@ -348,7 +349,11 @@ def _bits(n: int) -> Any:
 
     def run(a: Any, b: Any) -> Any:
         a, b = np.broadcast_arrays(a, b)
-        return _digits(n)(a.astype(int), b.astype(int)).astype(np.uint8).view(np.int8) if a.size else np.zeros(a.shape)
+        return (
+            _digits(n)(a.astype(int), b.astype(int)).astype(np.uint8).view(np.int8)
+            if a.size
+            else np.zeros(a.shape)
+        )
 
     return run
 
@@ -366,7 +371,9 @@ def _whole(op: type, call: Callable[..., Any], reference: Callable[..., Any], a:
         args = tuple([np.asarray(x) for x in xs])
         CASES.append(Case(op, name, call, args, reference, tags=_tagged(name) - {"ordinary"}))
     one = Tensor(np.array([1.0]), None)
-    ERRORS.append(ErrorCase(f"{op.__name__}-float", lambda: call(one, one), NotImplementedError, "not implemented", op))
+    ERRORS.append(
+        ErrorCase(f"{op.__name__}-float", lambda: call(one, one), NotImplementedError, "not implemented", op)
+    )
 
 
 _whole(rounding.BitwiseAnd, lambda a, b: a & b, _bits(0b1000), _I, _J)
@@ -377,7 +384,16 @@ _whole(rounding.RightShift, lambda a, b: a >> b, lambda a, b: np.floor(a / 2.0**
 for _name, _x in {
     "ordinary": _I, "empty": _I[:0], "0d": np.array(5, np.int8), "strided": _I.T[::2],
 }.items():  # fmt: skip
-    CASES.append(Case(rounding.BitwiseNot, _name, lambda x: ~x, (_x,), lambda x: -1 - x, tags=_tagged(_name) - {"ordinary"}))
+    CASES.append(
+        Case(
+            rounding.BitwiseNot,
+            _name,
+            lambda x: ~x,
+            (_x,),
+            lambda x: -1 - x,
+            tags=_tagged(_name) - {"ordinary"},
+        )
+    )
 CASES.append(Case(rounding.BitwiseNot, "bool", lambda x: ~x, (_I > 0,), lambda x: 1 - x))
 
 _ints, _bools, _floats = (

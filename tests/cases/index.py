@@ -1,6 +1,5 @@
 """Cases of indexing, gather, scatter and their kin."""
 
-# ruff: noqa: E501 - tables of one case a line
 from __future__ import annotations
 
 from collections.abc import Callable

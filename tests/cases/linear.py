@@ -195,11 +195,22 @@ _add(matmul.Affine, _affine, lambda x, w, b: x @ w.T + b, "one-bias", (2, 3), (4
 _add(matmul.Affine, _affine, lambda x, w, b: x @ w.T + b, "empty", (0, 3), (4, 3), (4,), tags="empty")
 _add(matmul.AffineFolded, _affine, lambda x, w, b: x @ w.T + b, "batch", (5, 2, 3), (4, 3), (4,))
 _add(matmul.AffineFolded, _affine, lambda x, w, b: x @ w.T + b, "vector", (3,), (4, 3), (4,))
-_add(matmul.AffineFolded, _affine, lambda x, w, b: x @ w.T + b, "empty", (5, 0, 3), (4, 3), (4,), tags="empty")
+_add(
+    matmul.AffineFolded, _affine, lambda x, w, b: x @ w.T + b, "empty", (5, 0, 3), (4, 3), (4,), tags="empty"
+)
 _add(matmul.Vdot, lambda x, y: x.vdot(y), np.vdot, "empty", (0,), (0,), tags="empty")
 _add(matmul.Cross, lambda a, b: a.cross(b), np.cross, "empty", (0, 3), (0, 3), tags="empty")
 _add(matmul.UnsafeView, lambda a, b: a.kron(b), np.kron, "empty", (2, 0), (4, 5), tags="empty")
-_add(matmul.AddMv, lambda x, a, b: x.addmv(a, b), lambda x, a, b: x + a @ b, "empty", (2,), (2, 0), (0,), tags="empty")
+_add(
+    matmul.AddMv,
+    lambda x, a, b: x.addmv(a, b),
+    lambda x, a, b: x + a @ b,
+    "empty",
+    (2,),
+    (2, 0),
+    (0,),
+    tags="empty",
+)
 _add(matmul.AddBmm, lambda x, a, b: x.addbmm(a, b), lambda x, a, b: x, "empty", (2, 4), (0, 2, 3), (0, 3, 4), tags="empty")  # fmt: skip
 _add(matmul.Baddbmm, lambda x, a, b: x.baddbmm(a, b), lambda x, a, b: x, "empty", (5, 2, 4), (5, 2, 0), (5, 0, 4), tags="empty")  # fmt: skip
 _add(matmul.Addr, lambda x, a, b: x.addr(a, b), lambda x, a, b: x, "empty", (0, 4), (0,), (4,), tags="empty")

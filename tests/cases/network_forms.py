@@ -1,6 +1,5 @@
 """Further forms of the networks' operators: options of pooling, adjoints, empty batches; against loops."""
 
-# ruff: noqa: E501 - tables of one case a line
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator

@@ -1,6 +1,5 @@
 """Cases of views, joins, rearrangements and padding."""
 
-
 from __future__ import annotations
 
 from collections.abc import Callable

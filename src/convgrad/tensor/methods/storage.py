@@ -185,7 +185,8 @@ class StorageMethods(ConvertMethods):
             raise broadcast_error(goal, given) from None
         if joint != goal:
             raise ShapeError(
-                f"output with shape {list(goal)} doesn't match the broadcast shape {list(joint)} (copy_ of {list(given)})"
+                f"output with shape {list(goal)} doesn't match the broadcast shape {list(joint)} "
+                f"(copy_ of {list(given)})"
             )
         if src._data.dtype is not self._data.dtype and src._data.dtype.kind in "fcV":
             src = src.to(self.dtype)
