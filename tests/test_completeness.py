@@ -31,9 +31,12 @@ def _for(names: str, kinds: str, reason: str) -> dict[tuple[str, str], str]:
 EXEMPT: dict[tuple[str, str], str] = {
     **_for("conv", "0d", "an image has at least three dimensions"),
     **_for("pool", "0d", "an image has at least two dimensions"),
-    **_for("matmul", "0d", "a factor has at least one dimension"),
+    **_for(
+        "Mm MatMul Bmm Mv BatchedMv Vm BatchedVm Dot Vdot Cross Trace Affine AffineFolded", "0d",
+        "a factor has at least one dimension",
+    ),
     **_for("norm", "0d", "needs channels"),
-    **_for("embedding", "0d", "a table has two dimensions"),
+    **_for("EmbeddingDense", "0d", "what arrives at rows of a table has at least one dimension"),
     **_for("ViewAsComplex", "0d", "the last dimension holds the pairs"),
     **_for("ViewAsComplex", "strided", "refuses other strides by definition"),
     **_for("AsStrided", "strided", "reads memory by strides, so other strides are other values"),

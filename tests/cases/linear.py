@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from convgrad.errors import DtypeError, ShapeError
-from convgrad.ops import einsum, matmul
+from convgrad.ops import einsum, matmul, shape
 from convgrad.tensor import functions_linear as functions
 from convgrad.tensor.tensor import Tensor
 
@@ -200,7 +200,7 @@ _add(
 )
 _add(matmul.Vdot, lambda x, y: x.vdot(y), np.vdot, "empty", (0,), (0,), tags="empty")
 _add(matmul.Cross, lambda a, b: a.cross(b), np.cross, "empty", (0, 3), (0, 3), tags="empty")
-_add(matmul.UnsafeView, lambda a, b: a.kron(b), np.kron, "empty", (2, 0), (4, 5), tags="empty")
+_add(shape.UnsafeView, lambda a, b: a.kron(b), np.kron, "empty", (2, 0), (4, 5), tags="empty")
 _add(
     matmul.AddMv,
     lambda x, a, b: x.addmv(a, b),
@@ -226,8 +226,9 @@ _add(
     (3, 1),
     tags="broadcast",
 )
-_add(matmul.UnsafeView, lambda a, b: a.kron(b), np.kron, "kron", (2, 3), (4, 5))
-_add(matmul.UnsafeView, lambda a, b: a.kron(b), np.kron, "kron-ranks", (2,), (4, 5), tags="broadcast")
+_add(shape.UnsafeView, lambda a, b: a.kron(b), np.kron, "numbers", (), (), tags="0d")
+_add(shape.UnsafeView, lambda a, b: a.kron(b), np.kron, "kron", (2, 3), (4, 5))
+_add(shape.UnsafeView, lambda a, b: a.kron(b), np.kron, "kron-ranks", (2,), (4, 5), tags="broadcast")
 _add(
     matmul.Mm,
     lambda a, b, c: functions.multi_dot([a, b, c]),
@@ -454,7 +455,7 @@ ERRORS: list[ErrorCase] = [
         lambda: _t(2).outer(_t(2, 2)),
         ShapeError,
         "outer: Expected 1-D argument vec2",
-        matmul.UnsafeView,
+        shape.UnsafeView,
     ),
     ErrorCase("matrix_power", lambda: _t(2, 3).matrix_power(2), ShapeError, "batches of square matrices"),
     ErrorCase(
