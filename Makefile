@@ -30,8 +30,8 @@ tour: $(VENV)/.stamp-tour  ## set up .venv, then run the guided tour on real dat
 	@$(VENV)/bin/python -m convgrad tour $(TOUR_ARGS)
 
 test: $(VENV)/.stamp-test  ## set up .venv, then run every test that needs no PyTorch
-	@echo "== tests on $(JOBS) processes (tests/parity and the slow ones aside)"
-	@$(call PYTEST,$(VENV),tests)
+	@echo "== tests and docstring examples on $(JOBS) processes (tests/parity and the slow ones aside)"
+	@$(call PYTEST,$(VENV),tests src/convgrad --doctest-modules)
 
 lint: $(VENV)/.stamp-lint  ## ruff check, ruff format --check and mypy --strict
 	@echo "== ruff check, ruff format --check, mypy"

@@ -19,18 +19,48 @@ from .generic import CASES, ERRORS
 
 LIST = Path(__file__).with_name("incomplete.txt")
 
+KINDS = ("ordinary", "broadcast", "empty", "0d", "strided", "mixed", "error")
+
+
+def _for(names: str, kinds: str, reason: str) -> dict[tuple[str, str], str]:
+    """The same reason for several operators (or modules) and kinds."""
+    return {(name, kind): reason for name in names.split() for kind in kinds.split()}
+
+
 #: kinds that make no sense for an operator (or all of a module): reason
 EXEMPT: dict[tuple[str, str], str] = {
-    ("conv", "0d"): "an image has at least three dimensions",
-    ("pool", "0d"): "an image has at least two dimensions",
-    ("matmul", "0d"): "a factor has at least one dimension",
-    ("linear", "0d"): "a factor has at least one dimension",
-    ("norm", "0d"): "needs channels",
-    ("embedding", "0d"): "a table has two dimensions",
-    ("ViewAsComplex", "0d"): "the last dimension holds the pairs",
-    ("ViewAsComplex", "strided"): "refuses other strides by definition",
-    ("MaskedFill", "mixed"): "the number is cast to the tensor's dtype",
-}
+    **_for("conv", "0d", "an image has at least three dimensions"),
+    **_for("pool", "0d", "an image has at least two dimensions"),
+    **_for(
+        "Mm MatMul Bmm Mv BatchedMv Vm BatchedVm Dot Vdot Cross Trace Affine AffineFolded", "0d",
+        "a factor has at least one dimension",
+    ),
+    **_for("norm", "0d", "needs channels"),
+    **_for("EmbeddingDense", "0d", "what arrives at rows of a table has at least one dimension"),
+    **_for("ViewAsComplex", "0d", "the last dimension holds the pairs"),
+    **_for("ViewAsComplex", "strided", "refuses other strides by definition"),
+    **_for("AsStrided", "strided", "reads memory by strides, so other strides are other values"),
+    **_for("MaskedFill", "mixed", "the number is cast to the tensor's dtype"),
+    **_for("OfInput OfOutput Relation Bitwise", " ".join(KINDS), "a base: each function has its own cases"),
+    **_for(
+        "Rsub Pow PowBase RemainderNumber FmodNumber CopysignNumber XLogYFirst XLogYNumber", "broadcast",
+        "the other operand is a number, which has no shape",
+    ),
+    **_for("Prelu Complex Polar Lerp LerpTensor", "mixed", "mixed dtypes are refused, as in PyTorch (an error case)"),
+    **_for("ConvolveWeightGrad", "error", "only derivatives call it: no public call, so no bad one"),
+    **_for(
+        "ReflectionPad1D ReflectionPad2D ReflectionPad3D ReplicationPad1D ReplicationPad2D ReplicationPad3D "
+        "CircularPad", "0d", "pads the last axes, so there must be some (signals have at least two dimensions)",
+    ),
+    **_for("Diagonal DiagonalCopy DiagonalScatter Rot90 Tril Triu", "0d", "needs a matrix: two axes"),
+    **_for("DiagonalPut", "0d", "the diagonal it places is an axis"),
+    **_for("Select Slice SelectScatter SliceScatter Split SplitSizes Unbind Cat", "0d", "works along an axis"),
+    **_for("Contract ArrangeSum", "0d", "sums over an axis that its operands have"),
+    **_for("NllLoss2D", "0d", "classes at positions: at least three dimensions"),
+    **_for("Place ScatterSum", "0d", "Gather and the extremes view a 0-d tensor as 1-d before they are recorded"),
+    **_for("Contiguous", "0d", "one element is contiguous: contiguous() gives the tensor itself"),
+    **_for("MaxAll MinAll", "empty", "nothing has no extreme: refused, as in PyTorch (an error case)"),
+}  # fmt: skip
 
 
 def operators() -> list[type[Op]]:

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from convgrad.tensor.tensor import apply
+
 Array = Any
 
 
@@ -70,4 +72,42 @@ def values(seed: int, *shape: int, low: float = -2.0, high: float = 2.0) -> Arra
     """Random float64 values in [low, high), no two alike, none at 0."""
     rng = np.random.default_rng(seed)
     out = rng.uniform(low, high, shape)
-    return np.where(np.abs(out) < 0.05, 0.1, out)
+    return np.where(np.abs(out) < 0.05, out + np.copysign(0.1, out), out)
+
+
+def turned(a: Array) -> Array:
+    """The same values with other strides: axes stored in reverse order, every second element unused."""
+    if not a.ndim:
+        return a.copy()
+    view = np.zeros([2 * n for n in reversed(a.shape)], a.dtype).T[(slice(None, None, 2),) * a.ndim]
+    view[...] = a
+    return view
+
+
+def direct(op: type, *params: Any) -> Callable[..., Any]:
+    """A call of an operator that only derivatives make: no method or function of the public stands for it."""
+    return lambda *tensors: apply(op, tensors, params)
+
+
+def kinds(
+    op: type,
+    name: str,
+    call: Callable[..., Any],
+    reference: Callable[..., Any],
+    *args: Array,
+    empty: tuple[Array, ...] | None = None,
+    zero: tuple[Array, ...] | None = None,
+    **more: Any,
+) -> list[Case]:
+    """An ordinary and a strided case of these arguments, one of empty ones and one of 0-d ones if given."""
+    made: list[tuple[str, tuple[Array, ...] | None]] = [
+        ("ordinary", args or None),
+        ("strided", tuple([turned(a) for a in args]) or None),
+        ("empty", empty),
+        ("0d", zero),
+    ]
+    return [
+        Case(op, f"{name}-{kind}", call, xs, reference, tags=frozenset({kind} - {"ordinary"}), **more)
+        for kind, xs in made
+        if xs is not None
+    ]

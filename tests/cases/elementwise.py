@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - tables with one call a line read better
 """Elementwise operators: arithmetic, special functions, choosing, rounding, complex numbers, activations."""
 
 from __future__ import annotations
@@ -311,10 +310,96 @@ _binary(
     activation.Prelu, lambda a, b: a.prelu(b.sum()), lambda a, b: np.where(a > 0, a, a * b.sum()), mixed=False
 )
 
+_binary(
+    ew.Copy,
+    lambda a, b: a.expand(np.broadcast_shapes(a.shape, b.shape)).clone().copy_(b),
+    lambda a, b: np.broadcast_to(b.astype(a.dtype), np.broadcast_shapes(a.shape, b.shape)),
+)
+CASES.append(
+    Case(
+        select.MaskedFillTensor, "mixed", lambda a, b: a.masked_fill(a > 0, b),
+        (values(1, 3, 4), np.array(0.7, np.float32)), lambda a, b: np.where(a > 0, b, a),
+        differentiable=(0,), tags=_tagged("mixed"),
+    )
+)  # fmt: skip
+CASES.append(
+    Case(
+        cplx.ViewAsComplex, "empty", fe.view_as_complex, (np.zeros((0, 2)),),
+        lambda x: np.zeros(0, complex), tags=_tagged("empty"),
+    )
+)  # fmt: skip
+for _op, _call, _reference in (
+    (rounding.RemainderNumber, lambda x: x % -0.7, lambda x: x + 0.7 * np.floor(x / -0.7)),
+    (rounding.FmodNumber, lambda x: x.fmod(0.7), lambda x: x - 0.7 * np.trunc(x / 0.7)),
+):
+    CASES.append(
+        Case(_op, "int32", _call, (np.arange(1, 4, dtype=np.int32),), _reference, tags=_tagged("mixed"))
+    )
+
+
+def _digits(n: int) -> Any:
+    """A NumPy function on the bits of a and b, one by one: bit k of the result is bit n of ``a + 2 b``."""
+    return np.vectorize(
+        lambda a, b: int("".join(str(n >> (int(x) + 2 * int(y)) & 1) for x, y in zip(f"{a & 255:08b}", f"{b & 255:08b}", strict=True)), 2)
+    )  # fmt: skip
+
+
+def _bits(n: int) -> Any:
+    """The same as an int8, also for no elements."""
+
+    def run(a: Any, b: Any) -> Any:
+        a, b = np.broadcast_arrays(a, b)
+        return (
+            _digits(n)(a.astype(int), b.astype(int)).astype(np.uint8).view(np.int8)
+            if a.size
+            else np.zeros(a.shape)
+        )
+
+    return run
+
+
+_I, _J = np.array([[3, -5, 12], [0, 7, -1]], np.int8), np.array([[6, 3, -2], [1, 0, 5]], np.int8)
+_SHIFT = np.array([[1, 0, 2], [3, 1, 2]], np.int8)
+
+
+def _whole(op: type, call: Callable[..., Any], reference: Callable[..., Any], a: Any, b: Any) -> None:
+    """All kinds of cases of an operation on two tensors of integers; nothing to differentiate."""
+    for name, xs in {
+        "ordinary": (a, b), "broadcast": (a[:, :1], b[0]), "empty": (a[:0], b[:0]), "0d": (a[0, 0], b[0, 0]),
+        "strided": (a.T[::2], b.T[::2]), "mixed": (a, b.astype(np.int64)),
+    }.items():  # fmt: skip
+        args = tuple([np.asarray(x) for x in xs])
+        CASES.append(Case(op, name, call, args, reference, tags=_tagged(name) - {"ordinary"}))
+    one = Tensor(np.array([1.0]), None)
+    ERRORS.append(
+        ErrorCase(f"{op.__name__}-float", lambda: call(one, one), NotImplementedError, "not implemented", op)
+    )
+
+
+_whole(rounding.BitwiseAnd, lambda a, b: a & b, _bits(0b1000), _I, _J)
+_whole(rounding.BitwiseOr, lambda a, b: a | b, _bits(0b1110), _I, _J)
+_whole(rounding.BitwiseXor, lambda a, b: a ^ b, _bits(0b0110), _I, _J)
+_whole(rounding.LeftShift, lambda a, b: a << b, lambda a, b: a * 2.0**b, _I, _SHIFT)
+_whole(rounding.RightShift, lambda a, b: a >> b, lambda a, b: np.floor(a / 2.0**b), _I, _SHIFT)
+for _name, _x in {
+    "ordinary": _I, "empty": _I[:0], "0d": np.array(5, np.int8), "strided": _I.T[::2],
+}.items():  # fmt: skip
+    CASES.append(
+        Case(
+            rounding.BitwiseNot,
+            _name,
+            lambda x: ~x,
+            (_x,),
+            lambda x: -1 - x,
+            tags=_tagged(_name) - {"ordinary"},
+        )
+    )
+CASES.append(Case(rounding.BitwiseNot, "bool", lambda x: ~x, (_I > 0,), lambda x: 1 - x))
+
 _ints, _bools, _floats = (
     Tensor(np.array([1, -2, 0]), None), Tensor(np.array([True, False]), None), Tensor(np.array([1.0, 2.0]), None),
 )  # fmt: skip
-ERRORS = [e for e in ERRORS if e.op not in (activation.Prelu, select.MaskedFillTensor)]
+ERRORS = [e for e in ERRORS if e.op not in (activation.Prelu, select.MaskedFillTensor, ew.Copy)]
 ERRORS += [
     ErrorCase("neg-bool", lambda: -_bools, ConvgradError, "Negation, the `-` operator, on a bool tensor", ew.Neg),
     ErrorCase("pos-bool", lambda: +_bools, ConvgradError, "The `+` operator, on a bool tensor"),
@@ -324,6 +409,17 @@ ERRORS += [
     ErrorCase("div-mode", lambda: _ints.div(2, rounding_mode="up"), ConvgradError, "rounding_mode to be one of", ew.Div),
     ErrorCase("floordiv-0", lambda: _ints // 0, ConvgradError, "ZeroDivisionError", rounding.FloorDivide),
     ErrorCase("remainder-0", lambda: _ints % _ints, ConvgradError, "ZeroDivisionError", rounding.Remainder),
+    ErrorCase("copy_-shape", lambda: _floats.clone().copy_(_ints), ConvgradError, "must match the size of tensor b (3)", ew.Copy),
+    ErrorCase("prelu-dtype", lambda: _floats.prelu(Tensor(np.ones(1, np.float32), None)), ConvgradError, "Type promoting not supported", activation.Prelu),
+    ErrorCase("rsub-bool", lambda: 1 - _bools, ConvgradError, "Subtraction, the `-` operator", ew.Rsub),
+    ErrorCase("power-of-number", lambda: True**_bools, NotImplementedError, '"pow" not implemented', ew.PowBase),
+    ErrorCase("remainder-number", lambda: _ints % 0, ConvgradError, "ZeroDivisionError", rounding.RemainderNumber),
+    ErrorCase("fmod-number", lambda: _ints.fmod(0), ConvgradError, "ZeroDivisionError", rounding.FmodNumber),
+    ErrorCase("copysign-complex", lambda: Tensor(np.array([1j]), None).copysign(1.0), NotImplementedError, "copysign_cpu", select.CopysignNumber),
+    ErrorCase("xlogy-complex", lambda: Tensor(np.array([1j]), None).xlogy(2.0), NotImplementedError, "xlogy_cpu", special.XLogYNumber),
+    ErrorCase("xlogy-first-complex", lambda: fe.xlogy(2.0, Tensor(np.array([1j]), None)), NotImplementedError, "xlogy_cpu", special.XLogYFirst),
+    ErrorCase("complex-dtype", lambda: fe.complex(_floats, Tensor(np.ones(2, np.float32), None)), ConvgradError, "Expected object of scalar type", cplx.Complex),
+    ErrorCase("polar-int", lambda: fe.polar(_ints, _ints), ConvgradError, "Expected both inputs to be", cplx.Polar),
     ErrorCase("add-str", lambda: _ints.add("a"), TypeError, "argument 'other' must be Tensor", ew.Add),
     ErrorCase("add-none", lambda: _ints + None, TypeError, "unsupported operand", ew.Add),
     ErrorCase("alpha", lambda: _ints.add(1, alpha=1.5), ConvgradError, "alpha must not be a floating point", ew.AddScaled),
@@ -336,6 +432,7 @@ ERRORS += [
     ErrorCase("masked_fill", lambda: _floats.masked_fill(_floats, 1), ConvgradError, "only supports boolean masks", select.MaskedFill),
     ErrorCase("masked_fill-1d", lambda: _floats.masked_fill(_bools, _floats), ConvgradError, "0-dimensional value", select.MaskedFillTensor),
     ErrorCase("lerp-dtype", lambda: _floats.lerp(_ints, 0.5), ConvgradError, "for `end` but got dtype", ew.Lerp),
+    ErrorCase("lerp-weight-dtype", lambda: _floats.lerp(_floats, Tensor(np.ones(2, np.float32), None)), ConvgradError, "for `weight` but got dtype", ew.LerpTensor),
     ErrorCase("addcdiv-int", lambda: _ints.addcdiv(_ints, _ints), ConvgradError, "Integer division with addcdiv", ew.Addcdiv),
     ErrorCase("invert-float", lambda: ~_floats, TypeError, "only implemented on integer and Boolean"),
     ErrorCase("and-float", lambda: _floats & 1, NotImplementedError, "bitwise_and_cpu", rounding.BitwiseAnd),

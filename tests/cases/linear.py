@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from convgrad.errors import DtypeError, ShapeError
-from convgrad.ops import einsum, matmul
+from convgrad.ops import einsum, matmul, shape
 from convgrad.tensor import functions_linear as functions
 from convgrad.tensor.tensor import Tensor
 
@@ -50,6 +50,9 @@ _matmul(matmul.Mv, "empty", (0, 3), (3,), "empty")
 _matmul(matmul.BatchedMv, "batch", (5, 2, 3), (3,))
 _matmul(matmul.Vm, "vector", (3,), (3, 4))
 _matmul(matmul.BatchedVm, "batch", (3,), (5, 3, 4))
+_matmul(matmul.BatchedMv, "empty", (5, 2, 0), (0,), "empty")
+_matmul(matmul.Vm, "empty", (0,), (0, 4), "empty")
+_matmul(matmul.BatchedVm, "empty", (3,), (0, 3, 4), "empty")
 _matmul(matmul.Dot, "vectors", (3,), (3,))
 _matmul(matmul.Dot, "empty", (0,), (0,), "empty")
 _add(matmul.Bmm, lambda x, y: x.bmm(y), np.matmul, "batch", (5, 2, 3), (5, 3, 4))
@@ -192,6 +195,25 @@ _add(matmul.Affine, _affine, lambda x, w, b: x @ w.T + b, "one-bias", (2, 3), (4
 _add(matmul.Affine, _affine, lambda x, w, b: x @ w.T + b, "empty", (0, 3), (4, 3), (4,), tags="empty")
 _add(matmul.AffineFolded, _affine, lambda x, w, b: x @ w.T + b, "batch", (5, 2, 3), (4, 3), (4,))
 _add(matmul.AffineFolded, _affine, lambda x, w, b: x @ w.T + b, "vector", (3,), (4, 3), (4,))
+_add(
+    matmul.AffineFolded, _affine, lambda x, w, b: x @ w.T + b, "empty", (5, 0, 3), (4, 3), (4,), tags="empty"
+)
+_add(matmul.Vdot, lambda x, y: x.vdot(y), np.vdot, "empty", (0,), (0,), tags="empty")
+_add(matmul.Cross, lambda a, b: a.cross(b), np.cross, "empty", (0, 3), (0, 3), tags="empty")
+_add(shape.UnsafeView, lambda a, b: a.kron(b), np.kron, "empty", (2, 0), (4, 5), tags="empty")
+_add(
+    matmul.AddMv,
+    lambda x, a, b: x.addmv(a, b),
+    lambda x, a, b: x + a @ b,
+    "empty",
+    (2,),
+    (2, 0),
+    (0,),
+    tags="empty",
+)
+_add(matmul.AddBmm, lambda x, a, b: x.addbmm(a, b), lambda x, a, b: x, "empty", (2, 4), (0, 2, 3), (0, 3, 4), tags="empty")  # fmt: skip
+_add(matmul.Baddbmm, lambda x, a, b: x.baddbmm(a, b), lambda x, a, b: x, "empty", (5, 2, 4), (5, 2, 0), (5, 0, 4), tags="empty")  # fmt: skip
+_add(matmul.Addr, lambda x, a, b: x.addr(a, b), lambda x, a, b: x, "empty", (0, 4), (0,), (4,), tags="empty")
 _add(matmul.Trace, lambda x: x.trace(), np.trace, "wide", (3, 5))
 _add(matmul.Trace, lambda x: x.trace(), np.trace, "empty", (0, 5), tags="empty")
 _add(matmul.Cross, lambda a, b: a.cross(b, dim=-1), np.cross, "rows", (4, 3), (4, 3))
@@ -204,8 +226,9 @@ _add(
     (3, 1),
     tags="broadcast",
 )
-_add(matmul.UnsafeView, lambda a, b: a.kron(b), np.kron, "kron", (2, 3), (4, 5))
-_add(matmul.UnsafeView, lambda a, b: a.kron(b), np.kron, "kron-ranks", (2,), (4, 5), tags="broadcast")
+_add(shape.UnsafeView, lambda a, b: a.kron(b), np.kron, "numbers", (), (), tags="0d")
+_add(shape.UnsafeView, lambda a, b: a.kron(b), np.kron, "kron", (2, 3), (4, 5))
+_add(shape.UnsafeView, lambda a, b: a.kron(b), np.kron, "kron-ranks", (2,), (4, 5), tags="broadcast")
 _add(
     matmul.Mm,
     lambda a, b, c: functions.multi_dot([a, b, c]),
@@ -234,13 +257,16 @@ _EQUATIONS: list[tuple[type, str, tuple[Shape, ...], str]] = [
     (einsum.Contract, "ij,jkl->k", ((2, 3), (3, 4, 2)), ""),
     (einsum.Contract, "...ij,...jk->...ik", ((6, 2, 3), (5, 1, 3, 4)), "broadcast"),
     (einsum.Contract, "ij,jk->ik", ((2, 0), (0, 4)), "empty"),
-    (einsum.Contract, ",i->", ((), (3,)), "0d"),
+    (einsum.ContractMul, ",i->i", ((), (3,)), "0d"),
     (einsum.ContractMul, "i,j->ji", ((3,), (4,)), ""),
     (einsum.ContractMul, "ij,ij->ij", ((2, 3), (2, 3)), ""),
     (einsum.ContractMul, "ij,k->ik", ((2, 3), (4,)), ""),
     (einsum.Arrange, "ijk->kij", ((2, 3, 4),), ""),
     (einsum.Arrange, "iji->ji", ((3, 2, 3),), ""),
     (einsum.Arrange, "...->...", ((),), "0d"),
+    (einsum.Arrange, "ijk->kij", ((2, 0, 4),), "empty"),
+    (einsum.ContractMul, ",->", ((), ()), "0d"),
+    (einsum.ContractMul, "i,j->ji", ((0,), (4,)), "empty"),
     (einsum.ArrangeSum, "iij->j", ((3, 3, 2),), ""),
     (einsum.ArrangeSum, "ij->", ((2, 3),), ""),
     (einsum.ArrangeSum, "ij->j", ((0, 3),), "empty"),
@@ -429,7 +455,7 @@ ERRORS: list[ErrorCase] = [
         lambda: _t(2).outer(_t(2, 2)),
         ShapeError,
         "outer: Expected 1-D argument vec2",
-        matmul.UnsafeView,
+        shape.UnsafeView,
     ),
     ErrorCase("matrix_power", lambda: _t(2, 3).matrix_power(2), ShapeError, "batches of square matrices"),
     ErrorCase(

@@ -298,6 +298,24 @@ _add(
 )
 
 
+# One element: no spread with correction 0. Nothing at all: nan, without a derivative.
+for _op, _call, _reference in (
+    (statistics.Std, lambda x: x.std(correction=0), lambda x: x * 0),
+    (statistics.StdMean, lambda x: functions.std_mean(x, correction=0), lambda x: (x * 0, x)),
+    (statistics.VarMean, lambda x: functions.var_mean(x, correction=0), lambda x: (x * 0, x)),
+):
+    CASES.append(Case(_op, "0d", _call, (np.asarray(1.25),), _reference, tags=frozenset({"0d"})))
+for _op, _name in (
+    (reduce.Mean, "mean"), (reduce.MedianAll, "median"), (reduce.NanMedianAll, "nanmedian"),
+):  # fmt: skip
+    CASES.append(
+        Case(
+            _op, "empty", lambda x, name=_name: getattr(x, name)(), (np.zeros((3, 0)),),
+            lambda x: np.asarray(math.nan), differentiable=(), tags=frozenset({"empty"}),
+        )
+    )  # fmt: skip
+
+
 def _tensor(*shape: int, kind: Any = np.float64) -> Tensor:
     return Tensor(np.zeros(shape, kind), None)
 

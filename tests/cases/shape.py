@@ -1,6 +1,5 @@
 """Cases of views, joins, rearrangements and padding."""
 
-
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -13,7 +12,7 @@ from convgrad.ops import pad, rearrange, shape
 from convgrad.tensor import creation
 from convgrad.tensor import functions_shape as joins
 
-from .case import Case, ErrorCase, values
+from .case import Case, ErrorCase, direct, kinds, values
 
 BASE = values(1, 2, 3, 4)
 INPUTS: dict[str, tuple[Any, ...]] = {
@@ -87,6 +86,77 @@ CASES: list[Case] = [
     Case(rearrange.AsStrided, "as-strided", lambda x: x.as_strided((3, 2), (1, 2)), (values(5, 6),), lambda x: np.array([[x[i + 2 * j] for j in range(2)] for i in range(3)])),
     Case(rearrange.DiagonalScatter, "diagonal-scatter", lambda x, v: x.diagonal_scatter(v), (values(6, 3, 3), values(7, 3)), lambda x, v: np.where(np.eye(3, dtype=bool), np.diag(v), x)),
 ]  # fmt: skip
+
+# The further forms of views, in place too: the same under other names, so each needs its own cases.
+EMPTY, ZERO = np.zeros((2, 3, 0)), np.array(1.5)
+THIN, THIN0 = values(8, 2, 1, 3, 1), np.zeros((0, 1, 3, 1))
+MATRIX, SQUARE = values(9, 3, 4), values(10, 3, 3)
+
+
+def changed(method: str, *args: Any) -> Callable[..., Any]:
+    """An in-place method on a copy."""
+    return lambda x, *more: getattr(x.clone(), method)(*args, *more)
+
+
+CASES += [
+    *kinds(shape.UnsafeView, "reshape", lambda x: x.transpose(0, 1).reshape(-1), lambda x: np.swapaxes(x, 0, 1).reshape(-1), MATRIX),
+    *kinds(shape.UnsafeView, "adjoint", direct(shape.UnsafeView, (4, 0)), lambda x: np.zeros((4, 0)), empty=(EMPTY,)),
+    *kinds(shape.UnsafeView, "one", direct(shape.UnsafeView, (1,)), lambda x: np.array([x]), zero=(ZERO,)),
+    *kinds(shape.SqueezeDim, "squeeze", lambda x: x.squeeze(-1), lambda x: x[..., 0] if x.ndim else x, THIN, empty=(THIN0,), zero=(ZERO,)),
+    *kinds(shape.SqueezeDims, "squeeze", lambda x: x.squeeze((1, 3)) if x.ndim else x.squeeze((0,)), lambda x: x[:, 0, :, 0] if x.ndim else x, THIN, empty=(THIN0,), zero=(ZERO,)),
+    *kinds(shape.SqueezeInPlace, "squeeze_", changed("squeeze_"), lambda x: x[:, 0, :, 0] if x.ndim else x, THIN, empty=(THIN0,), zero=(ZERO,)),
+    *kinds(shape.SqueezeDimInPlace, "squeeze_", changed("squeeze_", -1), lambda x: x[..., 0] if x.ndim else x, THIN, empty=(THIN0,), zero=(ZERO,)),
+    *kinds(shape.SqueezeDimsInPlace, "squeeze_", lambda x: x.clone().squeeze_((1, 3) if x.ndim else (0,)), lambda x: x[:, 0, :, 0] if x.ndim else x, THIN, empty=(THIN0,), zero=(ZERO,)),
+    *kinds(shape.UnsqueezeInPlace, "unsqueeze_", changed("unsqueeze_", -1), lambda x: x[..., None], MATRIX, empty=(EMPTY,), zero=(ZERO,)),
+    *kinds(shape.T, "t", lambda x: x.t(), lambda x: np.transpose(x), MATRIX, empty=(EMPTY[0],), zero=(ZERO,)),
+    *kinds(shape.TInPlace, "t_", changed("t_"), lambda x: np.transpose(x), MATRIX, empty=(EMPTY[0],), zero=(ZERO,)),
+    *kinds(shape.TransposeInPlace, "transpose_", changed("transpose_", 0, -1), lambda x: np.swapaxes(x, 0, -1) if x.ndim else x, BASE, empty=(EMPTY,), zero=(ZERO,)),
+    *kinds(shape.Alias, "dots", lambda x: x[...], lambda x: x, BASE, empty=(EMPTY,), zero=(ZERO,)),
+    *kinds(shape.UnsqueezeIndex, "none", lambda x: x[..., None], lambda x: np.expand_dims(x, -1), BASE, empty=(EMPTY,), zero=(ZERO,)),
+    *kinds(shape.Fill, "fill_", changed("fill_", 2.5), lambda x: np.full(x.shape, 2.5), BASE, empty=(EMPTY,), zero=(ZERO,)),
+    *kinds(shape.Zero, "zero_", changed("zero_"), lambda x: np.zeros(x.shape), BASE, empty=(EMPTY,), zero=(ZERO,)),
+    *kinds(shape.FillTensor, "fill_", changed("fill_"), lambda x, v: np.full(x.shape, v), BASE, np.array(0.7), empty=(EMPTY, np.array(0.7)), zero=(ZERO, np.array(0.7))),
+    *kinds(shape.Reshape, "one", lambda x: x.reshape(1, 1), lambda x: np.array([[x]]), zero=(ZERO,)),
+    *kinds(shape.Permute, "none", lambda x: x.permute(()), lambda x: x, zero=(ZERO,)),
+    *kinds(shape.Squeeze, "none", lambda x: x.squeeze(), lambda x: x, zero=(ZERO,)),
+    *kinds(shape.Contiguous, "column", lambda x: x[:, 0].contiguous(), lambda x: x[:, 0].copy(), MATRIX),
+    *kinds(rearrange.Flip, "none", lambda x: x.flip(()), lambda x: x, zero=(ZERO,)),
+    *kinds(rearrange.Roll, "one", lambda x: x.roll(1), lambda x: x, zero=(ZERO,)),
+    *kinds(rearrange.Unfold, "one", lambda x: x.unfold(0, 1, 1), lambda x: x.reshape(1), zero=(ZERO,)),
+    *kinds(rearrange.AsStrided, "steps", lambda x: x.as_strided((3, 2), (1, 2)), lambda x: np.array([[x[0], x[2]], [x[1], x[3]], [x[2], x[4]]]), values(5, 6))[:1],
+    *kinds(rearrange.AsStrided, "one", lambda x: x.as_strided((2, 2), (0, 0)), lambda x: np.full((2, 2), x), zero=(ZERO,)),
+    Case(rearrange.AsStrided, "steps-empty", lambda x: x.as_strided((0, 2), (2, 1)), (values(5, 6),), lambda x: np.zeros((0, 2)), tags=frozenset({"empty"})),
+    *kinds(rearrange.DiagonalCopy, "diag", lambda x: x.diag(1), lambda x: np.array([x[i, i + 1] for i in range(min(len(x), x.shape[1] - 1))]), MATRIX, empty=(EMPTY[0],)),
+    *kinds(rearrange.DiagonalScatter, "offset", lambda x, v: x.diagonal_scatter(v, 1), lambda x, v: np.array([[v[i] if j == i + 1 else x[i, j] for j in range(x.shape[1])] for i in range(len(x))]).reshape(x.shape), MATRIX, values(11, 3), empty=(EMPTY[0], np.zeros(0))),
+    *kinds(pad.ConstantPad, "none", lambda x: joins.pad(x, ()), lambda x: x, zero=(ZERO,)),
+]  # fmt: skip
+
+# Padding: each number of dimensions has its own node.
+_PADS: list[tuple[type, str, tuple[int, ...], str, Any, tuple[int, ...]]] = [
+    (pad.ReflectionPad1D, "reflect", (2, 1), "reflect", BASE, (0, 3, 4)),
+    (pad.ReflectionPad2D, "reflect", (2, 1, 1, 1), "reflect", BASE, (0, 2, 3, 4)),
+    (pad.ReflectionPad3D, "reflect", (1, 1, 1, 0, 0, 1), "reflect", values(12, 1, 2, 3, 2), (0, 1, 2, 3, 2)),
+    (pad.ReplicationPad1D, "replicate", (5, 1), "edge", BASE, (0, 3, 4)),
+    (pad.ReplicationPad2D, "replicate", (2, 1, 1, 4), "edge", BASE, (0, 2, 3, 4)),
+    (pad.ReplicationPad3D, "replicate", (1, 4, 1, 0, 3, 1), "edge", values(12, 1, 2, 3, 2), (0, 1, 2, 3, 2)),
+    (pad.CircularPad, "circular", (3, 1, 1, 2), "wrap", values(12, 2, 2, 3, 4), (0, 2, 3, 4)),
+]  # fmt: skip
+
+
+def numpy_pad(x: Any, widths: tuple[int, ...], mode: str) -> Any:
+    """NumPy's padding, which wants (before, after) of every axis, the first axis first."""
+    sides = [(0, 0)] * (x.ndim - len(widths) // 2)
+    sides += [(widths[i], widths[i + 1]) for i in range(len(widths) - 2, -1, -2)]
+    return np.pad(x, sides, mode=mode)  # type: ignore[call-overload]
+
+
+for _op, _mode, _widths, _numpy, _x, _none in _PADS:
+    CASES += kinds(
+        _op, f"{_mode}-table",
+        lambda x, w=_widths, m=_mode: joins.pad(x, w, mode=m),
+        lambda x, w=_widths, m=_numpy: numpy_pad(x, w, m),
+        _x, empty=(np.zeros(_none),),
+    )  # fmt: skip
 
 X = creation.ones(2, 3, 4)
 ERRORS: list[ErrorCase] = [

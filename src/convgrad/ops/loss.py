@@ -238,7 +238,8 @@ def _by_label(x: Value, p: Any) -> Value:
 
 
 class NllLoss(Linear):
-    """``coeff[n, l] x[n, target[n, l], l]``, summed if ``reduce``; x is ``(N, C, L)``.
+    """``coeff[n, l] x[n, target[n, l], l]``, summed if ``reduce``; x is ``(N, C, L)``
+    (or ``(N, C)``, and then target and coeff are ``(N,)``).
 
     ``coeff`` holds minus the class weight, over the sum of weights for a mean, 0 where ignored.
     """

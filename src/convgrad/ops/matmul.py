@@ -15,7 +15,6 @@ from ..dtypes import Array
 from . import formula
 from .formula import Value, call, conj, reshape, swap_last
 from .op import Bilinear, Linear, Op
-from .shape import Reshape
 
 
 def rows(x: Value) -> Value:
@@ -419,9 +418,3 @@ class Cross(Bilinear):
     @staticmethod
     def vjp_b(g: Value, a: Value, _b: Value, axis: int) -> Value:
         return call(Cross, g, conj(a), axis)
-
-
-class UnsafeView(Reshape):
-    """Another shape for a fresh product: ``Reshape`` under the name PyTorch gives it there."""
-
-    backward_name = "UnsafeViewBackward0"

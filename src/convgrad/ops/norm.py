@@ -104,7 +104,7 @@ class BatchNormEval(Op):
         x: Array, weight: Array, bias: Array, mean: Any, var: Any, eps: float
     ) -> tuple[Array, tuple[Any, ...]]:
         mean = _column(mean, x).astype(x.dtype, copy=False)
-        invstd = (1.0 / np.sqrt(_column(var, x) + eps)).astype(x.dtype, copy=False)
+        invstd = (1.0 / np.sqrt(_column(var, x) + x.dtype.type(eps))).astype(x.dtype, copy=False)
         out = (x - mean) * (invstd * _column(weight, x)) + _column(bias, x)
         return out, (x, weight, mean, invstd)
 

@@ -52,6 +52,7 @@ def tensor(
     Example:
         >>> tensor([[1, 2], [3, 4.5]]).dtype
         torch.float32
+
     Source: semantics of torch.tensor.
     """
     check_device(device)

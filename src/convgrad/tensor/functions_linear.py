@@ -33,6 +33,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     Example:
         >>> linear(Tensor([[1.0, 2.0]]), Tensor([[3.0, 4.0]])).tolist()
         [[11.0]]
+
     Source: semantics of torch.nn.functional.linear.
     """
     x, w = input._data, weight._data
@@ -73,6 +74,7 @@ def einsum(*args: Any) -> Tensor:
     Example:
         >>> einsum("ij,kj->ik", Tensor([[1.0, 2.0]]), Tensor([[3.0, 4.0]])).tolist()
         [[11.0]]
+
     Source: semantics of torch.einsum.
     """
     terms, result, tensors = (

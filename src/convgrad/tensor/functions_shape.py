@@ -58,6 +58,7 @@ def cat(tensors: Any, dim: int = 0) -> Tensor:
     Example:
         >>> cat([zeros(2, 3), ones(1, 3)]).shape
         torch.Size([3, 3])
+
     Source: semantics of torch.cat.
     """
     listed = _tensors("cat", tensors)
@@ -320,6 +321,7 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: Any = None) -> T
     Example:
         >>> pad(tensor([[1., 2., 3.]]), (1, 1), mode="reflect").tolist()
         [[2.0, 1.0, 2.0, 3.0, 2.0]]
+
     Source: semantics of torch.nn.functional.pad.
     """
     given = tuple([int(n) for n in pad])

@@ -213,6 +213,8 @@ def nll_loss(
     x = input
     if x._data.ndim == 1:
         x = x.reshape(1, -1, 1)
+    elif x._data.ndim == 2:
+        flat, coeff = flat[:, 0], coeff[:, 0]
     elif x._data.ndim != 3:
         shape = x._data.shape
         x = x.reshape(shape[0], shape[1], math.prod(shape[2:]))
@@ -220,7 +222,7 @@ def nll_loss(
     if how == "mean" and not np.isfinite(coeff).all():  # nothing counts: nan, as in PyTorch
         return apply(op, (x,), (flat, np.zeros_like(coeff), True)) * math.nan
     out = apply(op, (x,), (flat, coeff, how != "none"))
-    return out if how != "none" else out.reshape(target.shape)
+    return out if how != "none" or out._data.shape == target._data.shape else out.reshape(target.shape)
 
 
 def cross_entropy(

@@ -75,7 +75,7 @@ class Sequential(_Chain):
     Args:
         modules: modules in order; or one OrderedDict of names and modules.
     Example:
-        >>> Sequential(Flatten(), Linear(4, 2))(Tensor(np.ones((3, 2, 2), np.float32), None)).shape
+        >>> Sequential(Flatten(), Linear(4, 2))(ones(3, 2, 2)).shape
         torch.Size([3, 2])
     """
 

@@ -110,8 +110,8 @@ class GradMethods(Methods):
                 )
             if value._data.dtype != self._data.dtype:
                 raise ConvgradError(
-                    f"attempting to assign a gradient with dtype {value.dtype} to a tensor of dtype {self.dtype}: "
-                    f"they must be the same; grad.to({self.dtype}) converts it"
+                    f"attempting to assign a gradient with dtype {value._data.dtype} to a tensor of dtype "
+                    f"{self._data.dtype}: they must be the same; grad.to(tensor.dtype) converts it"
                 )
         node: Any = self._node
         if node is not None and node.kind == LEAF:

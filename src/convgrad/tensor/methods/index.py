@@ -136,7 +136,9 @@ def as_element(value: Any, kind: Any) -> Any:
             f"Tensor "
             "(torch.as_tensor makes one)"
         )
-    if (kind is F32 or kind is F64) and (type(value) is int or (type(value) is float and -1e38 < value < 1e38)):
+    if (kind is F32 or kind is F64) and (
+        type(value) is int or (type(value) is float and -1e38 < value < 1e38)
+    ):
         return np.array(value, kind)
     return np.asarray(fill_value(value, kind)).astype(kind)
 

@@ -9,8 +9,7 @@ import numpy as np
 from ...errors import DtypeError, ShapeError
 from ...ops import matmul as ops
 from ...ops.einsum import Contract
-from ...ops.matmul import UnsafeView
-from ...ops.shape import Clone
+from ...ops.shape import Clone, UnsafeView
 from .base import Methods, dim_index
 from .order import scalar_name
 

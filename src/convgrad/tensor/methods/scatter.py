@@ -11,6 +11,7 @@ from ...ops import scatter
 from ...ops import shape as ops
 from ...ops.op import Op
 from .base import NUMBERS, Methods, dim_index
+from .operands import broadcast_error
 
 Plan = tuple[type[Op], tuple[Any, ...], tuple[Any, ...]]
 
@@ -453,11 +454,7 @@ def _joint(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
     try:
         return np.broadcast_shapes(a, b)
     except ValueError:
-        raise ShapeError(
-            f"The size of tensor a must match the size of tensor b at non-singleton dimension: {list(a)} "
-            f"and {list(b)} "
-            "do not broadcast together"
-        ) from None
+        raise broadcast_error(a, b) from None
 
 
 def translated(error: IndexError) -> DimError:

@@ -18,7 +18,7 @@ from ...size import Size
 from ..arrays import array_of, as_kind, sizes
 from .base import NUMBERS, dim_index
 from .convert import ConvertMethods
-from .operands import fill_value
+from .operands import broadcast_error, fill_value
 
 
 class StorageMethods(ConvertMethods):
@@ -178,14 +178,15 @@ class StorageMethods(ConvertMethods):
         """Overwrite with the (broadcast, cast) values of ``src``."""
         if not hasattr(src, "_data"):
             raise TypeError(f"copy_(): argument 'other' must be Tensor, not {type(src).__name__}")
+        goal, given = self._data.shape, src._data.shape
         try:
-            fits = np.broadcast_shapes(src._data.shape, self._data.shape) == self._data.shape
+            joint = np.broadcast_shapes(given, goal)
         except ValueError:
-            fits = False
-        if not fits:
+            raise broadcast_error(goal, given) from None
+        if joint != goal:
             raise ShapeError(
-                f"The size of tensor a ({list(self._data.shape)}) must match the size of tensor b "
-                f"({list(src._data.shape)}) at non-singleton dimension: copy_ cannot broadcast b into a"
+                f"output with shape {list(goal)} doesn't match the broadcast shape {list(joint)} "
+                f"(copy_ of {list(given)})"
             )
         if src._data.dtype is not self._data.dtype and src._data.dtype.kind in "fcV":
             src = src.to(self.dtype)

@@ -28,9 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="folder for tour.html and the WAV files; made if missing (default: here)",
     )
-    parser.add_argument(
-        "--quick", action="store_true", help="smaller nets and fewer digits: seconds, not half a minute"
-    )
+    parser.add_argument("--quick", action="store_true", help="train on fewer digits: a few seconds in all")
     parser.add_argument("--no-html", dest="html", action="store_false", help="write no page, only the sounds")
     parser.add_argument(
         "--seed", type=_seed, default=0, metavar="N", help="of everything random: 0 to 2**32 - 1 (default: 0)"

@@ -46,7 +46,7 @@ def build_page(results: Mapping[str, Result], settings: Settings) -> Page:
 
 
 def _summary(page: Page, results: Mapping[str, Result], settings: Settings) -> None:
-    kind = "the quick form, with smaller nets and fewer digits" if settings.quick else "the whole tour"
+    kind = "the quick form, with fewer digits" if settings.quick else "the whole tour"
     page.section("summary", "At a glance", f"This is {kind}, with seed {settings.seed}.")
     rows = [
         (

@@ -28,7 +28,7 @@ class Settings(NamedTuple):
 
     Args:
         out: folder for the page and the sounds.
-        quick: smaller nets and fewer digits.
+        quick: train on fewer digits.
         html: write the page.
         seed: of everything random.
     """

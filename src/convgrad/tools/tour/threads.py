@@ -1,7 +1,7 @@
 """One BLAS thread: for the small matrices of the tour a second one costs more than it brings.
 
-OpenBLAS's threads wait for each other by spinning. On an idle machine they take a third longer for these nets
-than one thread alone; where other programs want the cores too, ten times as long.
+OpenBLAS's threads wait for each other by spinning: on an idle machine that gains nothing for matrices of this
+size, and where other programs want the cores too the tour would take many times as long.
 """
 
 from __future__ import annotations
