@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
@@ -185,3 +188,27 @@ def test_materialized_gradients_are_zeros_even_of_infinities():
         torch.autograd.grad(y.sum(), (x, y), materialize_grads=True, allow_unused=False)
     with pytest.raises(RuntimeError, match="cannot be empty"):
         torch.autograd.grad(y.sum(), [])
+
+
+def test_hooks_and_retained_gradients_form_no_cycle():
+    x = torch.ones(3, requires_grad=True)
+    y = x * 2
+    y.register_hook(lambda g: g)
+    y.retain_grad()
+    node, tensor = weakref.ref(y.grad_fn), weakref.ref(y)
+    gc.disable()
+    try:
+        del y
+        assert node() is None and tensor() is None
+    finally:
+        gc.enable()
+
+
+def test_a_view_of_a_view_shares_its_path():
+    x = torch.ones(4, requires_grad=True) * 1
+    y = x
+    for _ in range(3000):
+        z, y = y, y.view(4)
+    assert y._view.trail[0] is z._view.trail and len(y._view.steps) == 3000
+    y.mul_(2)
+    assert x.tolist() == [2.0] * 4 and x.grad_fn.name() == "CopySlices"

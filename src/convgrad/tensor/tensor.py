@@ -373,8 +373,9 @@ class Tensor(
             out._cell = cell_of(self)
         return out
 
-    def _lift(self, value: Any) -> Any:
-        """A Tensor from what the engine computed."""
+    @staticmethod
+    def _lift(value: Any) -> Any:
+        """A Tensor from what the engine computed; not bound to self, since hooks keep it (no cycle)."""
         return from_traced(value)
 
     def _make_leaf(self) -> Any:

@@ -25,23 +25,37 @@ Steps = tuple[tuple[type[Op], tuple[Any, ...]], ...]
 
 
 class View:
-    """How a tensor came from the owner of its storage; ``fixed`` says why it may not be written to."""
+    """How a tensor came from the owner of its storage; ``fixed`` says why it may not be written to.
 
-    __slots__ = ("base", "steps", "fixed")
+    ``trail`` is the last step and, within it, the trail before: a view of a view shares the path of
+    the one it came from, so that a long chain of views costs each link the same.
+    """
 
-    def __init__(self, base: Any, steps: Steps, fixed: str) -> None:
+    __slots__ = ("base", "trail", "fixed")
+
+    def __init__(self, base: Any, trail: Any, fixed: str) -> None:
         self.base = base
-        self.steps = steps
+        self.trail = trail
         self.fixed = fixed
+
+    @property
+    def steps(self) -> Steps:
+        """The (view operator, parameters) that lead from the base to the view, in order."""
+        found = []
+        trail = self.trail
+        while trail is not None:
+            trail, step = trail
+            found.append(step)
+        return tuple(found[::-1])
 
 
 def link(out: Any, source: Any, op: type[Op], params: tuple[Any, ...], fixed: str = "") -> None:
     """Note that ``out`` is a view of ``source`` made by ``op``: one storage, one version."""
     origin = source._view
     if origin is None:
-        out._view = View(source, ((op, params),), fixed)
+        out._view = View(source, (None, (op, params)), fixed)
     else:
-        out._view = View(origin.base, (*origin.steps, (op, params)), fixed or origin.fixed)
+        out._view = View(origin.base, (origin.trail, (op, params)), fixed or origin.fixed)
     cell = out._cell = cell_of(source)
     if cell.views is None:
         cell.views = []

@@ -51,7 +51,8 @@ class Methods:
     def _detached(self, share_version: bool) -> Any:
         raise NotImplementedError
 
-    def _lift(self, value: Any) -> Any:
+    @staticmethod
+    def _lift(value: Any) -> Any:
         raise NotImplementedError
 
     def _make_leaf(self) -> Any:
