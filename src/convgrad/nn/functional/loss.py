@@ -13,6 +13,7 @@ from ...errors import ConvgradError, DtypeError, ShapeError
 from ...ops import loss as ops
 from ...size import Size
 from ...tensor.checks import scalar_name
+from ...tensor.methods.operands import check_tensor
 from ...tensor.tensor import Tensor, apply
 from .activation import log_softmax
 
@@ -32,10 +33,13 @@ def _reduction(reduction: Any, size_average: Any = None, reduce: Any = None) -> 
     return reduction
 
 
+def _check_tensors(name: str, input: Any, target: Any) -> None:
+    check_tensor(name, input, "input")
+    check_tensor(name, target, "target")
+
+
 def _pairwise(name: str, op: Any, input: Tensor, target: Tensor, reduction: str, width: float) -> Tensor:
-    for role, value in (("input", input), ("target", target)):
-        if not isinstance(value, Tensor):
-            raise TypeError(f"{name}(): argument '{role}' must be Tensor, not {type(value).__name__}")
+    _check_tensors(name, input, target)
     if input._data.shape != target._data.shape:
         shape = _broadcast(name, input, target)
         input, target = input.expand(*shape), target.expand(*shape)
@@ -203,6 +207,7 @@ def nll_loss(
         ValueError: batch sizes differ.
     """
     how = _reduction(reduction, size_average, reduce)
+    _check_tensors("nll_loss", input, target)
     flat, coeff = _classes("nll_loss", input, target, weight, ignore_index)
     if how == "mean":
         total = np.add.reduce(coeff, None)
@@ -244,6 +249,7 @@ def cross_entropy(
         label_smoothing: this share of the target is spread evenly over all classes.
     """
     how = _reduction(reduction, size_average, reduce)
+    _check_tensors("cross_entropy", input, target)
     if not 0.0 <= label_smoothing <= 1.0:
         raise ConvgradError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     axis = 0 if input._data.ndim == 1 else 1
@@ -303,6 +309,7 @@ def binary_cross_entropy(
         DtypeError: target has another dtype than input.
     """
     how = _reduction(reduction, size_average, reduce)
+    _check_tensors("binary_cross_entropy", input, target)
     if input._data.shape != target._data.shape:
         raise ValueError(
             f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is "
@@ -343,6 +350,7 @@ def binary_cross_entropy_with_logits(
         DtypeError: target holds integers.
     """
     how = _reduction(reduction, size_average, reduce)
+    _check_tensors("binary_cross_entropy_with_logits", input, target)
     if input._data.shape != target._data.shape:
         raise ValueError(
             f"Target size ({target.shape}) must be the same as input size ({input.shape})"
@@ -374,6 +382,7 @@ def kl_div(
     Raises:
         DtypeError: integers.
     """
+    _check_tensors("kl_div", input, target)
     for value in (input, target):
         if value._data.dtype.kind in "biu":
             raise DtypeError(
