@@ -105,7 +105,9 @@ _LAZY = ("nn", "optim", "func", "testing", "utils", "linalg", "datasets", "tools
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module 'convgrad' has no attribute {name!r}")
+    raise AttributeError(
+        f"module 'convgrad' has no attribute {name!r} (convgrad has a part of PyTorch's names, see README.md)"
+    )
 
 
 def __dir__() -> list[str]:
