@@ -90,7 +90,8 @@ preserve_format, contiguous_format, channels_last = (
 # PyTorch's functions: those that are methods of a Tensor, then those that are written out.
 globals().update(method_functions())
 for _module in (
-    functions_elementwise, functions_activation, functions_reduce, functions_linear, functions_shape, creation,
+    functions_elementwise, functions_activation, functions_reduce, functions_linear, functions_shape,
+    creation,
 ):  # fmt: skip
     for _name, _value in vars(_module).items():
         if getattr(_value, "__module__", None) == _module.__name__ and not _name.startswith("_"):

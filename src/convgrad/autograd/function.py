@@ -228,7 +228,7 @@ class FunctionNode(CustomNode):
         return f"<torch.autograd.function.{self.name()} object at {id(self):#x}>"
 
     def keep(self, tensors: tuple[Any, ...], results: tuple[Any, ...]) -> None:
-        """Remember saved tensors by array, place and version; outputs by index, so that nothing forms a cycle."""
+        """Remember saved tensors by array, place and version, and outputs by index: nothing forms a cycle."""
         entries: list[Any] = []
         for t in tensors:
             if t is None:

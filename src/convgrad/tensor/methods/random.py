@@ -43,7 +43,7 @@ class RandomMethods(Methods):
         return self._fill("bernoulli_", lambda g, a: g.bernoulli(chance, a.shape, a.dtype), generator)
 
     def random_(self, from_: int | None = None, to: int | None = None, *, generator: Generator | None = None) -> Any:
-        """Integers in ``[from, to)``, ``[0, from)`` with one argument, or the dtype's whole range with none."""
+        """Integers in ``[from, to)``; in ``[0, from)`` with one argument; of the whole range with none."""
         if from_ is None:
             return self._fill("random_", lambda g, a: g.whole_range(a.shape, a.dtype), generator)
         low, high = (0, from_) if to is None else (from_, to)
