@@ -124,3 +124,64 @@ def test_a_gradient_of_another_dtype_is_refused():
 
 def test_can_cast():
     assert torch.can_cast(torch.int64, torch.float32) and not torch.can_cast(torch.float32, torch.int32)
+
+
+def test_retained_grad_is_that_of_the_tensor_as_it_is_now():
+    x = torch.ones(3, requires_grad=True)
+    y = x * 2
+    y.retain_grad()
+    y.mul_(3)
+    y.sum().backward()
+    assert y.grad.tolist() == [1.0] * 3 and x.grad.tolist() == [6.0] * 3
+
+
+def test_retained_grad_of_a_base_and_a_view_follows_a_change_of_the_view():
+    x = torch.ones(4, requires_grad=True)
+    y = x * 2
+    v = y[:2]
+    for t in (v, y):
+        t.retain_grad()
+    v.mul_(3)
+    (y * torch.arange(4.0)).sum().backward()
+    assert y.grad.tolist() == [0.0, 1.0, 2.0, 3.0] and x.grad.tolist() == [0.0, 6.0, 4.0, 6.0]
+
+
+def test_retained_grad_is_what_all_hooks_left():
+    x = torch.ones(3, requires_grad=True)
+    y = x * 2
+    y.register_hook(lambda g: g * 2)
+    y.retain_grad()
+    y.register_hook(lambda g: g * 3)
+    y.sum().backward()
+    assert y.grad.tolist() == [6.0] * 3 and x.grad.tolist() == [12.0] * 3
+
+
+@pytest.mark.parametrize(
+    "change", [lambda y: y.add_(1), lambda y: y.relu_(), lambda y: y[:].zero_(), lambda y: _assign(y, 1.0)]
+)
+@pytest.mark.parametrize("mode", [torch.enable_grad, torch.no_grad])
+def test_inference_tensors_are_not_changed_outside(change, mode):
+    with torch.inference_mode():
+        y = torch.ones(3) * 2
+    with mode(), pytest.raises(RuntimeError, match="Inplace update to inference tensor"):
+        change(y)
+    assert y.tolist() == [2.0] * 3
+    with pytest.raises(RuntimeError, match="requires_grad=True on inference tensor"):
+        y.requires_grad_()
+
+
+def test_no_cotangent_is_made_up_for_complex_outputs():
+    x = torch.tensor([1 + 2j], requires_grad=True)
+    with pytest.raises(RuntimeError, match="only for real scalar outputs"):
+        x.sum().backward()
+
+
+def test_materialized_gradients_are_zeros_even_of_infinities():
+    x = torch.tensor([1.0, float("inf")], requires_grad=True)
+    y = torch.ones(2, requires_grad=True)
+    gx, _ = torch.autograd.grad(y.sum(), (x, y), materialize_grads=True)
+    assert gx.tolist() == [0.0, 0.0]
+    with pytest.raises(ValueError, match="allow_unused to be True"):
+        torch.autograd.grad(y.sum(), (x, y), materialize_grads=True, allow_unused=False)
+    with pytest.raises(RuntimeError, match="cannot be empty"):
+        torch.autograd.grad(y.sum(), [])

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from ..errors import GradError
 from ..graph import engine
 from ..ops.shape import Stack as STACK
@@ -63,7 +65,11 @@ def grad(
         >>> grad(x * x, x)
         (tensor([6.]),)
     """
+    if materialize_grads and allow_unused is False:
+        raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True")
     results, wanted = _sequence(outputs), _sequence(inputs)
+    if not wanted:
+        raise GradError("`inputs` argument to `grad()` cannot be empty.")
     cotangents = (None,) * len(results) if grad_outputs is None else _sequence(grad_outputs)
     if len(cotangents) != len(results):
         raise GradError(f"got {len(results)} tensors and {len(cotangents)} gradients")
@@ -94,7 +100,7 @@ def _result(tensor: Tensor, g: Any, allow_unused: bool | None, materialize: bool
     if g is not None:
         return from_traced(g)
     if materialize:
-        return tensor._wrap(0 * tensor._data)
+        return tensor._wrap(np.zeros(tensor._data.shape, tensor._data.dtype))
     if not allow_unused:
         raise GradError(
             "One of the differentiated Tensors appears to not have been used in the graph. Set "

@@ -72,6 +72,12 @@ def check_writable(self: Any, name: str) -> bool:
             "before performing the operation."
         )
     mode = MODE.get()
+    cell = self._cell
+    if cell is not None and cell.inference and not mode & INFERENCE:
+        raise GradError(
+            f"Inplace update to inference tensor outside InferenceMode is not allowed ({name} on a tensor of shape "
+            f"{list(data.shape)}). Make a clone() to get a normal tensor before doing inplace update."
+        )
     if mode == OFF or mode & INFERENCE:
         return False
     view = self._view
@@ -101,15 +107,16 @@ def rewrite(self: Any, node: Node | None, name: str) -> None:
     cell.bump(name)
     if node is None:
         return
-    self._node = node
+    _replant(self, node)
     view = self._view
     if view is not None:
         base = view.base
         saved = (view.steps, self._data.shape, base._data.shape)
         if node.kind == TRANSFORM or (base._node is not None and base._node.kind == TRANSFORM):
-            base._node = dual.follow(CopySlices, (base, self), base._data, saved)
+            made = dual.follow(CopySlices, (base, self), base._data, saved)
         else:
-            base._node = Node(CopySlices, (base._node, node), saved, None, base._data.shape, base._data.dtype)
+            made = Node(CopySlices, (base._node, node), saved, None, base._data.shape, base._data.dtype)
+        _replant(base, made)
         refresh(base, cell)
     elif cell.views:
         refresh(self, cell)
@@ -132,7 +139,20 @@ def refresh(base: Any, cell: Any) -> None:
             else:
                 node = Node(op, (node,), saved, None, data.shape, data.dtype)
         else:
-            view._node = node
+            _replant(view, node)
+
+
+def _replant(tensor: Any, node: Any) -> None:
+    """Give a tensor its new node; what ``retain_grad`` asked for moves along, other hooks stay."""
+    old = tensor._node
+    tensor._node = node
+    if old is None or not old.hooks or node is None:
+        return
+    keeper = old.hooks[-1]
+    owner = getattr(keeper, "owner", None)
+    if owner is not None and owner() is tensor:
+        old.hooks.remove(keeper)
+        node.hooks = [*(node.hooks or ()), keeper]
 
 
 def multi_view_message(op: type[Op], index: int) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from ...dtypes import F32, F64
 from ...errors import ConvgradError, GradError, ShapeError
 from ...graph import engine
+from ...graph.grad_mode import INFERENCE, MODE
 from ...graph.node import LEAF, OUTPUT, Node
 from ...graph.traced import Traced
 from ...size import Size
@@ -140,6 +141,11 @@ class GradMethods(Methods):
                 self._node = None  # type: ignore[misc]
                 self.__dict__["_grad"] = kept
         elif self._node is None:
+            if self._cell is not None and self._cell.inference and not MODE.get() & INFERENCE:
+                raise GradError(
+                    "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed: "
+                    "clone() it first"
+                )
             if self._data.dtype.kind not in "fcV":
                 raise GradError(
                     "only Tensors of floating point and complex dtype can require gradients, "
@@ -184,6 +190,7 @@ class GradMethods(Methods):
                 tensor.__dict__["_grad"] = g if old is None else old + g
 
         self.register_hook(keep)
+        self._node.hooks[-1].owner = me  # type: ignore[index]  # stays last, and follows in-place changes
 
     @property
     def retains_grad(self) -> bool:
@@ -215,7 +222,11 @@ class GradMethods(Methods):
 
         if node.hooks is None:
             node.hooks = []
-        node.hooks.append(on_arrays)
+        last = node.hooks[-1:]
+        if last and getattr(last[0], "owner", None) is not None:  # retain_grad sees what the other hooks left
+            node.hooks.insert(len(node.hooks) - 1, on_arrays)
+        else:
+            node.hooks.append(on_arrays)
         return RemovableHandle(node.hooks, on_arrays)
 
     def register_post_accumulate_grad_hook(self, hook: Callable[[Any], None]) -> RemovableHandle:
@@ -298,6 +309,11 @@ def root(tensor: Any, gradient: Any, index: int, create_graph: bool) -> tuple[No
             raise GradError(
                 "grad can be implicitly created only for scalar outputs, but this one has shape "
                 f"{list(data.shape)}: pass backward(gradient) of that shape, or reduce it first (.sum())"
+            )
+        if data.dtype.kind == "c":
+            raise GradError(
+                "grad can be implicitly created only for real scalar outputs, but this one is "
+                f"{data.dtype}: pass backward(gradient), or make it real first (.abs(), .real)"
             )
         g = _ONES.get(data.dtype) if data.ndim == 0 else None
         if g is None:

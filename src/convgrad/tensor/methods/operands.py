@@ -147,6 +147,8 @@ def plain_target(x: Any, *others: Any) -> bool:
     recording = mode != OFF
     if (recording and (mode != RECORD or x._node is not None)) or not data.flags.carray:
         return False
+    if x._cell is not None and x._cell.inference:
+        return False
     for other in others:
         if hasattr(other, "_data"):
             if other._data.dtype is not kind or (recording and other._node is not None):
