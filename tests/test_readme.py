@@ -22,7 +22,11 @@ def blocks(language: str) -> list[str]:
 def test_the_example_runs_and_learns() -> None:
     (example,) = blocks("python")
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", example], capture_output=True, text=True, timeout=120, cwd=ROOT / "src"
+        [sys.executable, "-W", "error", "-c", example],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        cwd=ROOT / "src",
     )
     assert done.returncode == 0, done.stderr
     shape, node = done.stdout.strip().splitlines()

@@ -162,9 +162,17 @@ def test_dropout_keeps_the_mean_and_repeats_with_the_seed() -> None:
 def test_layers_are_documented_and_conv1d_explains_its_arguments() -> None:
     assert [n for n in nn.__all__ if not (getattr(nn, n).__doc__ or "").strip()] == []
     text = nn.Conv1d.__doc__ or ""
-    for (
-        name
-    ) in "in_channels out_channels kernel_size stride padding dilation groups bias padding_mode".split():
+    for name in [
+        "in_channels",
+        "out_channels",
+        "kernel_size",
+        "stride",
+        "padding",
+        "dilation",
+        "groups",
+        "bias",
+        "padding_mode",
+    ]:
         assert f"{name}:" in text
 
 

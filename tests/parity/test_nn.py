@@ -510,6 +510,4 @@ def test_a_convolution_as_one_matrix(make: Make, shape: tuple[int, ...]) -> None
     np.testing.assert_allclose(
         layer.as_matrix(shape, sparse=False)._data @ x.reshape(-1), y.reshape(-1), rtol=1e-4, atol=1e-5
     )
-    np.testing.assert_allclose(
-        layer.as_matrix(one) @ x.reshape(-1), y.reshape(-1), rtol=1e-4, atol=1e-5
-    )
+    np.testing.assert_allclose(layer.as_matrix(one) @ x.reshape(-1), y.reshape(-1), rtol=1e-4, atol=1e-5)

@@ -360,7 +360,7 @@ class _Once(Function):
     """Stands in the graph behind a once-differentiable backward and refuses."""
 
     @staticmethod
-    def backward(ctx: Any, *grads: Any) -> Any:
+    def backward(ctx: Any, *grads: Any) -> Any:  # noqa: ARG004
         raise GradError("trying to differentiate twice a function that was marked with @once_differentiable")
 
 
