@@ -169,8 +169,8 @@ def freed_message(node: Node) -> str:
         "Trying to backward through the graph a second time (or directly access saved tensors after they "
         "have already been freed). Saved intermediate values of the graph are freed when you call "
         ".backward() or autograd.grad(). Specify retain_graph=True if you need to backward through the "
-        f"graph a second time or if you need to access saved tensors after calling backward. (first met at {node.name()}, "
-        f"output shape {list(node.shape)})"
+        "graph a second time or if you need to access saved tensors after calling backward. "
+        f"(first met at {node.name()}, output shape {list(node.shape)})"
     )
 
 
