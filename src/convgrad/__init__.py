@@ -90,7 +90,8 @@ preserve_format, contiguous_format, channels_last = (
 # PyTorch's functions: those that are methods of a Tensor, then those that are written out.
 globals().update(method_functions())
 for _module in (
-    functions_elementwise, functions_activation, functions_reduce, functions_linear, functions_shape, creation,
+    functions_elementwise, functions_activation, functions_reduce, functions_linear, functions_shape,
+    creation,
 ):  # fmt: skip
     for _name, _value in vars(_module).items():
         if getattr(_value, "__module__", None) == _module.__name__ and not _name.startswith("_"):
@@ -102,15 +103,30 @@ del _module, _name, _value
 _LAZY = ("nn", "optim", "func", "testing", "utils", "linalg", "datasets", "tools")
 
 
+#: functions of those that PyTorch also shows at the top
+_LATE = {"vmap": "func"} | dict.fromkeys(
+    (
+        "adaptive_avg_pool1d", "avg_pool1d", "bilinear", "conv1d", "conv2d", "conv3d", "conv_transpose1d",
+        "conv_transpose2d", "conv_transpose3d", "cosine_similarity", "dropout", "group_norm", "layer_norm",
+        "max_pool1d", "max_pool2d", "max_pool3d",
+    ),
+    "nn.functional",
+)  # fmt: skip
+
+
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module 'convgrad' has no attribute {name!r}")
+    if name in _LATE:
+        return getattr(importlib.import_module(f"{__name__}.{_LATE[name]}"), name)
+    raise AttributeError(
+        f"module 'convgrad' has no attribute {name!r} (convgrad has a part of PyTorch's names, see README.md)"
+    )
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY})
+    return sorted({*globals(), *_LAZY, *_LATE})
 
 
-__all__ = [name for name in globals() if not name.startswith("_") and name not in ("annotations", "importlib", "math", "warnings", "Any")]
-__all__ += ["autograd", "backends", "cuda", "random"]
+_NOT_OURS = ("annotations", "importlib", "math", "warnings", "Any")
+__all__ = [name for name in globals() if not name.startswith("_") and name not in _NOT_OURS]

@@ -59,10 +59,9 @@ class device:
         name, colon, number = type.partition(":")
         if name != "cpu":
             if name in OTHERS:
+                hint = " (Torch not compiled with CUDA enabled)" if name == "cuda" else ""
                 raise DeviceError(
-                    f"device {type!r} was asked for, but convgrad runs on the CPU (Torch not compiled "
-                    f"with CUDA "
-                    "enabled): use device='cpu'"
+                    f"device {type!r} was asked for, but convgrad runs on the CPU{hint}: use device='cpu'"
                 )
             raise DeviceError(
                 f"Expected cpu device type at start of device string: {type} (convgrad runs on the CPU)"

@@ -217,7 +217,9 @@ class finfo:
     def __init__(self, kind: dtype | None = None) -> None:
         kind = default_dtype() if kind is None else kind
         if kind.category < FLOATING:
-            raise DtypeError(f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle {kind}")
+            raise DtypeError(
+                f"torch.finfo() requires a floating point input type. Use torch.iinfo to handle {kind}"
+            )
         kind = kind.to_real()
         info: Any = ml_dtypes.finfo(kind.np)  # type: ignore[no-untyped-call]
         self.bits = int(info.bits)

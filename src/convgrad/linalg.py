@@ -10,7 +10,7 @@ from .tensor.functions_reduce import matrix_norm, vector_norm
 from .tensor.tensor import Tensor
 
 
-def matrix_power(A: Tensor, n: int) -> Any:  # noqa: N803 - PyTorch's name
+def matrix_power(A: Tensor, n: int) -> Any:
     """A square matrix (or a batch of them, ``(..., m, m)``) multiplied n times by itself."""
     return A.matrix_power(n)
 

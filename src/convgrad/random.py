@@ -70,7 +70,9 @@ def _source(generator: Generator | None) -> Generator:
 def _floating(name: str, dtype: Any) -> Any:
     kind = default_dtype() if dtype is None else as_dtype(dtype)
     if kind.category < dtypes.FLOATING:
-        raise NotImplementedError(f'"{name}" not implemented for {kind}: random numbers of this kind are floating')
+        raise NotImplementedError(
+            f'"{name}" not implemented for {kind}: random numbers of this kind are floating'
+        )
     return kind.np
 
 
@@ -132,7 +134,12 @@ def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: Any
 
 
 def normal(
-    mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None, dtype: Any = None
+    mean: Any = 0.0,
+    std: Any = 1.0,
+    size: Any = None,
+    *,
+    generator: Generator | None = None,
+    dtype: Any = None,
 ) -> Tensor:
     """Normal numbers; mean and std may be numbers (with ``size``) or tensors, element by element."""
     tensors = [v for v in (mean, std) if isinstance(v, Tensor)]
@@ -153,6 +160,7 @@ def bernoulli(input: Tensor, p: Any = None, *, generator: Generator | None = Non
 
 
 __all__ = [
-    "Generator", "bernoulli", "default_generator", "fork_rng", "get_rng_state", "initial_seed", "manual_seed", "normal",
-    "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm", "seed", "set_rng_state",
+    "Generator", "bernoulli", "default_generator", "fork_rng", "get_rng_state", "initial_seed",
+    "manual_seed", "normal", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like",
+    "randperm", "seed", "set_rng_state",
 ]  # fmt: skip

@@ -15,10 +15,14 @@ from convgrad.tensor.tensor import Tensor
 from .case import Case, ErrorCase, values
 
 
-def loops(x: Any, w: Any, b: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1) -> Any:
+def loops(
+    x: Any, w: Any, b: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
+) -> Any:
     """Cross-correlation term by term, in float64: out[n, o, p] = sum x[n, c, p s - pad + k d] w[o, c, k]."""
     nd = x.ndim - 2
-    stride, padding, dilation = [v if isinstance(v, tuple) else (v,) * nd for v in (stride, padding, dilation)]
+    stride, padding, dilation = [
+        v if isinstance(v, tuple) else (v,) * nd for v in (stride, padding, dilation)
+    ]
     size, kernel = x.shape[2:], w.shape[2:]
     out_size = [(n + 2 * p - d * (k - 1) - 1) // s + 1
                 for n, p, d, k, s in zip(size, padding, dilation, kernel, stride, strict=True)]  # fmt: skip
@@ -27,7 +31,10 @@ def loops(x: Any, w: Any, b: Any = None, stride: Any = 1, padding: Any = 0, dila
     for o in range(w.shape[0]):
         for place in itertools.product(*map(range, out_size)):
             for tap in itertools.product(*map(range, kernel)):
-                at = [i * s - p + t * d for i, s, p, t, d in zip(place, stride, padding, tap, dilation, strict=True)]
+                at = [
+                    i * s - p + t * d
+                    for i, s, p, t, d in zip(place, stride, padding, tap, dilation, strict=True)
+                ]
                 if all(0 <= a < n for a, n in zip(at, size, strict=True)):
                     first = (o // per) * w.shape[1]
                     window = x[(slice(None), slice(first, first + w.shape[1]), *at)]
@@ -35,7 +42,9 @@ def loops(x: Any, w: Any, b: Any = None, stride: Any = 1, padding: Any = 0, dila
     return out if b is None else out + b.reshape(-1, *[1] * nd)
 
 
-def transposed(x: Any, w: Any, b: Any = None, stride: int = 1, padding: int = 0, output_padding: int = 0) -> Any:
+def transposed(
+    x: Any, w: Any, b: Any = None, stride: int = 1, padding: int = 0, output_padding: int = 0
+) -> Any:
     """The transposed convolution in 1 dimension by scattering: out[n, o, i s - p + k] += x[n, c, i] w[c, o, k]."""
     length = (x.shape[2] - 1) * stride - 2 * padding + w.shape[2] + output_padding
     out = np.zeros((x.shape[0], w.shape[1], length), x.dtype)
@@ -51,7 +60,9 @@ def _conv(nd: int, **kw: Any) -> Any:
     return lambda *args: function(*args, **kw)
 
 
-def _case(op: type, name: str, nd: int, shapes: list[tuple[int, ...]], tags: set[str] = frozenset(), **kw: Any) -> Case:  # type: ignore[assignment]
+def _case(
+    op: type, name: str, nd: int, shapes: list[tuple[int, ...]], tags: set[str] = frozenset(), **kw: Any
+) -> Case:  # type: ignore[assignment]
     args = tuple(values(i, *s) for i, s in enumerate(shapes))
     return Case(op, name, _conv(nd, **kw), args, lambda *a: loops(*a, **kw), tags=frozenset(tags))
 

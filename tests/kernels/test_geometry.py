@@ -1,7 +1,5 @@
 """Sizes, and every complaint about shapes: the phrase people search for, the numbers and the remedy."""
 
-# ruff: noqa: E501 - the messages stand whole, as people search for them
-
 from __future__ import annotations
 
 from collections.abc import Callable

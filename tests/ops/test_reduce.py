@@ -15,7 +15,6 @@ from hypothesis.extra import numpy as arrays
 
 from convgrad.graph.engine import run
 from convgrad.ops import scan
-from convgrad.tensor import functions_reduce as functions
 from convgrad.tensor import return_types
 from convgrad.tensor.tensor import Tensor
 

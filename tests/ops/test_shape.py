@@ -62,7 +62,9 @@ def test_reshape_is_a_view_exactly_where_view_allows(order: list[int], shape: li
     if shares:
         assert x.view(-1).tolist() == flat.tolist()
     else:
-        with pytest.raises(RuntimeError, match="at least one dimension spans across two contiguous subspaces"):
+        with pytest.raises(
+            RuntimeError, match="at least one dimension spans across two contiguous subspaces"
+        ):
             x.view(-1)
 
 
@@ -85,7 +87,11 @@ def test_views_taken_before_an_in_place_transpose_stay_right() -> None:
 
 
 def test_cat_promotes_and_skips_legacy_empties() -> None:
-    parts = [creation.zeros(0), creation.ones(2, 2, dtype=dtypes.int64), creation.ones(1, 2, dtype=dtypes.float16)]
+    parts = [
+        creation.zeros(0),
+        creation.ones(2, 2, dtype=dtypes.int64),
+        creation.ones(1, 2, dtype=dtypes.float16),
+    ]
     out = joins.cat(parts)
     assert out.dtype is dtypes.float32
     assert out.shape == (3, 2)

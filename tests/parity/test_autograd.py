@@ -190,7 +190,7 @@ def test_errors_have_the_same_type(index: int) -> None:
     for lib in (convgrad, torch):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with pytest.raises(Exception) as info:  # noqa: PT011 - which one is compared
+            with pytest.raises(Exception) as info:
                 MISTAKES[index](lib)
         caught.append(info.value)
     assert isinstance(caught[0], type(caught[1])) or type(caught[1]).__name__ in ("GradcheckError",), caught

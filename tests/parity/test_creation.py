@@ -1,6 +1,5 @@
 """Creation and conversion against PyTorch: values to the last bit, dtypes, errors."""
 
-# ruff: noqa: E501 - tables of expressions
 from __future__ import annotations
 
 import numpy as np

@@ -1,4 +1,3 @@
-# ruff: noqa: E501 - tables with one call a line read better
 """Elementwise operators beside PyTorch: values, shapes, dtypes, gradients, node names, who refuses what."""
 
 from __future__ import annotations

@@ -1,6 +1,5 @@
 """Indexing, gather, scatter and their kin against PyTorch: values, nodes, gradients, errors."""
 
-# ruff: noqa: E501 - tables of expressions
 from __future__ import annotations
 
 from typing import Any

@@ -129,7 +129,7 @@ BAD: list[tuple[str, Any]] = [
 
 @pytest.mark.parametrize("call", [c for _, c in BAD], ids=[n for n, _ in BAD])
 def test_errors(call: Any) -> None:
-    with pytest.raises(Exception) as expected:  # noqa: PT011
+    with pytest.raises(Exception) as expected:
         call(torch.optim, torch.nn.Parameter(torch.ones(2)))
     with pytest.raises(expected.type) as got:
         call(optim, nn.Parameter(Tensor([1.0, 1.0])))

@@ -1,6 +1,5 @@
 """Views, joins, rearrangements and padding against PyTorch: values, dtypes, nodes, gradients, errors."""
 
-# ruff: noqa: E501 - tables of expressions
 from __future__ import annotations
 
 import numpy as np

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.regression
 )
 def test_in_place_shapes_that_do_not_meet_are_a_runtime_error(change):
     x = torch.ones(2, 3)
-    with pytest.raises(RuntimeError, match="size of tensor a .* must match"):
+    with pytest.raises(RuntimeError, match=r"size of tensor a .* must match"):
         change(x, torch.ones(3, 2))
     assert x.tolist() == [[1.0] * 3] * 2
 

@@ -120,3 +120,7 @@ def test_page_is_the_same_every_time_and_saved_whole(tmp_path: Path) -> None:
     path = full_page().save(tmp_path / "tour.html")
     assert path.read_text(encoding="utf-8") == full_page().html()
     assert [p.name for p in tmp_path.iterdir()] == ["tour.html"]
+
+
+def test_highlight_survives_a_tokenizer_that_fails() -> None:
+    assert highlight("\r\xa0") == "\r\xa0"  # Python 3.13.0's tokenizer ends in a UnicodeDecodeError

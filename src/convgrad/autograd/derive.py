@@ -111,8 +111,8 @@ def _result(tensor: Tensor, g: Any, allow_unused: bool | None, materialize: bool
 
 
 def _batched(
-    outputs: Sequence[Any], inputs: Sequence[Any], cotangents: Sequence[Any], retain: bool, create_graph: bool,
-    allow_unused: bool | None, materialize: bool,
+    outputs: Sequence[Any], inputs: Sequence[Any], cotangents: Sequence[Any], retain: bool,
+    create_graph: bool, allow_unused: bool | None, materialize: bool,
 ) -> tuple[Any, ...]:  # fmt: skip
     """One walk per entry of the cotangents' leading dimension."""
     count = cotangents[0].shape[0]

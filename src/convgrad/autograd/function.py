@@ -228,7 +228,7 @@ class FunctionNode(CustomNode):
         return f"<torch.autograd.function.{self.name()} object at {id(self):#x}>"
 
     def keep(self, tensors: tuple[Any, ...], results: tuple[Any, ...]) -> None:
-        """Remember saved tensors by array, place and version; outputs by index, so that nothing forms a cycle."""
+        """Remember saved tensors by array, place and version, and outputs by index: nothing forms a cycle."""
         entries: list[Any] = []
         for t in tensors:
             if t is None:
@@ -360,7 +360,7 @@ class _Once(Function):
     """Stands in the graph behind a once-differentiable backward and refuses."""
 
     @staticmethod
-    def backward(ctx: Any, *grads: Any) -> Any:
+    def backward(ctx: Any, *grads: Any) -> Any:  # noqa: ARG004
         raise GradError("trying to differentiate twice a function that was marked with @once_differentiable")
 
 

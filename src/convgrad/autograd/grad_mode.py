@@ -88,7 +88,7 @@ class _Bare(_Mode):
         super().__init__(*self.bits)
 
 
-class no_grad(_Bare):  # noqa: N801 - PyTorch's name
+class no_grad(_Bare):
     """Record nothing inside: ``with no_grad():``, ``@no_grad()`` or ``@no_grad``."""
 
     __slots__ = ()
@@ -96,7 +96,7 @@ class no_grad(_Bare):  # noqa: N801 - PyTorch's name
     bits = (RECORD, OFF)
 
 
-class enable_grad(_Bare):  # noqa: N801 - PyTorch's name
+class enable_grad(_Bare):
     """Record again, inside a ``no_grad``."""
 
     __slots__ = ()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from convgrad import kernels
+from convgrad.backends import cudnn
 from convgrad.errors import ConvgradError
 
-__all__ = ["info", "use"]
+__all__ = ["cudnn", "info", "use"]
 
 
 def info() -> dict[str, str]:

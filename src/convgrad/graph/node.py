@@ -39,7 +39,8 @@ class Node:
 
     ``parents`` are the nodes of its array inputs (None where no gradient is wanted); ``saved`` is
     what the operator's vjp reads and becomes None when backward has freed it; ``versions`` has
-    (cell, version, index) of each saved value that belongs to a tensor; ``shape`` and ``dtype`` are the output's.
+    (cell, version, index) of each saved value that belongs to a tensor; ``shape`` and ``dtype`` are the
+    output's.
     """
 
     __slots__ = ("op", "parents", "saved", "versions", "shape", "dtype", "hooks", "extra", "__weakref__")
@@ -165,11 +166,11 @@ class CustomNode(Node):
 def freed_message(node: Node) -> str:
     """The message of a second backward through freed buffers."""
     return (
-        "Trying to backward through the graph a second time (or directly access saved tensors after they have "
-        "already been freed). Saved intermediate values of the graph are freed when you call .backward() or "
-        "autograd.grad(). Specify retain_graph=True if you need to backward through the graph a second time or "
-        f"if you need to access saved tensors after calling backward. (first met at {node.name()}, "
-        f"output shape {list(node.shape)})"
+        "Trying to backward through the graph a second time (or directly access saved tensors after they "
+        "have already been freed). Saved intermediate values of the graph are freed when you call "
+        ".backward() or autograd.grad(). Specify retain_graph=True if you need to backward through the "
+        "graph a second time or if you need to access saved tensors after calling backward. "
+        f"(first met at {node.name()}, output shape {list(node.shape)})"
     )
 
 

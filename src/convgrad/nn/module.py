@@ -470,7 +470,8 @@ def check_device(device: Any) -> None:
     """
     kind = getattr(device, "type", device)
     if kind is not None and str(kind).partition(":")[0] not in ("cpu", "meta"):
-        raise DeviceError(f"convgrad computes on the CPU; device '{device}' is not available")
+        hint = " (Torch not compiled with CUDA enabled)" if str(kind).startswith("cuda") else ""
+        raise DeviceError(f"device '{device}' was asked for, but convgrad runs on the CPU{hint}: use 'cpu'")
 
 
 def _parse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dtypes.dtype | None:

@@ -78,7 +78,7 @@ class ConvolveWeightGrad(Bilinear):
 
 
 class Convolution(Op):
-    """``Convolve`` plus a bias per output channel, ``(O,)``: what ``conv1d``, ``conv2d`` and ``conv3d`` run."""
+    """``Convolve`` plus a bias per output channel, ``(O,)``: what ``conv1d`` and its kin run."""
 
     saves = ("x", "w", "geometry")
 

@@ -111,7 +111,11 @@ def _check_names(cls: type[Op]) -> None:
         if attribute[1:4] == "jp_" and attribute[4:] not in cls.inputs:
             raise TypeError(f"{cls.__name__}.{attribute}: forward has no array input {attribute[4:]!r}")
     for vjp in cls.vjps:
-        if vjp is not None and vjp.__code__.co_argcount != len(cls.saves) + 1 and not vjp.__code__.co_flags & 4:
+        if (
+            vjp is not None
+            and vjp.__code__.co_argcount != len(cls.saves) + 1
+            and not vjp.__code__.co_flags & 4
+        ):
             raise TypeError(f"{vjp.__qualname__} must take g and the saved values {cls.saves}")
 
 

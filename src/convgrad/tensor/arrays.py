@@ -229,7 +229,7 @@ def shared(array: Any) -> Array:
     """
     if not isinstance(array, ndarray):
         raise TypeError(
-            f"expected np.ndarray (got {type(array).__module__.partition('.')[0]}.{type(array).__name__})"
+            f"expected np.ndarray (got {type(array).__name__}); for lists and numbers use torch.tensor()"
         )
     from_foreign(array)
     if any([s < 0 and n > 1 for s, n in zip(array.strides, array.shape, strict=True)]):

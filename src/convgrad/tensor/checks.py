@@ -11,12 +11,14 @@ def check_result(name: str, result: Array, target: Array) -> None:
     """An in-place result must have the target's shape and a dtype that fits into the target's."""
     if result.shape != target.shape:
         raise ShapeError(
-            f"output with shape {list(target.shape)} doesn't match the broadcast shape {list(result.shape)} ({name})"
+            f"output with shape {list(target.shape)} doesn't match the broadcast shape "
+            f"{list(result.shape)} ({name})"
         )
     source, goal = dtypes.from_numpy(result.dtype), dtypes.from_numpy(target.dtype)
     if not dtypes.can_cast(source, goal):
         raise ConvgradError(
-            f"result type {scalar_name(source)} can't be cast to the desired output type {scalar_name(goal)} ({name})"
+            f"result type {scalar_name(source)} can't be cast to the desired output type "
+            f"{scalar_name(goal)} ({name})"
         )
 
 

@@ -31,6 +31,7 @@ def _activate(
 
 def relu(input: Tensor, inplace: bool = False) -> Any:
     """``max(x, 0)``."""
+    check_tensor("relu", input, "input")
     return input.relu_() if inplace else input.relu()
 
 

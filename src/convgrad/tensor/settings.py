@@ -15,7 +15,9 @@ class _Settings:
     __slots__ = ("threads", "deterministic")
 
     def __init__(self) -> None:
-        self.threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self.threads = (
+            len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        )
         self.deterministic = False
 
 

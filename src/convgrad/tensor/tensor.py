@@ -441,8 +441,8 @@ def binary(op: type[Op], a: Any, b: Any, params: tuple[Any, ...] = (), floats: b
         common = dtypes.default_dtype()
     if op is ew.Sub and any([getattr(x, "dtype", type(x)) in (bool, dtypes.bool_) for x in (a, b)]):
         raise ConvgradError(
-            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to invert a "
-            "mask, use the `~` or `logical_not()` operator instead."
+            "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to "
+            "invert a mask, use the `~` or `logical_not()` operator instead."
         )
     inputs = tuple([_operand(x, common) for x in (a, b)])
     try:

@@ -89,8 +89,9 @@ def check_writable(self: Any, name: str) -> bool:
     cell = self._cell
     if cell is not None and cell.inference and not mode & INFERENCE:
         raise GradError(
-            f"Inplace update to inference tensor outside InferenceMode is not allowed ({name} on a tensor of shape "
-            f"{list(data.shape)}). Make a clone() to get a normal tensor before doing inplace update."
+            f"Inplace update to inference tensor outside InferenceMode is not allowed ({name} on a tensor "
+            f"of shape {list(data.shape)}). Make a clone() to get a normal tensor before doing "
+            "inplace update."
         )
     if mode == OFF or mode & INFERENCE:
         return False

@@ -274,6 +274,6 @@ def highlight(source: str) -> str:
             out.append(escape(source[at:begin]))
             out.append(f'<span class="{kind}">{escape(source[begin:end])}</span>')
             at = end
-    except (tokenize.TokenError, SyntaxError):
+    except (tokenize.TokenError, SyntaxError, UnicodeDecodeError):  # the last: Python 3.13.0, "\r\xa0"
         return escape(source)
     return "".join(out) + escape(source[at:])

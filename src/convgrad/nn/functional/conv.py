@@ -44,8 +44,8 @@ def _convolve(
 ) -> Any:
     _check(name, input, weight, bias)
     plan: ConvPlan = plan_conv(
-        ndim, input._data.shape, weight._data.shape, None if bias is None else bias._data.shape, stride, padding,
-        dilation, groups,
+        ndim, input._data.shape, weight._data.shape, None if bias is None else bias._data.shape,
+        stride, padding, dilation, groups,
     )  # fmt: skip
     return _run(ops.Convolve, ops.Convolution, input, weight, bias, ndim, (plan.geometry,))
 
@@ -56,8 +56,8 @@ def _transpose(
 ) -> Any:  # fmt: skip
     _check(name, input, weight, bias)
     plan: ConvPlan = plan_conv_transpose(
-        ndim, input._data.shape, weight._data.shape, None if bias is None else bias._data.shape, stride, padding,
-        output_padding, groups, dilation,
+        ndim, input._data.shape, weight._data.shape, None if bias is None else bias._data.shape,
+        stride, padding, output_padding, groups, dilation,
     )  # fmt: skip
     params = (plan.geometry, plan.output_size)
     return _run(ops.ConvolveInputGrad, ops.TransposedConvolution, input, weight, bias, ndim, params)

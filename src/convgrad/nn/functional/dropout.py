@@ -8,6 +8,7 @@ import numpy as np
 
 from ...generator import default_generator
 from ...ops import elementwise as ew
+from ...tensor.methods.operands import check_tensor
 from ...tensor.tensor import Tensor, apply
 
 
@@ -35,6 +36,7 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
         inplace: change the input.
     Source: Srivastava et al. 2014, JMLR 15.
     """
+    check_tensor("dropout", input, "input")
     return _drop("dropout", input, p, training, inplace, input._data.shape)
 
 

@@ -11,7 +11,9 @@ from ...errors import DtypeError, ShapeError
 from ...graph.node import cell_of
 from ...ops import embedding as embedding_ops
 from ...tensor import functions_linear
+from ...tensor.checks import scalar_name
 from ...tensor.functions_shape import one_hot, pad
+from ...tensor.methods.operands import check_tensor
 from ...tensor.tensor import Tensor, apply
 
 
@@ -33,7 +35,16 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     x, w = input._data.shape, weight._data.shape
     if len(w) == 2 and x and x[-1] != w[1]:
         raise _linear_error(input._data, weight._data)
-    return functions_linear.linear(input, weight, bias)
+    try:
+        return functions_linear.linear(input, weight, bias)
+    except DtypeError:
+        if input.dtype is weight.dtype:
+            raise
+        names = scalar_name(input.dtype), scalar_name(weight.dtype)
+        raise DtypeError(
+            f"mat1 and mat2 must have the same dtype, but got {names[0]} and {names[1]}: linear's input is "
+            f"{input.dtype}, its weight {weight.dtype}; use input.to({weight.dtype})"
+        ) from None
 
 
 def _linear_error(x: Array, w: Array) -> ShapeError:
@@ -89,6 +100,7 @@ def embedding(
     """
     if scale_grad_by_freq or sparse:
         raise NotImplementedError("embedding: scale_grad_by_freq and sparse gradients are not supported")
+    check_tensor("embedding", input, "input")
     index, table = input._data, weight._data
     if index.dtype.kind not in "iu" or index.dtype.itemsize < 4:
         raise DtypeError(

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from ...dtypes import F32, HALVES, Array
+from ...dtypes import F32, HALVES, Array, promote_types
 from ...errors import ConvgradError, DtypeError, ShapeError
 from ...ops import loss as ops
 from ...size import Size
+from ...tensor.checks import scalar_name
+from ...tensor.methods.operands import check_tensor
 from ...tensor.tensor import Tensor, apply
 from .activation import log_softmax
 
@@ -31,17 +33,19 @@ def _reduction(reduction: Any, size_average: Any = None, reduce: Any = None) -> 
     return reduction
 
 
+def _check_tensors(name: str, input: Any, target: Any) -> None:
+    check_tensor(name, input, "input")
+    check_tensor(name, target, "target")
+
+
 def _pairwise(name: str, op: Any, input: Tensor, target: Tensor, reduction: str, width: float) -> Tensor:
-    for role, value in (("input", input), ("target", target)):
-        if not isinstance(value, Tensor):
-            raise TypeError(f"{name}(): argument '{role}' must be Tensor, not {type(value).__name__}")
+    _check_tensors(name, input, target)
     if input._data.shape != target._data.shape:
         shape = _broadcast(name, input, target)
         input, target = input.expand(*shape), target.expand(*shape)
-    if target._data.dtype.kind in "biu":
-        target = Tensor(target._data.astype(input._data.dtype), None)
-    if input._data.dtype.kind in "biu":
-        input = Tensor(input._data.astype(target._data.dtype), None)
+    if target._data.dtype != input._data.dtype:
+        wide = promote_types(input.dtype, target.dtype)
+        input, target = input.to(wide), target.to(wide)
     return apply(op, (input, target), (reduction, width))
 
 
@@ -203,6 +207,7 @@ def nll_loss(
         ValueError: batch sizes differ.
     """
     how = _reduction(reduction, size_average, reduce)
+    _check_tensors("nll_loss", input, target)
     flat, coeff = _classes("nll_loss", input, target, weight, ignore_index)
     if how == "mean":
         total = np.add.reduce(coeff, None)
@@ -246,16 +251,24 @@ def cross_entropy(
         label_smoothing: this share of the target is spread evenly over all classes.
     """
     how = _reduction(reduction, size_average, reduce)
+    _check_tensors("cross_entropy", input, target)
     if not 0.0 <= label_smoothing <= 1.0:
         raise ConvgradError(f"label_smoothing must be between 0.0 and 1.0. Got: {label_smoothing}")
     axis = 0 if input._data.ndim == 1 else 1
     by_class = target._data.dtype.kind in "iu"
+    if target._data.shape == input._data.shape and target._data.dtype.kind in "biu" and input._data.ndim:
+        raise DtypeError(
+            "cross_entropy: Expected floating point type for target with class probabilities, got "
+            f"{scalar_name(target.dtype)} of input's shape {list(target.shape)}: use target.float() for "
+            f"probabilities, target.argmax({axis}) for the classes of one-hot rows"
+        )
     if not by_class and target._data.shape != input._data.shape:
         raise ShapeError(
             f"cross_entropy: expected a target of classes (int64, input's shape without dimension {axis}) "
             "or of "
             f"probabilities (input's shape {list(input.shape)}), but got {target.dtype} of "
-            f"{list(target.shape)}"
+            f"{list(target.shape)} (expected scalar type Long but found "
+            f"{scalar_name(target.dtype)}); classes are given as target.long()"
         )
     if by_class and not label_smoothing:
         if input._data.ndim > 1:
@@ -295,12 +308,19 @@ def binary_cross_entropy(
     Raises:
         ValueError: shapes differ.
         ConvgradError: an input outside [0, 1].
+        DtypeError: target has another dtype than input.
     """
     how = _reduction(reduction, size_average, reduce)
+    _check_tensors("binary_cross_entropy", input, target)
     if input._data.shape != target._data.shape:
         raise ValueError(
             f"Using a target size ({target.shape}) that is different to the input size ({input.shape}) is "
             f"deprecated. Please ensure they have the same size{_fix(input._data.shape, target._data.shape)}."
+        )
+    if input._data.dtype != target._data.dtype:
+        raise DtypeError(
+            f"Found dtype {scalar_name(target.dtype)} but expected {scalar_name(input.dtype)}: "
+            "binary_cross_entropy needs a target of input's dtype, e.g. target.to(input.dtype)"
         )
     if input._data.size and not bool(((input._data >= 0) & (input._data <= 1)).all()):
         raise ConvgradError(
@@ -327,12 +347,21 @@ def binary_cross_entropy_with_logits(
         target: probabilities of the same shape.
         weight: a factor for each element, broadcast.
         pos_weight: a factor for the positive part, broadcast (usually one per class).
+    Raises:
+        ValueError: shapes differ.
+        DtypeError: target holds integers.
     """
     how = _reduction(reduction, size_average, reduce)
+    _check_tensors("binary_cross_entropy_with_logits", input, target)
     if input._data.shape != target._data.shape:
         raise ValueError(
             f"Target size ({target.shape}) must be the same as input size ({input.shape})"
             f"{_fix(input._data.shape, target._data.shape)}"
+        )
+    if target._data.dtype.kind in "iu":
+        raise DtypeError(
+            f"result type Float can't be cast to the desired output type {scalar_name(target.dtype)}: "
+            "binary_cross_entropy_with_logits needs a floating point target, e.g. target.float()"
         )
     arrays = [None if w is None else w._data for w in (weight, pos_weight)]
     return apply(ops.BinaryCrossEntropyWithLogits, (input, target), (*arrays, how))
@@ -352,7 +381,15 @@ def kl_div(
         input: log-probabilities.
         target: probabilities, or their logarithms with ``log_target``.
         reduction: "batchmean" is the divergence per example; "mean", "sum", "none".
+    Raises:
+        DtypeError: integers.
     """
+    _check_tensors("kl_div", input, target)
+    for value in (input, target):
+        if value._data.dtype.kind in "biu":
+            raise DtypeError(
+                f"kl_div: Integral inputs not supported. (got {value.dtype}; convert it with .float())"
+            )
     if reduction == "mean":
         warnings.warn(
             "reduction: 'mean' divides the total loss by both the batch size and the support size."

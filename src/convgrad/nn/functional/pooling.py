@@ -6,6 +6,7 @@ from typing import Any
 
 from ...kernels.pool_geometry import plan_adaptive_pool, plan_pool
 from ...ops import pool as ops
+from ...tensor.methods.operands import check_tensor
 from ...tensor.tensor import Tensor, apply
 
 _MAX = {1: ops.MaxPool1D, 2: ops.MaxPool, 3: ops.MaxPool3D}
@@ -24,6 +25,7 @@ def _max(
     ceil_mode: bool,
     indices: bool,
 ) -> Any:
+    check_tensor(f"max_pool{ndim}d", input, "input")
     plan = plan_pool(
         f"max_pool{ndim}d", ndim, input._data.shape, kernel, stride, padding, dilation, ceil_mode
     )
@@ -76,6 +78,7 @@ def _avg(
     count: bool,
     divisor: Any,
 ) -> Any:
+    check_tensor(f"avg_pool{ndim}d", input, "input")
     plan = plan_pool(f"avg_pool{ndim}d", ndim, input._data.shape, kernel, stride, padding, 1, ceil_mode)
     if divisor == 0:
         raise RuntimeError("divisor must be not zero")
@@ -116,6 +119,7 @@ def avg_pool3d(
 
 
 def _adaptive_avg(ndim: int, input: Tensor, output_size: Any) -> Any:
+    check_tensor(f"adaptive_avg_pool{ndim}d", input, "input")
     size = plan_adaptive_pool(f"adaptive_avg_pool{ndim}d", ndim, input._data.shape, output_size)
     op: Any = ops.GlobalAvgPool if ndim > 1 and size == (1,) * ndim else _ADAPTIVE_AVG[ndim]
     return apply(op, (input,), (size,))
@@ -137,6 +141,7 @@ def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
 
 
 def _adaptive_max(ndim: int, input: Tensor, output_size: Any, indices: bool) -> Any:
+    check_tensor(f"adaptive_max_pool{ndim}d", input, "input")
     size = plan_adaptive_pool(f"adaptive_max_pool{ndim}d", ndim, input._data.shape, output_size)
     out, index = apply(_ADAPTIVE_MAX[ndim], (input,), (size,))
     return (out, index) if indices else out

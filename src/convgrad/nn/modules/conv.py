@@ -253,12 +253,12 @@ class _ConvNd(Module):
             input_shape: ``(C, *S)`` of one example, ``(N, C, *S)`` of a batch (N is ignored), or a size
                 ``*S`` alone.
             sparse: True for a ``scipy.sparse`` CSR array, False for a Tensor ``(out, in)``; None takes
-                sparse where SciPy is installed and the matrix would exceed a million entries.
+                sparse where SciPy is installed, else dense.
         Raises:
             ConvgradError: the channels of input_shape are not the layer's.
             MissingExtraError: ``sparse=True`` without SciPy.
         Example:
-            >>> Conv1d(1, 1, 3, bias=False).as_matrix((1, 5)).shape
+            >>> Conv1d(1, 1, 3, bias=False).as_matrix((1, 5), sparse=False).shape
             torch.Size([3, 5])
         """
         shape = tuple([int(v) for v in (input_shape if hasattr(input_shape, "__iter__") else (input_shape,))])
@@ -273,7 +273,7 @@ class _ConvNd(Module):
             )
         rows, columns, values, size = self._entries(shape)
         if sparse is None:
-            sparse = math.prod(size) > 1_000_000 and has("scipy")
+            sparse = has("scipy.sparse")
         if sparse:
             module = optional("scipy.sparse", extra="matrix")
             return module.coo_array((values, (rows, columns)), shape=size).tocsr()

@@ -8,6 +8,7 @@ import numpy as np
 
 from ... import dtypes
 from ...graph.node import cell_of
+from ...tensor.methods.operands import check_tensor
 from ...tensor.tensor import Tensor
 from .. import functional as F
 from .. import init
@@ -68,6 +69,7 @@ class _RunningStatistics(Module):
             init.zeros_(self.bias)
 
     def _check_input_dim(self, input: Any) -> None:
+        check_tensor(type(self).__name__, input, "input")
         if input._data.ndim not in self.ranks:
             raise ValueError(
                 f"expected {self.expected} input (got {input._data.ndim}D input of shape {list(input.shape)})"

@@ -83,7 +83,9 @@ def dim_index(dim: Any, ndim: int, extra: int = 0) -> int:
     if not isinstance(dim, (int, np.integer)) or isinstance(dim, bool):
         raise TypeError(f"dim must be an int, not {type(dim).__name__}")
     if not -size <= dim < size:
-        raise DimError(f"Dimension out of range (expected to be in range of [{-size}, {size - 1}], but got {dim})")
+        raise DimError(
+            f"Dimension out of range (expected to be in range of [{-size}, {size - 1}], but got {dim})"
+        )
     return int(dim) % size
 
 
@@ -93,7 +95,9 @@ def dim_tuple(dim: Any, ndim: int) -> tuple[int, ...]:
         return tuple(range(ndim))
     dims = tuple([dim_index(d, ndim) for d in (dim if isinstance(dim, (tuple, list)) else (dim,))])
     if len(set(dims)) != len(dims):
-        raise ConvgradError(f"dim {next(d for d in dims if dims.count(d) > 1)} appears multiple times in the list of dims")
+        raise ConvgradError(
+            f"dim {next(d for d in dims if dims.count(d) > 1)} appears multiple times in the list of dims"
+        )
     return dims if ndim else ()
 
 

@@ -11,6 +11,7 @@ from ... import dtypes
 from ...device import check_device
 from ...dtypes import Array
 from ...errors import ConvgradError, DeviceError, ShapeError
+from ...graph.grad_mode import is_grad_enabled
 from ...ops import shape as ops
 from ..arrays import as_kind
 from .base import Methods
@@ -223,9 +224,11 @@ class ConvertMethods(Methods):
         """The array itself, sharing memory.
 
         Args:
-            force: also for a tensor that requires grad.
+            force: also for a tensor that requires grad; under ``no_grad`` that needs no force.
+        Raises:
+            ConvgradError: the tensor requires grad and operations are being recorded.
         """
-        if self._node is not None and not force:
+        if self._node is not None and not force and is_grad_enabled():
             raise ConvgradError(
                 "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
             )

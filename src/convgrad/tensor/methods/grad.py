@@ -89,9 +89,9 @@ class GradMethods(Methods):
         kept = self.__dict__.get("_grad")
         if kept is None and node is not None and not self.retains_grad:
             warnings.warn(
-                "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad attribute "
-                "won't be populated during autograd.backward(). If you indeed want the .grad field to be populated "
-                "for a non-leaf Tensor, use .retain_grad() on the non-leaf Tensor.",
+                "The .grad attribute of a Tensor that is not a leaf Tensor is being accessed. Its .grad "
+                "attribute won't be populated during autograd.backward(). If you indeed want the .grad field "
+                "to be populated for a non-leaf Tensor, use .retain_grad() on the non-leaf Tensor.",
                 UserWarning,
                 stacklevel=2,
             )
@@ -102,7 +102,8 @@ class GradMethods(Methods):
         if value is not None:
             if not hasattr(value, "_data"):
                 raise TypeError(
-                    f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}"
+                    "assigned grad expected to be a Tensor or None but got grad of type "
+                    f"{type(value).__name__}"
                 )
             if value._data.shape != self._data.shape:
                 raise ShapeError(
@@ -133,8 +134,9 @@ class GradMethods(Methods):
         if not requires_grad:
             if not self.is_leaf:
                 raise GradError(
-                    "you can only change requires_grad flags of leaf variables. If you want to use a computed "
-                    "variable in a subgraph that doesn't require differentiation use var_no_grad = var.detach()."
+                    "you can only change requires_grad flags of leaf variables. If you want to use a "
+                    "computed variable in a subgraph that doesn't require differentiation use "
+                    "var_no_grad = var.detach()."
                 )
             if self._node is not None:
                 kept = self.grad
@@ -198,7 +200,7 @@ class GradMethods(Methods):
         return bool(self.__dict__.get("_retains")) and not self.is_leaf
 
     def register_hook(self, hook: Callable[[Any], Any]) -> RemovableHandle:
-        """Call ``hook(grad)`` when this tensor's gradient is known; what it returns (unless None) replaces it.
+        """Call ``hook(grad)`` when this tensor's gradient is known; its result (unless None) replaces it.
 
         Raises:
             GradError: the tensor is not tracked.

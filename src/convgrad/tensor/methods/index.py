@@ -80,7 +80,12 @@ class IndexMethods(ScatterMethods):
     def _write(self, basic: Any, value: Any, array: Any) -> bool:
         """Write where nothing is recorded, straight into the memory; False if that is not possible here."""
         data = self._data
-        if MODE.get() & INFERENCE or (self._cell is not None and self._cell.inference) or not data.flags.c_contiguous or not data.flags.writeable:
+        if (
+            MODE.get() & INFERENCE
+            or (self._cell is not None and self._cell.inference)
+            or not data.flags.c_contiguous
+            or not data.flags.writeable
+        ):
             return False
         if MODE.get() & RECORD and (
             self._node is not None or (value is not None and value._node is not None)

@@ -26,7 +26,10 @@ def check_operand(name: str, other: Any, argument: str = "other") -> None:
 def check_tensor(name: str, other: Any, argument: str = "other") -> None:
     """Raise PyTorch's TypeError for what is not a tensor."""
     if not hasattr(other, "_data"):
-        raise TypeError(f"{name}(): argument '{argument}' must be Tensor, not {type(other).__name__}")
+        raise TypeError(
+            f"{name}(): argument '{argument}' must be Tensor, not {type(other).__name__} "
+            "(torch.as_tensor makes one)"
+        )
 
 
 def common_dtype(*operands: Any) -> dtypes.dtype:

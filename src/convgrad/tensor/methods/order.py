@@ -67,11 +67,11 @@ class OrderMethods(Methods):
         """The values in order along the first dimension."""
         return self.sort(0)[0]
 
-    def argsort(self, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Any:  # noqa: ARG002 - the order is always full and stable
+    def argsort(self, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Any:
         """The positions that sort along ``dim``; equal values keep their order."""
         return self._wrap(self._data)._detached(False).sort(dim, descending)[1]
 
-    def topk(self, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:  # noqa: ARG002 - the order is always full and stable
+    def topk(self, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:
         """The pair (values, indices) of the k largest (or smallest) along ``dim``, the most extreme first.
 
         Of equal values the first ones are taken; the result is in order with or without ``sorted``.
@@ -206,7 +206,7 @@ class OrderMethods(Methods):
 
     def unique(
         self,
-        sorted: bool = True,  # noqa: ARG002 - the order is always full and stable
+        sorted: bool = True,
         return_inverse: bool = False,
         return_counts: bool = False,
         dim: Any = None,

@@ -17,11 +17,15 @@ class RandomMethods(Methods):
 
     __slots__ = ()
 
-    def uniform_(self, from_: float = 0, to: float = 1, *, generator: Generator | None = None, **kw: float) -> Any:
+    def uniform_(
+        self, from_: float = 0, to: float = 1, *, generator: Generator | None = None, **kw: float
+    ) -> Any:
         """Uniform numbers in ``[from, to)``."""
         low = kw.pop("from", from_)
         if not low <= to:
-            raise ConvgradError(f"uniform_ expects to return a [from, to) range, but found from={low} > to={to}")
+            raise ConvgradError(
+                f"uniform_ expects to return a [from, to) range, but found from={low} > to={to}"
+            )
         return self._fill("uniform_", lambda g, a: g.uniform(a.shape, a.dtype, low, to), generator)
 
     def normal_(self, mean: float = 0, std: float = 1, *, generator: Generator | None = None) -> Any:
@@ -29,7 +33,9 @@ class RandomMethods(Methods):
         if std < 0:
             raise ConvgradError(f"normal expects std >= 0.0, but found std {std}")
         whole = self._data.flags.c_contiguous
-        return self._fill("normal_", lambda g, a: g.normal(a.shape, a.dtype, mean, std, contiguous=whole), generator)
+        return self._fill(
+            "normal_", lambda g, a: g.normal(a.shape, a.dtype, mean, std, contiguous=whole), generator
+        )
 
     def exponential_(self, lambd: float = 1, *, generator: Generator | None = None) -> Any:
         """Exponential numbers of rate ``lambd``."""
@@ -42,13 +48,17 @@ class RandomMethods(Methods):
         chance = np.broadcast_to(p._data, self._data.shape) if hasattr(p, "_data") else p
         return self._fill("bernoulli_", lambda g, a: g.bernoulli(chance, a.shape, a.dtype), generator)
 
-    def random_(self, from_: int | None = None, to: int | None = None, *, generator: Generator | None = None) -> Any:
-        """Integers in ``[from, to)``, ``[0, from)`` with one argument, or the dtype's whole range with none."""
+    def random_(
+        self, from_: int | None = None, to: int | None = None, *, generator: Generator | None = None
+    ) -> Any:
+        """Integers in ``[from, to)``; in ``[0, from)`` with one argument; of the whole range with none."""
         if from_ is None:
             return self._fill("random_", lambda g, a: g.whole_range(a.shape, a.dtype), generator)
         low, high = (0, from_) if to is None else (from_, to)
         if low >= high:
-            raise ConvgradError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
+            raise ConvgradError(
+                f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}"
+            )
         return self._fill("random_", lambda g, a: g.randint(low, high, a.shape, a.dtype), generator)
 
     def _fill(self, name: str, draw: Any, generator: Generator | None) -> Any:

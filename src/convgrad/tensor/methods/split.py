@@ -83,7 +83,7 @@ class SplitMethods(Methods):
         return tuple(
             [
                 self._apply(ops.Slice, (self,), ((*lead, slice(a, max(a, b)), ...),))
-                for a, b in zip(cuts, cuts[1:], strict=False)
+                for a, b in zip(cuts, cuts[1:], strict=False)  # noqa: RUF007
             ]
         )
 

@@ -25,7 +25,7 @@ def matrix(r: Row) -> None:
         with torch.no_grad():
             conv.weight.copy_(torch.tensor([[[1., -2., 1.]], [[0.25, 0.5, 0.25]]]))
 
-        A = conv.as_matrix((1, 7))               # for a signal of 1 channel, n = 7 samples
+        A = conv.as_matrix((1, 7), sparse=False)  # for a signal of 1 channel, n = 7 samples
         A
         x = torch.tensor([[0., 1., 3., 2., 2., 5., 4.]])
         A @ x[0]
@@ -50,7 +50,7 @@ def matrix(r: Row) -> None:
         results = []
         for options in [{}, {"stride": 2}, {"padding": 2}, {"dilation": 3}, {"groups": 2}]:
             conv = nn.Conv1d(2, 16, 3, **options)
-            A, y = conv.as_matrix((2, 64)), conv(x)
+            A, y = conv.as_matrix((2, 64), sparse=False), conv(x)
             products = (A @ x.flatten()).reshape(y.shape) + conv.bias[:, None]
             results.append((conv, products, y))
             print(options, tuple(A.shape), "largest difference %.0e" % (products - y).abs().max())
