@@ -212,3 +212,9 @@ def test_a_view_of_a_view_shares_its_path():
     assert y._view.trail[0] is z._view.trail and len(y._view.steps) == 3000
     y.mul_(2)
     assert x.tolist() == [2.0] * 4 and x.grad_fn.name() == "CopySlices"
+
+
+def test_relu_keeps_nan_cotangents_out_of_its_zeros():
+    x = torch.tensor([-1.0, 0.0, 2.0], requires_grad=True)
+    x.relu().backward(torch.tensor([float("nan"), float("inf"), 5.0]))
+    assert x.grad.tolist() == [0.0, 0.0, 5.0]

@@ -33,7 +33,7 @@ class Relu(Elementwise):
 
     @staticmethod
     def vjp_x(g: Value, out: Value) -> Value:
-        return g * (out != 0)  # out is not negative; NaN passes
+        return where(out != 0, g, 0.0)  # out is not negative; NaN passes; a NaN in g stays out where x < 0
 
 
 class Softmax(Op):
