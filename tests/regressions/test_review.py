@@ -218,3 +218,20 @@ def test_relu_keeps_nan_cotangents_out_of_its_zeros():
     x = torch.tensor([-1.0, 0.0, 2.0], requires_grad=True)
     x.relu().backward(torch.tensor([float("nan"), float("inf"), 5.0]))
     assert x.grad.tolist() == [0.0, 0.0, 5.0]
+
+
+def test_a_graph_that_saved_no_values_can_be_walked_twice():
+    x = torch.ones(3, requires_grad=True)
+    y = (x + x).sum()
+    y.backward()
+    y.backward()
+    assert x.grad.tolist() == [4.0] * 3
+
+
+def test_one_over_x_keeps_its_result_not_x():
+    leaf = torch.tensor([1.0, 2.0, 4.0], requires_grad=True)
+    x = leaf * 1.0
+    y = 1 / x
+    x.add_(1)
+    y.sum().backward()
+    assert leaf.grad.tolist() == [-1.0, -0.25, -0.0625]

@@ -119,7 +119,7 @@ def _walk(ready: list[Node], grads: Gradients, counts: dict[Node, int], retain_g
                 counts[parent] = left
             else:
                 ready.append(parent)
-        if not retain_graph and node.saved:
+        if not retain_graph and node.saved and (node.versions is not None or _holds_arrays(node)):
             node.saved = None
 
 
@@ -148,9 +148,14 @@ def _walk_selected(
                 node.accumulate(g)
             continue
         _hand_on(node, _pull(node, g, wanted, create_graph), grads, counts, ready, wanted)
-        if not retain_graph and node.saved:
+        if not retain_graph and node.saved and (node.versions is not None or _holds_arrays(node)):
             node.saved = None
     return found
+
+
+def _holds_arrays(node: Node) -> bool:
+    """Whether freeing what a node saved frees memory; a graph that saved only shapes can be walked again."""
+    return node.kind == CUSTOM or any([type(value) is ndarray for value in node.saved or ()])
 
 
 def _run_hooks(node: Node, g: Any) -> Any:

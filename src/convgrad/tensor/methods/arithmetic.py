@@ -122,7 +122,10 @@ class ArithmeticMethods(Methods):
         return self._binary(ew.Rsub, other, reflected=True)
 
     def __rtruediv__(self, other: Any) -> Any:
-        return self._binary(ew.Div, other, reflected=True)
+        if not isinstance(other, NUMBERS):
+            return NotImplemented
+        x: Any = self
+        return x.reciprocal() * other
 
     def __pow__(self, exponent: Any) -> Any:
         if hasattr(exponent, "_data"):
