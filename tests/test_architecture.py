@@ -50,7 +50,7 @@ LAYERS: dict[str, int] = {
 }
 THIRD_PARTY = {"numpy", "ml_dtypes"}
 # The two doors through which modules come in late: optional packages, and layer 8 on first use (PEP 562).
-LATE_IMPORTERS = {"convgrad", "convgrad.errors"}
+LATE_IMPORTERS = {"convgrad", "convgrad.autograd", "convgrad.errors"}
 MAX_FILE_LINES = 600
 MAX_FUNCTION_LINES = 60  # without the docstring
 # What `import convgrad` may load beyond NumPy and ml_dtypes, and what it must not.

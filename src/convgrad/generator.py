@@ -20,11 +20,11 @@ from typing import Any
 
 import ml_dtypes
 import numpy as np
-from numpy.typing import NDArray
+
+from convgrad.dtypes import Array
 
 from .errors import ConvgradError, DtypeError
 
-Array = NDArray[Any]
 Shape = int | Sequence[int]
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
@@ -196,7 +196,7 @@ class Generator:
         """The seed the stream started with, from 0 to ``2**64 - 1``."""
         return self._seed
 
-    def get_state(self) -> NDArray[np.uint8]:
+    def get_state(self) -> Array:
         """The whole state as 5056 bytes, uint8, laid out as PyTorch's CPU generator lays out its own.
 
         Either library continues the stream of the other from it.
@@ -210,7 +210,7 @@ class Generator:
         tail = _TAIL.pack(0.0, second or 0.0, 0.0, second is not None)
         return np.frombuffer(head + key.astype("<u8").tobytes() + tail, np.uint8).copy()
 
-    def set_state(self, state: NDArray[np.uint8]) -> Generator:
+    def set_state(self, state: Array) -> Generator:
         """Continue from what :meth:`get_state` gave; returns the generator itself.
 
         Args:
@@ -257,15 +257,15 @@ class Generator:
             self._source = np.random.RandomState(self._seed & 0xFFFFFFFF)
         return self._source
 
-    def _words(self, n: int) -> NDArray[np.uint32]:
+    def _words(self, n: int) -> Array:
         """The next ``n`` words of 32 bits."""
         return self._stream().randint(0, 1 << 32, n, dtype=np.uint32)
 
-    def _long_words(self, n: int) -> NDArray[np.uint64]:
+    def _long_words(self, n: int) -> Array:
         """The next ``n`` words of 64 bits, each two of 32, the high half first."""
         return self._stream().randint(0, 1 << 64, n, dtype=np.uint64)
 
-    def _unit_float32(self, n: int) -> NDArray[np.float32]:
+    def _unit_float32(self, n: int) -> Array:
         """Multiples of 2**-24 in [0, 1): the low 24 bits of one word each."""
         words = self._words(n)
         words &= np.uint32(0xFFFFFF)
@@ -273,7 +273,7 @@ class Generator:
         out *= np.float32(2.0**-24)
         return out
 
-    def _unit_float64(self, n: int) -> NDArray[np.float64]:
+    def _unit_float64(self, n: int) -> Array:
         """Multiples of 2**-53 in [0, 1): the low 53 bits of one long word each."""
         words = self._long_words(n)
         words &= np.uint64((1 << 53) - 1)
@@ -412,7 +412,7 @@ class Generator:
         out[n - _BLOCK :] = _box_muller(draw(_BLOCK).reshape(1, _BLOCK), mean, std)[0]
         return out
 
-    def _normal_pairs(self, n: int) -> NDArray[np.float64]:
+    def _normal_pairs(self, n: int) -> Array:
         """Standard normal numbers in float64: the one kept from last time, then cosine and sine in turn."""
         kept = self._second_normal
         if n == 0:

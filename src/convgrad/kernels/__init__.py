@@ -9,11 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from numpy.typing import NDArray
-
+from convgrad.dtypes import Array
 from convgrad.kernels import pooling, reference
 
-Array = NDArray[Any]
 Kernel = Callable[..., Any]
 
 __all__ = ["Table", "register", "registered", "table"]

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from convgrad.dtypes import Array
 from convgrad.kernels.geometry import Geometry, Ints, conv_output_size
 
-Array = NDArray[Any]
-Indices = NDArray[np.int64]
+Indices = Array
 
 
 def convolution_matrix(

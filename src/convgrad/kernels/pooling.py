@@ -11,14 +11,13 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from convgrad.dtypes import Array
 from convgrad.kernels.geometry import Ints
 from convgrad.kernels.pool_geometry import pool_output_size
 from convgrad.kernels.reference import WIDE, silent
 
-Array = NDArray[Any]
-Indices = NDArray[np.int64]
+Indices = Array
 
 
 # Maximum

@@ -21,12 +21,10 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
-from numpy.typing import NDArray
 
+from convgrad.dtypes import Array
 from convgrad.kernels import spectral
 from convgrad.kernels.geometry import Geometry, Ints, Pairs, conv_output_size
-
-Array = NDArray[Any]
 
 WIDE = {np.dtype(np.float16): np.dtype(np.float32), np.dtype(ml_dtypes.bfloat16): np.dtype(np.float32)}
 """The dtype in which a narrow one is computed."""

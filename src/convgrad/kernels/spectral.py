@@ -12,17 +12,15 @@ from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
-from numpy.typing import DTypeLike, NDArray
 
+from convgrad.dtypes import Array
 from convgrad.kernels.geometry import Geometry, Ints
-
-Array = NDArray[Any]
 
 _LONG = 256
 _MOST_WEIGHTS = 2**22
 
 
-def pays(dtype: DTypeLike, weight_shape: Ints, output_size: Ints, geometry: Geometry) -> bool:
+def pays(dtype: Any, weight_shape: Ints, output_size: Ints, geometry: Geometry) -> bool:
     """Whether the Fourier route is taken: a choice by dtype and shape alone."""
     return (
         len(output_size) == 1

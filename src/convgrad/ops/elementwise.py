@@ -7,7 +7,6 @@ gradients follow PyTorch's convention (the conjugate Wirtinger derivative), so a
 
 from __future__ import annotations
 
-import cmath
 import math
 from typing import Any
 
@@ -176,9 +175,9 @@ class Pow(Elementwise):
         if type(x) in (int, float):
             log: Any = math.log(x) if x > 0 else (math.nan if x < 0 else -math.inf)
             if out.dtype.kind == "c" and x < 0:
-                log = cmath.log(x)
+                log = np.log(complex(x)).item()
         elif type(x) is complex:
-            log = cmath.log(x) if x else -math.inf
+            log = np.log(complex(x)).item() if x else -math.inf
         else:
             log = call(Log, x)
         return where((x == 0) & (p >= 0), 0.0, g * conj(out * log))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..autograd.gradcheck import GradcheckError, gradcheck, gradgradcheck
+from ..autograd.gradient_check import GradcheckError, gradcheck, gradgradcheck
 from .comparison import assert_close
 
 __all__ = ["GradcheckError", "assert_close", "gradcheck", "gradgradcheck"]
