@@ -229,6 +229,8 @@ def options(name: str, argv: list[str] | None = None) -> argparse.Namespace:
 def environment(threads: int | None) -> dict[str, str]:
     """A worker's environment: our sources first, and the thread counts where they were given."""
     environ = dict(os.environ)
+    # An installed package has its bytecode beside it; without this, an import would time the compiler.
+    environ.pop("PYTHONDONTWRITEBYTECODE", None)
     paths = [str(ROOT / "src"), str(ROOT / "benchmarks"), environ.get("PYTHONPATH", "")]
     environ["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
     if threads is not None:
