@@ -10,6 +10,7 @@ from typing import Any
 from ..errors import DimError
 from ..graph.grad_mode import DUAL, MODE
 from ..ops import shape
+from ..tensor.dual import stand_ins
 from ..tensor.methods.base import dim_index
 from ..tensor.tensor import Tensor, apply
 from . import tree
@@ -74,11 +75,13 @@ def vmap(
         before = MODE.get()
         MODE.set(before | DUAL)
         _depth.levels.append(level)
+        stand_ins[id(level)] = level.samples
         try:
             out = func(*tree.rebuild(args, entered), **kwargs)
             return _leave(name, out, out_dims, level)
         finally:
             _depth.levels.pop()
+            del stand_ins[id(level)]
             MODE.set(MODE.get() & ~DUAL | before & DUAL)
             level.samples.clear()
 

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from ..dtypes import Array
+from ..errors import ConvgradError
 from ..graph.node import Node, attach
 from ..graph.traced import TRANSFORM, Traced
 from ..ops import formula
@@ -151,6 +152,25 @@ def forget_history(value: Any) -> Any:
         tangent = value._node.tangent
         place(out, Traced(tangent._data if type(tangent) is Traced else tangent))
     return out
+
+
+#: per running ``vmap``: the ids of the arrays that stand for a whole batch (see ``func/batching.py``)
+stand_ins: dict[int, dict[int, Any]] = {}
+
+
+def checked(result: Any, op: type[Op], params: tuple[Any, ...]) -> Any:
+    """The result of a call without tracked inputs; refused if a parameter stands for a batch.
+
+    Raises:
+        ConvgradError: the result would hold one sample's values for all samples of a ``vmap``.
+    """
+    flat = [v for p in params for v in (p if isinstance(p, tuple) else (p,))]
+    if any([id(v) in known for known in tuple(stand_ins.values()) for v in flat]):
+        raise ConvgradError(
+            f"vmap: {op.__name__} of tensors that are the same for every sample, by a mask or an index that "
+            "is not, is not supported yet: pass those tensors through vmap as well (in_dims=0, expanded)"
+        )
+    return result
 
 
 def primal_node(handle: Any) -> Node | None:

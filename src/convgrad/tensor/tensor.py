@@ -249,7 +249,7 @@ def apply(op: type[Op], inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -
         if isinstance(x, Tensor) and x._node is not None:
             break
     else:
-        return result
+        return dual.checked(result, op, params) if mode & DUAL else result
     if mode == RECORD:
         if op.traceable:
             attach(op, tuple([x if isinstance(x, Tensor) else None for x in inputs]), result, saved)

@@ -267,6 +267,8 @@ def _plain(item: Any) -> Any:
             return slice(*parts)
         return item
     if hasattr(item, "_data"):
+        if not item._data.ndim and item._data.dtype.kind in "iu" and item._node is not None:
+            return int(item.item())  # under vmap it stands for many numbers, and says so
         return index_array(item._data)
     if isinstance(item, (bool, np.bool_)):
         return np.asarray(item)
