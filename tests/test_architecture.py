@@ -84,9 +84,9 @@ class Module(NamedTuple):
 
 
 def read_package(root: Path = PACKAGE) -> dict[str, Module]:
-    """Every Python file of the package by dotted name."""
+    """Every Python file of the package by dotted name; a stub stands for its compiled module."""
     modules = {}
-    for path in sorted(root.rglob("*.py")):
+    for path in sorted([*root.rglob("*.py"), *root.rglob("*.pyi")]):
         parts = [root.name, *path.relative_to(root).with_suffix("").parts]
         is_package = parts[-1] == "__init__"
         name = ".".join(parts[:-1] if is_package else parts)
@@ -255,7 +255,7 @@ def test_package_keeps_the_rule(rule, package: dict[str, Module]) -> None:
 def test_every_file_is_read(package: dict[str, Module]) -> None:
     """A rule over an empty package holds trivially."""
     assert {"convgrad", "convgrad.errors", "convgrad.ops"} <= set(package)
-    assert len(package) == len(list(PACKAGE.rglob("*.py")))
+    assert len(package) == len([path for path in PACKAGE.rglob("*.py*") if path.suffix in (".py", ".pyi")])
 
 
 def sources(files: dict[str, str]) -> dict[str, Module]:

@@ -229,6 +229,6 @@ def test_a_pointwise_result_does_not_alias_its_input() -> None:
     assert not np.shares_memory(out, x)
 
 
-def test_the_table_holds_the_reference() -> None:
-    assert table.name in registered()
-    assert table.convolve is reference.convolve
+def test_the_table_holds_the_last_set_registered() -> None:
+    assert table.name == registered()[-1]
+    assert table.convolve.__module__.endswith(table.name)

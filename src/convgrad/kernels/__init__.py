@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from convgrad.dtypes import Array
-from convgrad.kernels import pooling, reference
+from convgrad.kernels import native, pooling, reference
 
 Kernel = Callable[..., Any]
 
@@ -93,5 +93,15 @@ register(
     },
 )
 
+if native.available():
+    register(
+        "native",
+        {
+            "convolve": native.convolve,
+            "convolve_input_grad": native.convolve_input_grad,
+            "convolve_weight_grad": native.convolve_weight_grad,
+        },
+    )
+
 table = Table()
-table.fill("reference")
+table.fill(registered()[-1])

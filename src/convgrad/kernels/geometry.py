@@ -33,12 +33,15 @@ class Geometry(NamedTuple):
     ``padding`` holds (low, high) pairs, since 'same' with an even kernel is lopsided. A negative
     ``high`` means that the last entries of the input are not seen: a transposed convolution whose
     output padding exceeds its stride needs it to stay the exact adjoint.
+    ``border`` says what the padding holds: "zeros", or the input again by the rule of that name in
+    ``nn.functional.pad`` ("reflect", "replicate", "circular").
     """
 
     stride: Ints
     padding: Pairs
     dilation: Ints
     groups: int
+    border: str = "zeros"
 
 
 class ConvPlan(NamedTuple):

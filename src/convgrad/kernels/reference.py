@@ -23,7 +23,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from convgrad.dtypes import Array
-from convgrad.kernels import spectral
+from convgrad.kernels import borders, spectral
 from convgrad.kernels.geometry import Geometry, Ints, Pairs, conv_output_size
 
 WIDE = {np.dtype(np.float16): np.dtype(np.float32), np.dtype(ml_dtypes.bfloat16): np.dtype(np.float32)}
@@ -40,30 +40,41 @@ silent = np.errstate(all="ignore")
 
 
 @silent
-def convolve(x: Array, w: Array, geometry: Geometry) -> Array:
+def convolve(
+    x: Array, w: Array, geometry: Geometry, bias: Array | None = None, activation: str | None = None
+) -> Array:
     """Cross-correlation, ``out[n, o, p] = sum over c, k of x[n, c, p stride - low + k dilation] w[o, c, k]``.
 
     Args:
         x: ``(N, C, *S)`` of any numeric dtype and any strides.
         w: ``(O, C / groups, *K)`` of the same dtype.
+        bias: ``(O,)``, added to each output channel.
+        activation: applied last: None or "relu".
     Returns:
         ``(N, O, *oS)``, contiguous, of the same dtype.
     """
-    return _rounded_once(_convolve, x, w, geometry)
+    return finished(_rounded_once(_convolve, x, w, geometry), bias, activation)
 
 
 @silent
-def convolve_input_grad(g: Array, w: Array, geometry: Geometry, input_size: Ints) -> Array:
+def convolve_input_grad(
+    g: Array, w: Array, geometry: Geometry, input_size: Ints, bias: Array | None = None,
+    activation: str | None = None,
+) -> Array:  # fmt: skip
     """The adjoint of ``convolve`` in x, which is also the transposed convolution.
 
     Args:
         g: ``(N, O, *oS)``.
         w: ``(O, C / groups, *K)``.
         input_size: the spatial size of x; ``conv_output_size`` of it is g's.
+        bias: ``(C,)``, added to each channel of the result.
+        activation: applied last: None or "relu".
     Returns:
         ``(N, C, *input_size)``, contiguous.
     """
-    return _rounded_once(_convolve_input_grad, g, w, geometry, input_size)
+    if geometry.border != "zeros":
+        return borders.through_fold(convolve_input_grad, g, w, geometry, input_size, bias, activation)
+    return finished(_rounded_once(_convolve_input_grad, g, w, geometry, input_size), bias, activation)
 
 
 @silent
@@ -80,6 +91,15 @@ def convolve_weight_grad(x: Array, g: Array, geometry: Geometry, kernel_size: In
     return _rounded_once(_convolve_weight_grad, x, g, geometry, kernel_size)
 
 
+def finished(out: Array, bias: Array | None, activation: str | None) -> Array:
+    """``activation(out + bias)``, in place."""
+    if bias is not None:
+        out += bias.reshape(-1, *(1,) * (out.ndim - 2))
+    if activation == "relu":
+        np.maximum(out, 0, out=out)
+    return out
+
+
 def _rounded_once(kernel: Callable[..., Array], a: Array, b: Array, *rest: Any) -> Array:
     wide = WIDE.get(a.dtype)
     if wide is None:
@@ -90,7 +110,7 @@ def _rounded_once(kernel: Callable[..., Array], a: Array, b: Array, *rest: Any) 
 def _convolve(x: Array, w: Array, geometry: Geometry) -> Array:
     kernel_size = w.shape[2:]
     output_size = conv_output_size(x.shape[2:], kernel_size, geometry)
-    padded = _pad(x, geometry.padding)
+    padded = _pad(x, geometry.padding, geometry.border)
     if spectral.pays(w.dtype, w.shape, output_size, geometry):
         out = spectral.correlate(padded, w, output_size[0])
         if out is not None:
@@ -159,7 +179,7 @@ def _convolve_weight_grad(x: Array, g: Array, geometry: Geometry, kernel_size: I
     n, groups = x.shape[0], geometry.groups
     per_group, depth = g.shape[1] // groups, x.shape[1] // groups * prod(kernel_size)
     shape = (g.shape[1], x.shape[1] // groups, *kernel_size)
-    padded = _pad(x, geometry.padding)
+    padded = _pad(x, geometry.padding, geometry.border)
     if spectral.pays(g.dtype, shape, output_size, geometry):
         gw = spectral.correlate_weight(padded, g, kernel_size[0])
         if gw is not None:
@@ -181,10 +201,12 @@ def _filters(w: Array, groups: int) -> Array:
     return w.reshape(groups, w.shape[0] // groups, prod(w.shape[1:]))
 
 
-def _pad(x: Array, padding: Pairs) -> Array:
-    """Zeros around the spatial dimensions; x itself where there are none to add."""
+def _pad(x: Array, padding: Pairs, border: str = "zeros") -> Array:
+    """The borders of the spatial dimensions written out; x itself where there are none."""
     if all(low == 0 and high <= 0 for low, high in padding):
         return x
+    if border != "zeros":
+        return borders.pad(x, padding, border)
     sizes = zip(x.shape[2:], padding, strict=True)
     out = np.zeros((*x.shape[:2], *[low + n + max(high, 0) for n, (low, high) in sizes]), x.dtype)
     out[_inside(padding, x.shape[2:])] = x

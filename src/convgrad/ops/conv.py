@@ -84,9 +84,7 @@ class Convolution(Op):
 
     @staticmethod
     def forward(x: Array, w: Array, b: Array, geometry: Geometry) -> tuple[Array, tuple[Any, ...]]:
-        out = table.convolve(x, w, geometry)
-        out += _per_channel(b, out)
-        return out, (x, w, geometry)
+        return table.convolve(x, w, geometry, b), (x, w, geometry)
 
     vjp_x = Convolve.vjp_x
     vjp_w = Convolve.vjp_w
@@ -118,9 +116,7 @@ class TransposedConvolution(Op):
     def forward(
         y: Array, w: Array, b: Array, geometry: Geometry, input_size: Ints
     ) -> tuple[Array, tuple[Any, ...]]:
-        out = table.convolve_input_grad(y, w, geometry, input_size)
-        out += _per_channel(b, out)
-        return out, (y, w, geometry, input_size)
+        return table.convolve_input_grad(y, w, geometry, input_size, b), (y, w, geometry, input_size)
 
     vjp_y = ConvolveInputGrad.vjp_y
     vjp_w = ConvolveInputGrad.vjp_w

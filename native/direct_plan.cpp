@@ -1,0 +1,87 @@
+#include "direct_plan.hpp"
+
+namespace convgrad {
+
+namespace {
+
+/// Rows a whole power of two apart would fall on the same lines of the first-level cache.
+Index spread_pitch(Index entries) {
+  constexpr Index line = 16;
+  const Index lines = ceil_div(entries, line);
+  return (lines | 1) * line;
+}
+
+}  // namespace
+
+DirectPlan::DirectPlan(const Problem& p, Primitive primitive, const Cut& cut) {
+  const bool forward = primitive == Primitive::Forward;
+  DirectView& v = view_;
+  v.batch = p.batch;
+  v.groups = p.groups;
+  v.contracted = forward ? p.in_channels : p.out_channels;
+  v.produced = forward ? p.out_channels : p.in_channels;
+  v.border = forward ? p.border : Border::Zeros;
+  v.taps = p.taps();
+  v.chunk = min(cut.chunk, v.contracted);
+  v.depth = min(cut.depth, v.chunk);
+  v.panels = cut.panels;
+  v.w_group = p.out_channels * p.in_channels * v.taps;
+  v.w_lane = forward ? p.in_channels * v.taps : v.taps;
+  v.w_channel = forward ? v.taps : p.in_channels * v.taps;
+  v.w_size = v.w_group * p.groups;
+  for (int i = 0; i < 3; i++) {
+    axes_[i] = forward ? forward_axis(p, i) : input_grad_axis(p, i);
+    const Index t_count = ceil_div(axes_[i].target, axes_[i].every);
+    windows_[i] = window_of(axes_[i], min(cut.span[i], t_count));
+    v.axis[i] = {axes_[i].source,
+                 axes_[i].target,
+                 axes_[i].step,
+                 axes_[i].every,
+                 windows_[i].span,
+                 windows_[i].extent,
+                 ceil_div(t_count, windows_[i].span),
+                 int(windows_[i].segments.size()),
+                 windows_[i].segments.data(),
+                 axes_[i].first.data()};
+  }
+  v.pitch[2] = windows_[2].extent;
+  v.pitch[1] = v.pitch[2] * windows_[1].extent;
+  v.pitch[0] = spread_pitch(v.pitch[1] * windows_[0].extent);
+
+  const Index every[3] = {axes_[0].every, axes_[1].every, axes_[2].every};
+  v.phases = int(every[0] * every[1] * every[2]);
+  koff_.resize(v.phases);
+  Index before = 0;
+  for (int f = 0; f < v.phases; f++) {
+    const int part[3] = {int(f / (every[1] * every[2])), int(f / every[2] % every[1]), int(f % every[2])};
+    PhaseView phase{};
+    phase.taps = 1;
+    for (int i = 0; i < 3; i++) {
+      phase.first[i] = axes_[i].first[part[i]];
+      phase.taps *= axes_[i].count[part[i]];
+    }
+    phase.taps_before = before;
+    before += phase.taps;
+    for (Index c = 0; c < v.chunk; c++)
+      for (size_t d = 0; d < axes_[0].taps.size(); d++)
+        for (size_t h = 0; h < axes_[1].taps.size(); h++)
+          for (size_t w = 0; w < axes_[2].taps.size(); w++)
+            if (axes_[0].taps[d].phase == part[0] && axes_[1].taps[h].phase == part[1] &&
+                axes_[2].taps[w].phase == part[2])
+              koff_[f].push_back(std::int32_t(c * v.pitch[0] + windows_[0].at[d] * v.pitch[1] +
+                                              windows_[1].at[h] * v.pitch[2] + windows_[2].at[w]));
+    phase.koff = koff_[f].data();
+    phases_.push_back(phase);
+  }
+  for (const Tap& d : axes_[0].taps)
+    for (const Tap& h : axes_[1].taps)
+      for (const Tap& w : axes_[2].taps) {
+        tap_phase_.push_back(int((d.phase * every[1] + h.phase) * every[2] + w.phase));
+        tap_rank_.push_back((d.rank * axes_[1].count[h.phase] + h.rank) * axes_[2].count[w.phase] + w.rank);
+      }
+  v.phase = phases_.data();
+  v.tap_phase = tap_phase_.data();
+  v.tap_rank = tap_rank_.data();
+}
+
+}  // namespace convgrad

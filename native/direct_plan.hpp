@@ -1,0 +1,68 @@
+// direct_plan.hpp - everything a direct convolution can know before it sees data: tables for one shape.
+//
+// One plan serves the forward convolution and its adjoint in x: both read a source at fixed offsets per tap
+// (windows.hpp), sum over the contracted channels, and write produced channels.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "problem.hpp"
+#include "windows.hpp"
+
+namespace convgrad {
+
+/// How the work is cut. Spans count t (see windows.hpp) per block and axis.
+struct Cut {
+  Index span[3];
+  Index chunk;   // contracted channels that are packed at a time
+  Index depth;   // contracted channels per pass of the register tile
+  Index panels;  // panels of produced channels per task
+};
+
+/// Plain views of the tables, for the kernels: no library types there (simd.hpp).
+struct AxisView {
+  Index source, target, step, every, span, extent, blocks;
+  int segments;
+  const Segment* segment;
+  const Index* first;
+};
+
+struct PhaseView {
+  Index first[3];            // the output that t = 0 computes
+  Index taps;                // taps that reach these outputs
+  const std::int32_t* koff;  // scratch offset per (channel of a chunk, tap)
+  Index taps_before;         // taps of the phases before, to find its packed weights
+};
+
+struct DirectView {
+  Index batch, groups, contracted, produced;  // channels per group
+  AxisView axis[3];
+  Border border;
+  Index pitch[3];  // scratch distance between channels, slabs, rows
+  int phases;
+  const PhaseView* phase;
+  Index taps;  // of the whole kernel
+  const int* tap_phase;
+  const int* tap_rank;
+  // weight(group, lane, channel, tap) = w[group * w_group + lane * w_lane + channel * w_channel + tap]
+  Index w_group, w_lane, w_channel, w_size;
+  Index chunk, depth, panels;
+};
+
+class DirectPlan {
+ public:
+  DirectPlan(const Problem& problem, Primitive primitive, const Cut& cut);
+  const DirectView& view() const { return view_; }
+
+ private:
+  Axis axes_[3];
+  Window windows_[3];
+  std::vector<PhaseView> phases_;
+  std::vector<std::vector<std::int32_t>> koff_;
+  std::vector<int> tap_phase_, tap_rank_;
+  DirectView view_;
+};
+
+}  // namespace convgrad

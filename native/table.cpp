@@ -1,0 +1,23 @@
+// table.cpp - this instruction set's table.
+#include "kernels.hpp"
+#include "simd.hpp"
+
+#define CONVGRAD_STRING(x) #x
+#define CONVGRAD_NAME(x) CONVGRAD_STRING(x)
+
+namespace convgrad::CONVGRAD_ISA {
+
+template <typename T>
+static Kernels<T> kernels_of() {
+  return {
+      direct_channels_family<T>(),
+  };
+}
+
+const KernelTable& table() {
+  static const KernelTable table{CONVGRAD_NAME(CONVGRAD_ISA), kVectorBytes, kernels_of<float>(),
+                                 kernels_of<double>()};
+  return table;
+}
+
+}  // namespace convgrad::CONVGRAD_ISA

@@ -1,0 +1,10 @@
+"""The algorithms a convolution may be run with: one table, in the order in which they are explained."""
+
+from __future__ import annotations
+
+from convgrad.kernels.algorithms.algorithm import Algorithm, Machine
+from convgrad.kernels.algorithms.direct import DirectChannels
+
+ALGORITHMS: tuple[Algorithm, ...] = (DirectChannels(),)
+
+__all__ = ["ALGORITHMS", "Algorithm", "Machine"]

@@ -1,0 +1,64 @@
+"""What the planner asks of an algorithm: whether it fits, how it would cut the work, what that costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from convgrad.kernels.problem import PRIMITIVES, Problem
+
+Call = Callable[..., None]
+Cut = tuple[int, ...]
+
+
+class Machine(NamedTuple):
+    """What costs are reckoned for. Nothing measured: the same on every run, so that plans are too.
+
+    Attributes:
+        instruction_set: name of the kernels' table, as ``_native.instruction_sets`` lists them.
+        vector_bytes: bytes of one vector.
+        threads: threads that share the work.
+        flops: floating point operations per second of one thread in float32, at best.
+        bandwidth: bytes per second of main memory, all threads together.
+    """
+
+    instruction_set: str
+    vector_bytes: int
+    threads: int
+    flops: float
+    bandwidth: float
+
+    def lanes(self, problem: Problem) -> int:
+        return self.vector_bytes // problem.dtype.itemsize
+
+
+class Algorithm:
+    """Base of all algorithms; instances have no state."""
+
+    #: what plans, ``explain`` and ``backends.convolution.algorithm`` call it
+    name = ""
+    #: one sentence on how it works
+    summary = ""
+    #: it sums products as the definition does: errors belong to a sum's own terms, not to its neighbours
+    exact = True
+    primitives: tuple[str, ...] = PRIMITIVES
+
+    def fits(self, problem: Problem, machine: Machine) -> str:
+        """Why the algorithm cannot serve the problem; empty if it can."""
+        return ""
+
+    def cut(self, problem: Problem, machine: Machine) -> Cut:
+        """Block sizes, by the shape alone: results must not depend on the number of threads."""
+        raise NotImplementedError
+
+    def seconds(self, problem: Problem, cut: Cut, machine: Machine) -> float:
+        """Estimated time of one call."""
+        raise NotImplementedError
+
+    def prepare(self, problem: Problem, cut: Cut, machine: Machine) -> Call:
+        """A callable ``(first, second, bias, out, activation)`` that fills ``out``."""
+        raise NotImplementedError
+
+    def scratch(self, call: Any, machine: Machine) -> int:
+        """Most bytes of scratch that ``call``, made by ``prepare``, holds at a time."""
+        raise NotImplementedError
