@@ -44,6 +44,16 @@ DirectPlan direct_plan(const std::string& algorithm, Primitive primitive, const 
   return DirectPlan(p, primitive, Cut{{cut[0], cut[1], cut[2]}, cut[3], cut[4], cut[5]});
 }
 
+/// cut: spans of a block in outputs per phase (three axes).
+DepthwisePlan depthwise_plan(const std::string& algorithm, Primitive primitive, const Problem& p,
+                             const std::vector<Index>& cut) {
+  if (p.in_channels != 1) refuse(algorithm, "serves one input channel per group only");
+  if (cut.size() != 3) refuse(algorithm, "wants three numbers to cut by");
+  for (Index n : cut)
+    if (n < 1) refuse(algorithm, "cuts must be positive");
+  return DepthwisePlan(p, primitive, cut.data());
+}
+
 }  // namespace
 
 std::unique_ptr<Kernel> make_kernel(const std::string& algorithm, Primitive primitive, const Problem& problem,
@@ -53,6 +63,12 @@ std::unique_ptr<Kernel> make_kernel(const std::string& algorithm, Primitive prim
   if (algorithm == "direct_channels")
     return std::make_unique<Planned<DirectPlan, DirectView>>(direct_plan(algorithm, primitive, problem, cut),
                                                              wide, f.direct_channels, d.direct_channels);
+  if (algorithm == "depthwise") {
+    const bool weights = primitive == Primitive::WeightGrad;
+    return std::make_unique<Planned<DepthwisePlan, DepthwiseView>>(
+        depthwise_plan(algorithm, primitive, problem, cut), wide, weights ? f.depthwise_weights : f.depthwise,
+        weights ? d.depthwise_weights : d.depthwise);
+  }
   refuse(algorithm, "no such algorithm");
 }
 

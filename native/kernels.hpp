@@ -3,6 +3,7 @@
 
 #include <cstddef>
 
+#include "depthwise_plan.hpp"
 #include "direct_plan.hpp"
 #include "problem.hpp"
 
@@ -20,6 +21,8 @@ struct Family {
 template <typename T>
 struct Kernels {
   Family<T, DirectView> direct_channels;
+  Family<T, DepthwiseView> depthwise;
+  Family<T, DepthwiseView> depthwise_weights;
 };
 
 struct KernelTable {
@@ -39,6 +42,10 @@ namespace convgrad::CONVGRAD_ISA {
 
 template <typename T>
 Family<T, DirectView> direct_channels_family();
+template <typename T>
+Family<T, DepthwiseView> depthwise_family();
+template <typename T>
+Family<T, DepthwiseView> depthwise_weights_family();
 
 }  // namespace convgrad::CONVGRAD_ISA
 #endif

@@ -11,6 +11,8 @@ template <typename T>
 static Kernels<T> kernels_of() {
   return {
       direct_channels_family<T>(),
+      depthwise_family<T>(),
+      depthwise_weights_family<T>(),
   };
 }
 

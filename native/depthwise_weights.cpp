@@ -1,0 +1,292 @@
+// depthwise_weights.cpp - weight gradient of a convolution with one input channel per group: blocks of outputs as
+// lanes. Each lane sums over its own block; sums of all blocks and samples of a channel are added in one order.
+#include "depthwise_source.hpp"
+#include "kernels.hpp"
+
+namespace convgrad::CONVGRAD_ISA {
+
+namespace {
+
+/// Most weights summed at a time, such that their sums stay in registers beside kOutputs entries of g.
+#if defined(__AVX512F__) || defined(__aarch64__)
+constexpr int kMostSums = 12;
+#else
+constexpr int kMostSums = 10;
+#endif
+constexpr int kMostRuns = 8;  // so do the addresses they read
+constexpr int kOutputs = 4;
+constexpr Index kChain = 256;  // products per chain of additions: short chains round less
+constexpr Index kFewBlocks = 32;
+
+/// Where a rectangle of outputs lies in the scratch, and what it meets there.
+template <typename T>
+struct Rectangle {
+  const T *x, *g;
+  Index x_move, x_line, g_line;  // elements from one output to the next, and from line to line
+  Index lines, outputs;
+};
+
+/// sum[.][j][k] += products of U outputs with what tap k of run j meets there. Where there are few sums, outputs
+/// take turns with Beside of each, so that an addition need not wait for the one before.
+template <typename T, int U, int J, int K, int Beside>
+CONVGRAD_INLINE void add_outputs(Vec<T> (*sum)[J][K], const T* const* x, Index at, Index move, const T* g) {
+  constexpr int L = kLanes<T>;
+  Vec<T> here[U];
+  CONVGRAD_UNROLL
+  for (int u = 0; u < U; u++) here[u] = held(load(g + u * L));
+  CONVGRAD_UNROLL
+  for (int j = 0; j < J; j++) {
+    const T* from = x[j] + at;
+    CONVGRAD_UNROLL
+    for (int i = 0; i < U + K - 1; i++, from += move) {
+      const Vec<T> entry = held(load(from));
+      CONVGRAD_UNROLL
+      for (int k = 0; k < K; k++)
+        if (i - k >= 0 && i - k < U) sum[(i - k) % Beside][j][k] += here[i - k] * entry;
+    }
+  }
+}
+
+/// total[weight] += sum over the rectangle of g times x, for the weights of J runs of K taps.
+template <typename T, int K, int J>
+void add_products(const Rectangle<T>& a, const TapRun* run, T* total) {
+  constexpr int L = kLanes<T>, Beside = J * K < 3 ? 4 : J * K < 6 ? 2 : 1;
+  Vec<T> sum[Beside][J][K];
+  CONVGRAD_UNROLL
+  for (int i = 0; i < Beside * J * K; i++) (**sum)[i] = Vec<T>{};
+  for (Index line = 0; line < a.lines; line++) {
+    const T* g = a.g + line * a.g_line;
+    const T* x[J];
+    CONVGRAD_UNROLL
+    for (int j = 0; j < J; j++) x[j] = a.x + line * a.x_line + run[j].source * L;
+    Index t = 0, at = 0;
+    for (; t + kOutputs <= a.outputs; t += kOutputs, at += kOutputs * a.x_move, g += kOutputs * L)
+      add_outputs<T, kOutputs, J, K, Beside>(sum, x, at, a.x_move, g);
+    for (; t < a.outputs; t++, at += a.x_move, g += L) add_outputs<T, 1, J, K, Beside>(sum, x, at, a.x_move, g);
+  }
+  CONVGRAD_UNROLL
+  for (int j = 0; j < J; j++) {
+    CONVGRAD_UNROLL
+    for (int k = 0; k < K; k++) {
+      CONVGRAD_UNROLL
+      for (int b = 1; b < Beside; b++) sum[0][j][k] += sum[b][j][k];
+      T* to = total + (run[j].weight + k * run[j].weight_step) * L;
+      store(to, load(to) + sum[0][j][k]);
+    }
+  }
+}
+
+template <typename T>
+using AddProducts = void (*)(const Rectangle<T>& a, const TapRun* run, T* total);
+
+template <int K>
+constexpr int kRunsBeside = kMostSums / K < kMostRuns ? kMostSums / K : kMostRuns;
+
+template <typename T, int K, int... J>
+constexpr AddProducts<T> add_products_of(int runs, std::integer_sequence<int, J...>) {
+  constexpr AddProducts<T> of[] = {add_products<T, K, J + 1>...};
+  return of[runs - 1];
+}
+
+/// `add_products` for runs of K taps, `count` of them.
+template <typename T, int K>
+void add_runs(const Rectangle<T>& a, const TapRun* run, Index count, T* total) {
+  const Index groups = ceil_div(count, kRunsBeside<K>);
+  for (Index i = 0; i < groups; i++) {
+    const int runs = int(count / (groups - i));
+    add_products_of<T, K>(runs, std::make_integer_sequence<int, kRunsBeside<K>>())(a, run, total);
+    run += runs;
+    count -= runs;
+  }
+}
+
+template <typename T>
+std::size_t scratch_bytes(const DepthwiseView& v);
+
+template <typename T>
+Index g_vectors(const DepthwiseView& v) {
+  return v.axis[0].span * v.axis[1].span * v.axis[2].span;
+}
+
+/// Sums per weight and block, the blocks of a weight side by side, with room for the last vector.
+template <typename T>
+Index padded_jobs(const DepthwiseView& v) {
+  return round_up(v.jobs, kLanes<T>) + kLanes<T>;
+}
+
+template <typename T>
+struct WeightRun {
+  const DepthwiseView& v;
+  const Operands<T>& data;
+  T* partial;
+
+  static constexpr int L = kLanes<T>;
+
+  /// The block of plane `number` of g, of each lane; zero where a lane's block ends early.
+  void pack_gradient(T* to, Index number, const LaneGroup<T>& lanes, const T* zeros) const {
+    const BlockAxis &d = v.axis[0], &h = v.axis[1], &w = v.axis[2];
+    const Segment whole{0, w.span, 0};
+    const BlockAxis line{w.target, w.target, 1, 1, w.span, w.blocks, w.span, 1, 1, 1, &whole, nullptr};
+    const Index size = d.target * h.target * w.target;
+    const T* end = data.second + v.planes * v.multiplier * size;
+    const LinePacker<T> pack{line, Border::Zeros, end, zeros};
+    // Whole lines follow each other in memory and in scratch.
+    const bool merged = lanes.alike && w.blocks == 1;
+    for (Index q = 0; q < lanes.count[0]; q++)
+      for (Index y = 0; y < (merged ? 1 : lanes.count[1]); y++) {
+        const T* rows[L];
+        for (int i = 0; i < L; i++) {
+          const Index slab = lanes.start[0][i] + q, row = lanes.start[1][i] + y;
+          const T* plane = data.second + (lanes.plane[i] * v.multiplier + number) * size;
+          rows[i] = slab < d.target && row < h.target ? plane + (slab * h.target + row) * w.target : nullptr;
+        }
+        T* out = to + (q * h.span + y) * w.span * L;
+        if (merged) rows_to_lanes(out, rows, lanes.count[1] * w.target, end);
+        else pack(out, rows, lanes.start[2], lanes.count[2], lanes.alike);
+      }
+  }
+
+  /// A rectangle in slab q: lines from y, outputs from t.
+  Rectangle<T> rectangle(const T* x, const T* g, Index q, Index y, Index t, Index lines, Index outputs) const {
+    const BlockAxis &h = v.axis[1], &w = v.axis[2];
+    return {x + (q * v.pitch[1] + y * v.pitch[2] + t * w.move) * L,
+            g + ((q * h.span + y) * w.span + t) * L,
+            w.move * L,
+            v.pitch[2] * L,
+            w.span * L,
+            lines,
+            outputs};
+  }
+
+  /// Outputs that every lane has, in slab q.
+  void add_common(T* total, const T* x, const T* g, Index q, Index lines, Index outputs) const {
+    const Index width = min(outputs, kChain), height = max(1, kChain / width);
+    for (Index y = 0; y < lines; y += height)
+      for (Index t = 0; t < outputs; t += width) {
+        const Rectangle<T> part =
+            rectangle(x, g, q, y, t, min(height, lines - y), min(width, outputs - t));
+        const TapRun *run = v.phase->run, *end = run + v.phase->runs;
+        while (run < end) {
+          Index count = 1;  // runs of one length
+          while (run + count < end && run[count].length == run->length) count++;
+          if (run->length == 1) add_runs<T, 1>(part, run, count, total);
+          else if (run->length == 2) add_runs<T, 2>(part, run, count, total);
+          else if (run->length == 3) add_runs<T, 3>(part, run, count, total);
+          else add_runs<T, kMostRun>(part, run, count, total);
+          run += count;
+        }
+      }
+  }
+
+  /// Outputs from t on in one line, of those lanes that have them: for the others x is not even looked at, since
+  /// NaN times zero is NaN.
+  void add_some(T* total, const T* x, const T* g, Index q, Index y, Index t, Index stop,
+                const Vec<T>& outputs) const {
+    for (; t < stop; t++) {
+      const Rectangle<T> part = rectangle(x, g, q, y, t, 1, 1);
+      const Vec<T> here = load(part.g);
+      for (Index r = 0; r < v.phase->runs; r++) {
+        const TapRun& run = v.phase->run[r];
+        for (int k = 0; k < run.length; k++) {
+          const Vec<T> entry = load(part.x + (run.source + k * v.axis[2].move) * L);
+          T* sum = total + (run.weight + k * run.weight_step) * L;
+          store(sum, load(sum) + here * (outputs > splat(T(t)) ? entry : Vec<T>{}));
+        }
+      }
+    }
+  }
+
+  void add_block(T* total, const T* x, const T* g, const LaneGroup<T>& lanes) const {
+    Index outputs[3][L], common[3];
+    for (int axis = 0; axis < 3; axis++) {
+      common[axis] = lanes.count[axis];
+      for (int i = 0; i < L; i++) {
+        outputs[axis][i] = lanes.outputs(v, axis, i);
+        if (i < lanes.used) common[axis] = min(common[axis], outputs[axis][i]);
+      }
+    }
+    for (Index q = 0; q < lanes.count[0]; q++) {
+      const Index lines = q < common[0] ? common[1] : 0;
+      if (lines) add_common(total, x, g, q, lines, common[2]);
+      for (Index y = 0; y < lanes.count[1]; y++) {
+        const Index t = y < lines ? common[2] : 0;
+        if (t == lanes.count[2]) continue;
+        T here[L];
+        for (int i = 0; i < L; i++)
+          here[i] = q < outputs[0][i] && y < outputs[1][i] ? T(outputs[2][i]) : T(0);
+        add_some(total, x, g, q, y, t, lanes.count[2], load(here));
+      }
+    }
+  }
+
+  void operator()(Index task) const {
+    const LaneGroup<T> lanes(v, task);
+    T* total = static_cast<T*>(scratch(Scratch::Task, scratch_bytes<T>(v)));
+    T* x = total + v.taps * L;
+    T* g = x + v.source_vectors * L;
+    T* zeros = g + g_vectors<T>(v) * L;
+    zero_run(zeros, max(v.axis[2].extent, v.axis[2].span) + L);
+    pack_planes(x, data.first, 0, v, lanes, LinePacker<T>{v.axis[2], v.border, data.first + v.source_size, zeros});
+    for (Index number = 0; number < v.multiplier; number++) {
+      pack_gradient(g, number, lanes, zeros);
+      zero_run(total, v.taps * L);
+      add_block(total, x, g, lanes);
+      T* to = partial + number * v.taps * padded_jobs<T>(v) + task * L;
+      for (Index k = 0; k < v.taps; k++) store(to + k * padded_jobs<T>(v), load(total + k * L));
+    }
+  }
+
+  /// The weights of L channels: a few blocks are added at a time, then those sums.
+  void combine(Index task) const {
+    const Index channel = task * L, count = min(L, v.channels - channel), blocks = v.jobs / v.channels;
+    T* sums = static_cast<T*>(scratch(Scratch::Task, sizeof(T) * v.weight_vectors * L));
+    for (Index k = 0; k < v.weight_vectors; k++) {
+      const T* from = partial + k * padded_jobs<T>(v) + channel;
+      Vec<T> sum{};
+      for (Index b = 0; b < blocks; b += kFewBlocks) {
+        Vec<T> few{};
+        for (Index i = b; i < min(blocks, b + kFewBlocks); i++) few += load(from + i * v.channels);
+        sum += few;
+      }
+      store(sums + k * L, sum);
+    }
+    T* rows[L];
+    Index counts[L];
+    for (int i = 0; i < L; i++) {
+      rows[i] = data.out + (channel + min(i, count - 1)) * v.weight_vectors;
+      counts[i] = i < count ? v.weight_vectors : 0;
+    }
+    lanes_to_rows<T>(rows, counts, sums, v.weight_vectors, Vec<T>{}, Activation::None);
+  }
+};
+
+template <typename T>
+std::size_t scratch_bytes(const DepthwiseView& v) {
+  const Index vectors = v.taps + v.source_vectors + g_vectors<T>(v) + max(v.axis[2].extent, v.axis[2].span);
+  return sizeof(T) * max(vectors + 1, v.weight_vectors + kLanes<T>) * kLanes<T>;
+}
+
+template <typename T>
+std::size_t shared_bytes(const DepthwiseView& v) {
+  return sizeof(T) * v.weight_vectors * padded_jobs<T>(v);
+}
+
+template <typename T>
+void depthwise_weights(const DepthwiseView& v, const Operands<T>& data) {
+  WeightRun<T> run{v, data, static_cast<T*>(scratch(Scratch::Shared, shared_bytes<T>(v)))};
+  parallel_for(
+      ceil_div(v.jobs, kLanes<T>), [](void* r, Index i) { (*static_cast<WeightRun<T>*>(r))(i); }, &run);
+  parallel_for(
+      ceil_div(v.channels, kLanes<T>), [](void* r, Index i) { static_cast<WeightRun<T>*>(r)->combine(i); }, &run);
+}
+
+}  // namespace
+
+template <typename T>
+Family<T, DepthwiseView> depthwise_weights_family() {
+  return {shared_bytes<T>, scratch_bytes<T>, depthwise_weights<T>};
+}
+template Family<float, DepthwiseView> depthwise_weights_family();
+template Family<double, DepthwiseView> depthwise_weights_family();
+
+}  // namespace convgrad::CONVGRAD_ISA
