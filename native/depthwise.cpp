@@ -33,40 +33,63 @@ CONVGRAD_INLINE void add_run(Vec<T>* sum, const T* x, Index move, const T* w, co
   }
 }
 
-/// out[r every] (+)= products of the runs, for r < R.
+/// Sums of products that neighbouring outputs have in common: where they read, and where they go.
+template <typename T>
+struct Outputs {
+  const T *x, *weights;
+  T* out;
+  Index move, every;  // elements from one output to the next, in x and in out
+  const TapRun* run;
+  Index runs;
+  bool add;
+};
+
+/// out (+)= products of the runs, for `tiles` times R outputs.
 template <typename T, int R>
-void weighted_sums(const T* x, Index move, const T* w, const TapRun* run, Index runs, T* out, Index every,
-                   bool add) {
-  Vec<T> sum[R];
-  CONVGRAD_UNROLL
-  for (int r = 0; r < R; r++) sum[r] = Vec<T>{};
-  for (Index k = 0; k < runs; k++) {
-    switch (run[k].length) {
-      case 1:
-        add_run<T, R, 1>(sum, x, move, w, run[k]);
-        break;
-      case 2:
-        add_run<T, R, 2>(sum, x, move, w, run[k]);
-        break;
-      case 3:
-        add_run<T, R, 3>(sum, x, move, w, run[k]);
-        break;
-      default:
-        add_run<T, R, kMostRun>(sum, x, move, w, run[k]);
+void weighted_sums(const Outputs<T>& a, Index tiles) {
+  const T* x = a.x;
+  T* out = a.out;
+  for (; tiles > 0; tiles--, x += R * a.move) {
+    Vec<T> sum[R];
+    CONVGRAD_UNROLL
+    for (int r = 0; r < R; r++) sum[r] = Vec<T>{};
+    for (const TapRun *run = a.run, *end = run + a.runs; run < end; run++) {
+      switch (run->length) {
+        case 1:
+          add_run<T, R, 1>(sum, x, a.move, a.weights, *run);
+          break;
+        case 2:
+          add_run<T, R, 2>(sum, x, a.move, a.weights, *run);
+          break;
+        case 3:
+          add_run<T, R, 3>(sum, x, a.move, a.weights, *run);
+          break;
+        default:
+          add_run<T, R, kMostRun>(sum, x, a.move, a.weights, *run);
+      }
     }
+    CONVGRAD_UNROLL
+    for (int r = 0; r < R; r++, out += a.every) store(out, a.add ? load<T>(out) + sum[r] : sum[r]);
   }
-  CONVGRAD_UNROLL
-  for (int r = 0; r < R; r++, out += every) store(out, add ? load<T>(out) + sum[r] : sum[r]);
 }
 
-template <typename T>
-using WeightedSums = void (*)(const T* x, Index move, const T* w, const TapRun* run, Index runs, T* out,
-                              Index every, bool add);
-
 template <typename T, int... R>
-constexpr WeightedSums<T> weighted_sums_of(int outputs, std::integer_sequence<int, R...>) {
-  constexpr WeightedSums<T> of[] = {weighted_sums<T, R + 1>...};
-  return of[outputs - 1];
+CONVGRAD_INLINE void weighted_sums(const Outputs<T>& a, Index outputs, Index tiles,
+                                   std::integer_sequence<int, R...>) {
+  using Sums = void (*)(const Outputs<T>& a, Index tiles);
+  static constexpr Sums of[] = {weighted_sums<T, R + 1>...};
+  of[outputs - 1](a, tiles);
+}
+
+/// `count` outputs, in tiles as even as can be.
+template <typename T>
+CONVGRAD_INLINE void weighted_sums(Outputs<T> a, Index count) {
+  constexpr auto sizes = std::make_integer_sequence<int, kMostOutputs>();
+  const Index tiles = ceil_div(count, kMostOutputs), size = count / tiles, larger = count % tiles;
+  if (larger) weighted_sums<T>(a, size + 1, larger, sizes);
+  a.x += larger * (size + 1) * a.move;
+  a.out += larger * (size + 1) * a.every;
+  weighted_sums<T>(a, size, tiles - larger, sizes);
 }
 
 template <typename T>
@@ -84,25 +107,7 @@ struct Run {
   void pack_weights(T* to, const LaneGroup<T>& lanes) const {
     const T* rows[L];
     for (int i = 0; i < L; i++) rows[i] = data.second + lanes.channel[i] * v.weight_vectors;
-    rows_to_lanes(to, rows, v.weight_vectors, data.second + v.weight_size);
-  }
-
-  /// One line of outputs, `length` long, from the source line that its t = 0 reads.
-  void compute_line(T* out, const T* source, const T* weights, const DepthwisePhase* phase, Index length) const {
-    const BlockAxis& w = v.axis[2];
-    for (Index f = 0; f < min(w.every, length); f++, phase++) {
-      const Index count = ceil_div(length - f, w.every), tiles = ceil_div(count, kMostOutputs);
-      for (Index k = 0; k == 0 || k < phase->runs; k += kChain) {
-        const Index runs = min(kChain, phase->runs - k);
-        for (Index i = 0, t = 0; i < tiles; i++) {
-          const int outputs = int((count - t) / (tiles - i));
-          weighted_sums_of<T>(outputs, std::make_integer_sequence<int, kMostOutputs>())(
-              source + t * w.move * L, w.move * L, weights, phase->run + k, runs, out + (f + t * w.every) * L,
-              w.every * L, k > 0);
-          t += outputs;
-        }
-      }
-    }
+    rows_to_lanes(to, rows, 0, v.weight_vectors, data.second + v.weight_size);
   }
 
   void operator()(Index task) const {
@@ -110,12 +115,9 @@ struct Run {
     T* weights = static_cast<T*>(scratch(Scratch::Task, scratch_bytes<T>(v)));
     T* source = weights + v.weight_vectors * L;
     T* rows = source + v.source_vectors * L;
-    T* zeros = rows + row_vectors<T>(v) * L;
-    zero_run(zeros, v.axis[2].extent + L);
     pack_weights(weights, lanes);
-    const LinePacker<T> pack{v.axis[2], v.border, data.first + v.source_size, zeros};
-    for (Index c = 0; c < v.contracted; c++)
-      pack_planes(source + c * v.pitch[0] * L, data.first, c, v, lanes, pack);
+    Source<T> packer(v, lanes, data.first, rows + row_vectors<T>(v) * L);
+    for (Index c = 0; c < v.contracted; c++) packer.pack(source + c * v.pitch[0] * L, c);
     for (Index j = 0; j < v.produced; j++)
       compute_planes(rows, source, weights + j * v.taps * L, j, lanes);
   }
@@ -123,45 +125,50 @@ struct Run {
   /// The outputs of one produced plane per lane: as many lines at a time as `rows` has room for.
   void compute_planes(T* rows, const T* source, const T* weights, Index produced, const LaneGroup<T>& lanes) const {
     const BlockAxis &d = v.axis[0], &h = v.axis[1], &w = v.axis[2];
-    Index size[3], counts[3][L];  // outputs of the longest lane, and of each
     T* out[L];
-    T bias[L];
+    T bias[L] = {};
     for (int i = 0; i < L; i++) {
-      for (int axis = 0; axis < 3; axis++) counts[axis][i] = lanes.outputs(v, axis, i);
-      const Index plane = lanes.plane[i] * v.produced + produced;
-      out[i] = data.out + ((plane * d.target + lanes.start[0][i] * d.every) * h.target +
-                           lanes.start[1][i] * h.every) * w.target + lanes.start[2][i] * w.every;
-      bias[i] = data.bias ? data.bias[lanes.channel[i] * v.produced + produced] : T(0);
+      const Index z = (lanes.plane[i] * v.produced + produced) * d.target + lanes.start[0][i] * d.every;
+      out[i] = data.out + (z * h.target + lanes.start[1][i] * h.every) * w.target + lanes.start[2][i] * w.every;
+      if (data.bias) bias[i] = data.bias[lanes.channel[i] * v.produced + produced];
     }
-    for (int axis = 0; axis < 3; axis++) {
-      size[axis] = 0;
-      for (int i = 0; i < L; i++) size[axis] = max(size[axis], counts[axis][i]);
-    }
+    Index size[3];  // outputs of the longest block
+    for (int axis = 0; axis < 3; axis++) size[axis] = lanes.outputs(v.axis[axis], lanes.least[axis]);
     // Lines that follow each other in memory are turned together: narrow ones fill the vectors.
     const Index together = size[2] == w.target ? max(1, 4 * L / size[2]) : 1;
     for (Index q = 0; q < size[0]; q++)
       for (Index line = 0; line < size[1]; line += together) {
         const Index lines = min(together, size[1] - line);
-        for (Index r = 0; r < lines; r++) {
-          const Index y = line + r;
-          const DepthwisePhase* phase = v.phase + (q % d.every * h.every + y % h.every) * w.every;
-          compute_line(rows + r * size[2] * L,
-                       source + (q / d.every * v.pitch[1] + y / h.every * v.pitch[2]) * L, weights, phase, size[2]);
-        }
-        store_lines(out, counts, rows, bias, q, line, lines, size[2]);
+        for (Index y = line; y < line + lines; y++)
+          compute_line(rows + (y - line) * size[2] * L,
+                       source + (q / d.every * v.pitch[1] + y / h.every * v.pitch[2]) * L, weights,
+                       v.phase + (q % d.every * h.every + y % h.every) * w.every, size[2]);
+        Index counts[L];
+        if (!lanes.alike) count_outputs(counts, lanes, q, line, lines, size[2]);
+        lanes_to_rows<T>(out, (q * h.target + line) * w.target, lanes.alike ? nullptr : counts, rows,
+                         lines * size[2], load(bias), data.activation);
       }
   }
 
-  void store_lines(T* const* out, const Index (*counts)[L], const T* rows, const T* bias, Index q, Index line,
-                   Index lines, Index length) const {
-    T* to[L];
-    Index valid[L];
+  /// One line of outputs, `length` long, from the source line that its t = 0 reads.
+  void compute_line(T* out, const T* source, const T* weights, const DepthwisePhase* phase, Index length) const {
+    const BlockAxis& w = v.axis[2];
+    for (Index f = 0; f < min(w.every, length); f++, phase++)
+      for (Index k = 0; k == 0 || k < phase->runs; k += kChain)
+        weighted_sums<T>({source, weights, out + f * L, w.move * L, w.every * L, phase->run + k,
+                          min(kChain, phase->runs - k), k > 0},
+                         ceil_div(length - f, w.every));
+  }
+
+  /// Outputs of each block in `lines` lines of slab q that follow each other in memory.
+  void count_outputs(Index* counts, const LaneGroup<T>& lanes, Index q, Index line, Index lines,
+                     Index length) const {
     for (int i = 0; i < L; i++) {
-      to[i] = out[i] + (q * v.axis[1].target + line) * v.axis[2].target;
-      const Index here = q < counts[0][i] ? max(0, min(lines, counts[1][i] - line)) : 0;
-      valid[i] = lines == 1 ? here * counts[2][i] : here * length;
+      Index size[3];
+      for (int axis = 0; axis < 3; axis++) size[axis] = lanes.outputs(v.axis[axis], lanes.start[axis][i]);
+      const Index here = q < size[0] ? max(0, min(lines, size[1] - line)) : 0;
+      counts[i] = here * (lines == 1 ? size[2] : length);
     }
-    lanes_to_rows<T>(to, valid, rows, lines * length, load(bias), data.activation);
   }
 };
 
@@ -174,8 +181,8 @@ Index row_vectors(const DepthwiseView& v) {
 
 template <typename T>
 std::size_t scratch_bytes(const DepthwiseView& v) {
-  const Index vectors = v.weight_vectors + v.source_vectors + row_vectors<T>(v);
-  return sizeof(T) * (vectors * kLanes<T> + v.axis[2].extent + kLanes<T>);
+  return sizeof(T) * kLanes<T> *
+         (v.weight_vectors + v.source_vectors + row_vectors<T>(v) + turned_vectors<T>(v));
 }
 
 template <typename T>

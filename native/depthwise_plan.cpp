@@ -95,10 +95,16 @@ void DepthwisePlan::add_runs(Index phase_w, Index source, Index weight) {
   while (!left.empty()) {
     // The longest run from the first tap, then cut evenly.
     std::vector<std::pair<Index, Index>> run, rest;
-    for (const auto& tap : left) (run.empty() || tap.first == run.back().first + move ? run : rest).push_back(tap);
+    Index step = 0;
+    for (const auto& tap : left) {
+      const bool next = run.empty() || (tap.first == run.back().first + move &&
+                                        (run.size() == 1 || tap.second == run.back().second + step));
+      if (next && run.size() == 1) step = tap.second - run.back().second;
+      (next ? run : rest).push_back(tap);
+    }
     const Index length = Index(run.size()), parts = ceil_div(length, kMostRun);
     for (Index i = 0, at = 0; i < parts; i++) {
-      const Index here = (length - at) / (parts - i), step = here > 1 ? run[at + 1].second - run[at].second : 0;
+      const Index here = (length - at) / (parts - i);
       runs_.push_back({std::int32_t(source + run[at].first), std::int32_t(weight + run[at].second),
                        std::int32_t(step), std::int32_t(here)});
       at += here;

@@ -7,44 +7,47 @@
 
 namespace convgrad::CONVGRAD_ISA {
 
-/// L blocks of outputs, one per lane. Blocks are numbered with the plane as the fastest index.
+/// L blocks of outputs, one per lane; they are numbered with the plane as the fastest index. Where fewer are left,
+/// the lanes behind them repeat the first.
 template <typename T>
 struct LaneGroup {
   static constexpr int L = kLanes<T>;
-  int used;         // lanes that hold a block
-  bool alike;       // all of them at the same place of their planes
-  Index plane[L], channel[L];  // unused lanes have some, too: they may read what they like
-  Index start[3][L];  // in t
-  Index count[3];     // most outputs of a lane, in t
+  Index plane[L], channel[L];
+  Index start[3][L];         // in t
+  Index least[3], most[3];   // of the starts
+  Index count[3];            // most outputs of a lane, in t
+  bool alike;                // all blocks at the same place of their planes
 
   LaneGroup(const DepthwiseView& v, Index group) {
-    const Index first_block = group * L / v.planes;
-    Index block = first_block, at = group * L % v.planes, channel_at = at % v.channels;
-    used = int(min(L, v.jobs - group * L));
-    for (int i = 0; i < L; i++) {
-      const bool moved = i == 0 || at == 0;
-      for (int axis = 0; axis < 3 && !moved; axis++) start[axis][i] = start[axis][i - 1];
-      if (moved) place(v, i < used ? block : first_block, i);
-      plane[i] = at;
-      channel[i] = channel_at;
-      if (++channel_at == v.channels) channel_at = 0;
-      if (++at == v.planes) at = 0, block++;
+    const Index job = group * L, used = min(L, v.jobs - job), first_block = job / v.planes;
+    Index block = first_block;
+    plane[0] = job % v.planes;
+    channel[0] = plane[0] % v.channels;
+    place(v, block, 0);
+    for (int i = 1; i < L; i++) {
+      const int like = i < used ? i - 1 : 0;
+      plane[i] = plane[like];
+      channel[i] = channel[like];
+      for (int axis = 0; axis < 3; axis++) start[axis][i] = start[axis][like];
+      if (i >= used) continue;
+      if (++channel[i] == v.channels) channel[i] = 0;
+      if (++plane[i] < v.planes) continue;
+      plane[i] = 0;
+      place(v, ++block, i);
     }
-    alike = (group * L + used - 1) / v.planes == first_block;
+    alike = block == first_block;
     for (int axis = 0; axis < 3; axis++) {
-      const BlockAxis& a = v.axis[axis];
-      Index earliest = start[axis][0];
-      for (int i = 1; i < used; i++) earliest = min(earliest, start[axis][i]);
-      count[axis] = min(a.span, ceil_div(a.target, a.every) - earliest);
+      least[axis] = most[axis] = start[axis][0];
+      for (int i = 1; i < L && !alike; i++) {
+        least[axis] = min(least[axis], start[axis][i]);
+        most[axis] = max(most[axis], start[axis][i]);
+      }
+      count[axis] = min(v.axis[axis].span, ceil_div(v.axis[axis].target, v.axis[axis].every) - least[axis]);
     }
   }
 
-  /// Outputs of a lane along an axis; unused lanes have none.
-  Index outputs(const DepthwiseView& v, int axis, int lane) const {
-    const BlockAxis& a = v.axis[axis];
-    if (lane >= used) return 0;
-    return max(0, min(a.span * a.every, a.target - start[axis][lane] * a.every));
-  }
+  /// Outputs along an axis of a block that starts there.
+  static Index outputs(const BlockAxis& a, Index start) { return min(a.span * a.every, a.target - start * a.every); }
 
  private:
   void place(const DepthwiseView& v, Index block, int lane) {
@@ -55,98 +58,149 @@ struct LaneGroup {
   }
 };
 
-/// Entries of a segment that the first `count` outputs of a block read.
-CONVGRAD_INLINE Index length(const BlockAxis& axis, const Segment& s, Index count) {
-  return s.length - (axis.span - count) * axis.move;
+/// Narrow planes are turned as a whole, since single lines would leave most of a vector empty.
+template <typename T>
+CONVGRAD_INLINE bool turned_whole(const DepthwiseView& v) {
+  const BlockAxis &h = v.axis[1], &w = v.axis[2];
+  return 3 * w.source < 2 * kLanes<T> && h.blocks == 1 && w.blocks == 1 && w.segments == 1 && w.read == 1 &&
+         w.segment->begin <= 0 && w.segment->begin + w.segment->length >= w.source;
 }
 
-/// Copies lines of planes into scratch: entry j of a line becomes vector j, one lane per plane.
+/// Vectors of scratch for a plane turned whole.
 template <typename T>
-struct LinePacker {
+CONVGRAD_INLINE Index turned_vectors(const DepthwiseView& v) {
+  return turned_whole<T>(v) ? v.axis[1].source * v.axis[2].source : 0;
+}
+
+/// Copies what the lanes' blocks read: entry j of a line becomes vector j, one lane per block.
+template <typename T>
+struct Source {
   static constexpr int L = kLanes<T>;
-  const BlockAxis& axis;
-  Border border;
-  const T* end;    // of the array that is read
-  const T* zeros;  // at least axis.extent + L of them
+  const DepthwiseView& v;
+  const LaneGroup<T>& lanes;
+  const T* array;
+  T* buffer;  // of turned_vectors
 
-  /// One entry, where it may lie in the border.
-  T entry(const T* row, Index coordinate) const {
-    const Index at = row ? border_index(border, coordinate, axis.source) : -1;
-    return at < 0 ? T(0) : row[at];
-  }
+  const T* origin[L];  // what a tap of offset 0 reads for the first output of each block; may lie outside
 
-  /// `rows` are the lines' beginnings, null for lines of zeros; `start` is where each lane's block begins.
-  void operator()(T* to, const T* const* rows, const Index* start, Index count, bool alike) const {
-    bool any = false;
-    for (int i = 0; i < L; i++) any |= rows[i] != nullptr;
-    for (int s = 0; s < axis.segments; s++) {
-      const Segment& segment = axis.segment[s];
-      const Index n = length(axis, segment, count);
-      T* line = to + segment.at * L;
-      if (!any) zero_run(line, n * L);
-      else pack(line, rows, start, segment.begin, n, alike);
+  Source(const DepthwiseView& v, const LaneGroup<T>& lanes, const T* array, T* buffer)
+      : v(v), lanes(lanes), array(array), buffer(buffer) {}
+
+  void pack(T* to, Index contracted) {
+    const BlockAxis &d = v.axis[0], &h = v.axis[1], &w = v.axis[2];
+    for (int i = 0; i < L; i++) {
+      const Index z = (lanes.plane[i] * v.contracted + contracted) * d.source + lanes.start[0][i] * d.step;
+      const Index y = z * h.source + lanes.start[1][i] * h.step;
+      origin[i] = array + y * w.source + lanes.start[2][i] * w.step;
+    }
+    for (int sd = 0; sd < d.segments; sd++) {
+      const Index slabs = length(d, d.segment[sd], 0);
+      for (Index i = 0; i < slabs; i++) {
+        const Index z = d.segment[sd].begin + d.step * i;
+        T* slab = to + (d.segment[sd].at + i) * v.pitch[1] * L;
+        if (lanes.alike && turned_whole<T>(v)) pack_turned(slab, z);
+        else pack_slab(slab, z);
+      }
     }
   }
 
  private:
-  void pack(T* to, const T* const* rows, const Index* start, Index begin, Index n, bool alike) const {
-    // The entries [inside, outside) lie in the rows, for every lane.
-    Index first[L], inside = 0, outside = axis.read == 1 ? n : 0;
-    for (int i = 0; i < L; i++) {
-      first[i] = begin + axis.step * start[i];
-      if (!rows[i]) continue;
-      inside = max(inside, min(n, -first[i]));
-      outside = min(outside, axis.source - first[i]);
-    }
-    outside = max(inside, outside);
-    edge(to, rows, first, 0, inside, alike);
-    edge(to, rows, first, outside, n, alike);
-    if (inside == outside) return;
-    const T* from[L];
-    for (int i = 0; i < L; i++) from[i] = rows[i] ? rows[i] + first[i] + inside : zeros;
-    rows_to_lanes(to + inside * L, from, outside - inside, end);
+  /// Entries of a segment that the lanes' blocks read.
+  Index length(const BlockAxis& axis, const Segment& s, int i) const {
+    return s.length - (axis.span - lanes.count[i]) * axis.move;
   }
 
-  void edge(T* to, const T* const* rows, const Index* first, Index begin, Index stop, bool alike) const {
-    if (alike && border == Border::Zeros && axis.read == 1) return zero_run(to + begin * L, (stop - begin) * L);
-    for (Index j = begin; j < stop; j++)
-      for (int i = 0; i < L; i++) to[j * L + i] = entry(rows[i], first[i] + axis.read * j);
+  /// Where `coordinate`, counted from each block's start, is found: counted alike; or -1 for a zero.
+  Index found(int i, Index coordinate) const {
+    const Index start = lanes.least[i] * v.axis[i].step;
+    const Index at = border_index(v.border, start + coordinate, v.axis[i].source);
+    return at < 0 ? kNowhere : at - start;
   }
-};
+  static constexpr Index kNowhere = -(Index(1) << 62);
 
-/// Copy what the lanes' blocks read of source `contracted` of each, all of `from` being planes of the source.
-template <typename T>
-static void pack_planes(T* to, const T* from, Index contracted, const DepthwiseView& v, const LaneGroup<T>& lanes,
-                        const LinePacker<T>& pack) {
-  constexpr int L = kLanes<T>;
-  const BlockAxis &d = v.axis[0], &h = v.axis[1], &w = v.axis[2];
-  const Index plane = d.source * h.source * w.source;
-  const T* planes[L];
-  for (int i = 0; i < L; i++) planes[i] = from + (lanes.plane[i] * v.contracted + contracted) * plane;
-  const int distinct = lanes.alike ? 1 : L;
-  for (int sd = 0; sd < d.segments; sd++) {
-    const Segment& deep = d.segment[sd];
-    for (Index i = 0; i < length(d, deep, lanes.count[0]); i++) {
-      for (int sh = 0; sh < h.segments; sh++) {
-        const Segment& high = h.segment[sh];
-        for (Index j = 0; j < length(h, high, lanes.count[1]); j++) {
-          Index at[L];  // of the line in its plane, or -1
-          for (int lane = 0; lane < distinct; lane++) {
-            const Index slab = border_index(v.border, deep.begin + d.step * (lanes.start[0][lane] + i), d.source);
-            const Index line = border_index(v.border, high.begin + h.step * (lanes.start[1][lane] + j), h.source);
-            at[lane] = slab < 0 || line < 0 ? -1 : (slab * h.source + line) * w.source;
-          }
-          const T* rows[L];
-          for (int lane = 0; lane < L; lane++) {
-            const Index offset = at[lanes.alike ? 0 : lane];
-            rows[lane] = offset < 0 ? nullptr : planes[lane] + offset;
-          }
-          pack(to + ((deep.at + i) * v.pitch[1] + (high.at + j) * v.pitch[2]) * L, rows, lanes.start[2],
-               lanes.count[2], lanes.alike);
-        }
+  /// Whether that coordinate lies in the source for every lane.
+  bool inside(int i, Index coordinate) const {
+    const BlockAxis& axis = v.axis[i];
+    return coordinate + lanes.least[i] * axis.step >= 0 && coordinate + lanes.most[i] * axis.step < axis.source;
+  }
+
+  void pack_slab(T* to, Index z) const {
+    const BlockAxis &h = v.axis[1], &w = v.axis[2];
+    for (int sh = 0; sh < h.segments; sh++) {
+      const Index lines = length(h, h.segment[sh], 1);
+      for (Index j = 0; j < lines; j++) {
+        const Index y = h.segment[sh].begin + h.step * j;
+        T* line = to + (h.segment[sh].at + j) * v.pitch[2] * L;
+        for (int s = 0; s < w.segments; s++) pack_segment(line + w.segment[s].at * L, z, y, w.segment[s]);
       }
     }
   }
-}
+
+  void pack_segment(T* to, Index z, Index y, const Segment& s) const {
+    const BlockAxis& w = v.axis[2];
+    const Index n = length(w, s, 2);
+    const bool within = inside(0, z) && inside(1, y);
+    if (!(within || lanes.alike) || w.read != 1) return pack_entries(to, z, y, s, 0, n);
+    const Index slab = within ? z : found(0, z), line = within ? y : found(1, y);
+    if (slab == kNowhere || line == kNowhere) return zero_run(to, n * L);
+    // The entries [first, last) lie in the source for every lane.
+    const Index first = max(0, min(n, -(s.begin + lanes.least[2] * w.step)));
+    const Index last = max(first, min(n, w.source - s.begin - lanes.most[2] * w.step));
+    pack_border(to, z, y, s, 0, first);
+    pack_border(to, z, y, s, last, n);
+    const Index at = (slab * v.axis[1].source + line) * w.source + s.begin + first;
+    if (last > first) rows_to_lanes(to + first * L, origin, at, last - first, array + v.source_size);
+  }
+
+  void pack_border(T* to, Index z, Index y, const Segment& s, Index first, Index last) const {
+    if (lanes.alike && v.border == Border::Zeros) zero_run(to + first * L, (last - first) * L);
+    else pack_entries(to, z, y, s, first, last);
+  }
+
+  /// Entries one by one, each where the border's rule says.
+  void pack_entries(T* to, Index z, Index y, const Segment& s, Index first, Index last) const {
+    const BlockAxis& w = v.axis[2];
+    for (int i = 0; i < L; i++) {
+      Index at = 0;  // of the line, from the block's origin
+      const Index coordinate[2] = {z, y};
+      bool nothing = false;
+      for (int axis = 0; axis < 2; axis++) {
+        const Index start = lanes.start[axis][i] * v.axis[axis].step;
+        const Index there = border_index(v.border, start + coordinate[axis], v.axis[axis].source);
+        nothing |= there < 0;
+        at = at * v.axis[axis].source + there - start;
+      }
+      const Index start = lanes.start[2][i] * w.step;
+      for (Index j = first; j < last; j++) {
+        const Index there = border_index(v.border, start + s.begin + w.read * j, w.source);
+        to[j * L + i] = nothing || there < 0 ? T(0) : origin[i][at * w.source + there - start];
+      }
+    }
+  }
+
+  /// A slab of planes that are read whole, all lanes alike.
+  void pack_turned(T* to, Index z) const {
+    const BlockAxis &h = v.axis[1], &w = v.axis[2];
+    const Segment& s = *w.segment;
+    const Index n = length(w, s, 2), before = -s.begin, slab = found(0, z);
+    if (slab != kNowhere)
+      rows_to_lanes(buffer, origin, slab * h.source * w.source, h.source * w.source, array + v.source_size);
+    for (int sh = 0; sh < h.segments; sh++) {
+      const Index lines = length(h, h.segment[sh], 1);
+      for (Index j = 0; j < lines; j++) {
+        const Index y = h.segment[sh].begin + h.step * j, line = slab == kNowhere ? slab : found(1, y);
+        T* out = to + (h.segment[sh].at + j) * v.pitch[2] * L;
+        if (line == kNowhere) {
+          zero_run(out, n * L);
+          continue;
+        }
+        pack_border(out, z, y, s, 0, before);
+        const T* from = buffer + line * w.source * L;
+        for (Index k = 0; k < w.source; k++) store(out + (before + k) * L, load(from + k * L));
+        pack_border(out, z, y, s, before + w.source, n);
+      }
+    }
+  }
+};
 
 }  // namespace convgrad::CONVGRAD_ISA

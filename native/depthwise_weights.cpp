@@ -122,28 +122,46 @@ struct WeightRun {
 
   static constexpr int L = kLanes<T>;
 
-  /// The block of plane `number` of g, of each lane; zero where a lane's block ends early.
-  void pack_gradient(T* to, Index number, const LaneGroup<T>& lanes, const T* zeros) const {
+  /// The block of plane `number` of g, of each lane; zero where a block ends early.
+  void pack_gradient(T* to, Index number, const LaneGroup<T>& lanes) const {
     const BlockAxis &d = v.axis[0], &h = v.axis[1], &w = v.axis[2];
-    const Segment whole{0, w.span, 0};
-    const BlockAxis line{w.target, w.target, 1, 1, w.span, w.blocks, w.span, 1, 1, 1, &whole, nullptr};
     const Index size = d.target * h.target * w.target;
     const T* end = data.second + v.planes * v.multiplier * size;
-    const LinePacker<T> pack{line, Border::Zeros, end, zeros};
+    const T* rows[L];
+    for (int i = 0; i < L; i++)
+      rows[i] = data.second + (lanes.plane[i] * v.multiplier + number) * size +
+                (lanes.start[0][i] * h.target + lanes.start[1][i]) * w.target + lanes.start[2][i];
     // Whole lines follow each other in memory and in scratch.
-    const bool merged = lanes.alike && w.blocks == 1;
+    const Index together = lanes.alike && w.blocks == 1 ? lanes.count[1] : 1;
     for (Index q = 0; q < lanes.count[0]; q++)
-      for (Index y = 0; y < (merged ? 1 : lanes.count[1]); y++) {
-        const T* rows[L];
-        for (int i = 0; i < L; i++) {
-          const Index slab = lanes.start[0][i] + q, row = lanes.start[1][i] + y;
-          const T* plane = data.second + (lanes.plane[i] * v.multiplier + number) * size;
-          rows[i] = slab < d.target && row < h.target ? plane + (slab * h.target + row) * w.target : nullptr;
-        }
-        T* out = to + (q * h.span + y) * w.span * L;
-        if (merged) rows_to_lanes(out, rows, lanes.count[1] * w.target, end);
-        else pack(out, rows, lanes.start[2], lanes.count[2], lanes.alike);
+      for (Index y = 0; y < lanes.count[1]; y += together) {
+        T* line = to + (q * h.span + y) * w.span * L;
+        const Index at = (q * h.target + y) * w.target;
+        if (lanes.alike || common(lanes, q, y)) rows_to_lanes(line, rows, at, together * lanes.count[2], end);
+        else pack_some(line, rows, at, lanes, q, y);
       }
+  }
+
+  /// Whether a line exists, whole, in every block.
+  bool common(const LaneGroup<T>& lanes, Index q, Index y) const {
+    const BlockAxis* axis = v.axis;
+    return lanes.most[0] + q < axis[0].target && lanes.most[1] + y < axis[1].target &&
+           lanes.most[2] + lanes.count[2] <= axis[2].target;
+  }
+
+  void pack_some(T* to, const T* const* rows, Index at, const LaneGroup<T>& lanes, Index q, Index y) const {
+    for (int i = 0; i < L; i++) {
+      const Index outputs = outputs_of(lanes, i, q, y);
+      for (Index t = 0; t < lanes.count[2]; t++) to[t * L + i] = t < outputs ? rows[i][at + t] : T(0);
+    }
+  }
+
+  /// Outputs of a lane in line y of slab q of its block.
+  Index outputs_of(const LaneGroup<T>& lanes, int lane, Index q, Index y) const {
+    const BlockAxis* axis = v.axis;
+    const bool there = q < lanes.outputs(axis[0], lanes.start[0][lane]) &&
+                       y < lanes.outputs(axis[1], lanes.start[1][lane]);
+    return there ? lanes.outputs(axis[2], lanes.start[2][lane]) : 0;
   }
 
   /// A rectangle in slab q: lines from y, outputs from t.
@@ -197,24 +215,17 @@ struct WeightRun {
   }
 
   void add_block(T* total, const T* x, const T* g, const LaneGroup<T>& lanes) const {
-    Index outputs[3][L], common[3];
-    for (int axis = 0; axis < 3; axis++) {
-      common[axis] = lanes.count[axis];
-      for (int i = 0; i < L; i++) {
-        outputs[axis][i] = lanes.outputs(v, axis, i);
-        if (i < lanes.used) common[axis] = min(common[axis], outputs[axis][i]);
-      }
-    }
+    Index common[3];  // outputs that every lane has
+    for (int axis = 0; axis < 3; axis++) common[axis] = lanes.outputs(v.axis[axis], lanes.most[axis]);
     for (Index q = 0; q < lanes.count[0]; q++) {
       const Index lines = q < common[0] ? common[1] : 0;
       if (lines) add_common(total, x, g, q, lines, common[2]);
       for (Index y = 0; y < lanes.count[1]; y++) {
         const Index t = y < lines ? common[2] : 0;
         if (t == lanes.count[2]) continue;
-        T here[L];
-        for (int i = 0; i < L; i++)
-          here[i] = q < outputs[0][i] && y < outputs[1][i] ? T(outputs[2][i]) : T(0);
-        add_some(total, x, g, q, y, t, lanes.count[2], load(here));
+        T outputs[L];
+        for (int i = 0; i < L; i++) outputs[i] = T(outputs_of(lanes, i, q, y));
+        add_some(total, x, g, q, y, t, lanes.count[2], load(outputs));
       }
     }
   }
@@ -224,11 +235,9 @@ struct WeightRun {
     T* total = static_cast<T*>(scratch(Scratch::Task, scratch_bytes<T>(v)));
     T* x = total + v.taps * L;
     T* g = x + v.source_vectors * L;
-    T* zeros = g + g_vectors<T>(v) * L;
-    zero_run(zeros, max(v.axis[2].extent, v.axis[2].span) + L);
-    pack_planes(x, data.first, 0, v, lanes, LinePacker<T>{v.axis[2], v.border, data.first + v.source_size, zeros});
+    Source<T>(v, lanes, data.first, g + g_vectors<T>(v) * L).pack(x, 0);
     for (Index number = 0; number < v.multiplier; number++) {
-      pack_gradient(g, number, lanes, zeros);
+      pack_gradient(g, number, lanes);
       zero_run(total, v.taps * L);
       add_block(total, x, g, lanes);
       T* to = partial + number * v.taps * padded_jobs<T>(v) + task * L;
@@ -256,14 +265,14 @@ struct WeightRun {
       rows[i] = data.out + (channel + min(i, count - 1)) * v.weight_vectors;
       counts[i] = i < count ? v.weight_vectors : 0;
     }
-    lanes_to_rows<T>(rows, counts, sums, v.weight_vectors, Vec<T>{}, Activation::None);
+    lanes_to_rows<T>(rows, 0, counts, sums, v.weight_vectors, Vec<T>{}, Activation::None);
   }
 };
 
 template <typename T>
 std::size_t scratch_bytes(const DepthwiseView& v) {
-  const Index vectors = v.taps + v.source_vectors + g_vectors<T>(v) + max(v.axis[2].extent, v.axis[2].span);
-  return sizeof(T) * max(vectors + 1, v.weight_vectors + kLanes<T>) * kLanes<T>;
+  const Index vectors = v.taps + v.source_vectors + g_vectors<T>(v) + turned_vectors<T>(v);
+  return sizeof(T) * max(vectors, v.weight_vectors + kLanes<T>) * kLanes<T>;
 }
 
 template <typename T>

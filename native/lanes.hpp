@@ -6,67 +6,71 @@
 
 namespace convgrad::CONVGRAD_ISA {
 
-/// Whether a whole vector may be read at p, of an array that ends at `end`. p may lie in another array, which
-/// must have that room.
+/// to[k * L + i] = rows[i][at + k] for k < n. Nothing at or past `end` is read, and just n vectors are written.
 template <typename T>
-CONVGRAD_INLINE bool may_load(const T* p, const T* end) {
-  return p > end || p + kLanes<T> <= end;
+static void rows_to_lanes(T* to, const T* const* rows, Index at, Index n, const T* end) {
+  constexpr int L = kLanes<T>;
+  if (n >= L) {
+    for (Index k = 0; k < n; k += L) {
+      k = min(k, n - L);  // the last block overlaps the one before: the same values twice
+      Vec<T> block[L];
+      CONVGRAD_UNROLL
+      for (int i = 0; i < L; i++) block[i] = load(rows[i] + at + k);
+      transpose<T>(block);
+      CONVGRAD_UNROLL
+      for (int i = 0; i < L; i++) store(to + (k + i) * L, block[i]);
+    }
+    return;
+  }
+  bool inside = true;  // a whole block, past the ends of the rows
+  for (int i = 0; i < L; i++) inside &= rows[i] + at + L <= end;
+  if (inside) {
+    Vec<T> block[L];
+    CONVGRAD_UNROLL
+    for (int i = 0; i < L; i++) block[i] = load(rows[i] + at);
+    transpose<T>(block);
+    for (int i = 0; i < n; i++) store(to + i * L, block[i]);
+  } else {
+    for (Index k = 0; k < n; k++)
+      for (int i = 0; i < L; i++) to[k * L + i] = rows[i][at + k];
+  }
 }
 
-/// to[k * L + i] = rows[i][k] for k < n. Nothing at or past `end` is read; at most n vectors are written.
+/// One block of `from`, biased and activated, with rows as vectors.
 template <typename T>
-static void rows_to_lanes(T* to, const T* const* rows, Index n, const T* end) {
+CONVGRAD_INLINE void turned(Vec<T>* block, const T* from, Vec<T> bias, Activation activation) {
   constexpr int L = kLanes<T>;
-  bool loads = n < L;  // whether one block of loads that go past the rows is possible
-  if (loads)
-    for (int i = 0; i < L; i++) loads &= may_load(rows[i], end);
-  if (n < L && !loads) {
-    for (Index k = 0; k < n; k++)
-      for (int i = 0; i < L; i++) to[k * L + i] = rows[i][k];
+  CONVGRAD_UNROLL
+  for (int i = 0; i < L; i++) block[i] = activated<T>(load(from + i * L) + bias, activation);
+  transpose<T>(block);
+}
+
+/// rows[i][at + k] = activation(from[k * L + i] + bias[i]) for k < counts[i] <= n, or for k < n without counts.
+/// `from` has room for whole blocks.
+template <typename T>
+static void lanes_to_rows(T* const* rows, Index at, const Index* counts, const T* from, Index n, Vec<T> bias,
+                          Activation activation) {
+  constexpr int L = kLanes<T>;
+  Vec<T> block[L];
+  if (!counts && n >= L) {
+    for (Index k = 0; k < n; k += L) {
+      k = min(k, n - L);
+      turned<T>(block, from + k * L, bias, activation);
+      CONVGRAD_UNROLL
+      for (int i = 0; i < L; i++) store(rows[i] + at + k, block[i]);
+    }
     return;
   }
   for (Index k = 0; k < n; k += L) {
-    if (n >= L) k = min(k, n - L);  // the last block overlaps the one before: the same values twice
-    Vec<T> block[L];
-    CONVGRAD_UNROLL
-    for (int i = 0; i < L; i++) block[i] = load(rows[i] + k);
-    transpose<T>(block);
-    if (n >= L) {
-      CONVGRAD_UNROLL
-      for (int i = 0; i < L; i++) store(to + (k + i) * L, block[i]);
-    } else {
-      for (int i = 0; i < n; i++) store(to + i * L, block[i]);
-    }
-  }
-}
-
-/// rows[i][k] = activation(from[k * L + i] + bias[i]) for k < counts[i] <= n. `from` has room for whole blocks.
-template <typename T>
-static void lanes_to_rows(T* const* rows, const Index* counts, const T* from, Index n, Vec<T> bias,
-                          Activation activation) {
-  constexpr int L = kLanes<T>;
-  bool even = n >= L;
-  for (int i = 0; i < L; i++) even &= counts[i] == n;
-  for (Index k = 0; k < n; k += L) {
-    if (even) k = min(k, n - L);
-    Vec<T> block[L];
-    CONVGRAD_UNROLL
-    for (int i = 0; i < L; i++) block[i] = activated<T>(load(from + (k + i) * L) + bias, activation);
-    transpose<T>(block);
-    if (even) {
-      CONVGRAD_UNROLL
-      for (int i = 0; i < L; i++) store(rows[i] + k, block[i]);
-    } else {
-      T buffer[L] __attribute__((aligned(64)));
-      for (int i = 0; i < L; i++) {
-        const Index count = min(L, counts[i] - k);
-        if (count == L) {
-          store(rows[i] + k, block[i]);
-          continue;
-        }
-        store(buffer, block[i]);
-        for (Index j = 0; j < count; j++) rows[i][k + j] = buffer[j];
-      }
+    turned<T>(block, from + k * L, bias, activation);
+    for (int i = 0; i < L; i++) {
+      const Index count = min(L, (counts ? counts[i] : n) - k);
+      T* row = rows[i] + at + k;
+      T entries[L] __attribute__((aligned(64)));
+      store(entries, block[i]);
+      if (count == L) store(row, block[i]);
+      else
+        for (Index j = 0; j < count; j++) row[j] = entries[j];
     }
   }
 }
