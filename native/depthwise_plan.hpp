@@ -1,16 +1,19 @@
 // depthwise_plan.hpp - tables of a convolution with one input channel per group, for one shape.
 //
-// Blocks of outputs lie side by side in the lanes of a vector: the same block of neighbouring planes, or, where
-// planes are few, several blocks of one plane. So any width, stride and dilation fills the vectors, and what a
-// lane does never depends on its neighbours.
+// Every plane is convolved by itself, a block of outputs at a time; what a block reads is copied into scratch. Two
+// layouts fill the vectors: neighbouring pixels, or one block beside the other (lanes are then planes or, where
+// planes are few, places in a plane), which suits narrow planes and all strides and dilations alike.
 #pragma once
 
+#include <utility>
 #include <vector>
 
 #include "problem.hpp"
 #include "windows.hpp"
 
 namespace convgrad {
+
+enum class DepthwiseLanes { Blocks, Pixels };
 
 /// One axis of a block and of what it reads, see Window. Neighbouring t read scratch positions `move` apart;
 /// neighbouring entries of a segment come from source coordinates `read` apart.
@@ -21,11 +24,11 @@ struct BlockAxis {
   const Index* first;
 };
 
-/// Most taps in a run.
-inline constexpr int kMostRun = 4;
+/// Most taps in a run: their weights stay in registers, of which wide vectors come with twice as many.
+constexpr int most_run(int vector_bytes) { return vector_bytes >= 64 ? 7 : 4; }
 
-/// Taps side by side in a line: tap i reads i times `move` further, so that one entry serves several outputs.
-/// Offsets and steps are numbers of vectors in the scratch.
+/// Taps that meet the same entries for different outputs: tap i of output r reads position source + (r + i) run_move
+/// of the view. Offsets and steps are positions in the scratch, and numbers of weights.
 struct TapRun {
   std::int32_t source, weight, weight_step, length;
 };
@@ -38,27 +41,38 @@ struct DepthwisePhase {
 
 struct DepthwiseView {
   Index planes, channels;      // batch * groups, and groups
-  Index contracted, produced;  // planes read and written per lane: one of the two is the multiplier
+  Index contracted, produced;  // planes read and written per block: one of the two is the multiplier
   BlockAxis axis[3];
   Border border;
-  Index pitch[3];                // scratch distance in vectors between sources, slabs, lines
+  Index pitch[3];                // scratch positions between sources, slabs, lines
   const DepthwisePhase* phase;   // numbered by axis: (d * every[1] + h) * every[2] + w
   Index taps, multiplier;
-  Index jobs;                            // planes times blocks of a plane
-  Index source_vectors, weight_vectors;  // of one group of lanes
-  Index source_size, weight_size;        // elements of the array read, and of the weights
+  Index jobs;                      // planes times blocks of a plane
+  Index source_room, weight_room;  // positions of a block's sources, and weights of a channel
+  Index source_size, weight_size;  // elements of the array read, and of the weights
+  // Pixels as lanes. Outputs that share entries stand in one column, `line_step` lines apart, or (not tall) a
+  // vector apart in one line.
+  Index jobs_per_task, parts;  // parts: tasks per channel of the weight gradient
+  bool tall;
+  Index line_step;
+  Index run_move;
 };
 
 class DepthwisePlan {
  public:
-  /// `span` counts t per block and axis (windows.hpp). The weight gradient reads x as the forward pass does.
-  DepthwisePlan(const Problem& problem, Primitive primitive, const Index* span);
+  /// `lanes` counts the elements of a vector, `most_run` the taps of a run, `span` t per block and axis
+  /// (windows.hpp). The weight gradient reads x as the forward pass does.
+  DepthwisePlan(const Problem& problem, Primitive primitive, DepthwiseLanes layout, int lanes, Index most_run,
+                const Index* span);
   const DepthwiseView& view() const { return view_; }
 
  private:
-  void make_axis(int i, Index span);
-  void make_phases();
-  void add_runs(Index phase_w, Index source, Index weight);
+  using Taps = std::vector<std::pair<Index, Index>>;  // positions, and numbers of weights
+
+  void make_axis(int i, Index span, bool dense);
+  void make_moves(const Problem& problem, DepthwiseLanes layout, int lanes);
+  void make_phases(Index most_run);
+  void add_runs(Taps taps, Index most_run);
 
   Axis axes_[3];
   Window windows_[3];

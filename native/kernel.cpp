@@ -45,13 +45,14 @@ DirectPlan direct_plan(const std::string& algorithm, Primitive primitive, const 
 }
 
 /// cut: spans of a block in outputs per phase (three axes).
-DepthwisePlan depthwise_plan(const std::string& algorithm, Primitive primitive, const Problem& p,
-                             const std::vector<Index>& cut) {
+DepthwisePlan depthwise_plan(const std::string& algorithm, Primitive primitive, const Problem& p, bool wide,
+                             int vector_bytes, const std::vector<Index>& cut) {
   if (p.in_channels != 1) refuse(algorithm, "serves one input channel per group only");
   if (cut.size() != 3) refuse(algorithm, "wants three numbers to cut by");
   for (Index n : cut)
     if (n < 1) refuse(algorithm, "cuts must be positive");
-  return DepthwisePlan(p, primitive, cut.data());
+  const bool pixels = algorithm == "depthwise_pixels";
+  return DepthwisePlan(p, primitive, pixels ? DepthwiseLanes::Pixels : DepthwiseLanes::Blocks, vector_bytes / (wide ? 8 : 4), most_run(vector_bytes), cut.data());
 }
 
 }  // namespace
@@ -63,11 +64,15 @@ std::unique_ptr<Kernel> make_kernel(const std::string& algorithm, Primitive prim
   if (algorithm == "direct_channels")
     return std::make_unique<Planned<DirectPlan, DirectView>>(direct_plan(algorithm, primitive, problem, cut),
                                                              wide, f.direct_channels, d.direct_channels);
-  if (algorithm == "depthwise") {
-    const bool weights = primitive == Primitive::WeightGrad;
+  if (algorithm == "depthwise_channels" || algorithm == "depthwise_pixels") {
+    const bool weights = primitive == Primitive::WeightGrad, pixels = algorithm == "depthwise_pixels";
+    const auto pick = [&](const auto& k) {
+      return pixels ? weights ? k.depthwise_pixel_weights : k.depthwise_pixels
+             : weights ? k.depthwise_channel_weights
+                       : k.depthwise_channels;
+    };
     return std::make_unique<Planned<DepthwisePlan, DepthwiseView>>(
-        depthwise_plan(algorithm, primitive, problem, cut), wide, weights ? f.depthwise_weights : f.depthwise,
-        weights ? d.depthwise_weights : d.depthwise);
+        depthwise_plan(algorithm, primitive, problem, wide, table.vector_bytes, cut), wide, pick(f), pick(d));
   }
   refuse(algorithm, "no such algorithm");
 }

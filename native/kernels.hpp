@@ -21,8 +21,10 @@ struct Family {
 template <typename T>
 struct Kernels {
   Family<T, DirectView> direct_channels;
-  Family<T, DepthwiseView> depthwise;
-  Family<T, DepthwiseView> depthwise_weights;
+  Family<T, DepthwiseView> depthwise_channels;
+  Family<T, DepthwiseView> depthwise_channel_weights;
+  Family<T, DepthwiseView> depthwise_pixels;
+  Family<T, DepthwiseView> depthwise_pixel_weights;
 };
 
 struct KernelTable {
@@ -43,9 +45,13 @@ namespace convgrad::CONVGRAD_ISA {
 template <typename T>
 Family<T, DirectView> direct_channels_family();
 template <typename T>
-Family<T, DepthwiseView> depthwise_family();
+Family<T, DepthwiseView> depthwise_channels_family();
 template <typename T>
-Family<T, DepthwiseView> depthwise_weights_family();
+Family<T, DepthwiseView> depthwise_channel_weights_family();
+template <typename T>
+Family<T, DepthwiseView> depthwise_pixels_family();
+template <typename T>
+Family<T, DepthwiseView> depthwise_pixel_weights_family();
 
 }  // namespace convgrad::CONVGRAD_ISA
 #endif

@@ -11,8 +11,10 @@ template <typename T>
 static Kernels<T> kernels_of() {
   return {
       direct_channels_family<T>(),
-      depthwise_family<T>(),
-      depthwise_weights_family<T>(),
+      depthwise_channels_family<T>(),
+      depthwise_channel_weights_family<T>(),
+      depthwise_pixels_family<T>(),
+      depthwise_pixel_weights_family<T>(),
   };
 }
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from convgrad.kernels.algorithms.algorithm import Algorithm, Machine
-from convgrad.kernels.algorithms.depthwise import Depthwise
+from convgrad.kernels.algorithms.depthwise import DepthwiseChannels, DepthwisePixels
 from convgrad.kernels.algorithms.direct import DirectChannels
 
-ALGORITHMS: tuple[Algorithm, ...] = (DirectChannels(), Depthwise())
+ALGORITHMS: tuple[Algorithm, ...] = (DirectChannels(), DepthwiseChannels(), DepthwisePixels())
 
 __all__ = ["ALGORITHMS", "Algorithm", "Machine"]

@@ -1,0 +1,141 @@
+// depthwise_tile.hpp - the sums that both layouts of the depthwise kernels end in.
+//
+// A run of taps meets the same entries for neighbouring outputs, so each entry is loaded once and multiplied by every
+// tap of the run: more than one product per load, which is what keeps the multipliers busy.
+#pragma once
+
+#include "depthwise_plan.hpp"
+#include "panels.hpp"
+#include "source.hpp"
+
+namespace convgrad::CONVGRAD_ISA {
+
+/// Where neighbouring outputs of one phase read and where they go; distances in elements.
+template <typename T>
+struct Outputs {
+  const T *x, *weights;
+  T* out;
+  Index move, every;         // from one output of a tile to the next, in x and in out
+  Index x_step, out_step;    // from one tile to the next
+  const TapRun* run;
+  Index runs;
+  T bias;                    // of single weights
+  Activation activation;
+};
+
+/// Most outputs of a tile: their sums stay in registers beside the weights of a run.
+#if defined(__AVX512F__) || defined(__aarch64__)
+inline constexpr int kMostOutputs = 14;
+#else
+inline constexpr int kMostOutputs = 10;
+#endif
+
+/// Lengths of a run, less one.
+inline constexpr std::make_integer_sequence<int, most_run(kVectorBytes)> kRunLengths{};
+
+/// Runs per chain of additions: short chains round less.
+inline constexpr Index kChain = 64;
+
+/// A weight for all lanes (Single), or one for each.
+template <typename T, bool Single>
+CONVGRAD_INLINE Vec<T> weight_at(const T* w) {
+  if constexpr (Single) return held(splat(*w));
+  else return held(load(w));
+}
+
+/// sum[r] += products of a run of K taps with the entries that output r meets.
+template <typename T, bool Single, int R, int K>
+CONVGRAD_INLINE void add_run(Vec<T>* sum, const Outputs<T>& a, const T* x, const TapRun& run) {
+  constexpr int L = kLanes<T>, Size = Single ? 1 : L;
+  Vec<T> weight[K];
+  CONVGRAD_UNROLL
+  for (int k = 0; k < K; k++)
+    weight[k] = weight_at<T, Single>(a.weights + (run.weight + k * run.weight_step) * Size);
+  x += run.source * Size;
+  CONVGRAD_UNROLL
+  for (int i = 0; i < R + K - 1; i++, x += a.move) {
+    const Vec<T> entry = held(load(x));
+    CONVGRAD_UNROLL
+    for (int k = 0; k < K; k++)
+      if (i - k >= 0 && i - k < R) sum[i - k] += weight[k] * entry;
+  }
+}
+
+/// `add_run` for each run, whatever its length.
+template <typename T, bool Single, int R, int... K>
+CONVGRAD_INLINE void add_runs(Vec<T>* sum, const Outputs<T>& a, const T* x, std::integer_sequence<int, K...>) {
+  for (const TapRun *run = a.run, *end = run + a.runs; run < end; run++)
+    ((run->length == K + 1 ? add_run<T, Single, R, K + 1>(sum, a, x, *run) : void()), ...);
+}
+
+template <typename T, bool Single>
+CONVGRAD_INLINE Vec<T> finished(Vec<T> sum, const Outputs<T>& a) {
+  if constexpr (Single) return activated<T>(sum + splat(a.bias), a.activation);
+  else return sum;
+}
+
+/// out = products of the runs, for `tiles` times R outputs; single weights: with bias and activation.
+template <typename T, bool Single, int R>
+static void weighted_sums(const Outputs<T>& a, Index tiles) {
+  const T* x = a.x;
+  T* out = a.out;
+  for (; tiles > 0; tiles--, x += a.x_step, out += a.out_step) {
+    Vec<T> sum[R];
+    CONVGRAD_UNROLL
+    for (int r = 0; r < R; r++) sum[r] = Vec<T>{};
+    add_runs<T, Single, R>(sum, a, x, kRunLengths);
+    CONVGRAD_UNROLL
+    for (int r = 0; r < R; r++) store(out + r * a.every, finished<T, Single>(sum[r], a));
+  }
+}
+
+template <typename T>
+using WeightedSums = void (*)(const Outputs<T>& a, Index tiles);
+
+template <typename T, bool Single, int... R>
+constexpr WeightedSums<T> weighted_sums_of(Index outputs, std::integer_sequence<int, R...>) {
+  constexpr WeightedSums<T> of[] = {weighted_sums<T, Single, R + 1>...};
+  return of[outputs - 1];
+}
+
+/// `weighted_sums` of tiles of `outputs` each; many runs in chains, whose sums are added.
+template <typename T, bool Single>
+static void add_tiles(Outputs<T> a, Index outputs, Index tiles) {
+  constexpr int L = kLanes<T>;
+  const auto sums = weighted_sums_of<T, Single>(outputs, std::make_integer_sequence<int, kMostOutputs>());
+  if (a.runs <= kChain) return sums(a, tiles);
+  for (; tiles > 0; tiles--, a.x += a.x_step, a.out += a.out_step) {
+    T total[kMostOutputs * L] __attribute__((aligned(64))), some[kMostOutputs * L] __attribute__((aligned(64)));
+    zero_run(total, outputs * L);
+    for (Index k = 0; k < a.runs; k += kChain) {
+      Outputs<T> chain = a;
+      chain.run = a.run + k;
+      chain.runs = min(kChain, a.runs - k);
+      chain.out = some;
+      chain.every = L;
+      chain.bias = T(0);
+      chain.activation = Activation::None;
+      sums(chain, 1);
+      for (Index r = 0; r < outputs * L; r += L) store(total + r, load(total + r) + load(some + r));
+    }
+    for (Index r = 0; r < outputs; r++) store(a.out + r * a.every, finished<T, Single>(load(total + r * L), a));
+  }
+}
+
+/// `count` outputs in a row, in tiles as even as can be; every output is `move` and `every` behind the one before.
+template <typename T, bool Single>
+CONVGRAD_INLINE void weighted_row(Outputs<T> a, Index count) {
+  const Index tiles = ceil_div(count, kMostOutputs), size = count / tiles, larger = count % tiles;
+  if (larger) {
+    a.x_step = (size + 1) * a.move;
+    a.out_step = (size + 1) * a.every;
+    add_tiles<T, Single>(a, size + 1, larger);
+    a.x += larger * a.x_step;
+    a.out += larger * a.out_step;
+  }
+  a.x_step = size * a.move;
+  a.out_step = size * a.every;
+  add_tiles<T, Single>(a, size, tiles - larger);
+}
+
+}  // namespace convgrad::CONVGRAD_ISA
