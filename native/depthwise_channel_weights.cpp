@@ -33,21 +33,26 @@ struct WeightRun {
   static constexpr int L = kLanes<T>;
 
   /// The block of plane `number` of g, of each lane; zero where a block ends early.
-  void pack_gradient(T* to, Index number, const LaneGroup<T>& lanes) const {
+  void pack_gradient(T* to, Index number, const LaneGroup<T>& lanes, const LaneGroup<T>& following) const {
     const BlockAxis &d = v.axis[0], &h = v.axis[1], &w = v.axis[2];
     const Index size = d.target * h.target * w.target;
     const T* end = data.second + v.planes * v.multiplier * size;
-    const T* rows[L];
-    for (int i = 0; i < L; i++)
-      rows[i] = data.second + (lanes.plane[i] * v.multiplier + number) * size +
-                (lanes.start[0][i] * h.target + lanes.start[1][i]) * w.target + lanes.start[2][i];
+    const T *rows[L], *next[L];
+    const auto place = [&](const LaneGroup<T>& group, int i) {
+      const Index line = group.start[0][i] * h.target + group.start[1][i];
+      return data.second + (group.plane[i] * v.multiplier + number) * size + line * w.target + group.start[2][i];
+    };
+    for (int i = 0; i < L; i++) {
+      rows[i] = place(lanes, i);
+      next[i] = place(following, i);
+    }
     // Whole lines follow each other in memory and in scratch.
     const Index together = lanes.alike && w.blocks == 1 ? lanes.count[1] : 1;
     for (Index q = 0; q < lanes.count[0]; q++)
       for (Index y = 0; y < lanes.count[1]; y += together) {
         T* line = to + (q * h.span + y) * w.span * L;
         const Index at = (q * h.target + y) * w.target;
-        if (lanes.alike || common(lanes, q, y)) rows_to_lanes(line, rows, at, together * lanes.count[2], end);
+        if (lanes.alike || common(lanes, q, y)) rows_to_lanes(line, rows, next, at, together * lanes.count[2], end);
         else pack_some(line, rows, at, lanes, q, y);
       }
   }
@@ -112,17 +117,23 @@ struct WeightRun {
   }
 
   void operator()(Index task) const {
-    const LaneGroup<T> lanes(v, task);
     T* total = static_cast<T*>(scratch(Scratch::Task, scratch_bytes<T>(v)));
     T* x = total + v.taps * L;
     T* g = x + v.source_room * L;
-    Source<T>(v, lanes, data.first, g + g_vectors<T>(v) * L).pack(x, 0);
-    for (Index number = 0; number < v.multiplier; number++) {
-      pack_gradient(g, number, lanes);
-      zero_run(total, v.taps * L);
-      add_block(total, x, g, lanes);
-      T* to = partial + number * v.taps * padded_jobs<T>(v) + task * L;
-      for (Index k = 0; k < v.taps; k++) store(to + k * padded_jobs<T>(v), load(total + k * L));
+    T* plane = g + g_vectors<T>(v) * L;
+    const Index first = task * v.groups_per_task, last = min(first + v.groups_per_task, ceil_div(v.jobs, L));
+    LaneGroup<T> lanes(v, first);
+    for (Index group = first; group < last; group++) {
+      const LaneGroup<T> next(v, min(group + 1, last - 1));
+      Source<T>(v, lanes, next, data.first, plane).pack(x, 0);
+      for (Index number = 0; number < v.multiplier; number++) {
+        pack_gradient(g, number, lanes, next);
+        zero_run(total, v.taps * L);
+        add_block(total, x, g, lanes);
+        T* to = partial + number * v.taps * padded_jobs<T>(v) + group * L;
+        for (Index k = 0; k < v.taps; k++) store(to + k * padded_jobs<T>(v), load(total + k * L));
+      }
+      lanes = next;
     }
   }
 
@@ -165,7 +176,8 @@ template <typename T>
 void depthwise_channel_weights(const DepthwiseView& v, const Operands<T>& data) {
   WeightRun<T> run{v, data, static_cast<T*>(scratch(Scratch::Shared, shared_bytes<T>(v)))};
   parallel_for(
-      ceil_div(v.jobs, kLanes<T>), [](void* r, Index i) { (*static_cast<WeightRun<T>*>(r))(i); }, &run);
+      ceil_div(ceil_div(v.jobs, kLanes<T>), v.groups_per_task),
+      [](void* r, Index i) { (*static_cast<WeightRun<T>*>(r))(i); }, &run);
   parallel_for(
       ceil_div(v.channels, kLanes<T>), [](void* r, Index i) { static_cast<WeightRun<T>*>(r)->combine(i); }, &run);
 }

@@ -9,10 +9,21 @@ namespace convgrad::CONVGRAD_ISA {
 
 namespace {
 
+/// Planes up to this width have their borders passed over: there they are a large part of the work.
+constexpr Index kNarrow = 2 * kMostOutputs;
+
+/// Room for finished lines: several narrow ones, or one, and what the turning reads past them.
 template <typename T>
-Index row_vectors(const DepthwiseView& v);
+Index line_vectors(const DepthwiseView& v) {
+  const Index line = v.axis[2].span * v.axis[2].every;
+  return max(4 * kLanes<T>, line) + kLanes<T>;
+}
+
 template <typename T>
-std::size_t scratch_bytes(const DepthwiseView& v);
+std::size_t scratch_bytes(const DepthwiseView& v) {
+  const Index vectors = v.weight_room + v.source_room + line_vectors<T>(v) + turned_vectors<T>(v);
+  return sizeof(T) * kLanes<T> * vectors + sizeof(TapRun) * v.contracted * v.taps;
+}
 
 template <typename T>
 struct Run {
@@ -21,26 +32,47 @@ struct Run {
 
   static constexpr int L = kLanes<T>;
 
-  void pack_weights(T* to, const LaneGroup<T>& lanes) const {
-    const T* rows[L];
-    for (int i = 0; i < L; i++) rows[i] = data.second + lanes.channel[i] * v.weight_room;
-    rows_to_lanes(to, rows, 0, v.weight_room, data.second + v.weight_size);
-  }
+  /// Scratch of a task: weights, the sources, finished lines, a plane turned whole, and the runs of a line.
+  struct Memory {
+    T *weights, *source, *lines, *plane;
+    TapRun* runs;
+  };
 
   void operator()(Index task) const {
-    const LaneGroup<T> lanes(v, task);
-    T* weights = static_cast<T*>(scratch(Scratch::Task, scratch_bytes<T>(v)));
-    T* source = weights + v.weight_room * L;
-    T* rows = source + v.source_room * L;
-    pack_weights(weights, lanes);
-    Source<T> packer(v, lanes, data.first, rows + row_vectors<T>(v) * L);
-    for (Index c = 0; c < v.contracted; c++) packer.pack(source + c * v.pitch[0] * L, c);
-    for (Index j = 0; j < v.produced; j++)
-      compute_planes(rows, source, weights + j * v.taps * L, j, lanes);
+    Memory m;
+    m.weights = static_cast<T*>(scratch(Scratch::Task, scratch_bytes<T>(v)));
+    m.source = m.weights + v.weight_room * L;
+    m.lines = m.source + v.source_room * L;
+    m.plane = m.lines + line_vectors<T>(v) * L;
+    m.runs = reinterpret_cast<TapRun*>(m.plane + turned_vectors<T>(v) * L);
+    const Index first = task * v.groups_per_task, last = min(first + v.groups_per_task, ceil_div(v.jobs, L));
+    LaneGroup<T> lanes(v, first);
+    for (Index group = first; group < last; group++) {
+      const LaneGroup<T> next(v, min(group + 1, last - 1));
+      const bool finite = pack_weights(m.weights, lanes);
+      Source<T> packer(v, lanes, next, data.first, m.plane);
+      for (Index c = 0; c < v.contracted; c++) packer.pack(m.source + c * v.pitch[0] * L, c);
+      // Zeros of a border times weights are zeros, unless these are infinite or not numbers.
+      const bool clipped = finite && lanes.alike && v.border == Border::Zeros;
+      for (Index j = 0; j < v.produced; j++) compute_planes(m, j, lanes, clipped);
+      lanes = next;
+    }
   }
 
-  /// The outputs of one produced plane per lane: as many lines at a time as `rows` has room for.
-  void compute_planes(T* rows, const T* source, const T* weights, Index produced, const LaneGroup<T>& lanes) const {
+  /// Whether all weights are finite.
+  bool pack_weights(T* to, const LaneGroup<T>& lanes) const {
+    const T* rows[L];
+    for (int i = 0; i < L; i++) rows[i] = data.second + lanes.channel[i] * v.weight_room;
+    rows_to_lanes(to, rows, rows, 0, v.weight_room, data.second + v.weight_size);
+    Vec<T> sum{};
+    for (Index k = 0; k < v.weight_room * L; k += L) sum += load(to + k) - load(to + k);
+    bool finite = true;
+    for (int i = 0; i < L; i++) finite &= sum[i] == T(0);
+    return finite;
+  }
+
+  /// The outputs of one produced plane per lane: as many lines at a time as there is room for.
+  void compute_planes(const Memory& m, Index produced, const LaneGroup<T>& lanes, bool clipped) const {
     const BlockAxis &d = v.axis[0], &h = v.axis[1], &w = v.axis[2];
     T* out[L];
     T bias[L] = {};
@@ -51,30 +83,54 @@ struct Run {
     }
     Index size[3];  // outputs of the longest block
     for (int axis = 0; axis < 3; axis++) size[axis] = lanes.outputs(v.axis[axis], lanes.least[axis]);
+    const T* weights = m.weights + produced * v.taps * L;
     // Lines that follow each other in memory are turned together: narrow ones fill the vectors.
     const Index together = size[2] == w.target ? max(1, 4 * L / size[2]) : 1;
     for (Index q = 0; q < size[0]; q++)
       for (Index line = 0; line < size[1]; line += together) {
-        const Index lines = min(together, size[1] - line);
+        const Index lines = min(together, size[1] - line), at = (q * h.target + line) * w.target;
+        for (int i = 0; i < L; i++) prefetch<1>(out[i] + at, lines * size[2]);
         for (Index y = line; y < line + lines; y++)
-          compute_line(rows + (y - line) * size[2] * L,
-                       source + (q / d.every * v.pitch[1] + y / h.every * v.pitch[2]) * L, weights,
-                       v.phase + (q % d.every * h.every + y % h.every) * w.every, size[2]);
+          compute_line(m.lines + (y - line) * size[2] * L, m, weights, lanes, q, y, size[2], clipped);
         Index counts[L];
         if (!lanes.alike) count_outputs(counts, lanes, q, line, lines, size[2]);
-        lanes_to_rows<T>(out, (q * h.target + line) * w.target, lanes.alike ? nullptr : counts, rows,
-                         lines * size[2], load(bias), data.activation);
+        lanes_to_rows<T>(out, at, lanes.alike ? nullptr : counts, m.lines, lines * size[2], load(bias),
+                         data.activation);
       }
   }
 
-  /// One line of outputs, `length` long, from the source line that its t = 0 reads.
-  void compute_line(T* out, const T* source, const T* weights, const DepthwisePhase* phase, Index length) const {
-    const BlockAxis& w = v.axis[2];
+  /// Line y of slab q of a block of outputs, `length` long.
+  void compute_line(T* out, const Memory& m, const T* weights, const LaneGroup<T>& lanes, Index q, Index y,
+                    Index length, bool clipped) const {
+    const BlockAxis &d = v.axis[0], &h = v.axis[1], &w = v.axis[2];
+    const DepthwisePhase* phase = v.phase + (q % d.every * h.every + y % h.every) * w.every;
+    const Index t[2] = {q / d.every, y / h.every};
+    Outputs<T> a;
+    a.weights = weights;
+    a.move = w.move * L;
+    a.every = w.every * L;
     for (Index f = 0; f < min(w.every, length); f++, phase++) {
-      const Outputs<T> outputs{source,       weights, out + f * L, w.move * L, w.every * L, 0,
-                               0,            phase->run, phase->runs, T(0), Activation::None};
-      weighted_row<T, false>(outputs, ceil_div(length - f, w.every));
+      a.x = m.source + (t[0] * v.pitch[1] + t[1] * v.pitch[2]) * L;
+      a.out = out + f * L;
+      a.run = phase->run;
+      a.runs = phase->runs;
+      a.first = lanes.least[2];
+      if (clipped) choose_runs(a, m.runs, *phase, lanes.least[0] + t[0], lanes.least[1] + t[1]);
+      if (clipped && w.source <= kNarrow) add_row<T, Meeting::Clipped>(a, ceil_div(length - f, w.every));
+      else add_row<T, Meeting::PerLane>(a, ceil_div(length - f, w.every));
     }
+  }
+
+  /// Leave out the runs whose line lies in the border.
+  static void choose_runs(Outputs<T>& a, TapRun* list, const DepthwisePhase& phase, Index q, Index y) {
+    const auto within = [&](const auto& x) {
+      return q >= x.inside[0] && q < x.outside[0] && y >= x.inside[1] && y < x.outside[1];
+    };
+    if (within(phase)) return;
+    a.run = list;
+    a.runs = 0;
+    for (Index k = 0; k < phase.runs; k++)
+      if (within(phase.run[k])) list[a.runs++] = phase.run[k];
   }
 
   /// Outputs of each block in `lines` lines of slab q that follow each other in memory.
@@ -89,19 +145,6 @@ struct Run {
   }
 };
 
-/// Room for finished lines: several narrow ones, or one, and what the turning reads past them.
-template <typename T>
-Index row_vectors(const DepthwiseView& v) {
-  const Index line = v.axis[2].span * v.axis[2].every;
-  return max(4 * kLanes<T>, line) + kLanes<T>;
-}
-
-template <typename T>
-std::size_t scratch_bytes(const DepthwiseView& v) {
-  return sizeof(T) * kLanes<T> *
-         (v.weight_room + v.source_room + row_vectors<T>(v) + turned_vectors<T>(v));
-}
-
 template <typename T>
 std::size_t shared_bytes(const DepthwiseView&) {
   return 0;
@@ -111,7 +154,7 @@ template <typename T>
 void depthwise_channels(const DepthwiseView& v, const Operands<T>& data) {
   Run<T> run{v, data};
   parallel_for(
-      ceil_div(v.jobs, kLanes<T>), [](void* r, Index i) { (*static_cast<Run<T>*>(r))(i); }, &run);
+      ceil_div(ceil_div(v.jobs, kLanes<T>), v.groups_per_task), [](void* r, Index i) { (*static_cast<Run<T>*>(r))(i); }, &run);
 }
 
 }  // namespace

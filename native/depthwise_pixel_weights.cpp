@@ -63,15 +63,32 @@ struct WeightRun {
     T* total = static_cast<T*>(scratch(Scratch::Task, scratch_bytes<T>(v)));
     T* x = total + total_room<T>(v);
     T* g = x + v.source_room + L;
+    const PlanePacker<T> pack{v};
     zero_run(total, total_room<T>(v));
-    for (Index job = part * jobs / v.parts; job < (part + 1) * jobs / v.parts; job++) {
-      const PlaneBlock block = PlaneBlock::of(v, job / blocks * v.channels + channel, job % blocks);
-      pack_plane(x, data.first + block.plane * x_size, v, block);
-      for (Index j = 0; j < v.multiplier; j++)
+    if (keeps_zeros(v)) zero_run(x, v.source_room);
+    const Index first = part * jobs / v.parts, last = (part + 1) * jobs / v.parts;
+    const auto block_of = [&](Index job) { return PlaneBlock::of(v, job / blocks * v.channels + channel, job % blocks); };
+    PlaneBlock block = block_of(first);
+    for (Index job = first; job < last; job++) {
+      const PlaneBlock next = block_of(min(job + 1, last - 1));
+      pack(x, data.first + block.plane * x_size, block, distance(v, block, next));
+      for (Index j = 0; j < v.multiplier; j++) {
         add_block(total + j * v.taps * L, x, data.second + (block.plane * v.multiplier + j) * g_size, block, g);
+        ask_for(data.second + (next.plane * v.multiplier + j) * g_size, next);
+      }
+      block = next;
     }
     T* to = partial + (part * v.channels + channel) * v.weight_room;
     for (Index k = 0; k < v.weight_room; k += L) add_lanes(to + k, total + k * L, min(L, v.weight_room - k));
+  }
+
+  /// Have the memory bring a block of g near.
+  void ask_for(const T* plane, const PlaneBlock& block) const {
+    const BlockAxis &h = v.axis[1], &w = v.axis[2];
+    for (Index q = 0; q < block.count[0]; q++)
+      for (Index y = 0; y < block.count[1]; y++)
+        prefetch<0>(plane + ((block.start[0] + q) * h.target + block.start[1] + y) * w.target + block.start[2],
+                    block.count[2]);
   }
 
   void add_block(T* total, const T* x, const T* plane, const PlaneBlock& block, T* room) const {

@@ -35,13 +35,19 @@ void interleave(T* to, const T* from, Index room, Index every, Index n) {
   constexpr int L = kLanes<T>;
   constexpr auto lanes = std::make_integer_sequence<int, L>();
   if (every == 1) return copy_run(to, from, n);
-  Index k = 0;
-  for (; every == 2 && k + 2 * L <= n; k += 2 * L) {
-    const Vec<T> even = load(from + k / 2), odd = load(from + room + k / 2);
-    store(to + k, lower_pairs<T>(even, odd, lanes));
-    store(to + k + L, upper_pairs<T>(even, odd, lanes));
+  if (every == 2) {
+    for (Index k = 0; k < n; k += 2 * L) {
+      const Vec<T> even = load(from + k / 2), odd = load(from + room + k / 2);
+      T pairs[2 * L] __attribute__((aligned(64)));
+      T* out = k + 2 * L <= n ? to + k : pairs;
+      store(out, lower_pairs<T>(even, odd, lanes));
+      store(out + L, upper_pairs<T>(even, odd, lanes));
+      if (out == pairs) copy_run(to + k, pairs, n - k);
+    }
+    return;
   }
-  for (; k < n; k++) to[k] = from[k % every * room + k / every];
+  for (Index f = 0; f < every; f++, from += room)
+    for (Index j = 0, k = f; k < n; j++, k += every) to[k] = from[j];
 }
 
 template <typename T>
@@ -54,15 +60,20 @@ struct Run {
   void operator()(Index task) const {
     T* source = static_cast<T*>(scratch(Scratch::Task, scratch_bytes<T>(v)));
     T* lines = source + v.source_room + L;
+    const PlanePacker<T> pack{v};
+    if (keeps_zeros(v)) zero_run(source, v.source_room);
     const Index size = v.axis[0].source * v.axis[1].source * v.axis[2].source, blocks = v.jobs / v.planes;
     const Index last = min(v.jobs, (task + 1) * v.jobs_per_task);
     Index plane = task * v.jobs_per_task / blocks, number = task * v.jobs_per_task % blocks;
+    PlaneBlock block = PlaneBlock::of(v, plane, number);
     for (Index job = task * v.jobs_per_task; job < last; job++) {
-      const PlaneBlock block = PlaneBlock::of(v, plane, number);
-      for (Index c = 0; c < v.contracted; c++)
-        pack_plane(source + c * v.pitch[0], data.first + (plane * v.contracted + c) * size, v, block);
-      for (Index j = 0; j < v.produced; j++) compute(block, j, source, lines);
       if (++number == blocks) number = 0, plane++;
+      const PlaneBlock next = PlaneBlock::of(v, plane, number);
+      const Index ahead = job + 1 < last ? distance(v, block, next) : 0;
+      for (Index c = 0; c < v.contracted; c++)
+        pack(source + c * v.pitch[0], data.first + (block.plane * v.contracted + c) * size, block, ahead);
+      for (Index j = 0; j < v.produced; j++) compute(block, j, source, lines);
+      block = next;
     }
   }
 
@@ -82,62 +93,61 @@ struct Run {
       for (Index f = 0; f < min(h.every, block.size[1]); f++)
         for (Index first = 0; first < min(classes, block.count[1]); first++) {
           const Index count = ceil_div(ceil_div(block.size[1] - f, h.every) - first, classes);
-          if (count <= 0) continue;
-          const DepthwisePhase* phase = v.phase + (q % d.every * h.every + f) * w.every;
-          a.x = source + q / d.every * v.pitch[1] + first * v.pitch[2];
-          const Index every = classes * h.every * w.target;
-          compute_class(a, slab + (f + first * h.every) * w.target, every, count, phase, block.size[2], lines);
+          Lines of{source + q / d.every * v.pitch[1] + first * v.pitch[2], classes * v.pitch[2],
+                   slab + (f + first * h.every) * w.target, classes * h.every * w.target, block.size[2],
+                   v.phase + (q % d.every * h.every + f) * w.every};
+          if (count > 0) compute_lines(a, of, count, lines);
         }
     }
   }
 
-  /// `count` lines of outputs, `every` apart, `length` long.
-  void compute_class(Outputs<T> a, T* out, Index every, Index count, const DepthwisePhase* phase, Index length,
-                     T* lines) const {
-    const Index most = v.tall ? kMostOutputs : 1, tiles = ceil_div(count, most);
-    const Index x_line = (v.tall ? v.line_step : 1) * v.pitch[2];
+  /// Lines of outputs that share entries.
+  struct Lines {
+    const T* x;
+    Index pitch;  // from one to the next, in x
+    T* out;
+    Index every, length;  // from one to the next in out, and entries of one
+    const DepthwisePhase* phase;
+  };
+
+  void compute_lines(Outputs<T>& a, Lines& of, Index count, T* room) const {
+    const Index tiles = v.tall ? ceil_div(count, kMostOutputs) : count;
     for (Index i = 0; i < tiles; i++) {
       const Index here = count / (tiles - i);
-      if (v.axis[2].every == 1 && length >= L) compute_lines(a, out, every, here, *phase, length);
-      else compute_apart(a, out, every, here, phase, length, lines);
-      a.x += here * x_line;
-      out += here * every;
+      for (Index r = 0; r < here; r++) prefetch<1>(of.out + r * of.every, of.length);
+      if (v.axis[2].every == 1 && of.length >= L) compute_tile(a, of.x, of.out, of.every, here, *of.phase, of.length);
+      else compute_apart(a, of, here, room);
+      of.x += here * of.pitch;
+      of.out += here * of.every;
       count -= here;
     }
   }
 
-  /// Lines straight into place; the last vector of each may overlap the one before.
-  void compute_lines(Outputs<T> a, T* out, Index every, Index count, const DepthwisePhase& phase,
-                     Index length) const {
+  /// `count` lines straight into place; the last vector of each may overlap the one before.
+  void compute_tile(Outputs<T>& a, const T* x, T* out, Index every, Index count, const DepthwisePhase& phase,
+                    Index length) const {
     a.run = phase.run;
     a.runs = phase.runs;
-    a.out = out;
-    const Index tail = length % L ? length - L : -1;
-    if (v.tall) {
-      a.every = every;
-      a.x_step = a.out_step = L;
-      add_tiles<T, true>(a, count, length / L);
-      if (tail < 0) return;
-      a.x += tail;
-      a.out += tail;
-      add_tiles<T, true>(a, count, 1);
-    } else {
-      a.every = L;
-      weighted_row<T, true>(a, length / L);
-      if (tail < 0) return;
-      a.x += tail;
-      a.out += tail;
-      weighted_row<T, true>(a, 1);
+    a.every = v.tall ? every : L;
+    a.x_step = a.out_step = L;
+    for (int part = 0; part < 2; part++) {
+      const Index at = part ? length - L : 0, vectors = part ? length % L != 0 : length / L;
+      a.x = x + at;
+      a.out = out + at;
+      if (!vectors) continue;
+      if (v.tall) add_tiles<T, Meeting::Single>(a, count, vectors);
+      else add_row<T, Meeting::Single>(a, vectors);
     }
   }
 
   /// Lines by way of scratch: phases side by side, or less than a vector.
-  void compute_apart(const Outputs<T>& a, T* out, Index every, Index count, const DepthwisePhase* phase, Index length,
-                     T* lines) const {
-    const Index step = v.axis[2].every, room = line_room<T>(v);
-    for (Index f = 0; f < min(step, length); f++)
-      compute_lines(a, lines + f * room, step * room, count, phase[f], round_up(ceil_div(length - f, step), L));
-    for (Index i = 0; i < count; i++) interleave(out + i * every, lines + i * step * room, room, step, length);
+  void compute_apart(Outputs<T>& a, const Lines& of, Index count, T* room) const {
+    const Index step = v.axis[2].every, pitch = line_room<T>(v);
+    for (Index f = 0; f < min(step, of.length); f++)
+      compute_tile(a, of.x, room + f * pitch, step * pitch, count, of.phase[f],
+                   round_up(ceil_div(of.length - f, step), L));
+    for (Index i = 0; i < count; i++)
+      interleave(of.out + i * of.every, room + i * step * pitch, pitch, step, of.length);
   }
 };
 

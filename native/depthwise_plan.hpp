@@ -5,7 +5,6 @@
 // planes are few, places in a plane), which suits narrow planes and all strides and dilations alike.
 #pragma once
 
-#include <utility>
 #include <vector>
 
 #include "problem.hpp"
@@ -31,12 +30,14 @@ constexpr int most_run(int vector_bytes) { return vector_bytes >= 64 ? 7 : 4; }
 /// of the view. Offsets and steps are positions in the scratch, and numbers of weights.
 struct TapRun {
   std::int32_t source, weight, weight_step, length;
+  std::int32_t inside[3], outside[3];  // per axis, the t for which the first tap reads an entry of the source
 };
 
 /// Outputs that meet the same taps.
 struct DepthwisePhase {
   const TapRun* run;
   Index runs;
+  Index inside[3], outside[3];  // the t for which all runs do
 };
 
 struct DepthwiseView {
@@ -48,11 +49,13 @@ struct DepthwiseView {
   const DepthwisePhase* phase;   // numbered by axis: (d * every[1] + h) * every[2] + w
   Index taps, multiplier;
   Index jobs;                      // planes times blocks of a plane
+  Index jobs_per_task;             // with pixels as lanes
+  Index groups_per_task;           // with blocks as lanes
+  Index parts;                     // tasks per channel of the weight gradient, with pixels as lanes
   Index source_room, weight_room;  // positions of a block's sources, and weights of a channel
   Index source_size, weight_size;  // elements of the array read, and of the weights
   // Pixels as lanes. Outputs that share entries stand in one column, `line_step` lines apart, or (not tall) a
   // vector apart in one line.
-  Index jobs_per_task, parts;  // parts: tasks per channel of the weight gradient
   bool tall;
   Index line_step;
   Index run_move;
@@ -67,17 +70,23 @@ class DepthwisePlan {
   const DepthwiseView& view() const { return view_; }
 
  private:
-  using Taps = std::vector<std::pair<Index, Index>>;  // positions, and numbers of weights
+  /// A tap in the scratch, and the source coordinates it reads for t = 0.
+  struct PlacedTap {
+    Index position, weight, offset[3];
+  };
 
   void make_axis(int i, Index span, bool dense);
   void make_moves(const Problem& problem, DepthwiseLanes layout, int lanes);
   void make_phases(Index most_run);
-  void add_runs(Taps taps, Index most_run);
+  void add_phase(Index source, Index phase, Index most_run);
+  void add_runs(std::vector<PlacedTap>& taps, Index most_run);
+  TapRun run_of(const PlacedTap& first, Index weight_step, Index length) const;
 
   Axis axes_[3];
   Window windows_[3];
   std::vector<DepthwisePhase> phases_;
   std::vector<TapRun> runs_;
+  Index run_reach_;  // source coordinates from one tap of a run to the next
   DepthwiseView view_;
 };
 

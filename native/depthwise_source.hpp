@@ -77,21 +77,21 @@ template <typename T>
 struct Source {
   static constexpr int L = kLanes<T>;
   const DepthwiseView& v;
-  const LaneGroup<T>& lanes;
+  const LaneGroup<T>&lanes, &next;  // next: those to follow, whose entries are asked for meanwhile
   const T* array;
   T* buffer;  // of turned_vectors
 
-  const T* origin[L];  // what a tap of offset 0 reads for the first output of each block; may lie outside
+  // What a tap of offset 0 reads for the first output of each block; may lie outside.
+  const T *origin[L], *next_origin[L];
 
-  Source(const DepthwiseView& v, const LaneGroup<T>& lanes, const T* array, T* buffer)
-      : v(v), lanes(lanes), array(array), buffer(buffer) {}
+  Source(const DepthwiseView& v, const LaneGroup<T>& lanes, const LaneGroup<T>& next, const T* array, T* buffer)
+      : v(v), lanes(lanes), next(next), array(array), buffer(buffer) {}
 
   void pack(T* to, Index contracted) {
-    const BlockAxis &d = v.axis[0], &h = v.axis[1], &w = v.axis[2];
+    const BlockAxis& d = v.axis[0];
     for (int i = 0; i < L; i++) {
-      const Index z = (lanes.plane[i] * v.contracted + contracted) * d.source + lanes.start[0][i] * d.step;
-      const Index y = z * h.source + lanes.start[1][i] * h.step;
-      origin[i] = array + y * w.source + lanes.start[2][i] * w.step;
+      origin[i] = array + place(lanes, i, contracted);
+      next_origin[i] = array + place(next, i, contracted);
     }
     for (int sd = 0; sd < d.segments; sd++) {
       const Index slabs = length(d, d.segment[sd], 0);
@@ -105,6 +105,12 @@ struct Source {
   }
 
  private:
+  Index place(const LaneGroup<T>& group, int lane, Index contracted) const {
+    Index at = group.plane[lane] * v.contracted + contracted;
+    for (int i = 0; i < 3; i++) at = at * v.axis[i].source + group.start[i][lane] * v.axis[i].step;
+    return at;
+  }
+
   /// Entries of a segment that the lanes' blocks read.
   Index length(const BlockAxis& axis, const Segment& s, int i) const {
     return s.length - (axis.span - lanes.count[i]) * axis.move;
@@ -149,7 +155,7 @@ struct Source {
     pack_border(to, z, y, s, 0, first);
     pack_border(to, z, y, s, last, n);
     const Index at = (slab * v.axis[1].source + line) * w.source + s.begin + first;
-    if (last > first) rows_to_lanes(to + first * L, origin, at, last - first, array + v.source_size);
+    if (last > first) rows_to_lanes(to + first * L, origin, next_origin, at, last - first, array + v.source_size);
   }
 
   void pack_border(T* to, Index z, Index y, const Segment& s, Index first, Index last) const {
@@ -184,7 +190,8 @@ struct Source {
     const Segment& s = *w.segment;
     const Index n = length(w, s, 2), before = -s.begin, slab = found(0, z);
     if (slab != kNowhere)
-      rows_to_lanes(buffer, origin, slab * h.source * w.source, h.source * w.source, array + v.source_size);
+      rows_to_lanes(buffer, origin, next_origin, slab * h.source * w.source, h.source * w.source,
+                    array + v.source_size);
     for (int sh = 0; sh < h.segments; sh++) {
       const Index lines = length(h, h.segment[sh], 1);
       for (Index j = 0; j < lines; j++) {

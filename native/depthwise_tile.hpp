@@ -10,17 +10,22 @@
 
 namespace convgrad::CONVGRAD_ISA {
 
+/// How weights and entries are met: one weight for all lanes; one for each; the same, but entries of borders of zeros
+/// are passed over.
+enum class Meeting { Single, PerLane, Clipped };
+
 /// Where neighbouring outputs of one phase read and where they go; distances in elements.
 template <typename T>
 struct Outputs {
   const T *x, *weights;
   T* out;
-  Index move, every;         // from one output of a tile to the next, in x and in out
-  Index x_step, out_step;    // from one tile to the next
+  Index move, every;       // from one output of a tile to the next, in x and in out
+  Index x_step, out_step;  // from one tile to the next
   const TapRun* run;
   Index runs;
-  T bias;                    // of single weights
-  Activation activation;
+  Index first;             // Clipped: number of the first output
+  T bias;                  // Single
+  Activation activation;   // Single
 };
 
 /// Most outputs of a tile: their sums stay in registers beside the weights of a run.
@@ -36,24 +41,23 @@ inline constexpr std::make_integer_sequence<int, most_run(kVectorBytes)> kRunLen
 /// Runs per chain of additions: short chains round less.
 inline constexpr Index kChain = 64;
 
-/// A weight for all lanes (Single), or one for each.
-template <typename T, bool Single>
-CONVGRAD_INLINE Vec<T> weight_at(const T* w) {
-  if constexpr (Single) return held(splat(*w));
-  else return held(load(w));
+template <typename T, Meeting M>
+CONVGRAD_INLINE Vec<T> weight_at(const T* w, Index i) {
+  if constexpr (M == Meeting::Single) return held(splat(w[i]));
+  else return held(load(w + i * kLanes<T>));
 }
 
-/// sum[r] += products of a run of K taps with the entries that output r meets.
-template <typename T, bool Single, int R, int K>
-CONVGRAD_INLINE void add_run(Vec<T>* sum, const Outputs<T>& a, const T* x, const TapRun& run) {
-  constexpr int L = kLanes<T>, Size = Single ? 1 : L;
+/// sum[r] += products of a run of K taps with the entries that output r meets; `first` is the number of output 0.
+template <typename T, Meeting M, int R, int K>
+CONVGRAD_INLINE void add_run(Vec<T>* sum, const Outputs<T>& a, const T* x, Index first, const TapRun& run) {
   Vec<T> weight[K];
   CONVGRAD_UNROLL
-  for (int k = 0; k < K; k++)
-    weight[k] = weight_at<T, Single>(a.weights + (run.weight + k * run.weight_step) * Size);
-  x += run.source * Size;
+  for (int k = 0; k < K; k++) weight[k] = weight_at<T, M>(a.weights, run.weight + k * run.weight_step);
+  const Index inside = run.inside[2] - first, outside = run.outside[2] - first;
+  x += run.source * (M == Meeting::Single ? 1 : kLanes<T>);
   CONVGRAD_UNROLL
   for (int i = 0; i < R + K - 1; i++, x += a.move) {
+    if (M == Meeting::Clipped && (i < inside || i >= outside)) continue;
     const Vec<T> entry = held(load(x));
     CONVGRAD_UNROLL
     for (int k = 0; k < K; k++)
@@ -62,49 +66,48 @@ CONVGRAD_INLINE void add_run(Vec<T>* sum, const Outputs<T>& a, const T* x, const
 }
 
 /// `add_run` for each run, whatever its length.
-template <typename T, bool Single, int R, int... K>
-CONVGRAD_INLINE void add_runs(Vec<T>* sum, const Outputs<T>& a, const T* x, std::integer_sequence<int, K...>) {
+template <typename T, Meeting M, int R, int... K>
+CONVGRAD_INLINE void add_runs(Vec<T>* sum, const Outputs<T>& a, const T* x, Index first,
+                              std::integer_sequence<int, K...>) {
   for (const TapRun *run = a.run, *end = run + a.runs; run < end; run++)
-    ((run->length == K + 1 ? add_run<T, Single, R, K + 1>(sum, a, x, *run) : void()), ...);
+    ((run->length == K + 1 ? add_run<T, M, R, K + 1>(sum, a, x, first, *run) : void()), ...);
 }
 
-template <typename T, bool Single>
+template <typename T, Meeting M>
 CONVGRAD_INLINE Vec<T> finished(Vec<T> sum, const Outputs<T>& a) {
-  if constexpr (Single) return activated<T>(sum + splat(a.bias), a.activation);
+  if constexpr (M == Meeting::Single) return activated<T>(sum + splat(a.bias), a.activation);
   else return sum;
 }
 
 /// out = products of the runs, for `tiles` times R outputs; single weights: with bias and activation.
-template <typename T, bool Single, int R>
+template <typename T, Meeting M, int R>
 static void weighted_sums(const Outputs<T>& a, Index tiles) {
   const T* x = a.x;
   T* out = a.out;
-  for (; tiles > 0; tiles--, x += a.x_step, out += a.out_step) {
+  for (Index i = 0; i < tiles; i++, x += a.x_step, out += a.out_step) {
     Vec<T> sum[R];
     CONVGRAD_UNROLL
     for (int r = 0; r < R; r++) sum[r] = Vec<T>{};
-    add_runs<T, Single, R>(sum, a, x, kRunLengths);
+    add_runs<T, M, R>(sum, a, x, a.first + i * R, kRunLengths);
     CONVGRAD_UNROLL
-    for (int r = 0; r < R; r++) store(out + r * a.every, finished<T, Single>(sum[r], a));
+    for (int r = 0; r < R; r++) store(out + r * a.every, finished<T, M>(sum[r], a));
   }
 }
 
 template <typename T>
 using WeightedSums = void (*)(const Outputs<T>& a, Index tiles);
 
-template <typename T, bool Single, int... R>
+template <typename T, Meeting M, int... R>
 constexpr WeightedSums<T> weighted_sums_of(Index outputs, std::integer_sequence<int, R...>) {
-  constexpr WeightedSums<T> of[] = {weighted_sums<T, Single, R + 1>...};
+  constexpr WeightedSums<T> of[] = {weighted_sums<T, M, R + 1>...};
   return of[outputs - 1];
 }
 
-/// `weighted_sums` of tiles of `outputs` each; many runs in chains, whose sums are added.
-template <typename T, bool Single>
-static void add_tiles(Outputs<T> a, Index outputs, Index tiles) {
+/// Sums of many runs, in chains of additions that are themselves added.
+template <typename T, Meeting M>
+__attribute__((noinline)) static void add_chains(WeightedSums<T> sums, Outputs<T> a, Index outputs, Index tiles) {
   constexpr int L = kLanes<T>;
-  const auto sums = weighted_sums_of<T, Single>(outputs, std::make_integer_sequence<int, kMostOutputs>());
-  if (a.runs <= kChain) return sums(a, tiles);
-  for (; tiles > 0; tiles--, a.x += a.x_step, a.out += a.out_step) {
+  for (; tiles > 0; tiles--, a.x += a.x_step, a.out += a.out_step, a.first += outputs) {
     T total[kMostOutputs * L] __attribute__((aligned(64))), some[kMostOutputs * L] __attribute__((aligned(64)));
     zero_run(total, outputs * L);
     for (Index k = 0; k < a.runs; k += kChain) {
@@ -118,24 +121,34 @@ static void add_tiles(Outputs<T> a, Index outputs, Index tiles) {
       sums(chain, 1);
       for (Index r = 0; r < outputs * L; r += L) store(total + r, load(total + r) + load(some + r));
     }
-    for (Index r = 0; r < outputs; r++) store(a.out + r * a.every, finished<T, Single>(load(total + r * L), a));
+    for (Index r = 0; r < outputs; r++) store(a.out + r * a.every, finished<T, M>(load(total + r * L), a));
   }
 }
 
-/// `count` outputs in a row, in tiles as even as can be; every output is `move` and `every` behind the one before.
-template <typename T, bool Single>
-CONVGRAD_INLINE void weighted_row(Outputs<T> a, Index count) {
+/// `weighted_sums` of tiles of `outputs` each.
+template <typename T, Meeting M>
+CONVGRAD_INLINE void add_tiles(const Outputs<T>& a, Index outputs, Index tiles) {
+  const auto sums = weighted_sums_of<T, M>(outputs, std::make_integer_sequence<int, kMostOutputs>());
+  if (a.runs <= kChain) sums(a, tiles);
+  else add_chains<T, M>(sums, a, outputs, tiles);
+}
+
+/// `count` outputs in a row, in tiles as even as can be; each is `move` and `every` behind the one before. The steps
+/// of `a` are set here, and its beginnings moved.
+template <typename T, Meeting M>
+CONVGRAD_INLINE void add_row(Outputs<T>& a, Index count) {
   const Index tiles = ceil_div(count, kMostOutputs), size = count / tiles, larger = count % tiles;
   if (larger) {
     a.x_step = (size + 1) * a.move;
     a.out_step = (size + 1) * a.every;
-    add_tiles<T, Single>(a, size + 1, larger);
+    add_tiles<T, M>(a, size + 1, larger);
     a.x += larger * a.x_step;
     a.out += larger * a.out_step;
+    a.first += larger * (size + 1);
   }
   a.x_step = size * a.move;
   a.out_step = size * a.every;
-  add_tiles<T, Single>(a, size, tiles - larger);
+  add_tiles<T, M>(a, size, tiles - larger);
 }
 
 }  // namespace convgrad::CONVGRAD_ISA

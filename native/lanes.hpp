@@ -6,16 +6,26 @@
 
 namespace convgrad::CONVGRAD_ISA {
 
-/// to[k * L + i] = rows[i][at + k] for k < n. Nothing at or past `end` is read, and just n vectors are written.
+/// Have the memory bring n entries near, to be read or (Write 1) written soon.
+template <int Write, typename T>
+CONVGRAD_INLINE void prefetch(const T* from, Index n) {
+  for (Index k = 0; k < n; k += 64 / Index(sizeof(T))) __builtin_prefetch(from + k, Write, 3);
+}
+
+/// to[k * L + i] = rows[i][at + k] for k < n. Nothing at or past `end` is read, and just n vectors are written. The
+/// same of `next`, which come to be read later, is brought into the second-level cache.
 template <typename T>
-static void rows_to_lanes(T* to, const T* const* rows, Index at, Index n, const T* end) {
+static void rows_to_lanes(T* to, const T* const* rows, const T* const* next, Index at, Index n, const T* end) {
   constexpr int L = kLanes<T>;
   if (n >= L) {
     for (Index k = 0; k < n; k += L) {
       k = min(k, n - L);  // the last block overlaps the one before: the same values twice
       Vec<T> block[L];
       CONVGRAD_UNROLL
-      for (int i = 0; i < L; i++) block[i] = load(rows[i] + at + k);
+      for (int i = 0; i < L; i++) {
+        block[i] = load(rows[i] + at + k);
+        __builtin_prefetch(next[i] + at + k, 0, 2);
+      }
       transpose<T>(block);
       CONVGRAD_UNROLL
       for (int i = 0; i < L; i++) store(to + (k + i) * L, block[i]);
@@ -27,7 +37,10 @@ static void rows_to_lanes(T* to, const T* const* rows, Index at, Index n, const 
   if (inside) {
     Vec<T> block[L];
     CONVGRAD_UNROLL
-    for (int i = 0; i < L; i++) block[i] = load(rows[i] + at);
+    for (int i = 0; i < L; i++) {
+      block[i] = load(rows[i] + at);
+      __builtin_prefetch(next[i] + at, 0, 2);
+    }
     transpose<T>(block);
     for (int i = 0; i < n; i++) store(to + i * L, block[i]);
   } else {
