@@ -17,7 +17,7 @@ Index total_room(const DepthwiseView& v) {
 
 template <typename T>
 std::size_t scratch_bytes(const DepthwiseView& v) {
-  return sizeof(T) * (total_room<T>(v) + v.source_room + kLanes<T> * (1 + v.axis[1].span));
+  return sizeof(T) * (v.channels_per_task * total_room<T>(v) + v.source_room + kLanes<T> * (1 + v.axis[1].span));
 }
 
 /// to[i] = sum of the lanes of vector i of `from`, for i < n <= L.
@@ -54,23 +54,50 @@ struct WeightRun {
 
   static constexpr int L = kLanes<T>;
 
+  /// The blocks of a task, in the order in which they lie in memory.
+  struct Walk {
+    const DepthwiseView& v;
+    Index channel[2], sample[2], number[2];  // from the first to before the second
+    Index c, n, b;
+
+    Walk(const DepthwiseView& v, Index task, Index part) : v(v) {
+      const Index samples = v.planes / v.channels, blocks = v.jobs / v.planes;
+      const Index i = part / v.block_parts, j = part % v.block_parts;
+      for (int end = 0; end < 2; end++) {
+        channel[end] = min(v.channels, (task + end) * v.channels_per_task);
+        sample[end] = (i + end) * samples / v.sample_parts;
+        number[end] = (j + end) * blocks / v.block_parts;
+      }
+      c = channel[0], n = sample[0], b = number[0];
+    }
+    bool done() const { return n == sample[1]; }
+    void advance() {
+      if (++b < number[1]) return;
+      b = number[0];
+      if (++c < channel[1]) return;
+      c = channel[0];
+      n++;
+    }
+    PlaneBlock block() const { return PlaneBlock::of(v, n * v.channels + c, b); }
+  };
+
   void operator()(Index task) const {
     const BlockAxis* axis = v.axis;
-    const Index channel = task / v.parts, part = task % v.parts;
-    const Index blocks = v.jobs / v.planes, jobs = v.jobs / v.channels;  // of a plane, and of a channel
+    const Index parts = v.sample_parts * v.block_parts, part = task % parts;
     const Index x_size = axis[0].source * axis[1].source * axis[2].source;
     const Index g_size = axis[0].target * axis[1].target * axis[2].target;
-    T* total = static_cast<T*>(scratch(Scratch::Task, scratch_bytes<T>(v)));
-    T* x = total + total_room<T>(v);
+    T* totals = static_cast<T*>(scratch(Scratch::Task, scratch_bytes<T>(v)));
+    T* x = totals + v.channels_per_task * total_room<T>(v);
     T* g = x + v.source_room + L;
     const PlanePacker<T> pack{v};
-    zero_run(total, total_room<T>(v));
+    zero_run(totals, v.channels_per_task * total_room<T>(v));
     if (keeps_zeros(v)) zero_run(x, v.source_room);
-    const Index first = part * jobs / v.parts, last = (part + 1) * jobs / v.parts;
-    const auto block_of = [&](Index job) { return PlaneBlock::of(v, job / blocks * v.channels + channel, job % blocks); };
-    PlaneBlock block = block_of(first);
-    for (Index job = first; job < last; job++) {
-      const PlaneBlock next = block_of(min(job + 1, last - 1));
+    Walk walk(v, task / parts, part);
+    PlaneBlock block = walk.block();
+    while (!walk.done()) {
+      T* total = totals + (walk.c - walk.channel[0]) * total_room<T>(v);
+      walk.advance();
+      const PlaneBlock next = walk.done() ? block : walk.block();
       pack(x, data.first + block.plane * x_size, block, distance(v, block, next));
       for (Index j = 0; j < v.multiplier; j++) {
         add_block(total + j * v.taps * L, x, data.second + (block.plane * v.multiplier + j) * g_size, block, g);
@@ -78,8 +105,10 @@ struct WeightRun {
       }
       block = next;
     }
-    T* to = partial + (part * v.channels + channel) * v.weight_room;
-    for (Index k = 0; k < v.weight_room; k += L) add_lanes(to + k, total + k * L, min(L, v.weight_room - k));
+    for (Index c = walk.channel[0]; c < walk.channel[1]; c++, totals += total_room<T>(v)) {
+      T* to = partial + (part * v.channels + c) * v.weight_room;
+      for (Index k = 0; k < v.weight_room; k += L) add_lanes(to + k, totals + k * L, min(L, v.weight_room - k));
+    }
   }
 
   /// Have the memory bring a block of g near.
@@ -126,7 +155,7 @@ struct WeightRun {
   void combine(Index channel) const {
     for (Index k = 0; k < v.weight_room; k++) {
       double sum = 0;
-      for (Index part = 0; part < v.parts; part++)
+      for (Index part = 0; part < v.sample_parts * v.block_parts; part++)
         sum += double(partial[(part * v.channels + channel) * v.weight_room + k]);
       data.out[channel * v.weight_room + k] = T(sum);
     }
@@ -136,15 +165,18 @@ struct WeightRun {
 /// One part is the whole sum.
 template <typename T>
 std::size_t shared_bytes(const DepthwiseView& v) {
-  return v.parts == 1 ? 0 : sizeof(T) * v.parts * v.weight_size;
+  const Index parts = v.sample_parts * v.block_parts;
+  return parts == 1 ? 0 : sizeof(T) * parts * v.weight_size;
 }
 
 template <typename T>
 void depthwise_pixel_weights(const DepthwiseView& v, const Operands<T>& data) {
-  WeightRun<T> run{v, data, v.parts == 1 ? data.out : static_cast<T*>(scratch(Scratch::Shared, shared_bytes<T>(v)))};
+  const Index parts = v.sample_parts * v.block_parts;
+  WeightRun<T> run{v, data, parts == 1 ? data.out : static_cast<T*>(scratch(Scratch::Shared, shared_bytes<T>(v)))};
   parallel_for(
-      v.channels * v.parts, [](void* r, Index i) { (*static_cast<WeightRun<T>*>(r))(i); }, &run);
-  if (v.parts > 1)
+      ceil_div(v.channels, v.channels_per_task) * parts,
+      [](void* r, Index i) { (*static_cast<WeightRun<T>*>(r))(i); }, &run);
+  if (parts > 1)
     parallel_for(
         v.channels, [](void* r, Index i) { static_cast<WeightRun<T>*>(r)->combine(i); }, &run);
 }

@@ -14,7 +14,7 @@ constexpr Index kMostDenseStep = 8;
 constexpr Index kFewLines = 4;
 
 /// Tasks that suffice to keep any number of threads busy, and elements of a task that is worth a thread's while.
-constexpr Index kManyTasks = 32, kTaskElements = 65536;
+constexpr Index kManyTasks = 32, kTaskElements = 65536, kMostChannels = 8;
 
 }  // namespace
 
@@ -75,7 +75,11 @@ void DepthwisePlan::make_moves(const Problem& p, DepthwiseLanes layout, int lane
   const Index block = v.source_room + v.axis[0].span * v.axis[1].span * v.axis[2].span;
   v.jobs_per_task = max(1, min(kTaskElements / block, v.jobs / kManyTasks));
   v.groups_per_task = max(1, v.jobs / lanes / kManyTasks);
-  v.parts = min(v.jobs / v.channels, ceil_div(kManyTasks, v.channels));
+  const Index samples = v.planes / v.channels, blocks = v.jobs / v.planes;
+  v.channels_per_task = min(kMostChannels, v.channels);
+  const Index parts = ceil_div(kManyTasks, ceil_div(v.channels, v.channels_per_task));
+  v.sample_parts = min(samples, parts);
+  v.block_parts = min(blocks, ceil_div(parts, v.sample_parts));
   // In t, outputs that share entries are as far apart as:
   const Index apart = v.tall ? v.line_step : layout == DepthwiseLanes::Blocks ? 1 : lanes;
   v.run_move = apart * (v.tall ? v.pitch[2] : v.axis[2].move);

@@ -51,7 +51,8 @@ struct DepthwiseView {
   Index jobs;                      // planes times blocks of a plane
   Index jobs_per_task;             // with pixels as lanes
   Index groups_per_task;           // with blocks as lanes
-  Index parts;                     // tasks per channel of the weight gradient, with pixels as lanes
+  // Weight gradient with pixels as lanes: channels of a task, and into how many tasks samples and blocks are parted.
+  Index channels_per_task, sample_parts, block_parts;
   Index source_room, weight_room;  // positions of a block's sources, and weights of a channel
   Index source_size, weight_size;  // elements of the array read, and of the weights
   // Pixels as lanes. Outputs that share entries stand in one column, `line_step` lines apart, or (not tall) a
