@@ -13,6 +13,25 @@ Index spread_pitch(Index entries) {
 
 }  // namespace
 
+AxisView view_of(const Axis& axis, const Window& window) {
+  return {axis.source,
+          axis.target,
+          axis.step,
+          axis.every,
+          window.span,
+          window.extent,
+          ceil_div(ceil_div(axis.target, axis.every), window.span),
+          int(window.segments.size()),
+          window.segments.data(),
+          axis.first.data()};
+}
+
+void set_pitch(Index* pitch, const Window* windows) {
+  pitch[2] = windows[2].extent;
+  pitch[1] = pitch[2] * windows[1].extent;
+  pitch[0] = spread_pitch(pitch[1] * windows[0].extent);
+}
+
 DirectPlan::DirectPlan(const Problem& p, Primitive primitive, const Cut& cut) {
   const bool forward = primitive == Primitive::Forward;
   DirectView& v = view_;
@@ -25,28 +44,17 @@ DirectPlan::DirectPlan(const Problem& p, Primitive primitive, const Cut& cut) {
   v.chunk = min(cut.chunk, v.contracted);
   v.depth = min(cut.depth, v.chunk);
   v.panels = cut.panels;
+  v.images = min(cut.images, v.batch);
   v.w_group = p.out_channels * p.in_channels * v.taps;
   v.w_lane = forward ? p.in_channels * v.taps : v.taps;
   v.w_channel = forward ? v.taps : p.in_channels * v.taps;
   v.w_size = v.w_group * p.groups;
   for (int i = 0; i < 3; i++) {
     axes_[i] = forward ? forward_axis(p, i) : input_grad_axis(p, i);
-    const Index t_count = ceil_div(axes_[i].target, axes_[i].every);
-    windows_[i] = window_of(axes_[i], min(cut.span[i], t_count));
-    v.axis[i] = {axes_[i].source,
-                 axes_[i].target,
-                 axes_[i].step,
-                 axes_[i].every,
-                 windows_[i].span,
-                 windows_[i].extent,
-                 ceil_div(t_count, windows_[i].span),
-                 int(windows_[i].segments.size()),
-                 windows_[i].segments.data(),
-                 axes_[i].first.data()};
+    windows_[i] = window_of(axes_[i], min(cut.span[i], ceil_div(axes_[i].target, axes_[i].every)));
+    v.axis[i] = view_of(axes_[i], windows_[i]);
   }
-  v.pitch[2] = windows_[2].extent;
-  v.pitch[1] = v.pitch[2] * windows_[1].extent;
-  v.pitch[0] = spread_pitch(v.pitch[1] * windows_[0].extent);
+  set_pitch(v.pitch, windows_);
 
   const Index every[3] = {axes_[0].every, axes_[1].every, axes_[2].every};
   v.phases = int(every[0] * every[1] * every[2]);

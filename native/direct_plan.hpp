@@ -16,6 +16,7 @@ namespace convgrad {
 /// How the work is cut. Spans count t (see windows.hpp) per block and axis.
 struct Cut {
   Index span[3];
+  Index images;  // per block; more than one where an image is a single block
   Index chunk;   // contracted channels that are packed at a time
   Index depth;   // contracted channels per pass of the register tile
   Index panels;  // panels of produced channels per task
@@ -28,6 +29,11 @@ struct AxisView {
   const Segment* segment;
   const Index* first;
 };
+
+AxisView view_of(const Axis& axis, const Window& window);
+
+/// Scratch distances between channels, slabs and rows for windows of a depth, height and width.
+void set_pitch(Index* pitch, const Window* windows);
 
 struct PhaseView {
   Index first[3];            // the output that t = 0 computes
@@ -48,6 +54,7 @@ struct DirectView {
   const int* tap_rank;
   // weight(group, lane, channel, tap) = w[group * w_group + lane * w_lane + channel * w_channel + tap]
   Index w_group, w_lane, w_channel, w_size;
+  Index images;  // per block, chunk * pitch[0] apart in the scratch
   Index chunk, depth, panels;
 };
 
@@ -55,6 +62,8 @@ class DirectPlan {
  public:
   DirectPlan(const Problem& problem, Primitive primitive, const Cut& cut);
   const DirectView& view() const { return view_; }
+  /// Entries of scratch that one block's source takes.
+  Index source_entries() const { return view_.images * view_.chunk * view_.pitch[0]; }
 
  private:
   Axis axes_[3];

@@ -33,15 +33,40 @@ class Planned : public Kernel {
   throw std::invalid_argument(algorithm + ": " + why);
 }
 
-/// cut: spans of a block in outputs per phase (three axes), channels packed at a time, channels per pass,
-/// panels.
+void check_cut(const std::string& algorithm, const std::vector<Index>& cut, std::size_t size) {
+  if (cut.size() != size) refuse(algorithm, "wants another number of block sizes");
+  for (Index n : cut)
+    if (n < 1) refuse(algorithm, "block sizes must be positive");
+}
+
+/// Offsets into scratch are 32 bits wide.
+template <typename Plan>
+Plan checked(const std::string& algorithm, Plan plan) {
+  if (plan.source_entries() > std::numeric_limits<std::int32_t>::max()) refuse(algorithm, "blocks too large");
+  return plan;
+}
+
+/// cut: spans of a block in outputs per phase (three axes), images, channels packed at a time, channels per
+/// pass, panels per task.
 DirectPlan direct_plan(const std::string& algorithm, Primitive primitive, const Problem& p,
                        const std::vector<Index>& cut) {
-  if (primitive == Primitive::WeightGrad) refuse(algorithm, "computes outputs and input gradients only");
-  if (cut.size() != 6) refuse(algorithm, "wants six numbers to cut by");
-  for (Index n : cut)
-    if (n < 1) refuse(algorithm, "cuts must be positive");
-  return DirectPlan(p, primitive, Cut{{cut[0], cut[1], cut[2]}, cut[3], cut[4], cut[5]});
+  check_cut(algorithm, cut, 7);
+  return checked(algorithm,
+                 DirectPlan(p, primitive, Cut{{cut[0], cut[1], cut[2]}, cut[3], cut[4], cut[5], cut[6]}));
+}
+
+/// cut: spans of a block in outputs (three axes), images, input channels and output channels per task,
+/// chunks.
+WeightPlan weight_plan(const std::string& algorithm, const Problem& p, const std::vector<Index>& cut) {
+  check_cut(algorithm, cut, 7);
+  return checked(algorithm,
+                 WeightPlan(p, WeightCut{{cut[0], cut[1], cut[2]}, cut[3], cut[4], cut[5], cut[6]}));
+}
+
+template <typename Plan, typename View>
+std::unique_ptr<Kernel> planned(Plan plan, bool wide, const Family<float, View>& f,
+                                const Family<double, View>& d) {
+  return std::make_unique<Planned<Plan, View>>(std::move(plan), wide, f, d);
 }
 
 }  // namespace
@@ -50,9 +75,17 @@ std::unique_ptr<Kernel> make_kernel(const std::string& algorithm, Primitive prim
                                     bool wide, const std::vector<Index>& cut, const KernelTable& table) {
   const Kernels<float>& f = table.single_precision;
   const Kernels<double>& d = table.double_precision;
-  if (algorithm == "direct_channels")
-    return std::make_unique<Planned<DirectPlan, DirectView>>(direct_plan(algorithm, primitive, problem, cut),
-                                                             wide, f.direct_channels, d.direct_channels);
+  if (algorithm == "direct_channels") {
+    if (primitive == Primitive::WeightGrad)
+      return planned(weight_plan(algorithm, problem, cut), wide, f.weight_channels, d.weight_channels);
+    return planned(direct_plan(algorithm, primitive, problem, cut), wide, f.direct_channels,
+                   d.direct_channels);
+  }
+  if (algorithm == "direct_pixels") {
+    if (primitive == Primitive::WeightGrad)
+      return planned(weight_plan(algorithm, problem, cut), wide, f.weight_pixels, d.weight_pixels);
+    return planned(direct_plan(algorithm, primitive, problem, cut), wide, f.direct_pixels, d.direct_pixels);
+  }
   refuse(algorithm, "no such algorithm");
 }
 

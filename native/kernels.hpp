@@ -5,6 +5,7 @@
 
 #include "direct_plan.hpp"
 #include "problem.hpp"
+#include "weight_plan.hpp"
 
 namespace convgrad {
 
@@ -20,6 +21,9 @@ struct Family {
 template <typename T>
 struct Kernels {
   Family<T, DirectView> direct_channels;
+  Family<T, DirectView> direct_pixels;
+  Family<T, WeightView> weight_channels;
+  Family<T, WeightView> weight_pixels;
 };
 
 struct KernelTable {
@@ -39,6 +43,12 @@ namespace convgrad::CONVGRAD_ISA {
 
 template <typename T>
 Family<T, DirectView> direct_channels_family();
+template <typename T>
+Family<T, DirectView> direct_pixels_family();
+template <typename T>
+Family<T, WeightView> weight_channels_family();
+template <typename T>
+Family<T, WeightView> weight_pixels_family();
 
 }  // namespace convgrad::CONVGRAD_ISA
 #endif

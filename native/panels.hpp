@@ -44,12 +44,6 @@ CONVGRAD_INLINE void pack_lanes(T* to, Index to_step, const T* from, Index row, 
   }
 }
 
-template <typename T>
-CONVGRAD_INLINE Vec<T> activated(Vec<T> v, Activation activation) {
-  // NaN stays NaN, as in PyTorch's relu
-  return activation == Activation::Relu ? (v < Vec<T>{} ? Vec<T>{} : v) : v;
-}
-
 /// to[i * plane + p] = activation(from[p * step + i] + bias[i]) for p < pixels, i < lanes: lanes become
 /// planes.
 template <typename T>

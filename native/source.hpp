@@ -7,56 +7,91 @@
 
 namespace convgrad::CONVGRAD_ISA {
 
+/// to[j] = from[j] for inside <= j < outside, zero for the other j < n; writes up to a vector past n.
 template <typename T>
-CONVGRAD_INLINE void copy_run(T* to, const T* from, Index n) {
+CONVGRAD_INLINE void pack_run(T* to, const T* from, Index inside, Index outside, Index n) {
   constexpr int L = kLanes<T>;
-  if (n < L) {
-    for (Index i = 0; i < n; i++) to[i] = from[i];
-    return;
+  for (Index j = 0; j < n; j += L) {
+    if (j >= inside && j + L <= outside) store(to + j, load(from + j));
+    else store(to + j, load(from + j, Part<T>(max(0, min(L, outside - j)), max(0, min(L, inside - j)))));
   }
-  Index i = 0;
-  for (; i + L <= n; i += L) store(to + i, load(from + i));
-  if (i < n) store(to + n - L, load(from + n - L));
 }
 
 template <typename T>
 CONVGRAD_INLINE void zero_run(T* to, Index n) {
-  constexpr int L = kLanes<T>;
-  Index i = 0;
-  for (; i + L <= n; i += L) store(to + i, Vec<T>{});
-  for (; i < n; i++) to[i] = T(0);
+  for (Index j = 0; j < n; j += kLanes<T>) store(to + j, Vec<T>{});
 }
 
 /// Entries j < n of a segment whose coordinates are begin + step j, from one row of the source (null: zeros).
+/// May write up to a vector past n: rows are packed in the order of their addresses, the scratch ends with
+/// slack.
 template <typename T>
 static void pack_segment(T* to, const T* row, Index begin, Index step, Index n, Index size, Border border) {
   if (!row) return zero_run(to, n);
   // The entries [inside, outside) lie in the row.
   const Index inside = min(n, begin >= 0 ? 0 : ceil_div(-begin, step));
   const Index outside = max(inside, min(n, begin >= size ? 0 : ceil_div(size - begin, step)));
-  if (border == Border::Zeros) {
-    zero_run(to, inside);
-    zero_run(to + outside, n - outside);
-  } else {
-    for (Index j = 0; j < inside; j++) to[j] = row[border_index(border, begin + step * j, size)];
-    for (Index j = outside; j < n; j++) to[j] = row[border_index(border, begin + step * j, size)];
-  }
-  const T* from = row + begin + step * inside;
   if (step == 1) {
-    copy_run(to + inside, from, outside - inside);
+    pack_run(to, row + begin, inside, outside, n);
   } else {
-    for (Index j = 0; j < outside - inside; j++) to[inside + j] = from[j * step];
+    const T* from = row + begin;
+    for (Index j = 0; j < inside; j++) to[j] = T(0);
+    if (step == 2)  // a constant, so that the compiler makes shuffles of it
+      for (Index j = inside; j < outside; j++) to[j] = from[2 * j];
+    else
+      for (Index j = inside; j < outside; j++) to[j] = from[j * step];
+    for (Index j = outside; j < n; j++) to[j] = T(0);
   }
+  if (border == Border::Zeros) return;
+  for (Index j = 0; j < inside; j++) to[j] = row[border_index(border, begin + step * j, size)];
+  for (Index j = outside; j < n; j++) to[j] = row[border_index(border, begin + step * j, size)];
 }
 
-/// Where a block of outputs starts (in t) and how many it has, per axis.
+/// Consecutive images, and where a block of their outputs starts (in t) and how many it has, per axis.
 struct Block {
+  Index image, images;
   Index start[3], count[3];
 };
 
+/// The number `task` of all blocks, the last axis running fastest, then images; returns what is left of task.
+template <typename View>
+CONVGRAD_INLINE Index block_of(const View& v, Index task, Block& block) {
+  for (int i = 2; i >= 0; i--) {
+    const AxisView& axis = v.axis[i];
+    block.start[i] = task % axis.blocks * axis.span;
+    block.count[i] = min(axis.span, ceil_div(axis.target, axis.every) - block.start[i]);
+    task /= axis.blocks;
+  }
+  const Index groups_of_images = ceil_div(v.batch, v.images);
+  block.image = task % groups_of_images * v.images;
+  block.images = min(v.images, v.batch - block.image);
+  return task / groups_of_images;
+}
+
+/// Outputs [start, start + size) of planes of size `target`, as runs that follow each other in memory.
+struct Runs {
+  const Index *start, *size;
+  const AxisView* axis;
+  Index length, count;
+
+  Runs(const Index* start, const Index* size, const AxisView* axis)
+      : start(start), size(size), axis(axis), length(size[2]), count(size[0] * size[1]) {
+    if (size[2] < axis[2].target) return;
+    length *= size[1], count = size[0];
+    if (size[1] < axis[1].target) return;
+    length *= size[0], count = 1;
+  }
+  /// Where in the plane run r starts.
+  Index at(Index r) const {
+    const Index line = r * length / size[2];
+    return ((start[0] + line / size[1]) * axis[1].target + start[1] + line % size[1]) * axis[2].target +
+           start[2];
+  }
+};
+
 /// Copy what `block` reads of `channels` channels, from `from` (their planes follow each other).
-template <typename T>
-static void pack_source(T* to, const T* from, Index channels, const DirectView& v, const Block& block) {
+template <typename T, typename View>
+static void pack_source(T* to, const T* from, Index channels, const View& v, const Block& block) {
   const AxisView &d = v.axis[0], &h = v.axis[1], &w = v.axis[2];
   const Index plane = d.source * h.source * w.source;
   for (Index c = 0; c < channels; c++, to += v.pitch[0], from += plane) {

@@ -11,6 +11,9 @@ template <typename T>
 static Kernels<T> kernels_of() {
   return {
       direct_channels_family<T>(),
+      direct_pixels_family<T>(),
+      weight_channels_family<T>(),
+      weight_pixels_family<T>(),
   };
 }
 

@@ -21,15 +21,15 @@ class DirectChannels(NativeAlgorithm):
 
     def cut(self, problem: Problem, machine: Machine) -> Cut:
         forward = problem.primitive == FORWARD
-        contracted = problem.in_channels if forward else problem.out_channels
         target = problem.output_size if forward else problem.input_size
         every = (1, 1, 1) if forward else problem.stride
         counts = [-(-n // e) for n, e in zip(target, every, strict=True)]
-        taps = max(1, problem.taps // prod(every))
-        depth = max(1, _DEPTH // taps)
-        span = spans(counts, max(1, 448 // prod(every)))
-        chunk = max(depth, _SOURCE // (problem.dtype.itemsize * prod(span) * 2))
-        return (*span, chunk, depth, 4)
+        depth = max(1, _DEPTH * prod(every) // problem.taps)
+        most = max(1, 448 // prod(every))
+        span = spans(counts, most)
+        images = max(1, min(problem.batch, most // prod(counts)))
+        chunk = max(depth, _SOURCE // (problem.dtype.itemsize * prod(span) * images * 2))
+        return (*span, images, chunk, depth, 4)
 
     def seconds(self, problem: Problem, cut: Cut, machine: Machine) -> float:
         rate = machine.flops * machine.threads * 4 / problem.dtype.itemsize
