@@ -63,6 +63,27 @@ WeightPlan weight_plan(const std::string& algorithm, const Problem& p, const std
                  WeightPlan(p, WeightCut{{cut[0], cut[1], cut[2]}, cut[3], cut[4], cut[5], cut[6]}));
 }
 
+/// cut: images, slabs, super tiles along height and width per block, contracted channels at a time
+/// (stationary weights), vectors per panel, blocks per chunk (weight gradient), whether the weights are
+/// stationary; then the cut of the direct plan that serves values out of range.
+WinogradPlan winograd_plan(const std::string& algorithm, Primitive primitive, const Problem& p,
+                           const std::vector<Index>& cut) {
+  if (cut.size() < 8) refuse(algorithm, "wants another number of block sizes");
+  check_cut(algorithm, {cut.begin(), cut.begin() + 7}, 7);
+  if (!WinogradPlan::fits(p)) refuse(algorithm, "wants kernels of size 3 and stride 1");
+  const WinogradCut own{cut[0], cut[1], cut[2], cut[3], cut[4], cut[5], cut[6], cut[7]};
+  const std::vector<Index> direct(cut.begin() + 8, cut.end());
+  if (primitive == Primitive::WeightGrad) {
+    WinogradPlan plan(p, own, weight_plan(algorithm, p, direct));
+    if (own.stationary && plan.view().chunk < plan.view().blocks())
+      refuse(algorithm, "this order takes one chunk");
+    return plan;
+  }
+  if (own.stationary && (p.kernel[0] > 1 || p.out[0] > 1 || p.in[0] > 1))
+    refuse(algorithm, "this order has no depth");
+  return WinogradPlan(p, primitive, own, direct_plan(algorithm, primitive, p, direct));
+}
+
 template <typename Plan, typename View>
 std::unique_ptr<Kernel> planned(Plan plan, bool wide, const Family<float, View>& f,
                                 const Family<double, View>& d) {
@@ -85,6 +106,12 @@ std::unique_ptr<Kernel> make_kernel(const std::string& algorithm, Primitive prim
     if (primitive == Primitive::WeightGrad)
       return planned(weight_plan(algorithm, problem, cut), wide, f.weight_pixels, d.weight_pixels);
     return planned(direct_plan(algorithm, primitive, problem, cut), wide, f.direct_pixels, d.direct_pixels);
+  }
+  if (algorithm == "winograd") {
+    WinogradPlan plan = winograd_plan(algorithm, primitive, problem, cut);
+    if (primitive == Primitive::WeightGrad)
+      return planned(std::move(plan), wide, f.winograd_weight, d.winograd_weight);
+    return planned(std::move(plan), wide, f.winograd, d.winograd);
   }
   refuse(algorithm, "no such algorithm");
 }

@@ -6,6 +6,7 @@
 #include "direct_plan.hpp"
 #include "problem.hpp"
 #include "weight_plan.hpp"
+#include "winograd_plan.hpp"
 
 namespace convgrad {
 
@@ -22,6 +23,8 @@ template <typename T>
 struct Kernels {
   Family<T, DirectView> direct_channels;
   Family<T, DirectView> direct_pixels;
+  Family<T, WinogradView> winograd;
+  Family<T, WinogradView> winograd_weight;
   Family<T, WeightView> weight_channels;
   Family<T, WeightView> weight_pixels;
 };
@@ -45,6 +48,10 @@ template <typename T>
 Family<T, DirectView> direct_channels_family();
 template <typename T>
 Family<T, DirectView> direct_pixels_family();
+template <typename T>
+Family<T, WinogradView> winograd_family();
+template <typename T>
+Family<T, WinogradView> winograd_weight_family();
 template <typename T>
 Family<T, WeightView> weight_channels_family();
 template <typename T>

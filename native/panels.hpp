@@ -8,11 +8,13 @@
 
 namespace convgrad::CONVGRAD_ISA {
 
-/// Produced channels, cut into panels of at most kMaxVectors vectors, as even as possible.
+/// Channels, cut into panels of at most `most` vectors, as even as possible.
 struct Panels {
   Index vectors, count;
 
-  CONVGRAD_INLINE Panels of(Index vectors) { return {vectors, ceil_div(vectors, kMaxVectors)}; }
+  CONVGRAD_INLINE Panels of(Index vectors, Index most = kMaxVectors) {
+    return {vectors, ceil_div(vectors, min(most, kMaxVectors))};
+  }
   Index start(Index panel) const { return panel * (vectors / count) + min(panel, vectors % count); }
   int width(Index panel) const { return int(vectors / count + (panel < vectors % count)); }
 };

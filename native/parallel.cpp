@@ -136,7 +136,7 @@ int thread_count() { return pool().wanted; }
 void set_thread_count(int threads) { pool().wanted = threads; }
 
 void* scratch(Scratch role, std::size_t bytes) {
-  thread_local Arena arenas[2];
+  thread_local Arena arenas[3];
   return arenas[int(role)].get(bytes);
 }
 std::size_t scratch_held() { return 0; }

@@ -18,7 +18,7 @@ int thread_count();
 void set_thread_count(int threads);
 
 /// Memory of the calling thread, 64-byte aligned, valid until its next request for the same role; grows only.
-enum class Scratch { Shared, Task };
+enum class Scratch { Shared, Task, Flags };
 void* scratch(Scratch role, std::size_t bytes);
 
 /// Bytes held by all threads, and giving them back (those of threads that are at work stay).

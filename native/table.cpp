@@ -10,10 +10,8 @@ namespace convgrad::CONVGRAD_ISA {
 template <typename T>
 static Kernels<T> kernels_of() {
   return {
-      direct_channels_family<T>(),
-      direct_pixels_family<T>(),
-      weight_channels_family<T>(),
-      weight_pixels_family<T>(),
+      direct_channels_family<T>(), direct_pixels_family<T>(),   winograd_family<T>(),
+      winograd_weight_family<T>(), weight_channels_family<T>(), weight_pixels_family<T>(),
   };
 }
 
