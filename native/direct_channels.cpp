@@ -85,7 +85,7 @@ struct Run {
           const Index row = ((image * size[0] + at[0]) * size[1] + at[1]) * size[2] + phase.first[2];
           const Index from = image * v.chunk * v.pitch[0] + d * v.pitch[1] + h * v.pitch[2];
           for (Index w = 0; w < n[2] && phase.first[2] + w * v.axis[2].every < size[2]; w++) {
-            pixels.from[pixels.count] = std::int32_t(from + w);
+            pixels.from[pixels.count] = std::int32_t(from + w * v.axis[2].advance);
             pixels.row[pixels.count++] = std::int32_t(row + w * v.axis[2].every);
           }
         }

@@ -4,11 +4,11 @@ namespace convgrad {
 
 namespace {
 
-/// Rows a whole power of two apart would fall on the same lines of the first-level cache.
+/// Channels a whole power of two apart would fall on the same lines of the first-level cache; a line of slack
+/// behind each takes what packing a row writes past its end.
 Index spread_pitch(Index entries) {
   constexpr Index line = 16;
-  const Index lines = ceil_div(entries, line);
-  return (lines | 1) * line;
+  return ((ceil_div(entries, line) + 1) | 1) * line;
 }
 
 }  // namespace
@@ -20,6 +20,8 @@ AxisView view_of(const Axis& axis, const Window& window) {
           axis.every,
           window.span,
           window.extent,
+          window.entry,
+          window.advance,
           ceil_div(ceil_div(axis.target, axis.every), window.span),
           int(window.segments.size()),
           window.segments.data(),
@@ -32,7 +34,7 @@ void set_pitch(Index* pitch, const Window* windows) {
   pitch[0] = spread_pitch(pitch[1] * windows[0].extent);
 }
 
-DirectPlan::DirectPlan(const Problem& p, Primitive primitive, const Cut& cut) {
+DirectPlan::DirectPlan(const Problem& p, Primitive primitive, const Cut& cut, bool split) {
   const bool forward = primitive == Primitive::Forward;
   DirectView& v = view_;
   v.batch = p.batch;
@@ -51,7 +53,8 @@ DirectPlan::DirectPlan(const Problem& p, Primitive primitive, const Cut& cut) {
   v.w_size = v.w_group * p.groups;
   for (int i = 0; i < 3; i++) {
     axes_[i] = forward ? forward_axis(p, i) : input_grad_axis(p, i);
-    windows_[i] = window_of(axes_[i], min(cut.span[i], ceil_div(axes_[i].target, axes_[i].every)));
+    const Index count = ceil_div(axes_[i].target, axes_[i].every);
+    windows_[i] = window_of(axes_[i], min(cut.span[i], count), split || i < 2);
     v.axis[i] = view_of(axes_[i], windows_[i]);
   }
   set_pitch(v.pitch, windows_);

@@ -24,7 +24,7 @@ struct Cut {
 
 /// Plain views of the tables, for the kernels: no library types there (simd.hpp).
 struct AxisView {
-  Index source, target, step, every, span, extent, blocks;
+  Index source, target, step, every, span, extent, entry, advance, blocks;
   int segments;
   const Segment* segment;
   const Index* first;
@@ -60,7 +60,9 @@ struct DirectView {
 
 class DirectPlan {
  public:
-  DirectPlan(const Problem& problem, Primitive primitive, const Cut& cut);
+  /// `split`: entries of different residues modulo the stride lie apart along the last axis too
+  /// (windows.hpp).
+  DirectPlan(const Problem& problem, Primitive primitive, const Cut& cut, bool split);
   const DirectView& view() const { return view_; }
   /// Entries of scratch that one block's source takes.
   Index source_entries() const { return view_.images * view_.chunk * view_.pitch[0]; }

@@ -49,18 +49,19 @@ Plan checked(const std::string& algorithm, Plan plan) {
 /// cut: spans of a block in outputs per phase (three axes), images, channels packed at a time, channels per
 /// pass, panels per task.
 DirectPlan direct_plan(const std::string& algorithm, Primitive primitive, const Problem& p,
-                       const std::vector<Index>& cut) {
+                       const std::vector<Index>& cut, bool split) {
   check_cut(algorithm, cut, 7);
-  return checked(algorithm,
-                 DirectPlan(p, primitive, Cut{{cut[0], cut[1], cut[2]}, cut[3], cut[4], cut[5], cut[6]}));
+  const Cut sizes{{cut[0], cut[1], cut[2]}, cut[3], cut[4], cut[5], cut[6]};
+  return checked(algorithm, DirectPlan(p, primitive, sizes, split));
 }
 
 /// cut: spans of a block in outputs (three axes), images, input channels and output channels per task,
 /// chunks.
-WeightPlan weight_plan(const std::string& algorithm, const Problem& p, const std::vector<Index>& cut) {
+WeightPlan weight_plan(const std::string& algorithm, const Problem& p, const std::vector<Index>& cut,
+                       bool split) {
   check_cut(algorithm, cut, 7);
-  return checked(algorithm,
-                 WeightPlan(p, WeightCut{{cut[0], cut[1], cut[2]}, cut[3], cut[4], cut[5], cut[6]}));
+  const WeightCut sizes{{cut[0], cut[1], cut[2]}, cut[3], cut[4], cut[5], cut[6]};
+  return checked(algorithm, WeightPlan(p, sizes, split));
 }
 
 /// cut: images, slabs, super tiles along height and width per block, contracted channels at a time
@@ -74,14 +75,14 @@ WinogradPlan winograd_plan(const std::string& algorithm, Primitive primitive, co
   const WinogradCut own{cut[0], cut[1], cut[2], cut[3], cut[4], cut[5], cut[6], cut[7]};
   const std::vector<Index> direct(cut.begin() + 8, cut.end());
   if (primitive == Primitive::WeightGrad) {
-    WinogradPlan plan(p, own, weight_plan(algorithm, p, direct));
+    WinogradPlan plan(p, own, weight_plan(algorithm, p, direct, false));
     if (own.stationary && plan.view().chunk < plan.view().blocks())
       refuse(algorithm, "this order takes one chunk");
     return plan;
   }
   if (own.stationary && (p.kernel[0] > 1 || p.out[0] > 1 || p.in[0] > 1))
     refuse(algorithm, "this order has no depth");
-  return WinogradPlan(p, primitive, own, direct_plan(algorithm, primitive, p, direct));
+  return WinogradPlan(p, primitive, own, direct_plan(algorithm, primitive, p, direct, false));
 }
 
 template <typename Plan, typename View>
@@ -98,14 +99,15 @@ std::unique_ptr<Kernel> make_kernel(const std::string& algorithm, Primitive prim
   const Kernels<double>& d = table.double_precision;
   if (algorithm == "direct_channels") {
     if (primitive == Primitive::WeightGrad)
-      return planned(weight_plan(algorithm, problem, cut), wide, f.weight_channels, d.weight_channels);
-    return planned(direct_plan(algorithm, primitive, problem, cut), wide, f.direct_channels,
+      return planned(weight_plan(algorithm, problem, cut, false), wide, f.weight_channels, d.weight_channels);
+    return planned(direct_plan(algorithm, primitive, problem, cut, false), wide, f.direct_channels,
                    d.direct_channels);
   }
   if (algorithm == "direct_pixels") {
     if (primitive == Primitive::WeightGrad)
-      return planned(weight_plan(algorithm, problem, cut), wide, f.weight_pixels, d.weight_pixels);
-    return planned(direct_plan(algorithm, primitive, problem, cut), wide, f.direct_pixels, d.direct_pixels);
+      return planned(weight_plan(algorithm, problem, cut, true), wide, f.weight_pixels, d.weight_pixels);
+    return planned(direct_plan(algorithm, primitive, problem, cut, true), wide, f.direct_pixels,
+                   d.direct_pixels);
   }
   if (algorithm == "winograd") {
     WinogradPlan plan = winograd_plan(algorithm, primitive, problem, cut);

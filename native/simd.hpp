@@ -74,18 +74,18 @@ struct Part {
   int from, to;
 #if defined(__AVX512F__)
   unsigned bits;
-  explicit Part(Index to, Index from = 0)
+  explicit Part(Index to = kLanes<T>, Index from = 0)
       : from(int(from)), to(int(to)), bits(((1u << to) - 1) & ~((1u << from) - 1)) {}
 #elif defined(__AVX2__)
   __m256i bits;
-  explicit Part(Index to, Index from = 0) : from(int(from)), to(int(to)) {
+  explicit Part(Index to = kLanes<T>, Index from = 0) : from(int(from)), to(int(to)) {
     using Lane = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
     Lane lanes[kLanes<T>];
     for (int i = 0; i < kLanes<T>; i++) lanes[i] = i >= from && i < to ? -1 : 0;
     __builtin_memcpy(&bits, lanes, sizeof(bits));
   }
 #else
-  explicit Part(Index to, Index from = 0) : from(int(from)), to(int(to)) {}
+  explicit Part(Index to = kLanes<T>, Index from = 0) : from(int(from)), to(int(to)) {}
 #endif
 };
 

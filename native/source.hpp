@@ -23,8 +23,6 @@ CONVGRAD_INLINE void zero_run(T* to, Index n) {
 }
 
 /// Entries j < n of a segment whose coordinates are begin + step j, from one row of the source (null: zeros).
-/// May write up to a vector past n: rows are packed in the order of their addresses, the scratch ends with
-/// slack.
 template <typename T>
 static void pack_segment(T* to, const T* row, Index begin, Index step, Index n, Index size, Border border) {
   if (!row) return zero_run(to, n);
@@ -89,32 +87,98 @@ struct Runs {
   }
 };
 
+/// How every row of a block is packed along the last axis: worked out once, as vectors where there are few.
+template <typename T>
+class RowPacker {
+ public:
+  RowPacker(const AxisView& axis, const Block& block, Border border)
+      : axis_(axis),
+        start_(block.start[2] * axis.step),
+        shorter_((axis.span - block.count[2]) * axis.advance),
+        border_(border) {
+    constexpr Index L = kLanes<T>;
+    if (axis.entry != 1 || border != Border::Zeros) return;
+    for (int s = 0; s < axis.segments; s++) {
+      const Index n = axis.segment[s].length - shorter_, begin = axis.segment[s].begin + start_;
+      for (Index j = 0; j < n; j += L) {
+        if (count_ == kMost) {
+          count_ = 0;
+          return;
+        }
+        const Index from = max(0, min(L, -begin - j)), to = max(from, min(L, axis.source - begin - j));
+        piece_[count_++] = {std::int32_t(axis.segment[s].at + j), from == 0 && to == L, begin + j,
+                            Part<T>(to, from)};
+      }
+    }
+  }
+
+  /// Writes up to a vector past the row.
+  CONVGRAD_INLINE void pack(const RowPacker& p, T* to, const T* row) {
+    if (p.count_ == 0) return p.pack_segments(to, row);
+    for (int i = 0; i < p.count_; i++) {
+      const Piece& piece = p.piece_[i];
+      if (!row) store(to + piece.to, Vec<T>{});
+      else store(to + piece.to, piece.whole ? load(row + piece.from) : load(row + piece.from, piece.part));
+    }
+  }
+
+ private:
+  struct Piece {
+    std::int32_t to;
+    bool whole;
+    Index from;
+    Part<T> part;
+  };
+  static constexpr int kMost = 32;
+
+  void pack_segments(T* to, const T* row) const {
+    for (int s = 0; s < axis_.segments; s++) {
+      const Segment& segment = axis_.segment[s];
+      pack_segment(to + segment.at, row, segment.begin + start_, axis_.entry, segment.length - shorter_,
+                   axis_.source, border_);
+    }
+  }
+
+  const AxisView& axis_;
+  Index start_, shorter_;
+  Border border_;
+  int count_ = 0;
+  Piece piece_[kMost];
+};
+
 /// Copy what `block` reads of `channels` channels, from `from` (their planes follow each other).
 template <typename T, typename View>
 static void pack_source(T* to, const T* from, Index channels, const View& v, const Block& block) {
-  const AxisView &d = v.axis[0], &h = v.axis[1], &w = v.axis[2];
-  const Index plane = d.source * h.source * w.source;
-  for (Index c = 0; c < channels; c++, to += v.pitch[0], from += plane) {
-    for (int sd = 0; sd < d.segments; sd++) {
-      const Segment& deep = d.segment[sd];
-      for (Index i = 0; i < deep.length - (d.span - block.count[0]); i++) {
-        const Index slab = border_index(v.border, deep.begin + d.step * (block.start[0] + i), d.source);
-        for (int sh = 0; sh < h.segments; sh++) {
-          const Segment& high = h.segment[sh];
-          for (Index j = 0; j < high.length - (h.span - block.count[1]); j++) {
-            const Index line = border_index(v.border, high.begin + h.step * (block.start[1] + j), h.source);
-            const T* row = slab < 0 || line < 0 ? nullptr : from + (slab * h.source + line) * w.source;
-            T* out = to + (deep.at + i) * v.pitch[1] + (high.at + j) * v.pitch[2];
-            for (int sw = 0; sw < w.segments; sw++) {
-              const Segment& wide = w.segment[sw];
-              pack_segment(out + wide.at, row, wide.begin + w.step * block.start[2], w.step,
-                           wide.length - (w.span - block.count[2]), w.source, v.border);
-            }
-          }
+  const AxisView &d = v.axis[0], &h = v.axis[1];
+  const Index plane = d.source * h.source * v.axis[2].source;
+  const RowPacker<T> rows(v.axis[2], block, v.border);
+  // A batch of rows is worked out once for all channels.
+  constexpr int kBatch = 64;
+  Index source[kBatch], scratch[kBatch];
+  int count = 0;
+  const auto flush = [&] {
+    for (Index c = 0; c < channels; c++)
+      for (int i = 0; i < count; i++)
+        RowPacker<T>::pack(rows, to + c * v.pitch[0] + scratch[i],
+                           source[i] < 0 ? nullptr : from + c * plane + source[i]);
+    count = 0;
+  };
+  for (int sd = 0; sd < d.segments; sd++) {
+    const Segment& deep = d.segment[sd];
+    for (Index i = 0; i < deep.length - (d.span - block.count[0]); i++) {
+      const Index slab = border_index(v.border, deep.begin + d.step * (block.start[0] + i), d.source);
+      for (int sh = 0; sh < h.segments; sh++) {
+        const Segment& high = h.segment[sh];
+        for (Index j = 0; j < high.length - (h.span - block.count[1]); j++) {
+          const Index line = border_index(v.border, high.begin + h.step * (block.start[1] + j), h.source);
+          source[count] = slab < 0 || line < 0 ? -1 : (slab * h.source + line) * v.axis[2].source;
+          scratch[count++] = (deep.at + i) * v.pitch[1] + (high.at + j) * v.pitch[2];
+          if (count == kBatch) flush();
         }
       }
     }
   }
+  flush();
 }
 
 }  // namespace convgrad::CONVGRAD_ISA

@@ -46,7 +46,8 @@ struct Run {
       for (Index d = 0; d < n[0]; d++)
         for (Index h = 0; h < n[1]; h++)
           for (Index w = 0; w < n[2]; w++)
-            *places++ = std::int32_t(i * v.channels * v.pitch[0] + d * v.pitch[1] + h * v.pitch[2] + w);
+            *places++ = std::int32_t(i * v.channels * v.pitch[0] + d * v.pitch[1] + h * v.pitch[2] +
+                                     w * v.axis[2].advance);
     }
     return block.images * pixels;
   }

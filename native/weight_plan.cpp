@@ -2,7 +2,7 @@
 
 namespace convgrad {
 
-WeightPlan::WeightPlan(const Problem& p, const WeightCut& cut) {
+WeightPlan::WeightPlan(const Problem& p, const WeightCut& cut, bool split) {
   WeightView& v = view_;
   v.batch = p.batch;
   v.groups = p.groups;
@@ -16,7 +16,7 @@ WeightPlan::WeightPlan(const Problem& p, const WeightCut& cut) {
   v.blocks = ceil_div(v.batch, v.images);
   for (int i = 0; i < 3; i++) {
     axes_[i] = forward_axis(p, i);
-    windows_[i] = window_of(axes_[i], min(cut.span[i], axes_[i].target));
+    windows_[i] = window_of(axes_[i], min(cut.span[i], axes_[i].target), split || i < 2);
     v.axis[i] = view_of(axes_[i], windows_[i]);
     v.blocks *= v.axis[i].blocks;
   }

@@ -34,7 +34,7 @@ struct WeightView {
 
 class WeightPlan {
  public:
-  WeightPlan(const Problem& problem, const WeightCut& cut);
+  WeightPlan(const Problem& problem, const WeightCut& cut, bool split);
   const WeightView& view() const { return view_; }
   Index source_entries() const { return view_.images * view_.channels * view_.pitch[0]; }
 

@@ -29,21 +29,24 @@ struct Axis {
 Axis forward_axis(const Problem& p, int axis);
 Axis input_grad_axis(const Problem& p, int axis);
 
-/// A run of source entries: begin + step (t0 + j) for j < length, kept at scratch positions at + j.
+/// A run of source entries: begin + step t0 + entry j for j < length, kept at scratch positions at + j.
 struct Segment {
   Index begin, length, at;
 };
 
-/// What `span` consecutive t read along an axis, packed without gaps; output t of a block reads tap k at
-/// scratch position at[k] + t. Entries of different residues modulo the step lie apart, so that neighbouring
-/// t always read neighbouring entries.
+/// What `span` consecutive t read along an axis; output t of a block reads tap k at scratch position
+/// at[k] + advance t. Split windows keep only the entries that are read, those of different residues modulo
+/// the step apart, so that neighbouring t read neighbouring entries. Others keep runs of the source as they
+/// are.
 struct Window {
   Index span, extent;
+  Index entry;    // source coordinates from one scratch entry to the next
+  Index advance;  // scratch entries from one t to the next
   std::vector<Segment> segments;
   std::vector<Index> at;
 };
 
-Window window_of(const Axis& axis, Index span);
+Window window_of(const Axis& axis, Index span, bool split = true);
 
 /// The coordinate that stands at `at` under a border rule, or -1 for a zero.
 inline Index border_index(Border border, Index at, Index size) {

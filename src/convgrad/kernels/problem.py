@@ -90,10 +90,55 @@ def problem_of(
         weight_shape: ``(O, C / groups, *K)``.
         input_size, output_size: spatial sizes of x and y.
     """
-    one = (1,) * (3 - len(input_size))
     out, per_group, *kernel_size = weight_shape
+    lows = [low for low, _ in geometry.padding]
+    axes = [
+        Axis(*sizes)
+        for sizes in zip(
+            input_size, kernel_size, output_size, geometry.stride, lows, geometry.dilation, strict=True
+        )
+    ]
+    columns = zip(*_merged(axes, geometry.border), strict=True)
     return Problem(
-        primitive, dtype, batch, geometry.groups, per_group, out // geometry.groups,
-        one + input_size, (*one, *kernel_size), one + output_size, one + geometry.stride,
-        (*[0 for _ in one], *[low for low, _ in geometry.padding]), one + geometry.dilation, geometry.border,
-    )  # fmt: skip
+        primitive, dtype, batch, geometry.groups, per_group, out // geometry.groups, *columns, geometry.border
+    )
+
+
+class Axis(NamedTuple):
+    """The sizes of one spatial dimension."""
+
+    input_size: int
+    kernel_size: int
+    output_size: int
+    stride: int
+    low: int
+    dilation: int
+
+    @property
+    def whole(self) -> bool:
+        """Every entry is taken as it is: nothing slides."""
+        return self.kernel_size == self.stride == 1 and not self.low and self.input_size == self.output_size
+
+    @property
+    def padded(self) -> bool:
+        reach = (self.output_size - 1) * self.stride + self.dilation * (self.kernel_size - 1) + 1
+        return self.low > 0 or reach - self.low > self.input_size
+
+
+def _merged(axes: list[Axis], border: str) -> list[Axis]:
+    """Three axes that describe the same arrays, with long rows: an axis where nothing slides joins the one
+    before it, whose taps then lie a row apart. A 1x1 convolution of an image becomes one of a single long row.
+    """
+    axes = [Axis(1, 1, 1, 1, 0, 1)] * (3 - len(axes)) + axes
+    done = axes[2:]
+    for axis in axes[1::-1]:
+        inner = done[0]
+        if inner.whole and axis.stride == 1 and (border == "zeros" or not axis.padded):
+            n = inner.input_size
+            dilation = axis.dilation * n if axis.kernel_size > 1 else 1
+            done[0] = Axis(
+                axis.input_size * n, axis.kernel_size, axis.output_size * n, 1, axis.low * n, dilation
+            )
+        else:
+            done.insert(0, axis)
+    return [Axis(1, 1, 1, 1, 0, 1)] * (3 - len(done)) + done

@@ -1,4 +1,10 @@
-"""Direct convolution: the sums of the definition, in register tiles over a cache-sized copy of the source."""
+"""Direct convolution: the sums of the definition, in register tiles over a cache-sized copy of the source.
+
+``cut`` of outputs and input gradients: outputs of a block along each axis (per residue of the stride), images of a
+block, contracted channels packed at a time, contracted channels per pass of the tile, panels of produced channels.
+``cut`` of weight gradients: outputs of a block along each axis, images, input and output channels per task, chunks
+whose sums are kept apart.
+"""
 
 from __future__ import annotations
 
@@ -6,34 +12,109 @@ from math import prod
 
 from convgrad.kernels.algorithms.algorithm import Cut, Machine
 from convgrad.kernels.algorithms.native import NativeAlgorithm
-from convgrad.kernels.problem import FORWARD, INPUT_GRAD, Problem
+from convgrad.kernels.problem import FORWARD, WEIGHT_GRAD, Problem
 
-_DEPTH = 256  # products per chain of additions: short chains round less
-_SOURCE = 2**18  # bytes of the packed source of a block, a part of the second-level cache
+DEPTH = 256  # products per chain of additions: short chains round less
+CACHE = 2**18  # bytes that a block's source, or its sums, may take: a part of the second-level cache
+TASKS = 16  # tasks that a call is cut into at least, if they are worth it: threads then end together
+_MOST_CHUNKS = 2**23  # bytes of sums that weight gradients keep apart
 
 
-class DirectChannels(NativeAlgorithm):
-    """Produced channels as lanes (native/direct_channels.cpp)."""
+class Sides:
+    """A forward convolution or input gradient as the kernels see it: what is read and summed, what is written."""
 
-    name = "direct_channels"
-    summary = "sums of the definition, output channels side by side in a vector"
-    primitives = (FORWARD, INPUT_GRAD)
+    def __init__(self, problem: Problem) -> None:
+        forward = problem.primitive == FORWARD
+        self.contracted = problem.in_channels if forward else problem.out_channels
+        self.produced = problem.out_channels if forward else problem.in_channels
+        self.target = problem.output_size if forward else problem.input_size
+        self.every = (1, 1, 1) if forward else problem.stride
+        #: outputs per axis of one residue of the stride
+        self.counts = [-(-n // e) for n, e in zip(self.target, self.every, strict=True)]
+        #: taps that meet in one output, at most
+        self.taps = prod([-(-k // e) for k, e in zip(problem.kernel_size, self.every, strict=True)])
+
+
+class Direct(NativeAlgorithm):
+    """What both ways of laying out the lanes share."""
 
     def cut(self, problem: Problem, machine: Machine) -> Cut:
-        forward = problem.primitive == FORWARD
-        target = problem.output_size if forward else problem.input_size
-        every = (1, 1, 1) if forward else problem.stride
-        counts = [-(-n // e) for n, e in zip(target, every, strict=True)]
-        depth = max(1, _DEPTH * prod(every) // problem.taps)
-        most = max(1, 448 // prod(every))
-        span = spans(counts, most)
-        images = max(1, min(problem.batch, most // prod(counts)))
-        chunk = max(depth, _SOURCE // (problem.dtype.itemsize * prod(span) * images * 2))
-        return (*span, images, chunk, depth, 4)
+        if problem.primitive == WEIGHT_GRAD:
+            return self._cut_weights(problem, machine)
+        sides = Sides(problem)
+        produced = -(-sides.produced // machine.lanes(problem)) * machine.lanes(problem)
+        most = max(64, CACHE * 2 // (problem.dtype.itemsize * produced))
+        total = problem.batch * problem.groups * prod(sides.counts)
+        pixels = max(48, min(448, most, total // TASKS)) // prod(sides.every)
+        span = spans(sides.counts, max(1, pixels))
+        images = max(1, min(problem.batch, pixels // prod(sides.counts)))
+        depth = max(1, DEPTH // sides.taps)
+        chunk = max(depth, CACHE // (problem.dtype.itemsize * prod(span) * images * 2))
+        return (*span, images, min(chunk, sides.contracted), min(depth, sides.contracted), 8)
+
+    def _cut_weights(self, problem: Problem, machine: Machine) -> Cut:
+        raise NotImplementedError
 
     def seconds(self, problem: Problem, cut: Cut, machine: Machine) -> float:
         rate = machine.flops * machine.threads * 4 / problem.dtype.itemsize
-        return problem.flops / rate + problem.operand_bytes / machine.bandwidth
+        return (
+            problem.flops / (rate * self.efficiency(problem, machine))
+            + problem.operand_bytes / machine.bandwidth
+        )
+
+    def efficiency(self, problem: Problem, machine: Machine) -> float:
+        raise NotImplementedError
+
+
+class DirectChannels(Direct):
+    """Channels as lanes (native/direct_channels.cpp, weight_channels.cpp)."""
+
+    name = "direct_channels"
+    summary = "sums of the definition, channels side by side in a vector"
+
+    def _cut_weights(self, problem: Problem, machine: Machine) -> Cut:
+        lanes, size = machine.lanes(problem), problem.dtype.itemsize
+        pixels = prod(problem.output_size)
+        span = spans(list(problem.output_size), 256)
+        images = max(1, min(problem.batch, 256 // pixels))
+        blocks = -(-problem.batch // images) * prod(
+            [-(-n // s) for n, s in zip(problem.output_size, span, strict=True)]
+        )
+        channels = max(1, CACHE // (size * problem.taps * 4 * lanes))
+        parts = -(-problem.in_channels // channels)
+        channels = -(-problem.in_channels // parts)
+        panels = -(-problem.out_channels // (4 * lanes))
+        tasks = problem.groups * panels * parts
+        kept = size * problem.groups * panels * 4 * lanes * problem.in_channels * problem.taps
+        chunks = max(1, min(blocks, -(-TASKS // tasks), _MOST_CHUNKS // kept))
+        return (*span, images, channels, problem.out_channels, chunks)
+
+    def efficiency(self, problem: Problem, machine: Machine) -> float:
+        lanes = machine.lanes(problem)
+        produced = problem.out_channels if problem.primitive != "input_grad" else problem.in_channels
+        return 0.8 * produced / (-(-produced // lanes) * lanes)
+
+
+class DirectPixels(Direct):
+    """Pixels as lanes (native/direct_pixels.cpp, weight_pixels.cpp)."""
+
+    name = "direct_pixels"
+    summary = "sums of the definition, neighbouring pixels side by side in a vector"
+
+    def _cut_weights(self, problem: Problem, machine: Machine) -> Cut:
+        lanes, size = machine.lanes(problem), problem.dtype.itemsize
+        span = spans(list(problem.output_size), 1024)
+        blocks = problem.batch * prod([-(-n // s) for n, s in zip(problem.output_size, span, strict=True)])
+        outs = min(problem.out_channels, 16)
+        channels = max(1, min(problem.in_channels, CACHE // (size * problem.taps * lanes * outs)))
+        tasks = problem.groups * -(-problem.out_channels // outs) * -(-problem.in_channels // channels)
+        chunks = max(1, min(blocks, -(-TASKS // tasks), _MOST_CHUNKS // (size * problem.w_elements)))
+        return (*span, 1, channels, outs, chunks)
+
+    def efficiency(self, problem: Problem, machine: Machine) -> float:
+        lanes = machine.lanes(problem)
+        width = problem.output_size[2] if problem.primitive != "input_grad" else problem.input_size[2]
+        return 0.7 * width / (-(-width // lanes) * lanes)
 
 
 def spans(counts: list[int], most: int) -> tuple[int, int, int]:

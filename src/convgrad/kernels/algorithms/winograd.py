@@ -1,0 +1,119 @@
+"""Winograd convolution F(4, 3): four outputs of a kernel of size 3 from six products instead of twelve, per axis.
+
+``cut``: images, slabs, super tiles along height and width of a block, contracted channels at a time, vectors per
+panel, blocks per chunk (weight gradient), whether the weights are stationary; then the cut of the direct
+convolution that serves values out of range. Sources: Lavin & Gray 2015, arXiv:1509.09308; Alam et al. 2022,
+arXiv:2201.10369 (points).
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+from convgrad.kernels.algorithms.algorithm import Cut, Machine
+from convgrad.kernels.algorithms.direct import CACHE, DirectChannels
+from convgrad.kernels.algorithms.native import NativeAlgorithm
+from convgrad.kernels.problem import INPUT_GRAD, WEIGHT_GRAD, Problem
+
+_DIRECT = DirectChannels()
+_CHUNK = 2**23  # bytes of points that a weight gradient holds
+_FILTERS = 2**24  # bytes of transformed filters
+
+
+class Tiles:
+    """A problem in tiles: the axes of kernel size 3 have six points and four outputs each, others one."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.target = problem.input_size if problem.primitive == INPUT_GRAD else problem.output_size
+        kernels, dilations = problem.kernel_size[1:], problem.dilation[1:]
+        transformed = [k == 3 for k in kernels]
+        self.points = prod([6 if t else 1 for t in transformed])
+        self.width = [d if t else 1 for d, t in zip(dilations, transformed, strict=True)]
+        reach = [4 * d if t else 1 for d, t in zip(dilations, transformed, strict=True)]
+        #: super tiles along height and width
+        self.supers = [-(-n // r) for n, r in zip(self.target[1:], reach, strict=True)]
+        #: tiles in a super tile
+        self.each = prod(self.width)
+        swapped = problem.primitive == INPUT_GRAD
+        self.contracted = problem.out_channels if swapped else problem.in_channels
+        self.produced = problem.in_channels if swapped else problem.out_channels
+        #: tiles of one slab of all images
+        self.total = problem.batch * prod(self.supers) * self.each
+        self.depth = self.target[0]
+
+
+class Winograd(NativeAlgorithm):
+    """native/winograd.cpp and winograd_weight.cpp."""
+
+    name = "winograd"
+    summary = "F(4, 3): 2.25 times fewer products for each pair of axes of kernel size 3"
+    exact = False
+
+    def fits(self, problem: Problem, machine: Machine) -> str:
+        if max(problem.stride) > 1:
+            return "wants stride 1"
+        height, width = problem.kernel_size[1:]
+        if {height, width} - {1, 3} or height == width == 1:
+            return "wants kernels of size 3"
+        tiles = Tiles(problem)
+        filters = problem.dtype.itemsize * tiles.points * problem.kernel_size[0] * problem.groups
+        filters *= problem.in_channels * problem.out_channels
+        if filters > _FILTERS + problem.operand_bytes and not self.cut(problem, machine)[7]:
+            return "its filters would take too much memory"
+        return ""
+
+    def cut(self, problem: Problem, machine: Machine) -> Cut:
+        tiles, lanes, size = Tiles(problem), machine.lanes(problem), problem.dtype.itemsize
+        direct = _DIRECT.cut(problem, machine)
+        if problem.primitive == WEIGHT_GRAD:
+            return (*self._cut_weights(problem, tiles, lanes, size), *direct)
+        per_tile = size * tiles.points * max(tiles.contracted, lanes)
+        filters = (
+            size * tiles.points * problem.kernel_size[0] * tiles.contracted * tiles.produced * problem.groups
+        )
+        if problem.kernel_size[0] == tiles.depth == 1 and tiles.total <= 160 and filters > 2**21:
+            rows, columns = tiles.supers
+            return (1, 1, rows, columns, 64, 3, 1, 1, *direct)
+        most = max(8, min(CACHE * 3 // 2 // per_tile, 48 * 36 // tiles.points, tiles.total // 16))
+        images, rows, columns = _block(problem.batch, tiles, most)
+        return (images, 1, rows, columns, 64, 3, 1, 0, *direct)
+
+    def _cut_weights(self, problem: Problem, tiles: Tiles, lanes: int, size: int) -> Cut:
+        images, rows, columns = _block(problem.batch, tiles, 64)
+        blocks = -(-problem.batch // images) * -(-tiles.supers[0] // rows) * -(-tiles.supers[1] // columns)
+        slabs = 1
+        blocks *= tiles.depth
+        in_block = images * rows * columns * tiles.each
+        per_block = size * tiles.points * in_block * problem.groups
+        per_block *= tiles.contracted * problem.kernel_size[0] + tiles.produced
+        sums = (
+            size * tiles.points * problem.kernel_size[0] * problem.groups * tiles.contracted * tiles.produced
+        )
+        if per_block * blocks <= 2 * _CHUNK and sums > 2**22:
+            return images, slabs, rows, columns, 32, 3, blocks, 1
+        chunk = max(1, min(blocks, _CHUNK // per_block))
+        chunk = -(-blocks // -(-blocks // chunk))
+        return images, slabs, rows, columns, 16, 4, chunk, 0
+
+    def seconds(self, problem: Problem, cut: Cut, machine: Machine) -> float:
+        tiles = Tiles(problem)
+        rate = machine.flops * machine.threads * 4 / problem.dtype.itemsize
+        products = 2 * tiles.total * tiles.depth * tiles.points * problem.kernel_size[0] * problem.groups
+        lanes = machine.lanes(problem)
+        contracted, produced = (-(-n // lanes) * lanes for n in (tiles.contracted, tiles.produced))
+        products *= tiles.contracted * produced
+        transforms = tiles.total * tiles.depth * problem.groups * tiles.points * 12 * (contracted + produced)
+        filters = contracted * produced * problem.groups * tiles.points * 8 * problem.kernel_size[0]
+        work = products / 0.8 + (transforms + filters) * 2
+        return work / rate + problem.operand_bytes / machine.bandwidth
+
+
+def _block(batch: int, tiles: Tiles, most: int) -> tuple[int, int, int]:
+    """Images, and super tiles along height and width, of a block of at most ``most`` tiles."""
+    columns = max(1, min(tiles.supers[1], most // tiles.each))
+    columns = -(-tiles.supers[1] // -(-tiles.supers[1] // columns))
+    rows = max(1, min(tiles.supers[0], most // (columns * tiles.each)))
+    rows = -(-tiles.supers[0] // -(-tiles.supers[0] // rows))
+    whole = [rows, columns] == tiles.supers
+    images = max(1, min(batch, most // (rows * columns * tiles.each))) if whole else 1
+    return images, rows, columns
