@@ -55,8 +55,8 @@ DirectPlan direct_plan(const std::string& algorithm, Primitive primitive, const 
   return checked(algorithm, DirectPlan(p, primitive, sizes, split));
 }
 
-/// cut: spans of a block in outputs (three axes), images, input channels and output channels per task,
-/// chunks.
+/// cut: spans of a block in outputs (three axes), images, input channels and panels (or output channels) per
+/// task, chunks.
 WeightPlan weight_plan(const std::string& algorithm, const Problem& p, const std::vector<Index>& cut,
                        bool split) {
   check_cut(algorithm, cut, 7);
@@ -85,6 +85,11 @@ WinogradPlan winograd_plan(const std::string& algorithm, Primitive primitive, co
   return WinogradPlan(p, primitive, own, direct_plan(algorithm, primitive, p, direct, false));
 }
 
+/// Whether channel lanes read few enough of the entries of a row that packing those alone pays.
+bool sparse_rows(const Problem& p, Primitive primitive) {
+  return primitive != Primitive::InputGrad && p.kernel[2] == 1 && p.stride[2] > 1;
+}
+
 template <typename Plan, typename View>
 std::unique_ptr<Kernel> planned(Plan plan, bool wide, const Family<float, View>& f,
                                 const Family<double, View>& d) {
@@ -99,9 +104,10 @@ std::unique_ptr<Kernel> make_kernel(const std::string& algorithm, Primitive prim
   const Kernels<double>& d = table.double_precision;
   if (algorithm == "direct_channels") {
     if (primitive == Primitive::WeightGrad)
-      return planned(weight_plan(algorithm, problem, cut, false), wide, f.weight_channels, d.weight_channels);
-    return planned(direct_plan(algorithm, primitive, problem, cut, false), wide, f.direct_channels,
-                   d.direct_channels);
+      return planned(weight_plan(algorithm, problem, cut, sparse_rows(problem, primitive)), wide,
+                     f.weight_channels, d.weight_channels);
+    return planned(direct_plan(algorithm, primitive, problem, cut, sparse_rows(problem, primitive)), wide,
+                   f.direct_channels, d.direct_channels);
   }
   if (algorithm == "direct_pixels") {
     if (primitive == Primitive::WeightGrad)

@@ -2,6 +2,8 @@
 // stride.
 #pragma once
 
+#include <utility>
+
 #include "direct_plan.hpp"
 #include "simd.hpp"
 
@@ -87,6 +89,16 @@ struct Runs {
   }
 };
 
+template <typename T, int... I>
+CONVGRAD_INLINE Vec<T> every_other(Vec<T> a, Vec<T> b, std::integer_sequence<int, I...>) {
+  return __builtin_shufflevector(a, b, (2 * I)...);
+}
+/// Entries 0, 2, 4, ... of two vectors in a row.
+template <typename T>
+CONVGRAD_INLINE Vec<T> every_other(Vec<T> a, Vec<T> b) {
+  return every_other<T>(a, b, std::make_integer_sequence<int, kLanes<T>>{});
+}
+
 /// How every row of a block is packed along the last axis: worked out once, as vectors where there are few.
 template <typename T>
 class RowPacker {
@@ -97,7 +109,7 @@ class RowPacker {
         shorter_((axis.span - block.count[2]) * axis.advance),
         border_(border) {
     constexpr Index L = kLanes<T>;
-    if (axis.entry != 1 || border != Border::Zeros) return;
+    if (axis.entry > 2 || border != Border::Zeros) return;
     for (int s = 0; s < axis.segments; s++) {
       const Index n = axis.segment[s].length - shorter_, begin = axis.segment[s].begin + start_;
       for (Index j = 0; j < n; j += L) {
@@ -105,9 +117,12 @@ class RowPacker {
           count_ = 0;
           return;
         }
-        const Index from = max(0, min(L, -begin - j)), to = max(from, min(L, axis.source - begin - j));
-        piece_[count_++] = {std::int32_t(axis.segment[s].at + j), from == 0 && to == L, begin + j,
-                            Part<T>(to, from)};
+        Piece& piece = piece_[count_++];
+        piece.to = std::int32_t(axis.segment[s].at + j);
+        piece.from = begin + axis.entry * j;
+        piece.whole = piece.from >= 0 && piece.from + axis.entry * L <= axis.source;
+        piece.part[0] = part_at(piece.from);
+        piece.part[1] = part_at(piece.from + L);
       }
     }
   }
@@ -117,8 +132,13 @@ class RowPacker {
     if (p.count_ == 0) return p.pack_segments(to, row);
     for (int i = 0; i < p.count_; i++) {
       const Piece& piece = p.piece_[i];
+      const T* from = row + piece.from;
       if (!row) store(to + piece.to, Vec<T>{});
-      else store(to + piece.to, piece.whole ? load(row + piece.from) : load(row + piece.from, piece.part));
+      else if (p.axis_.entry == 1) store(to + piece.to, piece.whole ? load(from) : load(from, piece.part[0]));
+      else if (piece.whole) store(to + piece.to, every_other<T>(load(from), load(from + kLanes<T>)));
+      else
+        store(to + piece.to,
+              every_other<T>(load(from, piece.part[0]), load(from + kLanes<T>, piece.part[1])));
     }
   }
 
@@ -127,9 +147,16 @@ class RowPacker {
     std::int32_t to;
     bool whole;
     Index from;
-    Part<T> part;
+    Part<T> part[2];
   };
   static constexpr int kMost = 32;
+
+  /// Of a vector at a coordinate, the lanes that lie in the row.
+  Part<T> part_at(Index at) const {
+    constexpr Index L = kLanes<T>;
+    const Index from = max(0, min(L, -at));
+    return Part<T>(max(from, min(L, axis_.source - at)), from);
+  }
 
   void pack_segments(T* to, const T* row) const {
     for (int s = 0; s < axis_.segments; s++) {

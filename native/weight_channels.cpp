@@ -26,30 +26,33 @@ struct Run {
     return partial + ((chunk * v.groups + group) * panels.vectors + panels.start(panel)) * v.rows() * L;
   }
 
-  /// The cotangents of a block with channels as lanes, [pixel][lane], and each pixel's place in the source
-  /// scratch.
-  Index pack_cotangents(T* to, std::int32_t* places, Index group, Index panel, const Block& block) const {
+  /// Each output's place in the source scratch; returns their number.
+  Index set_places(std::int32_t* places, const Block& block) const {
+    const Index* n = block.count;
+    for (Index i = 0; i < block.images; i++)
+      for (Index d = 0; d < n[0]; d++)
+        for (Index h = 0; h < n[1]; h++) {
+          const Index from = i * v.channels * v.pitch[0] + d * v.pitch[1] + h * v.pitch[2];
+          for (Index w = 0; w < n[2]; w++) *places++ = std::int32_t(from + w * v.axis[2].advance);
+        }
+    return block.images * n[0] * n[1] * n[2];
+  }
+
+  /// The cotangents of a block with channels as lanes, [pixel][lane].
+  void pack_cotangents(T* to, Index group, Index panel, const Block& block) const {
     const AxisView* axis = v.axis;
     const Index plane = axis[0].target * axis[1].target * axis[2].target, step = panels.width(panel) * L;
-    const Index* n = block.count;
-    const Index pixels = n[0] * n[1] * n[2];
-    const Runs runs(block.start, n, axis);
-    for (Index i = 0; i < block.images; i++, to += pixels * step) {
+    const T* end = data.second + v.batch * v.groups * v.out_channels * plane;
+    const Runs runs(block.start, block.count, axis);
+    for (Index i = 0; i < block.images; i++, to += runs.count * runs.length * step) {
       const T* y = data.second + ((block.image + i) * v.groups + group) * v.out_channels * plane;
       for (int vector = 0; vector < panels.width(panel); vector++) {
         const Index lane = (panels.start(panel) + vector) * L, lanes = min(L, v.out_channels - lane);
-        const T* end = data.second + v.batch * v.groups * v.out_channels * plane;
         for (Index r = 0; r < runs.count; r++)
           pack_lanes(to + r * runs.length * step + vector * L, step, y + lane * plane + runs.at(r), plane,
                      lanes, runs.length, end);
       }
-      for (Index d = 0; d < n[0]; d++)
-        for (Index h = 0; h < n[1]; h++)
-          for (Index w = 0; w < n[2]; w++)
-            *places++ = std::int32_t(i * v.channels * v.pitch[0] + d * v.pitch[1] + h * v.pitch[2] +
-                                     w * v.axis[2].advance);
     }
-    return block.images * pixels;
   }
 
   void multiply(T* sums, int width, const T* source, const std::int32_t* places, Index depth,
@@ -69,19 +72,20 @@ struct Run {
     }
   }
 
+  Index panel_groups() const { return ceil_div(panels.count, v.outs); }
+
   void operator()(Index task) const {
     const Index first = task % channel_blocks() * v.channels,
                 channels = min(v.channels, v.in_channels - first);
     task /= channel_blocks();
-    const Index panel = task % panels.count;
-    task /= panels.count;
+    const Index first_panel = task % panel_groups() * v.outs,
+                last_panel = min(first_panel + v.outs, panels.count);
+    task /= panel_groups();
     const Index group = task % v.groups, chunk = task / v.groups;
-    const int width = panels.width(panel);
     T* cotangents = static_cast<T*>(scratch(Scratch::Task, scratch_bytes<T>(v)));
     T* source = cotangents + pixels() * kMaxVectors * L;
     std::int32_t* places = reinterpret_cast<std::int32_t*>(source + v.images * v.channels * v.pitch[0] + L);
     const Index plane = v.axis[0].source * v.axis[1].source * v.axis[2].source;
-    T* to = sums(chunk, group, panel) + first * v.taps * width * L;
     for (Index b = v.chunk_start(chunk); b < v.chunk_start(chunk + 1); b++) {
       Block block;
       block_of(v, b, block);
@@ -89,8 +93,13 @@ struct Run {
         const Index channel = ((block.image + i) * v.groups + group) * v.in_channels + first;
         pack_source(source + i * v.channels * v.pitch[0], data.first + channel * plane, channels, v, block);
       }
-      const Index depth = pack_cotangents(cotangents, places, group, panel, block);
-      multiply(to, width, source, places, depth, cotangents, channels, b > v.chunk_start(chunk));
+      const Index depth = set_places(places, block);
+      for (Index panel = first_panel; panel < last_panel; panel++) {
+        pack_cotangents(cotangents, group, panel, block);
+        const int width = panels.width(panel);
+        multiply(sums(chunk, group, panel) + first * v.taps * width * L, width, source, places, depth,
+                 cotangents, channels, b > v.chunk_start(chunk));
+      }
     }
   }
 
@@ -143,9 +152,8 @@ void weight_channels(const WeightView& v, const Operands<T>& data) {
   T* partial = static_cast<T*>(scratch(Scratch::Shared, shared_bytes<T>(v)));
   Run<T> run{v, data, panels_of<T>(v), partial};
   const Index panels = v.groups * run.panels.count;
-  parallel_for(
-      v.chunks * panels * run.channel_blocks(), [](void* r, Index i) { (*static_cast<Run<T>*>(r))(i); },
-      &run);
+  const Index tasks = v.chunks * v.groups * run.panel_groups() * run.channel_blocks();
+  parallel_for(tasks, [](void* r, Index i) { (*static_cast<Run<T>*>(r))(i); }, &run);
   parallel_for(panels * run.row_blocks(), [](void* r, Index i) { static_cast<Run<T>*>(r)->finish(i); }, &run);
 }
 

@@ -12,7 +12,7 @@ WeightPlan::WeightPlan(const Problem& p, const WeightCut& cut, bool split) {
   v.taps = p.taps();
   v.images = min(cut.images, v.batch);
   v.channels = min(cut.channels, v.in_channels);
-  v.outs = min(cut.outs, v.out_channels);
+  v.outs = cut.outs;
   v.blocks = ceil_div(v.batch, v.images);
   for (int i = 0; i < 3; i++) {
     axes_[i] = forward_axis(p, i);

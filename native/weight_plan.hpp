@@ -14,7 +14,7 @@ struct WeightCut {
   Index span[3];   // outputs per block and axis
   Index images;    // per block; more than one where an image is a single block
   Index channels;  // input channels per task
-  Index outs;      // output channels per task
+  Index outs;      // per task: panels of output channels as lanes, or output channels
   Index chunks;
 };
 

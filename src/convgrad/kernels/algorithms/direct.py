@@ -80,14 +80,18 @@ class DirectChannels(Direct):
         blocks = -(-problem.batch // images) * prod(
             [-(-n // s) for n, s in zip(problem.output_size, span, strict=True)]
         )
-        channels = max(1, CACHE // (size * problem.taps * 4 * lanes))
-        parts = -(-problem.in_channels // channels)
-        channels = -(-problem.in_channels // parts)
+        step = prod([s if k > 1 else 1 for k, s in zip(problem.kernel_size, problem.stride, strict=True)])
+        entries = images * prod(span) * step
+        channels = max(1, min(problem.in_channels, CACHE * 3 // 2 // (size * entries)))
         panels = -(-problem.out_channels // (4 * lanes))
-        tasks = problem.groups * panels * parts
         kept = size * problem.groups * panels * 4 * lanes * problem.in_channels * problem.taps
-        chunks = max(1, min(blocks, -(-TASKS // tasks), _MOST_CHUNKS // kept))
-        return (*span, images, channels, problem.out_channels, chunks)
+        chunks = max(1, min(blocks, TASKS, _MOST_CHUNKS // kept))
+        parts = -(-problem.in_channels // channels)
+        together = max(1, min(panels, panels * parts * problem.groups * chunks // TASKS))
+        parts = max(
+            parts, min(problem.in_channels, TASKS // (problem.groups * chunks * -(-panels // together)))
+        )
+        return (*span, images, -(-problem.in_channels // parts), together, chunks)
 
     def efficiency(self, problem: Problem, machine: Machine) -> float:
         lanes = machine.lanes(problem)
