@@ -95,6 +95,14 @@ std::vector<std::string> instruction_sets() {
   return names;
 }
 
+/// Who compiled this extension, and for which instruction sets: CMakeLists.txt defines both.
+nb::typed<nb::dict, nb::str, nb::str> build_info() {
+  nb::dict facts;
+  facts["compiler"] = CONVGRAD_COMPILER;
+  facts["instruction_sets"] = CONVGRAD_BUILT_SETS;
+  return nb::typed<nb::dict, nb::str, nb::str>(facts);
+}
+
 }  // namespace
 
 // Nothing is converted on the way in: a copy of `out` would be filled and lost.
@@ -110,6 +118,7 @@ NB_MODULE(_native, m) {
       .def_prop_ro("scratch_bytes", [](const BoundKernel& k) { return k.kernel->scratch_bytes(); });
   m.def("kernel", &make, nb::arg("algorithm"), nb::arg("primitive"), nb::arg("problem"), nb::arg("wide"),
         nb::arg("cut"), nb::arg("instruction_set"));
+  m.def("build_info", &build_info);
   m.def("instruction_sets", &instruction_sets);
   m.def("set_num_threads", &set_thread_count, nb::arg("threads"));
   m.def("get_num_threads", &thread_count);

@@ -42,6 +42,14 @@ def test_each_command_is_a_target(target: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_the_variables_are_those_that_are_read() -> None:
+    listed = set(re.findall(r"^\| `(CONVGRAD_[A-Z]+)`", README, flags=re.MULTILINE)) | {"CONVGRAD_DATA"}
+    sources = [ROOT / "pyproject.toml", *(ROOT / "src").rglob("*.py")]
+    read = set(re.findall(r"CONVGRAD_[A-Z]+", "".join(path.read_text() for path in sources)))
+    assert "CONVGRAD_DATA" in README
+    assert listed == read
+
+
 def test_the_options_of_the_tour_are_those_it_takes() -> None:
     listed = set(re.findall(r"^\| `(--[a-z-]+)", README, flags=re.MULTILINE))
     done = subprocess.run(

@@ -14,8 +14,8 @@ import numpy as np
 from convgrad.dtypes import F32, F64, Array
 from convgrad.kernels import borders, planner, reference
 from convgrad.kernels.algorithms import Machine
-from convgrad.kernels.algorithms.native import _native
 from convgrad.kernels.geometry import Geometry, Ints, conv_output_size
+from convgrad.kernels.machine import _native, instruction_set
 from convgrad.kernels.problem import FORWARD, INPUT_GRAD, WEIGHT_GRAD, problem_of
 
 ACTIVATIONS = {None: 0, "relu": 1}
@@ -33,9 +33,9 @@ def available() -> bool:
 
 def machine() -> Machine:
     """What plans are made for now."""
-    names = _native.instruction_sets()
+    name = instruction_set()
     lanes = {"baseline": 16, "avx2": 32, "avx512": 64}
-    return Machine(names[-1], lanes[names[-1]], _native.get_num_threads(), 1e11, 2e10)
+    return Machine(name, lanes[name], _native.get_num_threads(), 1e11, 2e10)
 
 
 def convolve(

@@ -5,12 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from convgrad.kernels.algorithms.algorithm import Algorithm, Call, Cut, Machine
+from convgrad.kernels.machine import _native as _native
 from convgrad.kernels.problem import PRIMITIVES, Problem
-
-try:
-    from convgrad.kernels import _native
-except ImportError:  # not compiled here: the NumPy kernels serve
-    _native = None  # type: ignore[assignment]
 
 
 class NativeAlgorithm(Algorithm):
