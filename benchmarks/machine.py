@@ -13,8 +13,16 @@ import time
 from pathlib import Path
 from typing import Any
 
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-KERNEL_VARIABLES = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "MKL_ENABLE_INSTRUCTIONS", "ATEN_CPU_CAPABILITY")
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "CONVGRAD_NUM_THREADS")
+KERNEL_VARIABLES = (
+    "CONVGRAD_ISA",
+    "OPENBLAS_CORETYPE",
+    "OPENBLAS_L2_SIZE",
+    "MKL_ENABLE_INSTRUCTIONS",
+    "ATEN_CPU_CAPABILITY",
+    "ONEDNN_MAX_CPU_ISA",
+    "XLA_FLAGS",
+)
 
 
 def _tick() -> float:
@@ -88,6 +96,11 @@ def _quota() -> str:
     return "none" if quota == "max" else f"{int(quota) / int(period):g} cores"
 
 
+def usable_cores() -> int:
+    """Processors that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def describe_machine() -> dict[str, str]:
     """Processor, cores, instruction sets that matter, quota and kernel."""
     try:
@@ -97,10 +110,9 @@ def describe_machine() -> dict[str, str]:
     about = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
     flags = about.get("flags", about.get("Features", "")).split()
     wanted = ("avx2", "fma", "avx512f", "avx512_bf16", "avx512_fp16", "amx_tile", "asimd", "sve")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return {
         "processor": about.get("model name", platform.processor() or platform.machine()),
-        "cores": f"{cores} usable",
+        "cores": f"{usable_cores()} usable",
         "instruction sets": " ".join(flag for flag in wanted if flag in flags) or "unknown",
         "cgroup quota": _quota(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
@@ -129,9 +141,11 @@ def describe_library(library: Any) -> dict[str, str]:
         blas = numpy.show_config(mode="dicts")["Build Dependencies"]["blas"]
         about["numpy"] = f"{numpy.__version__} ({blas.get('name')} {blas.get('version')})"
         about["numpy's BLAS threads"] = _blas_threads()
-    config = getattr(library, "__config__", None)
-    if config is not None and hasattr(config, "show"):
-        lines = config.show().splitlines()
+    info = getattr(getattr(library, "backends", None), "info", None)
+    if info is not None:
+        about |= {key: str(value) for key, value in info().items() if key != "numpy"}
+    if library.__name__ == "torch":
+        lines = library.__config__.show().splitlines()
         about["kernels"] = "; ".join(
             line.strip(" -")
             for line in lines

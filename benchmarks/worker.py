@@ -19,13 +19,15 @@ from typing import Any, NamedTuple
 from machine import describe_library
 
 MAX_CALLS = 1_000_000
+LONG_CALL = 0.5  # seconds: such a call needs no other one before it to warm up
 
 
 class Case(NamedTuple):
     """A benchmark with more to say than a bare function.
 
     Attributes:
-        run: what is timed. With ``prepare`` it is given what that returned.
+        run: what is timed. With ``prepare`` it is given what that returned. None: ``prepare`` returns the
+            function to time, so that what it works on need not exist before its turn comes.
         prepare: called outside the timed part, before every call if ``once`` and else before every batch.
         once: ``run`` may be called only once for each ``prepare`` (a backward frees its graph).
         per: the time is divided by this (nodes in a chain), so that rows compare.
@@ -33,7 +35,7 @@ class Case(NamedTuple):
         rounds: at most so many rounds, for rows that take seconds.
     """
 
-    run: Callable[..., Any]
+    run: Callable[..., Any] | None
     prepare: Callable[[], Any] | None = None
     once: bool = False
     per: int = 1
@@ -42,6 +44,8 @@ class Case(NamedTuple):
 
 
 Setup = Callable[[Any], dict[str, Any]]
+#: further requests that a benchmark's workers answer: given the library, functions of a request by name
+Requests = Callable[[Any], dict[str, Callable[[dict[str, Any]], dict[str, Any]]]]
 CONTROL = "control: the same pure Python on both sides"
 
 
@@ -58,30 +62,47 @@ def as_case(value: Any) -> Case:
     return value if isinstance(value, Case) else Case(value)
 
 
+def ready(case: Case) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    """The function to time and what to call it with."""
+    if case.run is not None:
+        return case.run, () if case.prepare is None else (case.prepare(),)
+    assert case.prepare is not None, "a case without a function needs a prepare that makes it"
+    return case.prepare(), ()
+
+
 def time_batch(case: Case, calls: int) -> float:
     """Seconds (or the case's own unit) per call and per ``case.per`` in one batch of ``calls`` calls."""
     gc.collect()
-    run, clock = case.run, time.perf_counter
-    if case.unit != "s":
-        value = run() if case.prepare is None else run(case.prepare())
-        return float(value) / case.per
+    clock = time.perf_counter
     if case.once:
-        assert case.prepare is not None, "a case that runs once needs a prepare"
-        total = 0.0
-        for _ in range(calls):
-            state = case.prepare()
-            start = clock()
-            run(state)
-            total += clock() - start
-            del state
-        return total / calls / case.per
-    arguments = () if case.prepare is None else (case.prepare(),)
+        return time_once_prepared(case, calls)
+    run, arguments = ready(case)
+    if case.unit != "s":
+        return float(run(*arguments)) / case.per
+    start = clock()
     run(*arguments)
+    first = clock() - start
+    if calls == 1 and first >= LONG_CALL:
+        return first / case.per
     repeats = range(calls)
     start = clock()
     for _ in repeats:
         run(*arguments)
     return (clock() - start) / calls / case.per
+
+
+def time_once_prepared(case: Case, calls: int) -> float:
+    """The same where every call wants a ``prepare`` of its own."""
+    run, prepare, clock = case.run, case.prepare, time.perf_counter
+    assert run is not None and prepare is not None, "a case that runs once needs a prepare"
+    total = 0.0
+    for _ in range(calls):
+        state = prepare()
+        start = clock()
+        run(state)
+        total += clock() - start
+        del state
+    return total / calls / case.per
 
 
 def calibrate(case: Case, seconds: float) -> int:
@@ -97,16 +118,18 @@ def calibrate(case: Case, seconds: float) -> int:
         calls = min(MAX_CALLS, max(calls + 1, int(calls * min(grow * 1.05, 10))))
 
 
-def work(library: str, setup: Setup) -> int:
-    """Serve requests until the pipe closes: names, calibrate, time, about."""
+def work(library: str, setup: Setup, requests: Requests | None = None) -> int:
+    """Serve requests until the pipe closes: names, calibrate, time, about and the benchmark's own."""
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     module = importlib.import_module(library)
     cases = {CONTROL: Case(control)} | {name: as_case(value) for name, value in setup(module).items()}
+    own = requests(module) if requests is not None else {}
     for line in sys.stdin:
         request = json.loads(line)
         try:
-            answer = answer_to(request, cases, module)
+            serve = own.get(request["do"])
+            answer = serve(request) if serve is not None else answer_to(request, cases, module)
         except Exception as error:  # reported as this row's failure; the other rows go on
             answer = {"error": f"{type(error).__name__}: {error}"}
         print(json.dumps(answer), file=answers)
