@@ -250,15 +250,19 @@ class ConvReport(Report):
 
     # -- documents
 
+    def reading(self) -> list[str]:
+        return [
+            f"Medians over rounds, {self.threads} threads on either side. A ratio is {self.sides[1]}'s time",
+            f"over {self.sides[0]}'s: above 1 {self.sides[0]} is faster. *{FORWARD.capitalize()}* records no",
+            f"graph; *{TRAINING}* gives the gradients of input, weight and, where there is one, bias.",
+        ]
+
     def markdown(self) -> str:
         stem = self.name if not self.faults else f"{self.name}-not-valid"
         peak = f"{self.peak / 1e9:.0f} GFLOP/s" if self.peak else "unknown"
         slow = below(self.results, 1.0)
         lines = [
             *self.opening(),
-            f"{self.threads} threads on either side. *{FORWARD.capitalize()}* records no graph;",
-            f"*{TRAINING}* gives the gradients of input, weight and, where there is one, bias.",
-            "",
             f"![ratio of every row]({stem}.svg)",
             "",
             *_section("Speed to reach", markdown_table(self.summary_table())),

@@ -151,10 +151,17 @@ class Report:
         lines += [f"**NOT VALID: {fault}**\n" for fault in self.faults]
         return [
             *lines,
-            f"{self.date}. Medians over rounds, ± half the distance between quartiles.",
-            f"A ratio is {self.sides[1]} over {self.sides[0]}: above 1 {self.sides[0]} is better.",
+            f"{self.date}.",
+            *self.reading(),
             f"Foreign load before {_cores(self.load['before'])}, during {_cores(self.load['during'])}.",
             "",
+        ]
+
+    def reading(self) -> list[str]:
+        """How the figures are to be read."""
+        return [
+            "Medians over rounds, ± half the distance between quartiles.",
+            f"A ratio is {self.sides[1]} over {self.sides[0]}: above 1 {self.sides[0]} is better.",
         ]
 
     def closing(self) -> list[str]:
