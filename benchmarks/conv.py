@@ -16,9 +16,10 @@ from pathlib import Path
 import conv_cases
 from conv_cases import CHANNELS_LAST, FORMS, case_name, errors_of
 from conv_report import (
+    BESIDE_OTHERS,
+    IDLE,
     ConvReport,
     Result,
-    busy_checks,
     error_checks,
     speed_checks,
 )
@@ -191,8 +192,15 @@ class Session:
             if load is not None and load <= self.wanted.max_load:
                 break
         errors_found, more_notes = self._errors(row) if self.wanted.errors else ({}, [])
-        plans = [(name, exact) for name, exact in self.pair[0].ask("plans", row=row.name).get("plans", [])]
-        return Result(row, timings, others, errors_found, plans, notes + more_notes, load)
+        return Result(row, timings, others, errors_found, self._plans(row), notes + more_notes, load)
+
+    def _plans(self, row: ConvRow) -> list[tuple[str, bool]]:
+        """Our algorithms for the row, each with whether it is a direct one."""
+        try:
+            answer = self.pair[0].ask("plans", row=row.name)
+        except WorkerError:  # the row's own error says more
+            return []
+        return [(name, exact) for name, exact in answer.get("plans", [])]
 
     def _further(self, row: ConvRow, form: str) -> tuple[dict[str, float], list[str]]:
         """Medians of the further columns, and what went wrong there."""
@@ -269,12 +277,13 @@ def measured(wanted: argparse.Namespace, faults: list[str], before: float | None
     about["control"] = {"ratio of the same pure Python on both sides": f"{control.ratio:.2f}"}
     sides_named = (wanted.ours, wanted.theirs)
     complete = not wanted.only and bool(wanted.theirs)
-    checks = (busy_checks(results) if wanted.busy else speed_checks(results)) if complete else []
+    targets = BESIDE_OTHERS if wanted.busy else IDLE
+    checks = speed_checks(results, targets) if complete else []
     checks += error_checks(results, *sides_named)
     load = {"before": before, "during": during}
     return ConvReport(
         report_name(wanted), sides_named, about, results, checks, load, faults, session.columns, peak,
-        wanted.threads,
+        wanted.threads, targets,
     )  # fmt: skip
 
 

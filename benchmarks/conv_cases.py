@@ -6,6 +6,7 @@ convgrad and PyTorch run the same lines. Tensors are the library's own, in memor
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Callable, Iterable
 from functools import lru_cache, partial
 from pathlib import Path
@@ -159,12 +160,13 @@ def primitives(library: Any, row: ConvRow, dtype: type[np.floating[Any]]) -> lis
 
 
 def errors_of(stem: Path, reference: Path, count: int) -> list[float]:
-    """Largest error of each primitive, relative to the largest value of the float64 result."""
+    """Largest error of each primitive, relative to the largest value in float64; NaN counts as infinite."""
     found = []
     for number in range(count):
         exact = np.load(f"{reference}-{number}.npy")
         result = np.load(f"{stem}-{number}.npy")
         if result.shape != exact.shape:
             raise ValueError(f"{PRIMITIVES[number]}: shape {result.shape}, but {exact.shape} is right")
-        found.append(float(np.abs(result - exact).max() / np.abs(exact).max()))
+        error = float(np.abs(result - exact).max() / np.abs(exact).max())
+        found.append(math.inf if math.isnan(error) else error)
     return found

@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 CONTROL_TOLERANCE = 0.10
 LEAST_ROUNDS = 3
-PAUSE = 0.01  # seconds in which the threads of the side asked before stop spinning
+PAUSE = 0.03  # seconds: by then the threads of the side asked before have stopped spinning (OpenBLAS: 20 ms)
 BUSY, FAILED = 3, 1
 
 

@@ -16,7 +16,7 @@ while os.getppid() == parent:
     for _ in range(1_000_000):
         pass
 """
-WHAT = "a Python process in an endless loop of additions, at normal priority"
+WHAT = "a Python process in an endless loop of additions, at the priority of this program"
 
 
 class Neighbours:

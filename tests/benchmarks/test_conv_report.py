@@ -11,13 +11,14 @@ import pytest
 
 from conv_plot import Bar, axis_for, ratio_chart
 from conv_report import (
+    BESIDE_OTHERS,
     FORMS,
     FORWARD,
+    IDLE,
     TRAINING,
     ConvReport,
     Result,
     below,
-    busy_checks,
     error_checks,
     geometric_mean,
     group_means,
@@ -51,7 +52,12 @@ FOUR = [
 
 
 def report(results: list[Result], faults: list[str] | None = None, **more: Any) -> ConvReport:
-    settings: dict[str, Any] = {"checks": speed_checks(results), "columns": [], "peak": 1e9, "threads": 2}
+    settings: dict[str, Any] = {
+        "checks": speed_checks(results, IDLE),
+        "columns": [],
+        "peak": 1e9,
+        "threads": 2,
+    }
     load = {"before": 0.0, "during": 0.0}
     return ConvReport(
         "conv", ("convgrad", "torch"), {}, results, load=load, faults=faults or [], **(settings | more)
@@ -70,19 +76,19 @@ def test_means_leave_out_what_is_not_known() -> None:
 
 
 def test_the_summary_sets_each_mean_beside_its_target() -> None:
-    lines = {group: (count, pairs) for group, count, pairs in summary(FOUR)}
+    lines = {group: (count, pairs) for group, count, pairs in summary(FOUR, IDLE)}
     assert lines["3x3"] == (2, [(pytest.approx(4.0), 2.0), (pytest.approx(2.0), 1.9)])
     assert lines["geometric mean of the group means"][0] == 4
     assert lines["geometric mean of the group means"][1][0] == (pytest.approx(2.0), 1.8)
 
 
 def test_a_check_for_every_target_and_for_the_slowest_row() -> None:
-    checks = {check.text: check.holds for check in speed_checks(FOUR)}
+    checks = {check.text: check.holds for check in speed_checks(FOUR, IDLE)}
     assert checks["3x3, forward: 4.00, wanted 2"]
     assert not checks["depthwise, forward: 1.00, wanted 1.6"]
     assert not checks["no row below 0.95; 1 are: depthwise / c, forward + backward (0.90)"]
     assert len(checks) == 2 * 4 + 1
-    assert speed_checks(FOUR[:2])[-1].holds
+    assert speed_checks(FOUR[:2], IDLE)[-1].holds
 
 
 def test_rows_below_a_limit_come_slowest_first() -> None:
@@ -94,9 +100,11 @@ def test_rows_below_a_limit_come_slowest_first() -> None:
 
 
 def test_the_busy_run_has_a_target_of_its_own() -> None:
-    first, second = busy_checks([result("3x3", "a", 10.0, 4.0), result("tiny", "b", 2.6, 4.0)])
-    assert first.holds and "geometric mean of the rows 5.10" in first.text
+    rows = [result("3x3", "a", 10.0, 4.0), result("tiny", "b", 2.6, 0.5)]
+    first, second = speed_checks(rows, BESIDE_OTHERS)
+    assert first.holds and first.text == "geometric mean of the group means, forward: 5.10, wanted 5"
     assert not second.holds
+    assert "| 3x3 | 1 | 10.00 | - |  | 4.00 | - |  |" in report(rows, targets=BESIDE_OTHERS).markdown()
 
 
 def test_errors_are_judged_primitive_by_primitive() -> None:
