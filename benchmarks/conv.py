@@ -191,6 +191,7 @@ class Session:
             load = meter.foreign_cores()
             if load is not None and load <= self.wanted.max_load:
                 break
+            notes.append("others were busy meanwhile" + ("" if load is None else f": {load:.0%} of a core"))
         errors_found, more_notes = self._errors(row) if self.wanted.errors else ({}, [])
         return Result(row, timings, others, errors_found, self._plans(row), notes + more_notes, load)
 

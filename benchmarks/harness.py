@@ -330,7 +330,12 @@ def started(sides: list[Side], environ: dict[str, str], timeout: float) -> Itera
 def describe(workers: list[Worker]) -> dict[str, dict[str, str]]:
     """What the machine and each side say of themselves."""
     about = {"machine": describe_machine()}
-    return about | {f"side of {worker.library}": worker.ask("about")["about"] for worker in workers}
+    for worker in workers:
+        answer = worker.ask("about")
+        if "error" in answer:
+            raise WorkerError(f"{worker.library} cannot be described: {answer['error']}")
+        about[f"side of {worker.library}"] = answer["about"]
+    return about
 
 
 class Asked(NamedTuple):
