@@ -74,6 +74,7 @@ BUSY_ROWS = (
 )
 BUSY_BATCH = 0.2  # seconds: several turns of the scheduler
 CALM_TRIES = 3  # a row that others disturbed is measured again
+PATIENCE = 30.0  # seconds for an answer of a further column: a shape they cannot do well is left out
 WRONG = 1e-3  # a relative error that no rounding explains
 LABELS = {"jax": "JAX", "scipy": "NumPy + SciPy"}
 
@@ -138,8 +139,8 @@ def further_sides(wanted: argparse.Namespace) -> list[Side]:
     """
     sides = []
     for choice, side in (
-        (wanted.jax, Side(wanted.jax_python, "jax")),
-        (wanted.scipy, Side(wanted.python, "scipy")),
+        (wanted.jax, Side(wanted.jax_python, "jax", PATIENCE)),
+        (wanted.scipy, Side(wanted.python, "scipy", PATIENCE)),
     ):
         if choice is False or (choice is None and not Path(side.python).exists()):
             continue
@@ -166,10 +167,10 @@ class Session:
         self.wanted, self.folder = wanted, folder
         self.pair = workers[: 2 if wanted.theirs else 1]
         self.others = workers[len(self.pair) :]
-        self.pids = (*(worker.pid for worker in workers), *beside.pids)
+        self.processes = (*workers, *beside.processes)
         self.known = {worker: set(worker.ask("names")["rows"]) for worker in workers}
         for worker in workers:
-            worker.ask("threads", threads=wanted.threads)
+            worker.tell("threads", threads=wanted.threads)
 
     @property
     def columns(self) -> list[str]:
@@ -182,7 +183,7 @@ class Session:
     def measure(self, row: ConvRow) -> Result:
         """Everything about one row; once more if others were busy meanwhile."""
         for _ in range(1 if self.wanted.allow_load else CALM_TRIES):
-            meter = LoadMeter(self.pids)
+            meter = LoadMeter(self.processes)
             timings, others, notes = {}, {}, []
             for form in FORMS:
                 timings[form] = measure_row(case_name(row, form), ["s", 1, None], self.pair, self.wanted)
@@ -265,7 +266,7 @@ def measured(wanted: argparse.Namespace, faults: list[str], before: float | None
         table = workers[0].ask("instruction set").get("name", "")
         with Neighbours(wanted.busy) as beside:
             session = Session(workers, wanted, Path(folder), beside)
-            meter = LoadMeter(session.pids)
+            meter = LoadMeter(session.processes)
             control = measure_row(CONTROL, ["s", 1, None], session.pair, wanted)
             results = [shown(session.measure(row)) for row in rows]
             during = meter.foreign_cores()

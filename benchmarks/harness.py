@@ -301,10 +301,14 @@ def idle_before(wanted: argparse.Namespace) -> tuple[float | None, list[str]]:
 
 
 class Side(NamedTuple):
-    """A library to be measured and the interpreter of an environment that has it."""
+    """A library to be measured and the interpreter of an environment that has it.
+
+    ``timeout`` is the seconds that one answer may take, if not those of the command line.
+    """
 
     python: str
     library: str
+    timeout: float | None = None
 
 
 def both_sides(wanted: argparse.Namespace) -> list[Side]:
@@ -319,8 +323,9 @@ def started(sides: list[Side], environ: dict[str, str], timeout: float) -> Itera
     script = str(Path(sys.argv[0]).resolve())
     workers: list[Worker] = []
     try:
-        for python, library in sides:
-            workers.append(Worker(python, script, library, environ, timeout))
+        for side in sides:
+            patience = timeout if side.timeout is None else side.timeout
+            workers.append(Worker(side.python, script, side.library, environ, patience))
         yield workers
     finally:
         for worker in workers:
@@ -448,7 +453,7 @@ def main(
     try:
         with started(both_sides(wanted), environment(wanted.threads), wanted.timeout) as workers:
             about = describe(workers)
-            meter = LoadMeter(tuple(worker.pid for worker in workers))
+            meter = LoadMeter(workers)
             rows = measure(workers, wanted)
             during = meter.foreign_cores()
     except (WorkerError, OSError) as error:

@@ -10,8 +10,9 @@ import os
 import platform
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "CONVGRAD_NUM_THREADS")
 KERNEL_VARIABLES = (
@@ -53,29 +54,41 @@ def process_seconds(pid: int) -> float:
     return sum(int(field) for field in fields[11:15]) * _tick()
 
 
+class HasPid(Protocol):
+    """A process that can be found in /proc."""
+
+    @property
+    def pid(self) -> int: ...
+
+
 class LoadMeter:
-    """Foreign processor load: what the machine spent, less what ``pids`` and this process spent.
+    """Foreign processor load: what the machine spent, less what this process and its children spent.
 
     Args:
-        pids: processes of our own that live through the measurement.
+        children: child processes that live while the measurement starts; what one of them spent counts as
+            this process's when it has ended and was waited for, and another may then have its place.
     """
 
-    def __init__(self, pids: tuple[int, ...] = ()) -> None:
-        self._pids = (os.getpid(), *pids)
+    def __init__(self, children: Sequence[HasPid] = ()) -> None:
+        self._children = children
         self.restart()
 
     def restart(self) -> None:
         """Start a new measurement."""
         self._time = time.perf_counter()
         self._busy = busy_seconds()
-        self._own = sum(map(process_seconds, self._pids))
+        self._own = self._own_seconds()
+
+    def _own_seconds(self) -> float:
+        pids = (os.getpid(), *(child.pid for child in self._children))
+        return sum(map(process_seconds, pids))
 
     def foreign_cores(self) -> float | None:
         """Cores that others kept busy since the last restart, on average; None if unknown on this system."""
         busy = busy_seconds()
         if busy is None or self._busy is None:
             return None
-        own = sum(map(process_seconds, self._pids)) - self._own
+        own = self._own_seconds() - self._own
         return max(0.0, busy - self._busy - own) / (time.perf_counter() - self._time)
 
 

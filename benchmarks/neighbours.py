@@ -5,8 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 
-from machine import process_seconds
+from machine import HasPid, process_seconds
 
 # Ends by itself when whoever started it is gone.
 PROGRAM = """
@@ -43,12 +44,12 @@ class Neighbours:
             process.wait()
 
     @property
-    def pids(self) -> tuple[int, ...]:
-        """Their process numbers: a load meter that knows them does not count them as foreign."""
-        return tuple(process.pid for process in self._processes)
+    def processes(self) -> Sequence[HasPid]:
+        """A load meter that knows them does not count them as foreign."""
+        return self._processes
 
     def _spent(self) -> float:
-        return sum(map(process_seconds, self.pids))
+        return sum(process_seconds(process.pid) for process in self._processes)
 
     def describe(self) -> dict[str, str]:
         """What ran, and how much of the processor it got so far."""

@@ -5,6 +5,7 @@ Requests and answers are one line of JSON each. What the library prints goes to 
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import json
@@ -155,7 +156,7 @@ class WorkerError(RuntimeError):
 
 
 class Worker:
-    """The asking side of a worker process.
+    """The asking side of a worker process. One that ended is started anew when it is next asked.
 
     Args:
         python: interpreter of the environment that has ``library``.
@@ -169,21 +170,43 @@ class Worker:
         self, python: str, script: str, library: str, environ: dict[str, str], timeout: float
     ) -> None:
         self.library = library
-        self._timeout = timeout
-        command = [python, script, "--worker", library]
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environ
-        )
+        self._timeout, self._environ = timeout, environ
+        self._command = [python, script, "--worker", library]
+        self._told: list[tuple[str, dict[str, Any]]] = []
+        self._process = self._start()
+
+    def _start(self) -> subprocess.Popen[str]:
+        pipe = subprocess.PIPE
+        return subprocess.Popen(self._command, stdin=pipe, stdout=pipe, text=True, env=self._environ)
 
     @property
     def pid(self) -> int:
+        """Number of the process that answers now."""
         return self._process.pid
 
+    def tell(self, do: str, **request: Any) -> None:
+        """Ask for something that changes the worker: asked again of every process that replaces it."""
+        self._told.append((do, request))
+        self.ask(do, **request)
+
     def ask(self, do: str, **request: Any) -> dict[str, Any]:
-        """Send one request and wait for its answer."""
+        """Send one request and wait for its answer.
+
+        Raises:
+            WorkerError: the process ended, or did not answer in time and was ended.
+        """
+        if self._process.poll() is not None:
+            self.close()
+            self._process = self._start()
+            for told, details in self._told:
+                self._answer(told, details)
+        return self._answer(do, request)
+
+    def _answer(self, do: str, request: dict[str, Any]) -> dict[str, Any]:
         pipe_in, pipe_out = self._process.stdin, self._process.stdout
         assert pipe_in is not None and pipe_out is not None
         guard = threading.Timer(self._timeout, self._process.kill)
+        start = time.perf_counter()
         guard.start()
         try:
             print(json.dumps({"do": do, **request}), file=pipe_in, flush=True)
@@ -194,13 +217,16 @@ class Worker:
             guard.cancel()
         if not line:
             code = self._process.wait()
-            raise WorkerError(f"the worker of {self.library} ended with code {code} at {do} {request}")
+            late = time.perf_counter() - start >= self._timeout
+            what = f"gave no answer within {self._timeout:g} s" if late else f"ended with code {code}"
+            raise WorkerError(f"the worker of {self.library} {what} at {do} {request}")
         return json.loads(line)
 
     def close(self) -> None:
         """End the worker by closing its pipe; kill it if it does not go."""
         if self._process.stdin is not None:
-            self._process.stdin.close()
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.close()
         try:
             self._process.wait(timeout=20)
         except subprocess.TimeoutExpired:

@@ -173,12 +173,12 @@ def test_busy_neighbours_end_with_their_block_and_are_no_foreign_load() -> None:
         "from machine import LoadMeter, process_seconds\n"
         "from neighbours import Neighbours\n"
         "with Neighbours(1) as beside:\n"
-        "    meter = LoadMeter(beside.pids)\n"
-        "    (pid,) = beside.pids\n"
+        "    meter = LoadMeter(beside.processes)\n"
+        "    pid = beside.processes[0].pid\n"
         "    until = time.perf_counter() + 60\n"
         "    while process_seconds(pid) < 0.5 and time.perf_counter() < until: time.sleep(0.05)\n"
         "    assert process_seconds(pid) >= 0.5\n"
-        "    assert meter._own >= 0 and pid in meter._pids\n"
+        "    assert meter._own_seconds() - meter._own >= 0.4\n"
         "    print(beside.describe())\n"
         "assert process_seconds(pid) == 0, 'it ends with its block'\n"
     )
@@ -188,3 +188,53 @@ def test_busy_neighbours_end_with_their_block_and_are_no_foreign_load() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "1, each a Python process" in done.stdout and "cores together" in done.stdout
+
+
+FRAGILE = """
+import os, sys, time
+from machine import LoadMeter
+from worker import Worker, WorkerError, work
+
+def setup(library):
+    return {"fine": lambda: None}
+
+def requests(library):
+    state = {}
+    return {
+        "set": lambda request: state.update(request) or {},
+        "get": lambda request: state,
+        "end": lambda request: os._exit(7),
+        "hang": lambda request: time.sleep(60),
+    }
+
+if "--worker" in sys.argv:
+    sys.exit(work("math", setup, requests))
+worker = Worker(sys.executable, __file__, "math", dict(os.environ), 3.0)
+first = worker.pid
+worker.tell("set", value=5)
+for do in ("end", "hang"):
+    try:
+        worker.ask(do)
+    except WorkerError as error:
+        print(error)
+    print(worker.ask("get")["value"])
+assert worker.pid != first
+assert worker.ask("no such thing")["error"].startswith("ValueError")
+worker.close()
+"""
+
+
+def test_a_worker_that_ended_or_hung_is_replaced_and_told_the_same(tmp_path: Path) -> None:
+    script = tmp_path / "fragile.py"
+    script.write_text(FRAGILE)
+    environ = {**os.environ, "PYTHONPATH": str(FOLDER)}
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=100, env=environ
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "the worker of math ended with code 7 at end {}",
+        "5",
+        "the worker of math gave no answer within 3 s at hang {}",
+        "5",
+    ]
