@@ -170,6 +170,10 @@ def choice_share(decisions: list[Decision]) -> float:
     return sum(len(decision.trials) > 1 for decision in decisions) / len(decisions)
 
 
+def percent(share: float) -> str:
+    return "-" if math.isnan(share) else f"{share:.1%}"
+
+
 def by_regret(decisions: list[Decision]) -> list[Decision]:
     """The worst first; without those that had no candidates."""
     return sorted((d for d in decisions if d.trials), key=lambda decision: -decision.regret)
@@ -182,10 +186,12 @@ def checks_of(decisions: list[Decision]) -> list[Check]:
     checks = [
         Check(f"{count} shapes, at least {LEAST_SHAPES}", count >= LEAST_SHAPES),
         Check(
-            f"within {NEAR - 1:.0%} of the best candidate: {near:.1%}, wanted {NEAR_SHARE:.0%}",
+            f"within {NEAR - 1:.0%} of the best candidate: {percent(near)}, wanted {NEAR_SHARE:.0%}",
             near >= NEAR_SHARE,
         ),
-        Check(f"two candidates or more: {choice:.1%}, wanted {CHOICE_SHARE:.0%}", choice >= CHOICE_SHARE),
+        Check(
+            f"two candidates or more: {percent(choice)}, wanted {CHOICE_SHARE:.0%}", choice >= CHOICE_SHARE
+        ),
     ]
     for worst in by_regret(decisions)[:1]:
         text = f"worst: {worst.regret:.2f} times the best ({worst.row.net}, {worst.primitive})"
@@ -226,8 +232,8 @@ class PlannerReport(Report):
         for name in (*PRIMITIVES, "all"):
             some = [d for d in self.decisions if name in (d.primitive, "all")]
             if some:
-                worst = by_regret(some)[0].regret if by_regret(some) else math.nan
-                shares = f"{near_share(some):.1%}", f"{worst:.2f}", f"{choice_share(some):.1%}"
+                worst = [f"{decision.regret:.2f}" for decision in by_regret(some)[:1]] or ["-"]
+                shares = percent(near_share(some)), *worst, percent(choice_share(some))
                 table.append([name, str(len(some)), *shares])
         return table
 
