@@ -209,7 +209,7 @@ def requests(library):
 
 if "--worker" in sys.argv:
     sys.exit(work("math", setup, requests))
-worker = Worker(sys.executable, __file__, "math", dict(os.environ), 3.0)
+worker = Worker(sys.executable, __file__, "math", dict(os.environ), 8.0)
 first = worker.pid
 worker.tell("set", value=5)
 for do in ("end", "hang"):
@@ -235,6 +235,6 @@ def test_a_worker_that_ended_or_hung_is_replaced_and_told_the_same(tmp_path: Pat
     assert done.stdout.splitlines() == [
         "the worker of math ended with code 7 at end {}",
         "5",
-        "the worker of math gave no answer within 3 s at hang {}",
+        "the worker of math gave no answer within 8 s at hang {}",
         "5",
     ]
