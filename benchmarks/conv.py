@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 import conv_cases
-from conv_cases import CHANNELS_LAST, FORMS, case_name, errors_of
+from conv_cases import CHANNELS_LAST, FORMS, FORWARD, case_name, errors_of
 from conv_report import (
     BESIDE_OTHERS,
     IDLE,
@@ -192,8 +192,10 @@ class Session:
             load = meter.foreign_cores()
             if load is not None and load <= self.wanted.max_load:
                 break
-            notes.append("others were busy meanwhile" + ("" if load is None else f": {load:.0%} of a core"))
-        errors_found, more_notes = self._errors(row) if self.wanted.errors else ({}, [])
+        if load is not None and load > self.wanted.max_load and not self.wanted.allow_load:
+            notes.append(f"others were busy meanwhile: {load:.0%} of a core")
+        able = [worker for worker in self.others if LABELS[worker.library] in others[FORWARD]]
+        errors_found, more_notes = self._errors(row, able) if self.wanted.errors else ({}, [])
         return Result(row, timings, others, errors_found, self._plans(row), notes + more_notes, load)
 
     def _plans(self, row: ConvRow) -> list[tuple[str, bool]]:
@@ -222,15 +224,15 @@ class Session:
         }
         return medians, [f"{form}: {error}" for error in errors if error]
 
-    def _errors(self, row: ConvRow) -> tuple[dict[str, list[float]], list[str]]:
-        """Errors of every side against PyTorch's float64 result."""
+    def _errors(self, row: ConvRow, others: list[Worker]) -> tuple[dict[str, list[float]], list[str]]:
+        """Errors against PyTorch's float64 result: of both sides, and of the others that could do the row."""
         if len(self.pair) < 2:
             return {}, []
         exact = self.folder / "exact"
         notes, found = [], {}
         try:
             self._save(self.pair[1], row, exact, double=True)
-            for worker in (*self.pair, *self.others):
+            for worker in (*self.pair, *others):
                 stem = self.folder / worker.library
                 count = self._save(worker, row, stem, double=False)
                 found[worker.library] = errors_of(stem, exact, count)

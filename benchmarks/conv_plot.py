@@ -41,9 +41,10 @@ class LogAxis:
         return [tick for tick in ticks if self.low <= tick * 1.0001 and tick <= self.high * 1.0001]
 
 
-def axis_for(bars: Sequence[Bar]) -> LogAxis:
-    """From a little below the least ratio (or 0.5) to a little above the largest (or 5)."""
-    known = [ratio for bar in bars for ratio in bar.ratios if not math.isnan(ratio) and ratio > 0]
+def axis_for(bars: Sequence[Bar], targets: Sequence[float] = ()) -> LogAxis:
+    """From a little below the least ratio (or 0.5) to a little above the largest (or 5), targets too."""
+    ratios = [*targets, *(ratio for bar in bars for ratio in bar.ratios)]
+    known = [ratio for ratio in ratios if not math.isnan(ratio) and ratio > 0]
     return LogAxis(min([0.5, *(ratio / 1.05 for ratio in known)]), max([5.0, *(r * 1.05 for r in known)]))
 
 
@@ -64,7 +65,8 @@ def ratio_chart(
     Returns:
         A Picture, all rows on one page.
     """
-    canvas, axis = Canvas(title), axis_for(bars)
+    canvas = Canvas(title)
+    axis = axis_for(bars, [target for pairs in groups.values() for _, target in pairs])
     _head(canvas, title, subtitle, series)
     below = _height(bars)
     for tick in axis.ticks():

@@ -369,7 +369,8 @@ def measure_sides(
         try:
             answer = worker.ask(do, name=case, **request)
         except WorkerError as error:
-            answer = {"error": str(error)}
+            errors[side] = str(error)
+            return {}
         errors[side] = f"{worker.library}: {answer['error']}" if "error" in answer else ""
         return answer
 

@@ -219,7 +219,9 @@ class Worker:
             code = self._process.wait()
             late = time.perf_counter() - start >= self._timeout
             what = f"gave no answer within {self._timeout:g} s" if late else f"ended with code {code}"
-            raise WorkerError(f"the worker of {self.library} {what} at {do} {request}")
+            raise WorkerError(
+                f"the worker of {self.library} {what} at {do} {request.get('name', '')}".rstrip()
+            )
         return json.loads(line)
 
     def close(self) -> None:

@@ -233,8 +233,8 @@ def test_a_worker_that_ended_or_hung_is_replaced_and_told_the_same(tmp_path: Pat
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
-        "the worker of math ended with code 7 at end {}",
+        "the worker of math ended with code 7 at end",
         "5",
-        "the worker of math gave no answer within 8 s at hang {}",
+        "the worker of math gave no answer within 8 s at hang",
         "5",
     ]
