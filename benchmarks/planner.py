@@ -44,6 +44,8 @@ ROUNDS = 5
 BATCH = 0.01  # seconds
 LONG = 0.1  # seconds: what a first call may take whatever the others took
 MOST_CALLS = 1000
+TRIES = 3
+DOUBTFUL = 3  # so many times the rounds for a choice that seems wrong
 WORST_ROWS = 20
 
 
@@ -113,17 +115,21 @@ def seconds_of(call: Call, calls: int = 1) -> float:
 
 
 def first_seconds(call: Call, best: float) -> float:
-    """Seconds of a second call, after one that fills tables and caches; of that one, if it was hopeless."""
+    """Least seconds of a few calls after one that fills caches; of that one, if it was hopeless."""
     seconds = seconds_of(call)
-    return seconds if seconds > max(HOPELESS * best, LONG) else seconds_of(call)
+    if seconds > max(HOPELESS * best, LONG):
+        return seconds
+    return min(seconds_of(call) for _ in range(TRIES if seconds < LONG else 1))
 
 
-def in_turn(calls: dict[int, Call], firsts: dict[int, float], wanted: argparse.Namespace) -> dict[int, float]:
-    """Median seconds of each call, all of them asked once a round."""
+def in_turn(
+    calls: dict[int, Call], firsts: dict[int, float], seconds: float, rounds: int
+) -> dict[int, float]:
+    """Median seconds of each call, all of them asked once a round for about ``seconds``."""
     found: dict[int, list[float]] = {number: [] for number in calls}
-    for turn in range(wanted.rounds):
+    for turn in range(rounds):
         for number in sorted(calls, reverse=turn % 2 == 1):
-            batch = max(1, min(MOST_CALLS, int(wanted.seconds / max(firsts[number], 1e-7))))
+            batch = max(1, min(MOST_CALLS, int(seconds / max(firsts[number], 1e-7))))
             found[number].append(seconds_of(calls[number], batch))
     return {number: statistics.median(values) for number, values in found.items()}
 
@@ -145,11 +151,16 @@ def decide(row: ConvRow, problem: Problem, machine: Machine, wanted: argparse.Na
             trials.append(Trial(plan.algorithm.name, plan.seconds, math.inf, error=str(error)))
     limit = HOPELESS * min(firsts.values(), default=math.inf)
     hopeful = {number: calls[number] for number in firsts if firsts[number] <= limit}
-    medians = in_turn(hopeful, firsts, wanted)
-    return Decision(row, problem.primitive, [
-        trial._replace(seconds=medians.get(number, trial.seconds), stopped=number not in hopeful)
-        for number, trial in enumerate(trials)
-    ])  # fmt: skip
+
+    def timed(rounds: int) -> Decision:
+        medians = in_turn(hopeful, firsts, wanted.seconds, rounds)
+        return Decision(row, problem.primitive, [
+            trial._replace(seconds=medians.get(number, trial.seconds), stopped=number not in hopeful)
+            for number, trial in enumerate(trials)
+        ])  # fmt: skip
+
+    decision = timed(wanted.rounds)
+    return timed(DOUBTFUL * wanted.rounds) if decision.regret > NEAR and len(hopeful) > 1 else decision
 
 
 def bound(call: Callable[..., None], first: Any, second: Any, out: Any) -> Call:
