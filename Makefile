@@ -14,6 +14,7 @@ JOBS          ?= 2
 
 VENV   := .venv
 PARITY := .venv-parity
+JAX    := .venv-jax
 TORCH  := 2.13.0
 # What the extension is built from; its objects are kept in native/editable, for both environments.
 NATIVE := CMakeLists.txt native/editable/CMakeLists.txt $(wildcard native/*.cpp native/*.hpp)
@@ -31,7 +32,7 @@ UNDER_SANITIZERS = LD_PRELOAD="$(foreach l,libasan.so libstdc++.so,$(shell $(SAN
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help tour test pure lint parity sanitize bench nightly native clean
+.PHONY: help tour test pure lint parity sanitize bench benchall jax nightly native clean
 # The two environments build the extension in one folder.
 .NOTPARALLEL:
 
@@ -78,12 +79,20 @@ bench: $(PARITY)/.stamp-parity  ## time convgrad beside PyTorch, into benchmarks
 	@echo "== benchmarks, refused on a busy machine"
 	@$(PARITY)/bin/python benchmarks/overhead.py $(BENCH_ARGS)
 	@$(PARITY)/bin/python benchmarks/startup.py $(BENCH_ARGS)
+	@$(PARITY)/bin/python benchmarks/conv.py $(BENCH_ARGS)
+	@$(PARITY)/bin/python benchmarks/planner.py $(BENCH_ARGS)
+
+benchall: bench  ## make bench, then convolutions with AVX2 alone and beside busy processes
+	@$(PARITY)/bin/python benchmarks/conv.py --isa avx2 $(BENCH_ARGS)
+	@$(PARITY)/bin/python benchmarks/conv.py --busy $(BENCH_ARGS)
+
+jax: $(JAX)/.stamp-jax  ## set up .venv-jax: convolution benchmarks then have a column for JAX
 
 nightly: $(VENV)/.stamp-test $(PARITY)/.stamp-parity  ## everything: slow tests, comparison, benchmarks
 	@echo "== all tests, the slow ones too"
 	@$(call PYTEST,$(VENV),tests -m "")
 	@$(call PYTEST,$(PARITY),tests/parity -m "")
-	@$(MAKE) --no-print-directory bench
+	@$(MAKE) --no-print-directory benchall
 
 native: $(VENV)/.stamp-native  ## compile what changed in native/ into the sources of .venv; errors are shown
 	@CONVGRAD_BUILD=native $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation \
@@ -92,14 +101,14 @@ native: $(VENV)/.stamp-native  ## compile what changed in native/ into the sourc
 	@$(call report,$(VENV))
 
 clean:  ## remove the environments, caches and what was built, and what the tour wrote
-	@echo "== removing $(VENV), $(PARITY), build, dist, the compiled kernels, caches, tour.html, tour-*.wav"
+	@echo "== removing $(VENV), $(PARITY), $(JAX), build, dist, the compiled kernels, caches, tour.html, tour-*.wav"
 	@find native/editable -mindepth 1 ! -path native/editable/CMakeLists.txt -delete
 	@rm -f src/convgrad/kernels/_native.*.so src/convgrad/kernels/_native.*.pyd
-	@rm -rf $(VENV) $(PARITY) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis tour.html tour-*.wav
+	@rm -rf $(VENV) $(PARITY) $(JAX) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis tour.html tour-*.wav
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # An environment whose Python went away (an upgrade, a moved folder) is made anew, with all that was in it.
-$(foreach v,$(VENV) $(PARITY),$(shell test -x $(v)/bin/python || rm -f $(v)/.stamp-*))
+$(foreach v,$(VENV) $(PARITY) $(JAX),$(shell test -x $(v)/bin/python || rm -f $(v)/.stamp-*))
 
 # ---- environments: bin/python stands for the environment, a stamp for each set of packages in it
 $(VENV)/bin/python:
@@ -107,6 +116,9 @@ $(VENV)/bin/python:
 
 $(PARITY)/bin/python:
 	@$(call make_venv,$(PARITY_PYTHON),$(PARITY))
+
+$(JAX)/bin/python:
+	@$(call make_venv,$(PARITY_PYTHON),$(JAX))
 
 # Order-only: the interpreter's file date says nothing about what is installed.
 $(VENV)/.stamp-tour: pyproject.toml $(NATIVE) | $(VENV)/bin/python
@@ -140,6 +152,11 @@ $(PARITY)/.stamp-parity: pyproject.toml $(NATIVE) | $(PARITY)/bin/python
 	@echo "== installing convgrad with the extras [data,test,parity] into $(PARITY)"
 	@$(call INSTALL,$(PARITY)) --editable '.[data,test,parity]'
 	@$(call report,$(PARITY))
+	@touch $@
+
+$(JAX)/.stamp-jax: | $(JAX)/bin/python
+	@echo "== installing JAX into $(JAX)"
+	@$(call INSTALL,$(JAX)) jax
 	@touch $@
 
 define make_venv

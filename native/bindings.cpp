@@ -87,6 +87,12 @@ BoundKernel make(const std::string& algorithm, int primitive, const std::vector<
   }
 }
 
+Index multiply_add_loop(const std::string& instruction_set, Index rounds) {
+  const KernelTable& table = table_named(instruction_set);
+  nb::gil_scoped_release release;
+  return table.multiply_add_loop(rounds);
+}
+
 std::vector<std::string> instruction_sets() {
   int count;
   const KernelTable* const* tables = runnable_tables(count);
@@ -120,6 +126,7 @@ NB_MODULE(_native, m) {
         nb::arg("cut"), nb::arg("instruction_set"));
   m.def("build_info", &build_info);
   m.def("instruction_sets", &instruction_sets);
+  m.def("multiply_add_loop", &multiply_add_loop, nb::arg("instruction_set"), nb::arg("rounds"));
   m.def("set_num_threads", &set_thread_count, nb::arg("threads"));
   m.def("get_num_threads", &thread_count);
   m.def("scratch_held", &scratch_held);

@@ -34,6 +34,7 @@ struct KernelTable {
   int vector_bytes;
   Kernels<float> single_precision;
   Kernels<double> double_precision;
+  Index (*multiply_add_loop)(Index rounds);
 };
 
 /// The tables that are built in and that this processor can run, the plainest first; `count` of them.
@@ -56,6 +57,9 @@ template <typename T>
 Family<T, WeightView> weight_channels_family();
 template <typename T>
 Family<T, WeightView> weight_pixels_family();
+
+/// Nothing but float32 multiply-adds in registers; returns how many floating point operations were done.
+Index multiply_add_loop(Index rounds);
 
 }  // namespace convgrad::CONVGRAD_ISA
 #endif
