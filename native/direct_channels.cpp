@@ -155,12 +155,13 @@ struct Run {
       for (int f = 0; f < v.phases; f++) {
         const PhaseView& phase = v.phase[f];
         const Pixels list = pixels_of(phase, block, size, lists);
-        for (Index k = 0; k < channels; k += v.depth) {
-          const Index depth = min(v.depth, channels - k) * phase.taps;
+        const Passes passes(channels * phase.taps, v.depth);
+        for (Index i = 0; i < passes.count; i++) {
+          const Index k = passes.start(i), depth = passes.start(i + 1) - k;
           for (Index panel = first; panel < last; panel++) {
             const int width = panels.width(panel);
-            const T* b = weights(group, phase, panel) + (c + k) * phase.taps * width * L;
-            multiply(source, phase.koff + k * phase.taps, depth, b, width, sums_of(panel), list, c + k > 0);
+            const T* b = weights(group, phase, panel) + (c * phase.taps + k) * width * L;
+            multiply(source, phase.koff + k, depth, b, width, sums_of(panel), list, c + i > 0);
           }
         }
       }

@@ -222,15 +222,17 @@ struct Run {
         const Index channel = ((block.image + i) * v.groups + group) * v.contracted + c;
         pack_source(source + i * v.chunk * v.pitch[0], data.first + channel * plane, channels, v, block);
       }
-      for (Index k = 0; k < channels; k += v.depth)
-        for (int f = 0; f < v.phases; f++) {
-          const PhaseView& phase = v.phase[f];
-          const Index depth = min(v.depth, channels - k) * phase.taps;
-          for (Index panel = first; panel < last; panel++)
-            multiply(source, phase.koff + k * phase.taps, depth,
-                     weights(group, phase, panel) + (c + k) * phase.taps * panels.rows(), sums_of(f, panel),
-                     block, lines, c + k > 0);
+      for (int f = 0; f < v.phases; f++) {
+        const PhaseView& phase = v.phase[f];
+        const Passes passes(channels * phase.taps, v.depth);
+        for (Index i = 0; i < passes.count; i++) {
+          const Index k = passes.start(i), depth = passes.start(i + 1) - k;
+          for (Index panel = first; panel < last; panel++) {
+            const T* w = weights(group, phase, panel) + (c * phase.taps + k) * panels.rows();
+            multiply(source, phase.koff + k, depth, w, sums_of(f, panel), block, lines, c + i > 0);
+          }
         }
+      }
     }
     const Index out_plane = v.axis[0].target * v.axis[1].target * v.axis[2].target;
     for (Index panel = first; panel < last; panel++)

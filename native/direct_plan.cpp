@@ -44,7 +44,7 @@ DirectPlan::DirectPlan(const Problem& p, Primitive primitive, const Cut& cut, bo
   v.border = forward ? p.border : Border::Zeros;
   v.taps = p.taps();
   v.chunk = min(cut.chunk, v.contracted);
-  v.depth = min(cut.depth, v.chunk);
+  v.depth = cut.depth;
   v.panels = cut.panels;
   v.images = min(cut.images, v.batch);
   v.w_group = p.out_channels * p.in_channels * v.taps;

@@ -18,7 +18,7 @@ struct Cut {
   Index span[3];
   Index images;  // per block; more than one where an image is a single block
   Index chunk;   // contracted channels that are packed at a time
-  Index depth;   // contracted channels per pass of the register tile
+  Index depth;   // products per pass of the register tile
   Index panels;  // panels of produced channels per task
 };
 
@@ -40,6 +40,14 @@ struct PhaseView {
   Index taps;                // taps that reach these outputs
   const std::int32_t* koff;  // scratch offset per (channel of a chunk, tap)
   Index taps_before;         // taps of the phases before, to find its packed weights
+};
+
+/// `products` cut into passes of at most `depth`, as even as possible; one pass even if there are none.
+struct Passes {
+  Index products, count;
+
+  Passes(Index products, Index depth) : products(products), count(max(1, ceil_div(products, depth))) {}
+  Index start(Index pass) const { return pass * products / count; }
 };
 
 struct DirectView {

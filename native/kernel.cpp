@@ -46,8 +46,8 @@ Plan checked(const std::string& algorithm, Plan plan) {
   return plan;
 }
 
-/// cut: spans of a block in outputs per phase (three axes), images, channels packed at a time, channels per
-/// pass, panels per task.
+/// cut: spans of a block in outputs per phase (three axes), images, channels packed at a time, products
+/// per pass, panels per task.
 DirectPlan direct_plan(const std::string& algorithm, Primitive primitive, const Problem& p,
                        const std::vector<Index>& cut, bool split) {
   check_cut(algorithm, cut, 7);

@@ -1,7 +1,7 @@
 """Direct convolution: the sums of the definition, in register tiles over a cache-sized copy of the source.
 
 ``cut`` of outputs and input gradients: outputs of a block along each axis (per residue of the stride), images of a
-block, contracted channels packed at a time, contracted channels per pass of the tile, panels of produced channels.
+block, contracted channels packed at a time, products per pass of the tile, panels of produced channels.
 ``cut`` of weight gradients: outputs of a block along each axis, images, input and output channels per task, chunks
 whose sums are kept apart.
 """
@@ -48,9 +48,8 @@ class Direct(NativeAlgorithm):
         pixels = max(48, min(448, most, total // TASKS)) // prod(sides.every)
         span = spans(sides.counts, max(1, pixels))
         images = max(1, min(problem.batch, pixels // prod(sides.counts)))
-        depth = max(1, DEPTH // sides.taps)
-        chunk = max(depth, CACHE // (problem.dtype.itemsize * prod(span) * images * 2))
-        return (*span, images, min(chunk, sides.contracted), min(depth, sides.contracted), 8)
+        chunk = max(1, CACHE // (problem.dtype.itemsize * prod(span) * images * 2))
+        return (*span, images, min(chunk, sides.contracted), DEPTH, 8)
 
     def _cut_weights(self, problem: Problem, machine: Machine) -> Cut:
         raise NotImplementedError
