@@ -26,14 +26,14 @@ using Output = nb::ndarray<T, nb::c_contig, nb::device::cpu>;
 struct BoundKernel {
   std::unique_ptr<Kernel> kernel;
   bool wide;
-  std::size_t first, second, bias, out;
+  Index first, second, bias, out;  // elements
 
   template <typename T>
   void call(Input<T> a, Input<T> b, std::optional<Input<T>> bias_values, Output<T> result,
             int activation) const {
     if (wide != (sizeof(T) == 8)) throw std::invalid_argument("this kernel was made for the other precision");
-    if (a.size() != first || b.size() != second || result.size() != out ||
-        (bias_values && bias_values->size() != bias))
+    if (Index(a.size()) != first || Index(b.size()) != second || Index(result.size()) != out ||
+        (bias_values && Index(bias_values->size()) != bias))
       throw std::invalid_argument("an operand has not as many elements as this kernel was made for");
     if (activation < 0 || activation > int(Activation::Relu))
       throw std::invalid_argument("no such activation");
@@ -46,6 +46,19 @@ struct BoundKernel {
   }
 };
 
+/// Numbers up to this can be added and multiplied by small ones within 64 bits.
+constexpr Index kMost = Index(1) << 40;
+
+/// The product of sizes; refused where it is so large that numbers derived from it might not fit 64 bits.
+Index elements(std::initializer_list<Index> sizes) {
+  Index product = 1;
+  for (Index n : sizes) {
+    if (n > kMost / product) throw std::invalid_argument("sizes of a problem are too large");
+    product *= n;
+  }
+  return product;
+}
+
 /// batch, groups, in_channels, out_channels per group, then in, kernel, out, stride, low, dilation (three
 /// each), border.
 Problem problem_from(const std::vector<Index>& n) {
@@ -54,8 +67,15 @@ Problem problem_from(const std::vector<Index>& n) {
   p.batch = n[0], p.groups = n[1], p.in_channels = n[2], p.out_channels = n[3];
   Index* parts[6] = {p.in, p.kernel, p.out, p.stride, p.low, p.dilation};
   for (int i = 0; i < 18; i++) parts[i / 3][i % 3] = n[4 + i];
-  for (int i = 0; i < 22; i++)
-    if (n[i] < 1 && !(i >= 16 && i < 19)) throw std::invalid_argument("sizes of a problem must be positive");
+  for (int i = 0; i < 22; i++) {
+    const bool low = i >= 16 && i < 19;
+    if (n[i] < 1 && !low) throw std::invalid_argument("sizes of a problem must be positive");
+    if (n[i] > kMost || n[i] < -kMost) throw std::invalid_argument("sizes of a problem are too large");
+  }
+  for (int i = 0; i < 3; i++) {  // the farthest that a window reaches
+    elements({p.out[i], p.stride[i]});
+    elements({p.kernel[i], p.dilation[i]});
+  }
   if (n[22] < 0 || n[22] > int(Border::Circular)) throw std::invalid_argument("no such border");
   p.border = Border(n[22]);
   return p;
@@ -72,10 +92,13 @@ const KernelTable& table_named(const std::string& name) {
 BoundKernel make(const std::string& algorithm, int primitive, const std::vector<Index>& problem, bool wide,
                  const std::vector<Index>& cut, const std::string& instruction_set) {
   const Problem p = problem_from(problem);
-  const auto x = std::size_t(p.batch * p.groups * p.in_channels * p.in_pixels());
-  const auto w = std::size_t(p.groups * p.out_channels * p.in_channels * p.taps());
-  const auto y = std::size_t(p.batch * p.groups * p.out_channels * p.out_pixels());
-  const auto in = std::size_t(p.groups * p.in_channels), out = std::size_t(p.groups * p.out_channels);
+  if (primitive < 0 || primitive > int(Primitive::WeightGrad))
+    throw std::invalid_argument("no such primitive");
+  const auto pixels = [](const Index* n) { return elements({n[0], n[1], n[2]}); };
+  const auto x = elements({p.batch, p.groups, p.in_channels, pixels(p.in)});
+  const auto w = elements({p.groups, p.out_channels, p.in_channels, pixels(p.kernel)});
+  const auto y = elements({p.batch, p.groups, p.out_channels, pixels(p.out)});
+  const Index in = p.groups * p.in_channels, out = p.groups * p.out_channels;
   auto kernel = make_kernel(algorithm, Primitive(primitive), p, wide, cut, table_named(instruction_set));
   switch (Primitive(primitive)) {
     case Primitive::Forward:

@@ -34,7 +34,7 @@ struct Run {
     for (int vector = 0; vector < panels.width(panel); vector++) {
       const Index lane = (panels.start(panel) + vector) * L, lanes = min(L, v.produced - lane);
       const T* from = data.second + group * v.w_group + lane * v.w_lane;
-      if (v.phases == 1 && v.w_channel == v.taps) {  // channels and taps follow each other
+      if (v.phase[0].taps == v.taps && v.w_channel == v.taps) {  // channels and taps follow each other
         T* to = weights(group, v.phase[0], panel) + vector * L;
         pack_lanes(to, step, from, v.w_lane, lanes, v.contracted * v.taps, end);
       } else {
@@ -54,6 +54,7 @@ struct Run {
       if (v.w_lane == 1 && lanes == L) store(buffer, load(from));  // one tap: the lanes follow each other
       else pack_lanes(buffer, L, from + t, v.w_lane, lanes, count, end);
       for (Index i = 0; i < count; i++) {
+        if (v.tap_phase[t + i] < 0) continue;
         const PhaseView& phase = v.phase[v.tap_phase[t + i]];
         T* to = weights(group, phase, panel) + (c * phase.taps + v.tap_rank[t + i]) * step + vector * L;
         store(to, load(buffer + i * L));

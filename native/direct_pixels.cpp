@@ -143,6 +143,7 @@ struct Run {
       const T* from = data.second + group * v.w_group + (first + i) * v.w_lane;
       for (Index c = 0; c < v.contracted; c++, from += v.w_channel)
         for (Index t = 0; t < v.taps; t++) {
+          if (v.tap_phase[t] < 0) continue;
           const PhaseView& phase = v.phase[v.tap_phase[t]];
           weights(group, phase, panel)[(c * phase.taps + v.tap_rank[t]) * panels.rows() + i] =
               real ? from[t] : T(0);

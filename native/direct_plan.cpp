@@ -59,12 +59,19 @@ DirectPlan::DirectPlan(const Problem& p, Primitive primitive, const Cut& cut, bo
   }
   set_pitch(v.pitch, windows_);
 
-  const Index every[3] = {axes_[0].every, axes_[1].every, axes_[2].every};
-  v.phases = int(every[0] * every[1] * every[2]);
+  lay_out_phases(p.kernel);
+}
+
+void DirectPlan::lay_out_phases(const Index* kernel) {
+  DirectView& v = view_;
+  const int parts[3] = {int(axes_[0].first.size()), int(axes_[1].first.size()), int(axes_[2].first.size())};
+  v.phases = parts[0] * parts[1] * parts[2];
   koff_.resize(v.phases);
+  tap_phase_.assign(v.taps, -1);
+  tap_rank_.assign(v.taps, 0);
   Index before = 0;
   for (int f = 0; f < v.phases; f++) {
-    const int part[3] = {int(f / (every[1] * every[2])), int(f / every[2] % every[1]), int(f % every[2])};
+    const int part[3] = {f / (parts[1] * parts[2]), f / parts[2] % parts[1], f % parts[2]};
     PhaseView phase{};
     phase.taps = 1;
     for (int i = 0; i < 3; i++) {
@@ -73,23 +80,28 @@ DirectPlan::DirectPlan(const Problem& p, Primitive primitive, const Cut& cut, bo
     }
     phase.taps_before = before;
     before += phase.taps;
-    for (Index c = 0; c < v.chunk; c++)
-      for (size_t d = 0; d < axes_[0].taps.size(); d++)
-        for (size_t h = 0; h < axes_[1].taps.size(); h++)
-          for (size_t w = 0; w < axes_[2].taps.size(); w++)
-            if (axes_[0].taps[d].phase == part[0] && axes_[1].taps[h].phase == part[1] &&
-                axes_[2].taps[w].phase == part[2])
-              koff_[f].push_back(std::int32_t(c * v.pitch[0] + windows_[0].at[d] * v.pitch[1] +
-                                              windows_[1].at[h] * v.pitch[2] + windows_[2].at[w]));
-    phase.koff = koff_[f].data();
     phases_.push_back(phase);
   }
-  for (const Tap& d : axes_[0].taps)
-    for (const Tap& h : axes_[1].taps)
-      for (const Tap& w : axes_[2].taps) {
-        tap_phase_.push_back(int((d.phase * every[1] + h.phase) * every[2] + w.phase));
-        tap_rank_.push_back((d.rank * axes_[1].count[h.phase] + h.rank) * axes_[2].count[w.phase] + w.rank);
-      }
+  const auto each_tap = [&](auto&& visit) {
+    for (size_t d = 0; d < axes_[0].taps.size(); d++)
+      for (size_t h = 0; h < axes_[1].taps.size(); h++)
+        for (size_t w = 0; w < axes_[2].taps.size(); w++) visit(d, h, w);
+  };
+  const auto phase_of = [&](size_t d, size_t h, size_t w) {
+    return (axes_[0].taps[d].phase * parts[1] + axes_[1].taps[h].phase) * parts[2] + axes_[2].taps[w].phase;
+  };
+  each_tap([&](size_t d, size_t h, size_t w) {
+    const Tap &x = axes_[0].taps[d], &y = axes_[1].taps[h], &z = axes_[2].taps[w];
+    const Index number = (x.number * kernel[1] + y.number) * kernel[2] + z.number;
+    tap_phase_[number] = phase_of(d, h, w);
+    tap_rank_[number] = (x.rank * axes_[1].count[y.phase] + y.rank) * axes_[2].count[z.phase] + z.rank;
+  });
+  for (Index c = 0; c < v.chunk; c++)
+    each_tap([&](size_t d, size_t h, size_t w) {
+      koff_[phase_of(d, h, w)].push_back(std::int32_t(c * v.pitch[0] + windows_[0].at[d] * v.pitch[1] +
+                                                      windows_[1].at[h] * v.pitch[2] + windows_[2].at[w]));
+    });
+  for (int f = 0; f < v.phases; f++) phases_[f].koff = koff_[f].data();
   v.phase = phases_.data();
   v.tap_phase = tap_phase_.data();
   v.tap_rank = tap_rank_.data();

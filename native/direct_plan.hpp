@@ -57,8 +57,8 @@ struct DirectView {
   Index pitch[3];  // scratch distance between channels, slabs, rows
   int phases;
   const PhaseView* phase;
-  Index taps;  // of the whole kernel
-  const int* tap_phase;
+  Index taps;            // of the whole kernel
+  const int* tap_phase;  // by number; -1 for taps that reach no output
   const int* tap_rank;
   // weight(group, lane, channel, tap) = w[group * w_group + lane * w_lane + channel * w_channel + tap]
   Index w_group, w_lane, w_channel, w_size;
@@ -76,6 +76,8 @@ class DirectPlan {
   Index source_entries() const { return view_.images * view_.chunk * view_.pitch[0]; }
 
  private:
+  void lay_out_phases(const Index* kernel);
+
   Axis axes_[3];
   Window windows_[3];
   std::vector<PhaseView> phases_;

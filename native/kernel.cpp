@@ -36,7 +36,21 @@ class Planned : public Kernel {
 void check_cut(const std::string& algorithm, const std::vector<Index>& cut, std::size_t size) {
   if (cut.size() != size) refuse(algorithm, "wants another number of block sizes");
   for (Index n : cut)
-    if (n < 1) refuse(algorithm, "block sizes must be positive");
+    if (n < 1 || n > std::numeric_limits<std::int32_t>::max())
+      refuse(algorithm, "block sizes must be positive and fit 32 bits");
+}
+
+/// The tables of a plan hold a number per channel of a part and tap, and one per phase.
+void check_tables(const std::string& algorithm, const Problem& p, Primitive primitive, Index channels) {
+  constexpr Index most = Index(1) << 26, most_phases = 4096;
+  if (p.taps() > most || min(channels, max(p.in_channels, p.out_channels)) > most / p.taps())
+    refuse(algorithm, "too many taps");
+  if (primitive != Primitive::InputGrad) return;
+  Index phases = 1;
+  for (int i = 0; i < 3; i++) {
+    phases *= min(most_phases + 1, min(p.stride[i], p.in[i]));
+    if (phases > most_phases) refuse(algorithm, "the stride is too large");
+  }
 }
 
 /// Offsets into scratch are 32 bits wide.
@@ -51,6 +65,7 @@ Plan checked(const std::string& algorithm, Plan plan) {
 DirectPlan direct_plan(const std::string& algorithm, Primitive primitive, const Problem& p,
                        const std::vector<Index>& cut, bool split) {
   check_cut(algorithm, cut, 7);
+  check_tables(algorithm, p, primitive, cut[4]);
   const Cut sizes{{cut[0], cut[1], cut[2]}, cut[3], cut[4], cut[5], cut[6]};
   return checked(algorithm, DirectPlan(p, primitive, sizes, split));
 }
@@ -60,6 +75,7 @@ DirectPlan direct_plan(const std::string& algorithm, Primitive primitive, const 
 WeightPlan weight_plan(const std::string& algorithm, const Problem& p, const std::vector<Index>& cut,
                        bool split) {
   check_cut(algorithm, cut, 7);
+  check_tables(algorithm, p, Primitive::WeightGrad, 1);
   const WeightCut sizes{{cut[0], cut[1], cut[2]}, cut[3], cut[4], cut[5], cut[6]};
   return checked(algorithm, WeightPlan(p, sizes, split));
 }

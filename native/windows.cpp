@@ -21,7 +21,7 @@ Index floor_mod(Index a, Index b) {
 
 Axis forward_axis(const Problem& p, int i) {
   Axis axis{p.in[i], p.out[i], p.stride[i], 1, {0}, {}, {}};
-  for (Index k = 0; k < p.kernel[i]; k++) axis.taps.push_back({k * p.dilation[i] - p.low[i], 0, 0});
+  for (Index k = 0; k < p.kernel[i]; k++) axis.taps.push_back({k * p.dilation[i] - p.low[i], k, 0, 0});
   rank_taps(axis);
   return axis;
 }
@@ -31,10 +31,11 @@ Axis input_grad_axis(const Problem& p, int i) {
   Axis axis{p.out[i], p.in[i], 1, stride, {}, {}, {}};
   // Phase f holds the inputs f, f + stride, ...; output (q + low - k dilation) / stride exists for one
   // residue of k.
-  for (Index f = 0; f < stride; f++) axis.first.push_back(f);
+  for (Index f = 0; f < min(stride, p.in[i]); f++) axis.first.push_back(f);
   for (Index k = 0; k < p.kernel[i]; k++) {
     const Index phase = floor_mod(k * p.dilation[i] - low, stride);
-    axis.taps.push_back({(phase + low - k * p.dilation[i]) / stride, int(phase), 0});
+    if (phase < Index(axis.first.size()))
+      axis.taps.push_back({(phase + low - k * p.dilation[i]) / stride, k, int(phase), 0});
   }
   rank_taps(axis);
   return axis;

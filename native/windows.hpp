@@ -13,14 +13,15 @@ namespace convgrad {
 
 struct Tap {
   Index offset;  // source coordinate that t = 0 reads; may lie outside
+  Index number;  // in the kernel
   int phase;     // the outputs that read it
   int rank;      // its number among the taps of its phase
 };
 
 struct Axis {
-  Index source, target;      // sizes of the array read and of the array written
-  Index step;                // source coordinates from one t to the next
-  Index every;               // outputs from one t to the next: the number of phases
+  Index source, target;  // sizes of the array read and of the array written
+  Index step;            // source coordinates from one t to the next
+  Index every;  // outputs from one t to the next; so many phases, or fewer where there are not enough
   std::vector<Index> first;  // per phase, the output that t = 0 computes
   std::vector<int> count;    // per phase, its number of taps
   std::vector<Tap> taps;

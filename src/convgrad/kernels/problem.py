@@ -98,7 +98,8 @@ def problem_of(
             input_size, kernel_size, output_size, geometry.stride, lows, geometry.dilation, strict=True
         )
     ]
-    columns = zip(*_merged(axes, geometry.border), strict=True)
+    merged = _merged(axes, geometry.border)
+    columns: list[Ints] = [tuple([axis[i] for axis in merged]) for i in range(6)]
     return Problem(
         primitive, dtype, batch, geometry.groups, per_group, out // geometry.groups, *columns, geometry.border
     )

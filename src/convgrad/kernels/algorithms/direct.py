@@ -12,11 +12,12 @@ from math import prod
 
 from convgrad.kernels.algorithms.algorithm import Cut, Machine
 from convgrad.kernels.algorithms.native import NativeAlgorithm
-from convgrad.kernels.problem import FORWARD, WEIGHT_GRAD, Problem
+from convgrad.kernels.problem import FORWARD, INPUT_GRAD, WEIGHT_GRAD, Problem
 
 DEPTH = 256  # products per chain of additions: short chains round less
 CACHE = 2**18  # bytes that a block's source, or its sums, may take: a part of the second-level cache
 TASKS = 16  # tasks that a call is cut into at least, if they are worth it: threads then end together
+_MOST_PHASES = 4096
 _MOST_CHUNKS = 2**23  # bytes of sums that weight gradients keep apart
 
 
@@ -37,6 +38,12 @@ class Sides:
 
 class Direct(NativeAlgorithm):
     """What both ways of laying out the lanes share."""
+
+    def fits(self, problem: Problem, machine: Machine) -> str:
+        sizes = zip(problem.stride, problem.input_size, strict=True)
+        if problem.primitive == INPUT_GRAD and prod([min(s, n) for s, n in sizes]) > _MOST_PHASES:
+            return f"wants at most {_MOST_PHASES} residues of the stride"
+        return ""
 
     def cut(self, problem: Problem, machine: Machine) -> Cut:
         if problem.primitive == WEIGHT_GRAD:
