@@ -1,4 +1,4 @@
-// bindings.cpp - the only file that knows Python: it checks operands, gives up the GIL and calls kernels.
+// bindings.cpp - the only file that knows Python (with gil.hpp): it checks operands and calls kernels.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
@@ -9,6 +9,7 @@
 #include <optional>
 #include <stdexcept>
 
+#include "gil.hpp"
 #include "kernel.hpp"
 #include "parallel.hpp"
 
@@ -40,9 +41,7 @@ struct BoundKernel {
     if (out == 0) return;
     const Operands<T> data{a.data(), b.data(), bias_values ? bias_values->data() : nullptr, result.data(),
                            Activation(activation)};
-    nb::gil_scoped_release release;
-    FlushSubnormals flush;
-    kernel->run(data);
+    run_unlocked([&] { kernel->run(data); });
   }
 };
 
