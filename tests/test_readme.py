@@ -43,9 +43,9 @@ def test_each_command_is_a_target(target: str) -> None:
 
 
 def test_the_variables_are_those_that_are_read() -> None:
-    listed = set(re.findall(r"^\| `(CONVGRAD_[A-Z]+)`", README, flags=re.MULTILINE)) | {"CONVGRAD_DATA"}
+    listed = set(re.findall(r"^\| `(CONVGRAD_[A-Z_]+)`", README, flags=re.MULTILINE)) | {"CONVGRAD_DATA"}
     sources = [ROOT / "pyproject.toml", *(ROOT / "src").rglob("*.py")]
-    read = set(re.findall(r"CONVGRAD_[A-Z]+", "".join(path.read_text() for path in sources)))
+    read = set(re.findall(r"CONVGRAD_[A-Z_]+", "".join(path.read_text() for path in sources)))
     assert "CONVGRAD_DATA" in README
     assert listed == read
 

@@ -73,9 +73,7 @@ try:
     from .tensor.functions import method_functions
     from .tensor.settings import (
         are_deterministic_algorithms_enabled,
-        get_num_threads,
         is_tensor,
-        set_num_threads,
         use_deterministic_algorithms,
     )
     from .tensor.tensor import Tensor
@@ -123,6 +121,9 @@ _LATE = {"vmap": "func"} | dict.fromkeys(
         "max_pool1d", "max_pool2d", "max_pool3d",
     ),
     "nn.functional",
+) | dict.fromkeys(
+    ("get_num_interop_threads", "get_num_threads", "set_num_interop_threads", "set_num_threads"),
+    "kernels.threads",
 )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from convgrad.dtypes import F32, F64, Array
-from convgrad.kernels import borders, planner, reference
+from convgrad.kernels import borders, planner, reference, threads
 from convgrad.kernels.algorithms import Machine
 from convgrad.kernels.geometry import Geometry, Ints, conv_output_size
 from convgrad.kernels.machine import _native, instruction_set
@@ -35,7 +35,7 @@ def machine() -> Machine:
     """What plans are made for now."""
     name = instruction_set()
     lanes = {"baseline": 16, "avx2": 32, "avx512": 64}
-    return Machine(name, lanes[name], _native.get_num_threads(), 1e11, 2e10)
+    return Machine(name, lanes[name], threads.get_num_threads(), 1e11, 2e10)
 
 
 def convolve(
