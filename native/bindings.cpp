@@ -6,6 +6,7 @@
 #include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
 
+#include <cstdint>
 #include <optional>
 #include <stdexcept>
 
@@ -22,6 +23,11 @@ using Input = nb::ndarray<const T, nb::c_contig, nb::device::cpu>;
 template <typename T>
 using Output = nb::ndarray<T, nb::c_contig, nb::device::cpu>;
 
+template <typename Array>
+bool aligned(const Array& array) {
+  return reinterpret_cast<std::uintptr_t>(array.data()) % sizeof(typename Array::Scalar) == 0;
+}
+
 /// A kernel and how many elements each operand must have: a wrong one is refused, never read.
 struct BoundKernel {
   std::unique_ptr<Kernel> kernel;
@@ -37,6 +43,9 @@ struct BoundKernel {
       throw std::invalid_argument("an operand has not as many elements as this kernel was made for");
     if (activation < 0 || activation > int(Activation::Relu))
       throw std::invalid_argument("no such activation");
+    // Python hands over what it has and copies only when it is told that this will not do.
+    if (!aligned(a) || !aligned(b) || !aligned(result) || (bias_values && !aligned(*bias_values)))
+      throw nb::type_error("an operand does not lie at a multiple of its elements' size");
     if (out == 0) return;
     const Operands<T> data{a.data(), b.data(), bias_values ? bias_values->data() : nullptr, result.data(),
                            Activation(activation)};

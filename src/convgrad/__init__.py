@@ -79,14 +79,13 @@ try:
         use_deterministic_algorithms,
     )
     from .tensor.tensor import Tensor
+    from .version import __version__ as __version__
 finally:
     if not gc.get_freeze_count():
         gc.freeze()
         gc.unfreeze()
     if _collecting:
         gc.enable()
-
-__version__ = "0.1.0"
 
 # NumPy warns of overflow and of invalid values where PyTorch is silent; only warnings that arise in
 # convgrad's own modules are filtered, NumPy's error state and everybody else's warnings stay.

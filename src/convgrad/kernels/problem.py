@@ -11,6 +11,7 @@ from convgrad.kernels.geometry import Geometry, Ints
 
 FORWARD, INPUT_GRAD, WEIGHT_GRAD = "forward", "input_grad", "weight_grad"
 PRIMITIVES = (FORWARD, INPUT_GRAD, WEIGHT_GRAD)
+PLAIN_NAMES = {FORWARD: "the output", INPUT_GRAD: "the input gradient", WEIGHT_GRAD: "the weight gradient"}
 BORDERS = ("zeros", "reflect", "replicate", "circular")
 
 
@@ -69,6 +70,26 @@ class Problem(NamedTuple):
     def operand_bytes(self) -> int:
         """Bytes of x, w and y together."""
         return (self.x_elements + self.w_elements + self.y_elements) * self.dtype.itemsize
+
+    @property
+    def operand_shapes(self) -> tuple[Ints, Ints, Ints]:
+        """Shapes of what a kernel is given first and second, and of what it fills."""
+        x = (self.batch, self.groups * self.in_channels, *self.input_size)
+        w = (self.groups * self.out_channels, self.in_channels, *self.kernel_size)
+        y = (self.batch, self.groups * self.out_channels, *self.output_size)
+        return {FORWARD: (x, w, y), INPUT_GRAD: (y, w, x), WEIGHT_GRAD: (x, y, w)}[self.primitive]
+
+    def __str__(self) -> str:
+        n = self.ndim
+        x = (self.batch, self.groups * self.in_channels, *self.input_size[-n:])
+        w = (self.groups * self.out_channels, self.in_channels, *self.kernel_size[-n:])
+        words = [f"{PLAIN_NAMES[self.primitive]} of a convolution of {x} with {w}"]
+        for name, sizes in (("stride", self.stride), ("dilation", self.dilation)):
+            if sizes != (1, 1, 1):
+                words.append(f"{name} {sizes[-n:]}")
+        words += [f"groups {self.groups}"] if self.groups > 1 else []
+        words += [f"{self.border} borders"] if self.border != "zeros" else []
+        return ", ".join([*words, str(self.dtype)])
 
     def numbers(self) -> list[int]:
         """The problem as the compiled kernels read it (``problem_from`` in bindings.cpp)."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from math import prod
 
-from convgrad.kernels.algorithms.algorithm import Cut, Machine
+from convgrad.kernels.algorithms.algorithm import Cost, Cut, Machine
 from convgrad.kernels.algorithms.native import NativeAlgorithm
 from convgrad.kernels.problem import FORWARD, WEIGHT_GRAD, Problem
 
@@ -54,12 +54,10 @@ class Direct(NativeAlgorithm):
     def _cut_weights(self, problem: Problem, machine: Machine) -> Cut:
         raise NotImplementedError
 
-    def seconds(self, problem: Problem, cut: Cut, machine: Machine) -> float:
+    def cost(self, problem: Problem, cut: Cut, machine: Machine) -> Cost:
         rate = machine.flops * machine.threads * 4 / problem.dtype.itemsize
-        return (
-            problem.flops / (rate * self.efficiency(problem, machine))
-            + problem.operand_bytes / machine.bandwidth
-        )
+        arithmetic = problem.flops / (rate * self.efficiency(problem, machine))
+        return Cost(arithmetic, problem.operand_bytes / machine.bandwidth, 0.0)
 
     def efficiency(self, problem: Problem, machine: Machine) -> float:
         raise NotImplementedError

@@ -18,5 +18,5 @@ class NativeAlgorithm(Algorithm):
             list(cut), machine.instruction_set,
         )  # fmt: skip
 
-    def scratch(self, call: Any, machine: Machine) -> int:
-        return call.shared_bytes + machine.threads * call.scratch_bytes
+    def scratch(self, call: Any, threads: int) -> int:
+        return call.shared_bytes + threads * call.scratch_bytes
