@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from ...errors import ConvgradError
-from ...kernels.geometry import ConvPlan, plan_conv, plan_conv_transpose
+from ...kernels.geometry import ConvPlan, Geometry, Ints, plan_conv, plan_conv_transpose
 from ...ops import conv as ops
+from ...tensor.functions_shape import border_widths
 from ...tensor.tensor import Tensor, apply
 
 
@@ -48,6 +50,37 @@ def _convolve(
         stride, padding, dilation, groups,
     )  # fmt: skip
     return _run(ops.Convolve, ops.Convolution, input, weight, bias, ndim, (plan.geometry,))
+
+
+def convolve_with_border(
+    ndim: int, input: Any, weight: Any, bias: Any, stride: Ints, widths: Ints, dilation: Ints, groups: int,
+    border: str,
+) -> Any:  # fmt: skip
+    """``conv1d`` and its kin of the input padded with itself, without making a padded copy.
+
+    Args:
+        widths: as ``pad`` takes them, (left, right, top, bottom, ...), none negative.
+        border: "reflect", "replicate" or "circular", as ``pad`` means them.
+    Raises:
+        ConvgradError: what ``pad`` would raise, then what the convolution of the padded input would.
+    """
+    _check(f"conv{ndim}d", input, weight, bias)
+    bias_shape = None if bias is None else bias._data.shape
+    geometry = _plan_border(
+        ndim, input._data.shape, weight._data.shape, bias_shape, stride, widths, dilation, groups, border
+    )
+    return _run(ops.Convolve, ops.Convolution, input, weight, bias, ndim, (geometry,))
+
+
+@lru_cache(maxsize=1024)
+def _plan_border(
+    ndim: int, input_shape: Ints, weight_shape: Ints, bias_shape: Ints | None, stride: Ints, widths: Ints,
+    dilation: Ints, groups: int, border: str,
+) -> Geometry:  # fmt: skip
+    pairs = border_widths(input_shape, widths, border)
+    padded = tuple([n + low + high for n, (low, high) in zip(input_shape, pairs)])
+    bare = plan_conv(ndim, padded, weight_shape, bias_shape, stride, 0, dilation, groups).geometry
+    return bare._replace(padding=pairs[-ndim:], border=border)
 
 
 def _transpose(
