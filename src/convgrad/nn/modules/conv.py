@@ -335,7 +335,12 @@ class _Conv(_ConvNd):
 
     def forward(self, input: Any) -> Any:
         """The convolved input."""
-        return self._conv_forward(input, self.weight, self.bias)
+        own = self._parameters
+        try:  # as attributes they would be looked for in three tables, for 0.3 us each
+            weight, bias = own["weight"], own["bias"]
+        except KeyError:  # somebody has put attributes in their place
+            weight, bias = self.weight, self.bias
+        return self._conv_forward(input, weight, bias)
 
     def _conv_forward(self, input: Any, weight: Any, bias: Any) -> Any:
         function = type(self).function
