@@ -114,8 +114,8 @@ del _module, _name, _value
 _LAZY = ("backends", "nn", "optim", "func", "testing", "utils", "linalg", "datasets", "tools")
 
 
-#: functions of those that PyTorch also shows at the top
-_LATE = {"vmap": "func"} | dict.fromkeys(
+#: functions of those that are also shown at the top
+_LATE = {"vmap": "func", "explain": "tools.explain"} | dict.fromkeys(
     (
         "adaptive_avg_pool1d", "avg_pool1d", "bilinear", "conv1d", "conv2d", "conv3d", "conv_transpose1d",
         "conv_transpose2d", "conv_transpose3d", "cosine_similarity", "dropout", "group_norm", "layer_norm",

@@ -32,7 +32,6 @@ def table(monkeypatch: pytest.MonkeyPatch):
     fakes = Fake("fft", 1.0, exact=False), Fake("direct_rows", 2.0)
     native._forget()
     monkeypatch.setattr(planner, "ALGORITHMS", fakes)
-    monkeypatch.setattr(imported, "ALGORITHMS", fakes)
     yield fakes
     for name in ("strict", "benchmark", "deterministic"):
         switches.turn(name, False)

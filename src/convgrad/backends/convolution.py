@@ -25,7 +25,6 @@ from types import ModuleType
 from convgrad import kernels
 from convgrad.errors import ConvgradError
 from convgrad.kernels import native, planner
-from convgrad.kernels.algorithms import ALGORITHMS
 from convgrad.kernels.algorithms.native import _native
 from convgrad.switches import switches
 
@@ -51,7 +50,7 @@ def algorithm(name: str) -> AbstractContextManager[None]:
         ...     pass
     """
     if name != planner.REFERENCE:
-        if not any([planner.matches(name, known) for known in ALGORITHMS]):
+        if not planner.named(name):
             raise ConvgradError(
                 f"backends.convolution.algorithm: there is no algorithm {name!r}; "
                 f"there are {', '.join(planner.known_names())}"

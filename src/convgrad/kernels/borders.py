@@ -76,6 +76,10 @@ def through_fold(
     """``convolve_input_grad`` under a border: that of the padded input without padding, folded."""
     bias, activation = rest
     assert bias is None and activation is None, "a border belongs to a convolution, not to its transpose"
+    return fold(input_grad(g, w, *unbordered(geometry, input_size)), geometry.padding, geometry.border)
+
+
+def unbordered(geometry: Geometry, input_size: Ints) -> tuple[Geometry, Ints]:
+    """The same windows over an input that has been padded, and the size of that."""
     padded = tuple([n + low + high for n, (low, high) in zip(input_size, geometry.padding, strict=True)])
-    bare = geometry._replace(padding=((0, 0),) * len(padded), border="zeros")
-    return fold(input_grad(g, w, bare, padded), geometry.padding, geometry.border)
+    return geometry._replace(padding=((0, 0),) * len(padded), border="zeros"), padded

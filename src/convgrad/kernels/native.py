@@ -110,10 +110,14 @@ class Ready(dict[Any, tuple[Any, Ints]]):
     def __init__(self, forced: str | None = None) -> None:
         self.forced = forced
 
+    def wish(self) -> Wish:
+        """What may be used now."""
+        return Wish(switches.strict, self.forced)
+
     def __missing__(self, key: Any) -> tuple[Any, Ints]:
         changes = switches.changes
-        problem, shape = _problem(*key)
-        found = _call(problem, Wish(switches.strict, self.forced)), shape
+        problem, shape = problem_of_call(*key)
+        found = _call(problem, self.wish()), shape
         with switches.lock:
             if switches.changes == changes:  # else it was planned for what no longer holds
                 if len(self) >= _MOST_READY:
@@ -146,10 +150,26 @@ def forced(name: str) -> Iterator[None]:
         _choice.reset(token)
 
 
-def _problem(
+def wish() -> Wish:
+    """What may be used now, in this thread and task."""
+    return _in_use().wish()
+
+
+def timed() -> bool:
+    """Whether the clock chooses among the candidates."""
+    return switches.benchmark and not switches.deterministic
+
+
+def problem_of_call(
     primitive: str, first: Ints, second: Ints, geometry: Geometry, dtype: np.dtype[Any], size: Ints | None
 ) -> tuple[Problem, Ints]:
-    """The problem that a call's key names, and the shape of its result."""
+    """What one of the primitives is asked to compute, and the shape of its result.
+
+    Args:
+        primitive: one of ``PRIMITIVES``.
+        first, second: shapes of its first two arguments.
+        size: ``input_size`` or ``kernel_size``, where it takes one.
+    """
     groups = geometry.groups
     if primitive == FORWARD:
         output_size = conv_output_size(first[2:], second[2:], geometry)
@@ -168,7 +188,7 @@ def _problem(
 
 def _call(problem: Problem, wish: Wish) -> Any:
     """The planned call made ready; None where the reference is to compute."""
-    if wish.forced == REFERENCE or not (problem.x_elements and problem.w_elements and problem.y_elements):
+    if wish.forced == REFERENCE or problem.empty:
         return None
     if problem.dtype not in (F32, F64):
         if wish.forced is not None:
@@ -183,7 +203,7 @@ def _call(problem: Problem, wish: Wish) -> Any:
 
 def best_plan(problem: Problem, here: Machine, wish: Wish) -> Plan | None:
     """The planner's choice; that of the clock among its candidates, where the user lets them be timed."""
-    if switches.benchmark and not switches.deterministic and wish.forced is None:
+    if timed() and wish.forced is None:
         plans = [plan for plan in planner.allowed(problem, here, wish) if plan.fits_memory]
         return timings.quickest(plans)
     return planner.choose(problem, here, wish)

@@ -43,6 +43,11 @@ class Plan:
         return self.algorithm.name
 
     @property
+    def seconds(self) -> float:
+        """Estimated time of one call, in seconds."""
+        return self.cost.total
+
+    @property
     def call(self) -> Call:
         """The algorithm made ready: ``call(first, second, bias, out, activation)`` fills ``out``."""
         if self._call is None:
@@ -63,7 +68,7 @@ class Plan:
         return self.algorithm.remark(self.problem, self.cut, self.machine)
 
     def __repr__(self) -> str:
-        return f"Plan({self.name}, {self.problem}, cut={self.cut}, {self.cost.total:.3g} s)"
+        return f"Plan({self.name}, {self.problem}, cut={self.cut}, {self.seconds:.3g} s)"
 
 
 class Wish(NamedTuple):
@@ -94,6 +99,11 @@ def matches(name: str, algorithm: Algorithm) -> bool:
     return algorithm.name == name or algorithm.name.startswith(name + "_")
 
 
+def named(name: str) -> list[Algorithm]:
+    """The algorithms of a name or family."""
+    return [algorithm for algorithm in ALGORITHMS if matches(name, algorithm)]
+
+
 def known_names() -> list[str]:
     """What ``backends.convolution.algorithm`` takes: algorithms, families of them, "reference"."""
     names = [algorithm.name for algorithm in ALGORITHMS]
@@ -108,11 +118,17 @@ def refusal(algorithm: Algorithm, problem: Problem, machine: Machine) -> str:
     return algorithm.fits(problem, machine)
 
 
+def refusals(problem: Problem, machine: Machine, wish: Wish) -> dict[str, str]:
+    """By name, the algorithms that cannot or may not compute a problem, and why."""
+    reasons = {a.name: refusal(a, problem, machine) or wish.forbids(a) for a in ALGORITHMS}
+    return {name: reason for name, reason in reasons.items() if reason}
+
+
 def candidates(problem: Problem, machine: Machine) -> list[Plan]:
     """A plan for every algorithm that fits, the cheapest first; of two alike, the first in the table."""
     fitting = [algorithm for algorithm in ALGORITHMS if not refusal(algorithm, problem, machine)]
     plans = [Plan(algorithm, problem, machine) for algorithm in fitting]
-    return sorted(plans, key=lambda plan: plan.cost.total)
+    return sorted(plans, key=lambda plan: plan.seconds)
 
 
 def allowed(problem: Problem, machine: Machine, wish: Wish = ANYTHING) -> list[Plan]:
@@ -142,8 +158,8 @@ def choose(problem: Problem, machine: Machine, wish: Wish = ANYTHING) -> Plan | 
 
 
 def _raise_unfit(problem: Problem, machine: Machine, wish: Wish) -> None:
-    asked = [algorithm for algorithm in ALGORITHMS if matches(wish.forced or "", algorithm)]
-    reasons = [f"{a.name} {refusal(a, problem, machine) or wish.forbids(a)}" for a in asked]
+    refused = refusals(problem, machine, wish)
+    reasons = [f"{algorithm.name} {refused[algorithm.name]}" for algorithm in named(wish.forced or "")]
     others = wish._replace(forced=None)
     able = [plan.name for plan in candidates(problem, machine) if not others.forbids(plan.algorithm)]
     raise ConvgradError(
@@ -163,12 +179,13 @@ def shares(cost: Cost) -> str:
 
 
 def why_chosen(plan: Plan, others: list[Plan]) -> str:
-    """Why a plan won over the other candidates."""
+    """What speaks for a plan beside the other candidates."""
     words = [plan.remark, shares(plan.cost)]
-    if others:
-        second = min(others, key=lambda other: other.cost.total)
-        words.insert(0, f"{_times(second.cost.total / plan.cost.total)} quicker than {second.name}")
-    else:
+    slower = [other for other in others if other.seconds >= plan.seconds]
+    if slower:
+        second = min(slower, key=lambda other: other.seconds)
+        words.insert(0, f"{_times(second.seconds / plan.seconds)} quicker than {second.name}")
+    elif not others:
         words.insert(0, "the only one that fits")
     return "; ".join([word for word in words if word])
 
@@ -178,7 +195,7 @@ def why_not_chosen(plan: Plan, winner: Plan) -> str:
     more = [own - best for own, best in zip(plan.cost, winner.cost, strict=True)]
     names = ("its arithmetic", "its memory traffic", "its overhead (packing, transforms)")
     part = max(range(3), key=lambda i: more[i])
-    words = [f"{_times(plan.cost.total / winner.cost.total)} the time, mostly for {names[part]}"]
+    words = [f"{_times(plan.seconds / winner.seconds)} the time, mostly for {names[part]}"]
     return "; ".join([word for word in (*words, plan.remark) if word])
 
 

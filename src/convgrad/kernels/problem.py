@@ -67,6 +67,11 @@ class Problem(NamedTuple):
         return self.batch * self.groups * self.out_channels * prod(self.output_size)
 
     @property
+    def empty(self) -> bool:
+        """Whether there is nothing to compute, or nothing to compute it from."""
+        return not (self.x_elements and self.w_elements and self.y_elements)
+
+    @property
     def operand_bytes(self) -> int:
         """Bytes of x, w and y together."""
         return (self.x_elements + self.w_elements + self.y_elements) * self.dtype.itemsize

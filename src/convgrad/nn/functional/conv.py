@@ -9,7 +9,7 @@ from ...dtypes import F32, F64
 from ...errors import ConvgradError
 from ...graph.grad_mode import MODE, RECORD
 from ...graph.node import attach
-from ...kernels.geometry import Geometry, Ints, plan_conv, plan_conv_transpose
+from ...kernels.geometry import ConvPlan, Ints, plan_conv, plan_conv_transpose
 from ...ops import conv as ops
 from ...tensor.functions_shape import border_widths
 from ...tensor.tensor import Tensor, apply
@@ -80,7 +80,7 @@ def convolve_with_border(
     """
     _check(f"conv{ndim}d", input, weight, bias)
     bias_shape = None if bias is None else bias._data.shape
-    geometry = _plan_border(
+    geometry, _ = plan_border(
         ndim, input._data.shape, weight._data.shape, bias_shape, stride, widths, dilation, groups, border
     )
     if bias is None:
@@ -89,14 +89,15 @@ def convolve_with_border(
 
 
 @lru_cache(maxsize=1024)
-def _plan_border(
+def plan_border(
     ndim: int, input_shape: Ints, weight_shape: Ints, bias_shape: Ints | None, stride: Ints, widths: Ints,
     dilation: Ints, groups: int, border: str,
-) -> Geometry:  # fmt: skip
+) -> ConvPlan:  # fmt: skip
+    """``plan_conv`` for ``convolve_with_border``: what its arguments mean, checked in the same way."""
     pairs = border_widths(input_shape, widths, border)
     padded = tuple([n + low + high for n, (low, high) in zip(input_shape, pairs)])
-    bare = plan_conv(ndim, padded, weight_shape, bias_shape, stride, 0, dilation, groups).geometry
-    return bare._replace(padding=pairs[-ndim:], border=border)
+    bare, output_size = plan_conv(ndim, padded, weight_shape, bias_shape, stride, 0, dilation, groups)
+    return ConvPlan(bare._replace(padding=pairs[-ndim:], border=border), output_size)
 
 
 def _transpose(
