@@ -5,6 +5,7 @@ It stands below everything: the kernels read it, and the public names that set i
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 
@@ -46,3 +47,12 @@ class Switches:
 
 
 switches = Switches()
+
+
+def _unlock() -> None:
+    """In a forked child: whoever held the lock is not there."""
+    switches.lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock)

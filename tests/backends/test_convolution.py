@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
 import sys
 import threading
 
@@ -235,3 +237,41 @@ def test_without_compiled_kernels_there_is_no_scratch(monkeypatch: pytest.Monkey
     monkeypatch.setattr(imported, "_native", None)
     assert convolution.scratch_bytes() == 0
     convolution.trim_scratch()
+
+
+FORK = """
+import os, threading, time
+from convgrad.kernels import timings
+from convgrad.switches import switches
+held = threading.Event()
+
+def hold():
+    with switches.lock, timings._measuring:
+        held.set()
+        time.sleep(30)
+
+threading.Thread(target=hold, daemon=True).start()
+held.wait()
+child = os.fork()
+if child == 0:
+    switches.turn("strict", True)
+    with timings._measuring:
+        os._exit(7)
+deadline = time.monotonic() + 20
+while time.monotonic() < deadline:
+    done, status = os.waitpid(child, os.WNOHANG)
+    if done:
+        os._exit(os.waitstatus_to_exitcode(status))
+    time.sleep(0.01)
+os.kill(child, 9)
+os._exit(1)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_child_does_not_wait_for_a_thread_that_is_not_there() -> None:
+    path = os.pathsep.join(sys.path)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORK], timeout=60, env={**os.environ, "PYTHONPATH": path}
+    )
+    assert done.returncode == 7

@@ -77,21 +77,21 @@ BAD = [
 def test_a_bad_file_counts_as_empty_and_is_written_anew(tmp_path: Path, text: str) -> None:
     path = tmp_path / "plans.json"
     path.write_text(text, encoding="utf-8")
-    store = timings.Timings(path, LABEL)
+    store = timings.Timings(str(path), LABEL)
     assert store.seconds == {}
     store.add(problem(), {"a": 1.0})
     assert list(json.loads(path.read_text())["seconds"].values()) == [{"a": 1.0}]
     path.write_bytes(b"\xff\xfe broken")
-    assert timings.Timings(path, LABEL).seconds == {}
+    assert timings.Timings(str(path), LABEL).seconds == {}
 
 
 def test_what_others_wrote_meanwhile_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "plans.json"
-    ours, theirs = timings.Timings(path, LABEL), timings.Timings(path, LABEL)
+    ours, theirs = timings.Timings(str(path), LABEL), timings.Timings(str(path), LABEL)
     theirs.add(problem(batch=9), {"a": 1.0})
     theirs.add(problem(), {"a": 5.0, "b": 6.0})
     ours.add(problem(), {"a": 2.0})
-    assert timings.Timings(path, LABEL).seconds == ours.seconds
+    assert timings.Timings(str(path), LABEL).seconds == ours.seconds
     assert ours.of(problem(batch=9)) == {"a": 1.0}
     assert ours.of(problem()) == {"a": 2.0, "b": 6.0}
 
@@ -108,7 +108,7 @@ def test_a_place_that_cannot_be_written_is_no_error(tmp_path: Path, obstacle: st
         folder.chmod(0o500)
     else:
         path.mkdir(parents=True)
-    store = timings.Timings(path, LABEL)
+    store = timings.Timings(str(path), LABEL)
     store.add(problem(), {"a": 1.0})
     assert store.of(problem()) == {"a": 1.0}
     assert not folder.is_dir() or [p.name for p in folder.iterdir() if p.name.endswith(".part")] == []
@@ -116,12 +116,11 @@ def test_a_place_that_cannot_be_written_is_no_error(tmp_path: Path, obstacle: st
 
 WRITER = """
 import sys
-from pathlib import Path
 from convgrad.kernels.timings import Timings
 from tests.kernels.test_planner import problem
 from tests.kernels.test_timings import LABEL
-who, path = int(sys.argv[1]), Path(sys.argv[2])
-store = Timings(path, LABEL)
+who = int(sys.argv[1])
+store = Timings(sys.argv[2], LABEL)
 for i in range(40):
     store.add(problem(batch=1 + 100 * who + i), {"a": 1.0 + i, "b": 2.0})
 """
@@ -138,13 +137,13 @@ def test_processes_that_write_at_once_leave_a_sound_file(tmp_path: Path) -> None
         if path.exists():
             assert json.loads(path.read_text())["made by"] == LABEL  # whole at every moment
     assert [process.returncode for process in running] == [0, 0, 0]
-    assert len(timings.Timings(path, LABEL).seconds) >= 40
+    assert len(timings.Timings(str(path), LABEL).seconds) >= 40
     assert [p.name for p in tmp_path.iterdir()] == ["plans.json"]
 
 
 def test_where_the_cache_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("CONVGRAD_CACHE", raising=False)
-    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: str(tmp_path))
     for platform, name, value, wanted in [
         ("linux", "XDG_CACHE_HOME", str(tmp_path / "x"), tmp_path / "x" / "convgrad"),
         ("linux", "XDG_CACHE_HOME", "relative", tmp_path / ".cache" / "convgrad"),
@@ -154,12 +153,17 @@ def test_where_the_cache_lies(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     ]:
         monkeypatch.setattr(sys, "platform", platform)
         monkeypatch.setenv(name, value)
-        assert timings.cache_folder() == wanted
+        assert timings.cache_folder() == str(wanted)
     monkeypatch.setenv("CONVGRAD_CACHE", str(tmp_path / "mine"))
-    assert timings.cache_folder() == tmp_path / "mine"
+    assert timings.cache_folder() == str(tmp_path / "mine")
     monkeypatch.setenv("CONVGRAD_CACHE", "")
     assert timings.cache_folder() is None
     assert timings._store(MACHINE).path is None
+    monkeypatch.delenv("CONVGRAD_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", "")
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # nobody knows of a home
+    assert timings.cache_folder() is None
 
 
 def test_the_clock_runs_the_plan_on_sound_operands() -> None:

@@ -90,6 +90,26 @@ def test_vmap_over_inputs_and_over_weights(mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES)
+def test_gradients_of_each_sample_at_once(mode: str) -> None:
+    conv = nn.Conv1d(2, 3, 3, padding=2, padding_mode=mode).double()
+    xs, w = torch.randn(4, 1, 2, 6, dtype=torch.float64), conv.weight.detach()
+
+    def loss(w: Any, x: Any) -> Any:
+        return (conv._conv_forward(x, w, conv.bias) ** 2).sum()
+
+    for wanted in (0, 1):
+        each = func.grad(loss, wanted)
+        got = func.vmap(each, (None, 0))(w, xs)
+        assert_close(got, torch.stack([each(w, x) for x in xs]), rtol=1e-10, atol=1e-10)
+    assert_close(
+        func.jacfwd(lambda x: conv._conv_forward(x, w, None))(xs[0]),
+        func.jacrev(lambda x: conv._conv_forward(x, w, None))(xs[0]),
+        rtol=1e-10,
+        atol=1e-10,
+    )
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_half_precision_is_rounded_once(mode: str) -> None:
     conv = nn.Conv1d(3, 4, 3, padding=2, padding_mode=mode)
     x = torch.randn(2, 3, 7)

@@ -15,7 +15,6 @@ import platform
 import sys
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -75,7 +74,7 @@ def operands(problem: Problem) -> tuple[Array, Array, Array]:
 class Timings:
     """What is known of one machine: seconds by problem and algorithm."""
 
-    def __init__(self, path: Path | None, label: dict[str, str]) -> None:
+    def __init__(self, path: str | None, label: dict[str, str]) -> None:
         self.path = path
         self.label = label
         self.seconds: dict[str, Seconds] = self._read()
@@ -95,7 +94,7 @@ class Timings:
 
     def _read(self) -> dict[str, Seconds]:
         try:
-            content = json.loads(self.path.read_text(encoding="utf-8")) if self.path else None
+            content = json.loads(_text(self.path)) if self.path else None
         except (OSError, ValueError, RecursionError):
             return {}
         if not isinstance(content, dict) or content.get("made by") != self.label:
@@ -107,14 +106,21 @@ class Timings:
         if self.path is None:
             return
         text = json.dumps({"made by": self.label, "seconds": self.seconds}, indent=0)
-        part = self.path.with_name(f".{self.path.name}.{os.getpid()}-{threading.get_ident()}.part")
+        folder, name = os.path.split(self.path)
+        part = os.path.join(folder, f".{name}.{os.getpid()}-{threading.get_ident()}.part")
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            part.write_text(text, encoding="utf-8")
+            os.makedirs(folder or ".", exist_ok=True)
+            with open(part, "w", encoding="utf-8") as file:
+                file.write(text)
             os.replace(part, self.path)
         except OSError:
             with contextlib.suppress(OSError):
-                part.unlink()
+                os.unlink(part)
+
+
+def _text(path: str) -> str:
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return file.read()
 
 
 def _sound(value: Any) -> bool:
@@ -127,45 +133,55 @@ def _key(problem: Problem) -> str:
 
 
 _measuring = threading.Lock()
-_stores: dict[tuple[Path | None, str], Timings] = {}
+
+
+def _unlock() -> None:
+    """In a forked child: whoever was measuring is not there."""
+    global _measuring
+    _measuring = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock)
+
+_stores: dict[tuple[str | None, str], Timings] = {}
 
 
 def _store(machine: Machine) -> Timings:
     name = f"{processor()}-{machine.instruction_set}"
     folder = cache_folder()
-    path = None if folder is None else folder / f"plans-{__version__}-{name}.json"
+    path = None if folder is None else os.path.join(folder, f"plans-{__version__}-{name}.json")
     found = _stores.get((path, name))
     if found is None:
         found = _stores[path, name] = Timings(path, {"convgrad": __version__, "machine": name})
     return found
 
 
-def cache_folder() -> Path | None:
+def cache_folder() -> str | None:
     """Where measured times are kept: ``CONVGRAD_CACHE``, else "convgrad" in the platform's cache folder.
 
     None (the variable is set to nothing, or there is no home) keeps them in memory only.
     """
     chosen = os.environ.get("CONVGRAD_CACHE")
     if chosen is not None:
-        return Path(chosen) if chosen else None
-    try:
-        if sys.platform == "win32":
-            base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-        elif sys.platform == "darwin":
-            base = Path.home() / "Library" / "Caches"
-        else:
-            given = Path(os.environ.get("XDG_CACHE_HOME", ""))  # a relative path there is to be ignored
-            base = given if given.is_absolute() else Path.home() / ".cache"
-    except RuntimeError:
-        return None
-    return base / "convgrad"
+        return chosen or None
+    home = os.path.expanduser("~")
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or os.path.join(home, "AppData", "Local")
+    elif sys.platform == "darwin":
+        base = os.path.join(home, "Library", "Caches")
+    else:
+        base = os.environ.get("XDG_CACHE_HOME", "")  # a relative path there is to be ignored
+        base = base if os.path.isabs(base) else os.path.join(home, ".cache")
+    return os.path.join(base, "convgrad") if os.path.isabs(base) else None
 
 
 def processor() -> str:
     """A name for this kind of processor that can stand in a file's name."""
     name = platform.processor() or platform.machine()
     with contextlib.suppress(OSError, StopIteration):
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-        name = next(line for line in lines if line.startswith("model name")).partition(":")[2]
+        name = next(
+            line for line in _text("/proc/cpuinfo").splitlines() if line.startswith("model name")
+        ).partition(":")[2]
     kept = "".join([c if c.isalnum() else "-" for c in name.strip().lower()])
     return "-".join([part for part in kept.split("-") if part][:8]) or "unknown"
