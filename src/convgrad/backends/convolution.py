@@ -25,7 +25,7 @@ from types import ModuleType
 from convgrad import kernels
 from convgrad.errors import ConvgradError
 from convgrad.kernels import native, planner
-from convgrad.kernels.algorithms.native import _native
+from convgrad.kernels.machine import _native, why_not_native
 from convgrad.switches import switches
 
 __all__ = ["algorithm", "scratch_bytes", "trim_scratch"]
@@ -56,10 +56,12 @@ def algorithm(name: str) -> AbstractContextManager[None]:
                 f"there are {', '.join(planner.known_names())}"
             )
         if kernels.table.name != "native":
-            remedy = "backends.use('native')" if native.available() else "an installation that has them"
+            remedy = (
+                "backends.use('native')" if native.available() else f"there are none here, {why_not_native()}"
+            )
             raise ConvgradError(
                 f"backends.convolution.algorithm({name!r}): needs the compiled kernels, but those in use are "
-                f"{kernels.table.name!r}; the remedy is {remedy}"
+                f"{kernels.table.name!r}: {remedy}"
             )
     return native.forced(name)
 

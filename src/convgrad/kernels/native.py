@@ -18,8 +18,8 @@ from convgrad.kernels import borders, planner, reference, timings
 from convgrad.kernels.algorithms import Machine
 from convgrad.kernels.geometry import Geometry, Ints, conv_output_size
 from convgrad.kernels.machine import _native, instruction_set
-from convgrad.kernels.planner import REFERENCE, Plan, Wish
-from convgrad.kernels.problem import FORWARD, INPUT_GRAD, WEIGHT_GRAD, Problem, problem_of
+from convgrad.kernels.planner import REFERENCE, Plan, UnfitError, Wish
+from convgrad.kernels.problem import FORWARD, INPUT_GRAD, WEIGHT_GRAD, Problem, in_words, problem_of
 from convgrad.switches import switches
 
 ACTIVATIONS = {None: 0, "relu": 1}
@@ -117,7 +117,12 @@ class Ready(dict[Any, tuple[Any, Ints]]):
     def __missing__(self, key: Any) -> tuple[Any, Ints]:
         changes = switches.changes
         problem, shape = problem_of_call(*key)
-        found = _call(problem, self.wish()), shape
+        try:
+            found = _call(problem, self.wish()), shape
+        except UnfitError as unfit:
+            raise ConvgradError(
+                f"backends.convolution.algorithm({self.forced!r}) cannot compute {_in_words(*key)}: {unfit}"
+            ) from None
         with switches.lock:
             if switches.changes == changes:  # else it was planned for what no longer holds
                 if len(self) >= _MOST_READY:
@@ -186,16 +191,25 @@ def problem_of_call(
     return problem, shape
 
 
+def _in_words(
+    primitive: str, first: Ints, second: Ints, geometry: Geometry, dtype: np.dtype[Any], size: Ints | None
+) -> str:
+    """The call that a key names, as a user knows it."""
+    if primitive == FORWARD:
+        return in_words(primitive, first, second, geometry, dtype)
+    assert size is not None
+    if primitive == INPUT_GRAD:
+        return in_words(primitive, (first[0], second[1] * geometry.groups, *size), second, geometry, dtype)
+    return in_words(primitive, first, (second[1], first[1] // geometry.groups, *size), geometry, dtype)
+
+
 def _call(problem: Problem, wish: Wish) -> Any:
     """The planned call made ready; None where the reference is to compute."""
     if wish.forced == REFERENCE or problem.empty:
         return None
     if problem.dtype not in (F32, F64):
         if wish.forced is not None:
-            raise ConvgradError(
-                f"backends.convolution.algorithm({wish.forced!r}) cannot compute {problem}: the compiled "
-                f"kernels take float32 and float64. This can: {REFERENCE}"
-            )
+            raise UnfitError(f"the compiled kernels take float32 and float64. This can: {REFERENCE}")
         return None
     plan = best_plan(problem, machine(), wish)
     return None if plan is None else plan.call

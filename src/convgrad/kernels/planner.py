@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from convgrad.errors import ConvgradError
 from convgrad.kernels.algorithms import ALGORITHMS, Algorithm, Cost, Machine
 from convgrad.kernels.algorithms.algorithm import Call, Cut
 from convgrad.kernels.problem import PLAIN_NAMES, Problem
@@ -68,7 +67,12 @@ class Plan:
         return self.algorithm.remark(self.problem, self.cut, self.machine)
 
     def __repr__(self) -> str:
-        return f"Plan({self.name}, {self.problem}, cut={self.cut}, {self.seconds:.3g} s)"
+        shapes = " ".join(map(str, self.problem.operand_shapes))
+        return f"Plan({self.name}, {self.problem.primitive} {shapes}, cut={self.cut}, {self.seconds:.3g} s)"
+
+
+class UnfitError(Exception):
+    """The algorithm that was asked for cannot, or may not, compute the problem: why, and which ones could."""
 
 
 class Wish(NamedTuple):
@@ -135,7 +139,7 @@ def allowed(problem: Problem, machine: Machine, wish: Wish = ANYTHING) -> list[P
     """The candidates among which the choice is made, the cheapest first.
 
     Raises:
-        ConvgradError: an algorithm was asked for that cannot serve this problem, or that strict forbids.
+        UnfitError: an algorithm was asked for that cannot serve this problem, or that strict forbids.
     """
     plans = [plan for plan in candidates(problem, machine) if not wish.forbids(plan.algorithm)]
     if wish.forced is not None and not plans:
@@ -147,7 +151,7 @@ def choose(problem: Problem, machine: Machine, wish: Wish = ANYTHING) -> Plan | 
     """The plan to use; None where only the NumPy reference can, or was asked for.
 
     Raises:
-        ConvgradError: as ``allowed``.
+        UnfitError: as ``allowed``.
     """
     if wish.forced == REFERENCE:
         return None
@@ -162,10 +166,7 @@ def _raise_unfit(problem: Problem, machine: Machine, wish: Wish) -> None:
     reasons = [f"{algorithm.name} {refused[algorithm.name]}" for algorithm in named(wish.forced or "")]
     others = wish._replace(forced=None)
     able = [plan.name for plan in candidates(problem, machine) if not others.forbids(plan.algorithm)]
-    raise ConvgradError(
-        f"backends.convolution.algorithm({wish.forced!r}) cannot compute {problem}: {'; '.join(reasons)}. "
-        f"These can: {', '.join([*able, REFERENCE])}"
-    )
+    raise UnfitError(f"{'; '.join(reasons)}. These can: {', '.join([*able, REFERENCE])}")
 
 
 # ---- why, in words

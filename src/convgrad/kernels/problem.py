@@ -84,18 +84,6 @@ class Problem(NamedTuple):
         y = (self.batch, self.groups * self.out_channels, *self.output_size)
         return {FORWARD: (x, w, y), INPUT_GRAD: (y, w, x), WEIGHT_GRAD: (x, y, w)}[self.primitive]
 
-    def __str__(self) -> str:
-        n = self.ndim
-        x = (self.batch, self.groups * self.in_channels, *self.input_size[-n:])
-        w = (self.groups * self.out_channels, self.in_channels, *self.kernel_size[-n:])
-        words = [f"{PLAIN_NAMES[self.primitive]} of a convolution of {x} with {w}"]
-        for name, sizes in (("stride", self.stride), ("dilation", self.dilation)):
-            if sizes != (1, 1, 1):
-                words.append(f"{name} {sizes[-n:]}")
-        words += [f"groups {self.groups}"] if self.groups > 1 else []
-        words += [f"{self.border} borders"] if self.border != "zeros" else []
-        return ", ".join([*words, str(self.dtype)])
-
     def numbers(self) -> list[int]:
         """The problem as the compiled kernels read it (``problem_from`` in bindings.cpp)."""
         return [
@@ -103,6 +91,16 @@ class Problem(NamedTuple):
             *self.input_size, *self.kernel_size, *self.output_size,
             *self.stride, *self.low, *self.dilation, BORDERS.index(self.border),
         ]  # fmt: skip
+
+
+def in_words(primitive: str, x: Ints, w: Ints, geometry: Geometry, dtype: np.dtype[Any]) -> str:
+    """What a primitive computes, as a user knows it: of a convolution of x with w."""
+    words = [f"{PLAIN_NAMES[primitive]} of a convolution of {x} with {w}"]
+    for name, sizes in (("stride", geometry.stride), ("dilation", geometry.dilation)):
+        words += [f"{name} {sizes}"] if max(sizes) > 1 else []
+    words += [f"groups {geometry.groups}"] if geometry.groups > 1 else []
+    words += [f"{geometry.border} borders"] if geometry.border != "zeros" else []
+    return ", ".join([*words, str(dtype)])
 
 
 def problem_of(

@@ -11,13 +11,12 @@ import numpy as np
 from convgrad import dtypes, kernels
 from convgrad.autograd import no_grad
 from convgrad.dtypes import F32, F64
-from convgrad.errors import ConvgradError
 from convgrad.kernels import borders, native, planner, reference, timings
 from convgrad.kernels.algorithms import Machine
-from convgrad.kernels.algorithms.native import _native
 from convgrad.kernels.geometry import ConvPlan, Geometry, Ints, plan_conv, plan_conv_transpose
-from convgrad.kernels.planner import REFERENCE, Plan
-from convgrad.kernels.problem import FORWARD, INPUT_GRAD, WEIGHT_GRAD, Problem
+from convgrad.kernels.machine import _native, why_not_native
+from convgrad.kernels.planner import REFERENCE, Plan, UnfitError
+from convgrad.kernels.problem import FORWARD, INPUT_GRAD, WEIGHT_GRAD, Problem, in_words
 from convgrad.nn import functional as F
 from convgrad.nn.functional.conv import plan_border
 from convgrad.nn.module import Module
@@ -190,7 +189,7 @@ def _explanation(title: str, shapes: _Shapes, measure: bool) -> Explanation:
 def _settings(dtype: np.dtype[Any]) -> str:
     """What plans are made for, in a line."""
     if kernels.table.name != "native":
-        missing = "" if native.available() else ": there are no compiled ones in this installation"
+        missing = "" if native.available() else f"; there are no compiled ones: {why_not_native()}"
         return f"{dtype}, {kernels.table.name} kernels{missing}"
     here, wish = native.machine(), native.wish()
     words = [str(dtype), here.instruction_set, f"estimates for {here.threads} threads"]
@@ -211,32 +210,36 @@ def _part(title: str, primitive: str, shapes: _Shapes, measure: bool) -> Part:
         WEIGHT_GRAD: (shapes.x, shapes.y, shapes.w[2:]),
     }[primitive]
     problem, _ = native.problem_of_call(primitive, first, second, geometry, shapes.dtype, rest)
+    x = (*shapes.x[:2], *size)
+    words = in_words(primitive, x, shapes.w, geometry, shapes.dtype)
     numpy_way = reference.route(shapes.dtype, shapes.w, shapes.y[2:], geometry)
     measured = _numpy_seconds(primitive, first, second, geometry, shapes.dtype, rest) if measure else None
     last = Candidate(REFERENCE, numpy_way, None, measured)
     if kernels.table.name != "native":
-        return Part(title, str(problem), [last], [])
+        return Part(title, words, [last], [])
     if problem.dtype not in (F32, F64) or problem.empty:
         why = f"{numpy_way}; the compiled kernels take float32 and float64, and no empty arrays"
-        return Part(title, str(problem), [last._replace(why=why)], [])
-    return _planned(title, problem, native.machine(), last, measure)
+        return Part(title, words, [last._replace(why=why)], [])
+    return Part(title, words, *_planned(problem, native.machine(), last, measure))
 
 
-def _planned(title: str, problem: Problem, here: Machine, last: Candidate, measure: bool) -> Part:
-    """The candidates that the planner weighed, and NumPy as the last."""
+def _planned(
+    problem: Problem, here: Machine, last: Candidate, measure: bool
+) -> tuple[list[Candidate], list[Candidate]]:
+    """The candidates that the planner weighed, the one in use first, and those that cannot."""
     wish = native.wish()
     plans = [plan for plan in planner.candidates(problem, here) if not wish.forbids(plan.algorithm)]
     try:
         winner = native.best_plan(problem, here, wish)
-    except ConvgradError as error:  # an algorithm was asked for that cannot: so would a call end
-        return Part(title, str(problem), [last._replace(name="none", why=str(error), measured=None)], [])
+    except UnfitError as error:  # an algorithm was asked for that cannot: a call would end so
+        return [Candidate("none", f"a call fails: {error}")], []
     unfit = [Candidate(name, why) for name, why in planner.refusals(problem, here, wish).items()]
     found = [_candidate(plan, plans, winner, measure) for plan in plans]
     found.sort(key=lambda candidate: (winner is None or candidate.name != winner.name, candidate.seconds))
     if winner is None:
         asked = f"{REFERENCE!r} was asked for" if wish.forced else "no compiled algorithm fits"
-        return Part(title, str(problem), [last._replace(why=f"{asked}; {last.why}"), *found], unfit)
-    return Part(title, str(problem), [*found, last] if measure else found, unfit)
+        return [last._replace(why=f"{asked}; {last.why}"), *found], unfit
+    return [*found, last] if measure else found, unfit
 
 
 def _candidate(plan: Plan, plans: list[Plan], winner: Plan | None, measure: bool) -> Candidate:

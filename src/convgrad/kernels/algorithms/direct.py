@@ -12,7 +12,7 @@ from math import prod
 
 from convgrad.kernels.algorithms.algorithm import Cost, Cut, Machine
 from convgrad.kernels.algorithms.native import NativeAlgorithm
-from convgrad.kernels.problem import FORWARD, WEIGHT_GRAD, Problem
+from convgrad.kernels.problem import FORWARD, INPUT_GRAD, WEIGHT_GRAD, Problem
 
 DEPTH = 256  # products per chain of additions: short chains round less
 CACHE = 2**18  # bytes that a block's source, or its sums, may take: a part of the second-level cache
@@ -95,6 +95,10 @@ class DirectChannels(Direct):
         produced = problem.out_channels if problem.primitive != "input_grad" else problem.in_channels
         return 0.8 * produced / (-(-produced // lanes) * lanes)
 
+    def remark(self, problem: Problem, cut: Cut, machine: Machine) -> str:
+        produced = problem.in_channels if problem.primitive == INPUT_GRAD else problem.out_channels
+        return _filled(produced, machine.lanes(problem), "channels")
+
 
 class DirectPixels(Direct):
     """Pixels as lanes (native/direct_pixels.cpp, weight_pixels.cpp)."""
@@ -116,6 +120,16 @@ class DirectPixels(Direct):
         lanes = machine.lanes(problem)
         width = problem.output_size[2] if problem.primitive != "input_grad" else problem.input_size[2]
         return 0.7 * width / (-(-width // lanes) * lanes)
+
+    def remark(self, problem: Problem, cut: Cut, machine: Machine) -> str:
+        width = problem.input_size[2] if problem.primitive == INPUT_GRAD else problem.output_size[2]
+        return _filled(width, machine.lanes(problem), "pixels of a row")
+
+
+def _filled(count: int, lanes: int, what: str) -> str:
+    """How well so many numbers fill vectors, in words."""
+    vectors = -(-count // lanes)
+    return f"{count} {what} in {vectors * lanes} lanes of {vectors} vector{'s' if vectors > 1 else ''}"
 
 
 def spans(counts: list[int], most: int) -> tuple[int, int, int]:

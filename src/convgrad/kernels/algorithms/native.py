@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from convgrad.kernels.algorithms.algorithm import Algorithm, Call, Cut, Machine
-from convgrad.kernels.machine import _native as _native
+from convgrad.kernels.machine import _native
 from convgrad.kernels.problem import PRIMITIVES, Problem
 
 
