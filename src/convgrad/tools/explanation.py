@@ -272,7 +272,7 @@ def _draw_part(canvas: Canvas, y: float, part: Part, longest: float) -> float:
         end = _stacked(canvas, y - 11, pieces, longest)
         if cost is not None and candidate.measured is not None:
             at = _NAMES + _BAR * min(candidate.measured / longest, 1.0)
-            canvas.line((at, y - 14), (at, y + 6), "ink", width=2.5)
+            canvas.line((at, y - 14), (at, y + 4), "ink", width=2.5)
             end = max(end, at)
         texts = [time_text(cost.total)] if cost else []
         texts += [f"measured {time_text(candidate.measured)}"] if candidate.measured is not None else []
