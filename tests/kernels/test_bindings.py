@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -113,6 +114,12 @@ def test_the_primitives_take_what_the_kernels_refuse() -> None:
     wanted = native.convolve(x, w, geometry)
     g = np.ones_like(wanted)
     spoils = [misaligned, lambda a: np.repeat(a, 2, -1)[..., ::2], lambda a: a.astype(a.dtype.newbyteorder())]
+    # the second operand of another precision, as gradients of half precision are
+    assert np.allclose(native.convolve(x, w.astype(np.float64), geometry), wanted, atol=1e-5)
+    low = w.astype(ml_dtypes.bfloat16)
+    assert np.array_equal(
+        native.convolve(x, low, geometry), native.convolve(x, low.astype(np.float32), geometry)
+    )
     for spoil in spoils:
         assert np.allclose(native.convolve(spoil(x), w, geometry), wanted, atol=1e-5)
         assert np.allclose(native.convolve(x, spoil(w), geometry), wanted, atol=1e-5)

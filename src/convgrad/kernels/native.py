@@ -53,7 +53,7 @@ def convolve(
     try:
         call(x, w, bias, out, ACTIVATIONS[activation])
     except TypeError:
-        call(plain(x), plain(w), plain(bias), out, ACTIVATIONS[activation])
+        call(plain(x), plain(w, x.dtype), plain(bias, x.dtype), out, ACTIVATIONS[activation])
     return out
 
 
@@ -71,7 +71,7 @@ def convolve_input_grad(
     try:
         call(g, w, bias, out, ACTIVATIONS[activation])
     except TypeError:
-        call(plain(g), plain(w), plain(bias), out, ACTIVATIONS[activation])
+        call(plain(g), plain(w, g.dtype), plain(bias, g.dtype), out, ACTIVATIONS[activation])
     return out
 
 
@@ -84,16 +84,16 @@ def convolve_weight_grad(x: Array, g: Array, geometry: Geometry, kernel_size: In
     try:
         call(x, g, None, out)
     except TypeError:
-        call(plain(x), plain(g), None, out)
+        call(plain(x), plain(g, x.dtype), None, out)
     return out
 
 
-def plain(a: Any) -> Any:
-    """The array as the kernels read it: contiguous, aligned, in this machine's byte order. None stays None.
+def plain(a: Any, dtype: Any = None) -> Any:
+    """The array as the kernels read it: contiguous, aligned, of one precision. None stays None.
 
     The kernels refuse anything else with a TypeError; to ask them first saves a tenth of a small call.
     """
-    return None if a is None else np.require(a, a.dtype.newbyteorder("="), ["C", "A"])
+    return None if a is None else np.require(a, dtype or a.dtype, ["C", "A"])
 
 
 # ---- calls made ready
