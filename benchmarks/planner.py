@@ -144,7 +144,7 @@ def decide(row: ConvRow, problem: Problem, machine: Machine, wanted: argparse.Na
     plans.sort(key=lambda plan: chosen is None or plan.algorithm is not chosen.algorithm)
     for number, plan in enumerate(plans):
         try:
-            calls[number] = bound(planner.prepare(plan, problem, machine), *arrays)
+            calls[number] = bound(plan.call, *arrays)
             firsts[number] = first_seconds(calls[number], min(firsts.values(), default=math.inf))
             trials.append(Trial(plan.algorithm.name, plan.seconds, firsts[number]))
         except Exception as error:  # a candidate that cannot run is a finding, not the end

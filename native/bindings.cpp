@@ -1,11 +1,10 @@
 // bindings.cpp - the only file that knows Python (with gil.hpp): it checks operands and calls kernels.
 #include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
-#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
 
+#include <cstdint>
 #include <optional>
 #include <stdexcept>
 
@@ -18,10 +17,42 @@ using namespace convgrad;
 
 namespace {
 
-template <typename T>
-using Input = nb::ndarray<const T, nb::c_contig, nb::device::cpu>;
-template <typename T>
-using Output = nb::ndarray<T, nb::c_contig, nb::device::cpu>;
+/// An array as its owner lays it open (PEP 3118), given back at the end. It must be what the kernels read as
+/// it is: nothing is converted, a copy of an output would be filled and lost.
+class Buffer {
+ public:
+  Buffer(nb::handle array, bool wide, bool writable) {
+    const int flags = PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | (writable ? PyBUF_WRITABLE : 0);
+    if (PyObject_GetBuffer(array.ptr(), &view_, flags) != 0) {
+      PyErr_Clear();
+      throw nb::type_error("an operand is no contiguous array (or a result no writable one)");
+    }
+    const char* wrong = complaint(wide);
+    if (!wrong) return;
+    PyBuffer_Release(&view_);
+    throw nb::type_error(wrong);
+  }
+  ~Buffer() { PyBuffer_Release(&view_); }
+  Buffer(const Buffer&) = delete;
+  template <typename T>
+  T* data() const {
+    return static_cast<T*>(view_.buf);
+  }
+  Index size() const { return Index(view_.len / view_.itemsize); }
+
+ private:
+  const char* complaint(bool wide) const {
+    const char* format = view_.format ? view_.format : "B";
+    if (format[0] == '@' || format[0] == '=') format++;
+    if (format[0] != (wide ? 'd' : 'f') || format[1] != 0)
+      return "an operand is not of the precision this kernel was made for";
+    if (reinterpret_cast<std::uintptr_t>(view_.buf) % std::uintptr_t(view_.itemsize) != 0)
+      return "an operand does not lie at a multiple of its elements' size";
+    return nullptr;
+  }
+
+  Py_buffer view_;
+};
 
 /// A kernel and how many elements each operand must have: a wrong one is refused, never read.
 struct BoundKernel {
@@ -29,18 +60,24 @@ struct BoundKernel {
   bool wide;
   Index first, second, bias, out;  // elements
 
-  template <typename T>
-  void call(Input<T> a, Input<T> b, std::optional<Input<T>> bias_values, Output<T> result,
-            int activation) const {
-    if (wide != (sizeof(T) == 8)) throw std::invalid_argument("this kernel was made for the other precision");
-    if (Index(a.size()) != first || Index(b.size()) != second || Index(result.size()) != out ||
-        (bias_values && Index(bias_values->size()) != bias))
+  void call(nb::handle a, nb::handle b, nb::handle bias_values, nb::handle result, int activation) const {
+    const Buffer x(a, wide, false), y(b, wide, false), z(result, wide, true);
+    std::optional<Buffer> v;
+    if (!bias_values.is_none()) v.emplace(bias_values, wide, false);
+    if (x.size() != first || y.size() != second || z.size() != out || (v && v->size() != bias))
       throw std::invalid_argument("an operand has not as many elements as this kernel was made for");
     if (activation < 0 || activation > int(Activation::Relu))
       throw std::invalid_argument("no such activation");
     if (out == 0) return;
-    const Operands<T> data{a.data(), b.data(), bias_values ? bias_values->data() : nullptr, result.data(),
-                           Activation(activation)};
+    if (wide) run<double>(x, y, v, z, Activation(activation));
+    else run<float>(x, y, v, z, Activation(activation));
+  }
+
+ private:
+  template <typename T>
+  void run(const Buffer& x, const Buffer& y, const std::optional<Buffer>& v, const Buffer& z,
+           Activation activation) const {
+    const Operands<T> data{x.data<T>(), y.data<T>(), v ? v->data<T>() : nullptr, z.data<T>(), activation};
     run_unlocked([&] { kernel->run(data); });
   }
 };
@@ -133,15 +170,10 @@ nb::typed<nb::dict, nb::str, nb::str> build_info() {
 
 }  // namespace
 
-// Nothing is converted on the way in: a copy of `out` would be filled and lost.
-#define OPERANDS                                                                                   \
-  nb::arg("first").noconvert(), nb::arg("second").noconvert(), nb::arg("bias").noconvert().none(), \
-      nb::arg("out").noconvert(), nb::arg("activation") = 0
-
 NB_MODULE(_native, m) {
   nb::class_<BoundKernel>(m, "Kernel")
-      .def("__call__", &BoundKernel::call<float>, OPERANDS)
-      .def("__call__", &BoundKernel::call<double>, OPERANDS)
+      .def("__call__", &BoundKernel::call, nb::arg("first"), nb::arg("second"), nb::arg("bias").none(),
+           nb::arg("out"), nb::arg("activation") = 0)
       .def_prop_ro("shared_bytes", [](const BoundKernel& k) { return k.kernel->shared_bytes(); })
       .def_prop_ro("scratch_bytes", [](const BoundKernel& k) { return k.kernel->scratch_bytes(); });
   m.def("kernel", &make, nb::arg("algorithm"), nb::arg("primitive"), nb::arg("problem"), nb::arg("wide"),

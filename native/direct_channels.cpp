@@ -202,8 +202,9 @@ void direct_channels(const DirectView& v, const Operands<T>& data) {
   T* packed = static_cast<T*>(scratch(Scratch::Shared, shared_bytes<T>(v)));
   Run<T> run{v, data, panels_of<T>(v), packed};
   parallel_for(
-      v.groups * run.panels.count, [](void* r, Index i) { static_cast<Run<T>*>(r)->pack_weights(i); }, &run);
-  parallel_for(run.tasks(), [](void* r, Index i) { (*static_cast<Run<T>*>(r))(i); }, &run);
+      v.groups * run.panels.count, [](void* r, Index i) { static_cast<Run<T>*>(r)->pack_weights(i); }, &run,
+      v.weight_nanoseconds);
+  parallel_for(run.tasks(), [](void* r, Index i) { (*static_cast<Run<T>*>(r))(i); }, &run, v.nanoseconds);
 }
 
 }  // namespace

@@ -45,6 +45,8 @@ DirectPlan::DirectPlan(const Problem& p, Primitive primitive, const Cut& cut, bo
   v.taps = p.taps();
   v.chunk = min(cut.chunk, v.contracted);
   v.depth = cut.depth;
+  v.nanoseconds = p.nanoseconds();
+  v.weight_nanoseconds = p.weight_nanoseconds();
   v.panels = cut.panels;
   v.images = min(cut.images, v.batch);
   v.w_group = p.out_channels * p.in_channels * v.taps;

@@ -64,6 +64,7 @@ struct DirectView {
   Index w_group, w_lane, w_channel, w_size;
   Index images;  // per block, chunk * pitch[0] apart in the scratch
   Index chunk, depth, panels;
+  Index nanoseconds, weight_nanoseconds;  // see Problem
 };
 
 class DirectPlan {

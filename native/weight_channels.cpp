@@ -153,8 +153,10 @@ void weight_channels(const WeightView& v, const Operands<T>& data) {
   Run<T> run{v, data, panels_of<T>(v), partial};
   const Index panels = v.groups * run.panels.count;
   const Index tasks = v.chunks * v.groups * run.panel_groups() * run.channel_blocks();
-  parallel_for(tasks, [](void* r, Index i) { (*static_cast<Run<T>*>(r))(i); }, &run);
-  parallel_for(panels * run.row_blocks(), [](void* r, Index i) { static_cast<Run<T>*>(r)->finish(i); }, &run);
+  parallel_for(tasks, [](void* r, Index i) { (*static_cast<Run<T>*>(r))(i); }, &run, v.nanoseconds);
+  parallel_for(
+      panels * run.row_blocks(), [](void* r, Index i) { static_cast<Run<T>*>(r)->finish(i); }, &run,
+      v.chunks * v.weight_nanoseconds);
 }
 
 }  // namespace

@@ -206,10 +206,10 @@ void weight_pixels(const WeightView& v, const Operands<T>& data) {
   Run<T> run{v, data, partial};
   parallel_for(
       v.chunks * v.groups * run.out_blocks() * run.channel_blocks(),
-      [](void* r, Index i) { (*static_cast<Run<T>*>(r))(i); }, &run);
+      [](void* r, Index i) { (*static_cast<Run<T>*>(r))(i); }, &run, v.nanoseconds);
   parallel_for(
       ceil_div(v.groups * v.out_channels * v.rows(), Run<T>::kFinish),
-      [](void* r, Index i) { static_cast<Run<T>*>(r)->finish(i); }, &run);
+      [](void* r, Index i) { static_cast<Run<T>*>(r)->finish(i); }, &run, v.chunks * v.weight_nanoseconds);
 }
 
 }  // namespace

@@ -11,6 +11,8 @@ WeightPlan::WeightPlan(const Problem& p, const WeightCut& cut, bool split) {
   v.border = p.border;
   v.taps = p.taps();
   v.images = min(cut.images, v.batch);
+  v.nanoseconds = p.nanoseconds();
+  v.weight_nanoseconds = p.weight_nanoseconds();
   v.channels = min(cut.channels, v.in_channels);
   v.outs = cut.outs;
   v.blocks = ceil_div(v.batch, v.images);

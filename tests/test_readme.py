@@ -35,6 +35,16 @@ def test_the_example_runs_and_learns() -> None:
     assert node.startswith("<NllLossBackward0 object at ")
 
 
+def test_the_example_of_the_planner_runs() -> None:
+    (example,) = blocks("py")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", example],
+        capture_output=True, text=True, timeout=120, cwd=ROOT / "src",
+    )  # fmt: skip
+    assert done.returncode == 0 or "needs the compiled kernels" in done.stderr, done.stderr
+    assert "output: " in done.stdout and "Sequential on (8, 64, 56, 56)" in done.stdout
+
+
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed here")
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"make (\w+)", "\n".join(blocks("sh"))))))
 def test_each_command_is_a_target(target: str) -> None:

@@ -15,7 +15,7 @@ import planner as benchmark
 from conv_own import problems
 from conv_rows import ConvRow, row_of
 from convgrad.kernels import planner
-from convgrad.kernels.algorithms import Algorithm, Machine
+from convgrad.kernels.algorithms import Algorithm, Cost, Machine
 from planner import Decision, PlannerReport, Trial, checks_of
 
 MACHINE = Machine("baseline", 16, 1, 1e11, 2e10)
@@ -29,6 +29,12 @@ class Sleeper(Algorithm):
 
     def __init__(self, name: str, seconds: float) -> None:
         self.name, self._seconds, self.calls = name, seconds, 0
+
+    def cut(self, problem: Any, machine: Any) -> tuple[int, ...]:
+        return ()
+
+    def cost(self, problem: Any, cut: Any, machine: Any) -> Cost:
+        return Cost(1e-3, 0.0, 0.0)
 
     def prepare(self, problem: Any, cut: Any, machine: Any) -> Callable[..., None]:
         return self._run
@@ -44,10 +50,11 @@ class Broken(Sleeper):
 
 
 def decide(monkeypatch: pytest.MonkeyPatch, *algorithms: Algorithm, chosen: int = 0) -> Decision:
-    plans = [planner.Plan(algorithm, (), 1e-3, "") for algorithm in algorithms]
+    problem = problems(ROW)[0]
+    plans = [planner.Plan(algorithm, problem, MACHINE) for algorithm in algorithms]
     monkeypatch.setattr(planner, "candidates", lambda *_: list(plans))
     monkeypatch.setattr(planner, "choose", lambda *_: plans[chosen])
-    return benchmark.decide(ROW, problems(ROW)[0], MACHINE, WANTED)
+    return benchmark.decide(ROW, problem, MACHINE, WANTED)
 
 
 def test_the_choice_is_compared_with_the_best(monkeypatch: pytest.MonkeyPatch) -> None:

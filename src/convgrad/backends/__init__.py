@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from convgrad import kernels
-from convgrad.backends import cudnn
+from convgrad.backends import convolution, cudnn
 from convgrad.errors import ConvgradError
 from convgrad.kernels import machine
 
-__all__ = ["cudnn", "info", "use"]
+__all__ = ["convolution", "cudnn", "info", "use"]
 
 
 def info() -> dict[str, str]:

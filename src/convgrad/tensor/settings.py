@@ -4,29 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..switches import switches
 from .tensor import Tensor
 
 
-class _Settings:
-    """The values."""
-
-    __slots__ = ("deterministic",)
-
-    def __init__(self) -> None:
-        self.deterministic = False
-
-
-_settings = _Settings()
-
-
 def use_deterministic_algorithms(mode: bool, *, warn_only: bool = False) -> None:
-    """Accepted: the NumPy kernels give the same bits on every run of one machine and thread count."""
-    _settings.deterministic = bool(mode)
+    """Let nothing that was measured decide how something is computed.
+
+    Convolutions give the same bits on every run and for every number of threads as it is; the one switch that
+    may choose another algorithm on another run, ``backends.convolution.benchmark``, is ignored meanwhile.
+    """
+    switches.turn("deterministic", bool(mode))
 
 
 def are_deterministic_algorithms_enabled() -> bool:
     """What ``use_deterministic_algorithms`` was last given."""
-    return _settings.deterministic
+    return switches.deterministic
 
 
 def is_tensor(obj: Any) -> bool:

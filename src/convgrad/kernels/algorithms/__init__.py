@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from convgrad.kernels.algorithms.algorithm import Algorithm, Machine
+from convgrad.kernels.algorithms.algorithm import Algorithm, Cost, Machine
 from convgrad.kernels.algorithms.direct import DirectChannels, DirectPixels
 from convgrad.kernels.algorithms.winograd import Winograd
 
 ALGORITHMS: tuple[Algorithm, ...] = (DirectChannels(), DirectPixels(), Winograd())
 
-__all__ = ["ALGORITHMS", "Algorithm", "Machine"]
+__all__ = ["ALGORITHMS", "Algorithm", "Cost", "Machine"]

@@ -1,16 +1,16 @@
 """Direct convolution: the sums of the definition, in register tiles over a cache-sized copy of the source.
 
-``cut`` of outputs and input gradients: outputs of a block along each axis (per residue of the stride), images of a
-block, contracted channels packed at a time, products per pass of the tile, panels of produced channels.
-``cut`` of weight gradients: outputs of a block along each axis, images, input and output channels per task, chunks
-whose sums are kept apart.
+``cut`` of outputs and input gradients: outputs of a block along each axis (per residue of the stride),
+images of a block, contracted channels packed at a time, products per pass of the tile, panels per task.
+``cut`` of weight gradients: outputs of a block along each axis, images, input channels and panels (pixels as
+lanes: output channels) per task, chunks whose sums are kept apart.
 """
 
 from __future__ import annotations
 
 from math import prod
 
-from convgrad.kernels.algorithms.algorithm import Cut, Machine
+from convgrad.kernels.algorithms.algorithm import Cost, Cut, Machine
 from convgrad.kernels.algorithms.native import NativeAlgorithm
 from convgrad.kernels.problem import FORWARD, INPUT_GRAD, WEIGHT_GRAD, Problem
 
@@ -22,7 +22,7 @@ _MOST_CHUNKS = 2**23  # bytes of sums that weight gradients keep apart
 
 
 class Sides:
-    """A forward convolution or input gradient as the kernels see it: what is read and summed, what is written."""
+    """A forward convolution or input gradient as the kernels see it: what is read, what is written."""
 
     def __init__(self, problem: Problem) -> None:
         forward = problem.primitive == FORWARD
@@ -61,12 +61,10 @@ class Direct(NativeAlgorithm):
     def _cut_weights(self, problem: Problem, machine: Machine) -> Cut:
         raise NotImplementedError
 
-    def seconds(self, problem: Problem, cut: Cut, machine: Machine) -> float:
+    def cost(self, problem: Problem, cut: Cut, machine: Machine) -> Cost:
         rate = machine.flops * machine.threads * 4 / problem.dtype.itemsize
-        return (
-            problem.flops / (rate * self.efficiency(problem, machine))
-            + problem.operand_bytes / machine.bandwidth
-        )
+        arithmetic = problem.flops / (rate * self.efficiency(problem, machine))
+        return Cost(arithmetic, problem.operand_bytes / machine.bandwidth, 0.0)
 
     def efficiency(self, problem: Problem, machine: Machine) -> float:
         raise NotImplementedError
@@ -104,6 +102,10 @@ class DirectChannels(Direct):
         produced = problem.out_channels if problem.primitive != "input_grad" else problem.in_channels
         return 0.8 * produced / (-(-produced // lanes) * lanes)
 
+    def remark(self, problem: Problem, cut: Cut, machine: Machine) -> str:
+        produced = problem.in_channels if problem.primitive == INPUT_GRAD else problem.out_channels
+        return _filled(produced, machine.lanes(problem), "channels")
+
 
 class DirectPixels(Direct):
     """Pixels as lanes (native/direct_pixels.cpp, weight_pixels.cpp)."""
@@ -125,6 +127,16 @@ class DirectPixels(Direct):
         lanes = machine.lanes(problem)
         width = problem.output_size[2] if problem.primitive != "input_grad" else problem.input_size[2]
         return 0.7 * width / (-(-width // lanes) * lanes)
+
+    def remark(self, problem: Problem, cut: Cut, machine: Machine) -> str:
+        width = problem.input_size[2] if problem.primitive == INPUT_GRAD else problem.output_size[2]
+        return _filled(width, machine.lanes(problem), "pixels of a row")
+
+
+def _filled(count: int, lanes: int, what: str) -> str:
+    """How well so many numbers fill vectors, in words."""
+    vectors = -(-count // lanes)
+    return f"{count} {what} in {vectors * lanes} lanes of {vectors} vector{'s' if vectors > 1 else ''}"
 
 
 def spans(counts: list[int], most: int) -> tuple[int, int, int]:

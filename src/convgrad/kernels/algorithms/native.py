@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from convgrad.kernels.algorithms.algorithm import Algorithm, Call, Cut, Machine
-from convgrad.kernels.machine import _native as _native
+from convgrad.kernels.machine import _native
 from convgrad.kernels.problem import PRIMITIVES, Problem
 
 
@@ -18,5 +18,5 @@ class NativeAlgorithm(Algorithm):
             list(cut), machine.instruction_set,
         )  # fmt: skip
 
-    def scratch(self, call: Any, machine: Machine) -> int:
-        return call.shared_bytes + machine.threads * call.scratch_bytes
+    def scratch(self, call: Any, threads: int) -> int:
+        return call.shared_bytes + threads * call.scratch_bytes

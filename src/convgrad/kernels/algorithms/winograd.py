@@ -1,7 +1,7 @@
-"""Winograd convolution F(4, 3): four outputs of a kernel of size 3 from six products instead of twelve, per axis.
+"""Winograd convolution F(4, 3): four outputs of a kernel of size 3 from six products, not twelve, per axis.
 
-``cut``: images, slabs, super tiles along height and width of a block, contracted channels at a time, vectors per
-panel, blocks per chunk (weight gradient), whether the weights are stationary; then the cut of the direct
+``cut``: images, slabs, super tiles along height and width of a block, contracted channels at a time, vectors
+per panel, blocks per chunk (weight gradient), whether the weights are stationary; then the cut of the direct
 convolution that serves values out of range. Sources: Lavin & Gray 2015, arXiv:1509.09308; Alam et al. 2022,
 arXiv:2201.10369 (points).
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from math import prod
 
-from convgrad.kernels.algorithms.algorithm import Cut, Machine
+from convgrad.kernels.algorithms.algorithm import Cost, Cut, Machine
 from convgrad.kernels.algorithms.direct import CACHE, DirectChannels
 from convgrad.kernels.algorithms.native import NativeAlgorithm
 from convgrad.kernels.problem import INPUT_GRAD, WEIGHT_GRAD, Problem
@@ -95,7 +95,7 @@ class Winograd(NativeAlgorithm):
         chunk = -(-blocks // -(-blocks // chunk))
         return images, slabs, rows, columns, 16, 4, chunk, 0
 
-    def seconds(self, problem: Problem, cut: Cut, machine: Machine) -> float:
+    def cost(self, problem: Problem, cut: Cut, machine: Machine) -> Cost:
         tiles = Tiles(problem)
         rate = machine.flops * machine.threads * 4 / problem.dtype.itemsize
         products = 2 * tiles.total * tiles.depth * tiles.points * problem.kernel_size[0] * problem.groups
@@ -104,8 +104,14 @@ class Winograd(NativeAlgorithm):
         products *= tiles.contracted * produced
         transforms = tiles.total * tiles.depth * problem.groups * tiles.points * 12 * (contracted + produced)
         filters = contracted * produced * problem.groups * tiles.points * 8 * problem.kernel_size[0]
-        work = products / 0.8 + (transforms + filters) * 2
-        return work / rate + problem.operand_bytes / machine.bandwidth
+        overhead = 2 * (transforms + filters) / rate
+        return Cost(products / 0.8 / rate, problem.operand_bytes / machine.bandwidth, overhead)
+
+    def remark(self, problem: Problem, cut: Cut, machine: Machine) -> str:
+        tiles = Tiles(problem)
+        products = tiles.points * prod(tiles.supers) * tiles.each * problem.kernel_size[0]
+        fewer = prod(tiles.target[1:]) * problem.taps / products
+        return f"{fewer:.2f}x fewer products"
 
 
 def _block(batch: int, tiles: Tiles, most: int) -> tuple[int, int, int]:
