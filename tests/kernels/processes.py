@@ -51,7 +51,7 @@ SETUP = """
                        Geometry((1, 1), ((2, 2), (2, 2)), (1, 1), 1))
         plans = planner.candidates(p, native.machine())
         plan = next(plan for plan in plans if plan.algorithm.name == "direct_channels")
-        call, out = planner.prepare(plan, p, native.machine()), np.empty_like(x)
+        call, out = plan.call, np.empty_like(x)
         return lambda: call(x, w, None, out, 0)
 
     def long_call(seconds=1.5):

@@ -186,7 +186,6 @@ def test_wrong_operands_are_refused() -> None:
         (drawn.x, drawn.w, drawn.bias[:1], out, 0),
         (drawn.x, drawn.w, None, out[:1], 0),
         (drawn.x, drawn.w, None, out, 7),
-        (drawn.x.astype(np.float64), drawn.w.astype(np.float64), None, out.astype(np.float64), 0),
     ]:
         with pytest.raises(ValueError, match=r"kernel was made for|no such activation"):
             call(first, second, bias, target, activation)
@@ -194,12 +193,13 @@ def test_wrong_operands_are_refused() -> None:
     frozen.setflags(write=False)
     for arguments in [
         (drawn.x.astype(np.float64), drawn.w, None, out, 0),
+        (drawn.x.astype(np.float64), drawn.w.astype(np.float64), None, out.astype(np.float64), 0),
         (drawn.x.transpose(0, 1, 3, 2), drawn.w, None, out, 0),
         (drawn.x, drawn.w, None, out.transpose(0, 1, 3, 2), 0),
         (drawn.x, drawn.w, None, frozen, 0),
         (drawn.x, None, None, out, 0),
     ]:
-        with pytest.raises(TypeError, match="incompatible function arguments"):
+        with pytest.raises(TypeError, match=r"an operand|incompatible function arguments"):
             call(*arguments)
     np.testing.assert_array_equal(out, result)
 
