@@ -33,7 +33,7 @@ struct Sizes {
     inputs_step = spread(tiles * channels);
     inputs = v.depth_extent() * v.points() * inputs_step * (v.stationary ? v.groups : 1);
     sums_step = spread(tiles * widest);
-    sums = v.points() * sums_step;
+    sums = v.slabs * v.points() * sums_step;
     filters = v.stationary ? v.points() * v.channels * widest
                            : v.groups * v.depth_taps * v.points() * v.contracted * panels.vectors * L;
   }
@@ -170,20 +170,24 @@ struct Run {
     T* inputs = sums + sizes.sums;
     for (Index c = 0; c < v.contracted; c += L)
       transform_inputs({inputs, sizes.inputs_step, sizes.channels}, slab_step, lanes, group, c, block);
+    const Index sums_slab = v.points() * sizes.sums_step;
     for (Index panel = 0; panel < sizes.panels.count; panel++) {
       const int width = sizes.panels.width(panel);
       const T* filters = filters_of(group, panel);
-      for (Index slab = 0; slab < block.slabs; slab++) {
-        for (Index point = 0; point < v.points(); point++)
-          for (Index d = 0; d < v.depth_taps; d++)
-            for (Index c = 0; c < v.contracted; c += kDepth) {
+      // All slabs in turn with the same filters, while those are in the first-level cache.
+      for (Index point = 0; point < v.points(); point++)
+        for (Index d = 0; d < v.depth_taps; d++)
+          for (Index c = 0; c < v.contracted; c += kDepth) {
+            const T* b = filters + ((d * v.points() + point) * v.contracted + c) * width * L;
+            for (Index slab = 0; slab < block.slabs; slab++) {
               const T* a = inputs + (slab + d * v.depth_dilation) * slab_step + point * sizes.inputs_step;
-              const T* b = filters + ((d * v.points() + point) * v.contracted + c) * width * L;
               multiply_rows(a, sizes.channels, tiles, v.counting + c, min(kDepth, v.contracted - c), b, width,
-                            sums + point * sizes.sums_step, width * L, d > 0 || c > 0);
+                            sums + slab * sums_slab + point * sizes.sums_step, width * L, d > 0 || c > 0);
             }
-        store_outputs({sums, sizes.sums_step, width * L}, lanes, group, panel, block.slab + slab, block);
-      }
+          }
+      for (Index slab = 0; slab < block.slabs; slab++)
+        store_outputs({sums + slab * sums_slab, sizes.sums_step, width * L}, lanes, group, panel,
+                      block.slab + slab, block);
     }
   }
   static constexpr Index kDepth = 256;

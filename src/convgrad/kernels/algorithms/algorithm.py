@@ -21,6 +21,7 @@ class Machine(NamedTuple):
             them would make results depend on them.
         flops: floating point operations per second of one thread in float32, at best.
         bandwidth: bytes per second of main memory, all threads together.
+        registers: vector registers.
     """
 
     instruction_set: str
@@ -28,6 +29,7 @@ class Machine(NamedTuple):
     threads: int
     flops: float
     bandwidth: float
+    registers: int = 32
 
     def lanes(self, problem: Problem) -> int:
         return self.vector_bytes // problem.dtype.itemsize

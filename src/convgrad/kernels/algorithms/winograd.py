@@ -10,14 +10,21 @@ from __future__ import annotations
 
 from math import prod
 
+from convgrad.kernels.algorithms import cycles
 from convgrad.kernels.algorithms.algorithm import Cost, Cut, Machine
-from convgrad.kernels.algorithms.direct import CACHE, DirectChannels
+from convgrad.kernels.algorithms.cycles import TRANSPOSE, Panels, blocks_of, ceil
+from convgrad.kernels.algorithms.direct import CACHE, TASKS, DirectChannels
 from convgrad.kernels.algorithms.native import NativeAlgorithm
 from convgrad.kernels.problem import INPUT_GRAD, WEIGHT_GRAD, Problem
 
 _DIRECT = DirectChannels()
 _CHUNK = 2**23  # bytes of points that a weight gradient holds
 _FILTERS = 2**24  # bytes of transformed filters
+_DEPTH = 256  # products per pass of the tile
+# Cycles of the three maps by number of points, per tile and vector of channels; of a filter per vector.
+_TO_POINTS = {36: 110.0, 6: 22.0}
+_TO_OUTPUTS = {36: 140.0, 6: 28.0}
+_FILTER = {36: 160.0, 6: 40.0}
 
 
 class Tiles:
@@ -66,46 +73,70 @@ class Winograd(NativeAlgorithm):
         tiles, lanes, size = Tiles(problem), machine.lanes(problem), problem.dtype.itemsize
         direct = _DIRECT.cut(problem, machine)
         if problem.primitive == WEIGHT_GRAD:
-            return (*self._cut_weights(problem, tiles, lanes, size), *direct)
-        per_tile = size * tiles.points * max(tiles.contracted, lanes)
-        filters = (
-            size * tiles.points * problem.kernel_size[0] * tiles.contracted * tiles.produced * problem.groups
-        )
-        if problem.kernel_size[0] == tiles.depth == 1 and tiles.total <= 160 and filters > 2**21:
+            return (*self._cut_weights(problem, tiles, size), *direct)
+        taps = problem.kernel_size[0]
+        filters = size * tiles.points * taps * tiles.contracted * tiles.produced * problem.groups
+        if taps == tiles.depth == 1 and tiles.total <= 160 and filters > 2**21:
             rows, columns = tiles.supers
             return (1, 1, rows, columns, 64, 3, 1, 1, *direct)
-        most = max(8, min(CACHE * 3 // 2 // per_tile, 48 * 36 // tiles.points, tiles.total // 16))
-        images, rows, columns = _block(problem.batch, tiles, most)
-        return (images, 1, rows, columns, 64, 3, 1, 0, *direct)
-
-    def _cut_weights(self, problem: Problem, tiles: Tiles, lanes: int, size: int) -> Cut:
-        images, rows, columns = _block(problem.batch, tiles, 64)
-        blocks = -(-problem.batch // images) * -(-tiles.supers[0] // rows) * -(-tiles.supers[1] // columns)
-        slabs = 1
-        blocks *= tiles.depth
-        in_block = images * rows * columns * tiles.each
-        per_block = size * tiles.points * in_block * problem.groups
-        per_block *= tiles.contracted * problem.kernel_size[0] + tiles.produced
-        sums = (
-            size * tiles.points * problem.kernel_size[0] * problem.groups * tiles.contracted * tiles.produced
+        slabs = min(tiles.depth, 4) if taps > 1 else 1
+        kept = slabs + (taps - 1) * problem.dilation[0]
+        per_tile = size * tiles.points * max(tiles.contracted, lanes) * kept
+        most = max(
+            4, 8 // slabs, min(CACHE * 3 // 2 // per_tile, 48 * 36 // tiles.points, tiles.total // TASKS)
         )
+        images, rows, columns = _block(problem.batch, tiles, most)
+        return (images, slabs, rows, columns, 64, 3, 1, 0, *direct)
+
+    def _cut_weights(self, problem: Problem, tiles: Tiles, size: int) -> Cut:
+        images, rows, columns = _block(problem.batch, tiles, 64)
+        blocks = ceil(problem.batch, images) * blocks_of(tiles.supers, [rows, columns]) * tiles.depth
+        taps = problem.kernel_size[0]
+        per_block = size * tiles.points * images * rows * columns * tiles.each * problem.groups
+        per_block *= tiles.contracted * taps + tiles.produced
+        sums = size * tiles.points * taps * problem.groups * tiles.contracted * tiles.produced
         if per_block * blocks <= 2 * _CHUNK and sums > 2**22:
-            return images, slabs, rows, columns, 32, 3, blocks, 1
+            return images, 1, rows, columns, 32, 3, blocks, 1
         chunk = max(1, min(blocks, _CHUNK // per_block))
-        chunk = -(-blocks // -(-blocks // chunk))
-        return images, slabs, rows, columns, 16, 4, chunk, 0
+        return images, 1, rows, columns, 16, 4, ceil(blocks, ceil(blocks, chunk)), 0
 
     def cost(self, problem: Problem, cut: Cut, machine: Machine) -> Cost:
-        tiles = Tiles(problem)
-        rate = machine.flops * machine.threads * 4 / problem.dtype.itemsize
-        products = 2 * tiles.total * tiles.depth * tiles.points * problem.kernel_size[0] * problem.groups
-        lanes = machine.lanes(problem)
-        contracted, produced = (-(-n // lanes) * lanes for n in (tiles.contracted, tiles.produced))
-        products *= tiles.contracted * produced
-        transforms = tiles.total * tiles.depth * problem.groups * tiles.points * 12 * (contracted + produced)
-        filters = contracted * produced * problem.groups * tiles.points * 8 * problem.kernel_size[0]
-        overhead = 2 * (transforms + filters) / rate
-        return Cost(products / 0.8 / rate, problem.operand_bytes / machine.bandwidth, overhead)
+        tiles, lanes = Tiles(problem), machine.lanes(problem)
+        images, slabs, rows, columns, channels, vectors, chunk, stationary = cut[:8]
+        taps, points = problem.kernel_size[0], tiles.points
+        panels = Panels.of(tiles.produced, lanes, machine, vectors)
+        inputs = ceil(tiles.contracted, lanes)
+        in_block = images * rows * columns * tiles.each
+        blocks = ceil(problem.batch, images) * blocks_of(tiles.supers, [rows, columns]) * problem.groups
+        blocks *= ceil(tiles.depth, slabs)
+        read = slabs + (taps - 1) * problem.dilation[0]
+        pixels = in_block * (16 if points == 36 else 4)
+        turn = pixels / lanes * 1.3 * lanes * TRANSPOSE
+        reads = blocks * read * inputs * (in_block * _TO_POINTS[points] + turn)
+        filters = inputs * lanes * panels.vectors * taps * problem.groups * (_FILTER[points] + 9 * TRANSPOSE)
+        writes = blocks * slabs * panels.vectors * (in_block * _TO_OUTPUTS[points] + turn)
+        others = reads + filters + writes
+        if problem.primitive == WEIGHT_GRAD:
+            passes = max(1, blocks // problem.groups // (1 if stationary else chunk))
+            along = blocks // problem.groups * slabs * in_block / passes
+            each = channels if stationary else tiles.contracted
+            products = 1.0 * points * taps * problem.groups * ceil(tiles.contracted, each) * passes
+            products *= panels.tiles(each, along, machine)
+            jobs = (
+                problem.groups
+                * panels.number
+                * (points * taps if not stationary else ceil(tiles.contracted, each))
+            )
+            return cycles.cost(problem, products, others, jobs, machine)
+        depth = min(channels if stationary else _DEPTH, tiles.contracted)
+        passes = ceil(tiles.contracted, depth) * taps * slabs
+        at_once = in_block * (blocks // problem.groups if stationary else 1)
+        products = (
+            points * passes * panels.tiles(at_once, tiles.contracted / ceil(tiles.contracted, depth), machine)
+        )
+        products *= problem.groups if stationary else blocks
+        jobs = problem.groups * panels.number if stationary else blocks
+        return cycles.cost(problem, products, others, jobs, machine)
 
     def remark(self, problem: Problem, cut: Cut, machine: Machine) -> str:
         tiles = Tiles(problem)
@@ -117,9 +148,9 @@ class Winograd(NativeAlgorithm):
 def _block(batch: int, tiles: Tiles, most: int) -> tuple[int, int, int]:
     """Images, and super tiles along height and width, of a block of at most ``most`` tiles."""
     columns = max(1, min(tiles.supers[1], most // tiles.each))
-    columns = -(-tiles.supers[1] // -(-tiles.supers[1] // columns))
+    columns = ceil(tiles.supers[1], ceil(tiles.supers[1], columns))
     rows = max(1, min(tiles.supers[0], most // (columns * tiles.each)))
-    rows = -(-tiles.supers[0] // -(-tiles.supers[0] // rows))
+    rows = ceil(tiles.supers[0], ceil(tiles.supers[0], rows))
     whole = [rows, columns] == tiles.supers
     images = max(1, min(batch, most // (rows * columns * tiles.each))) if whole else 1
     return images, rows, columns
