@@ -138,16 +138,24 @@ struct Run {
 
   void pack_weights(Index task) const {
     const Index panel = task % panels.count, group = task / panels.count, first = panel * panels.outs;
-    for (Index i = 0; i < panels.rows(); i++) {
-      const bool real = i < panels.outs && first + i < v.produced;
-      const T* from = data.second + group * v.w_group + (first + i) * v.w_lane;
-      for (Index c = 0; c < v.contracted; c++, from += v.w_channel)
-        for (Index t = 0; t < v.taps; t++) {
-          if (v.tap_phase[t] < 0) continue;
-          const PhaseView& phase = v.phase[v.tap_phase[t]];
-          weights(group, phase, panel)[(c * phase.taps + v.tap_rank[t]) * panels.rows() + i] =
-              real ? from[t] : T(0);
-        }
+    const Index real = min(panels.outs, v.produced - first);
+    const T* from = data.second + group * v.w_group + first * v.w_lane;
+    if (v.w_lane > v.w_channel) {  // the nearer of the two runs inside
+      for (Index i = 0; i < panels.rows(); i++)
+        for (Index c = 0; c < v.contracted; c++) pack_taps(group, panel, c, i, i < real ? from : nullptr);
+    } else {
+      for (Index c = 0; c < v.contracted; c++)
+        for (Index i = 0; i < panels.rows(); i++) pack_taps(group, panel, c, i, i < real ? from : nullptr);
+    }
+  }
+
+  /// The taps of one pair of channels; null for the rows that only fill up a tile.
+  void pack_taps(Index group, Index panel, Index c, Index i, const T* from) const {
+    for (Index t = 0; t < v.taps; t++) {
+      if (v.tap_phase[t] < 0) continue;
+      const PhaseView& phase = v.phase[v.tap_phase[t]];
+      weights(group, phase, panel)[(c * phase.taps + v.tap_rank[t]) * panels.rows() + i] =
+          from ? from[i * v.w_lane + c * v.w_channel + t] : T(0);
     }
   }
 

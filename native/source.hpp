@@ -127,14 +127,19 @@ class RowPacker {
     }
   }
 
-  /// Writes up to a vector past the row.
-  CONVGRAD_INLINE void pack(const RowPacker& p, T* to, const T* row) {
+  /// Writes up to a vector past the row. What will be packed next lies `ahead`.
+  CONVGRAD_INLINE void pack(const RowPacker& p, T* to, const T* row, Index ahead) {
     if (p.count_ == 0) return p.pack_segments(to, row);
     for (int i = 0; i < p.count_; i++) {
       const Piece& piece = p.piece_[i];
+      if (!row) {
+        store(to + piece.to, Vec<T>{});
+        continue;
+      }
       const T* from = row + piece.from;
-      if (!row) store(to + piece.to, Vec<T>{});
-      else if (p.axis_.entry == 1) store(to + piece.to, piece.whole ? load(from) : load(from, piece.part[0]));
+      __builtin_prefetch(from +
+                         ahead);  // the same row of the next channel: too far for the hardware to guess
+      if (p.axis_.entry == 1) store(to + piece.to, piece.whole ? load(from) : load(from, piece.part[0]));
       else if (piece.whole) store(to + piece.to, every_other<T>(load(from), load(from + kLanes<T>)));
       else
         store(to + piece.to,
@@ -187,7 +192,7 @@ static void pack_source(T* to, const T* from, Index channels, const View& v, con
     for (Index c = 0; c < channels; c++)
       for (int i = 0; i < count; i++)
         RowPacker<T>::pack(rows, to + c * v.pitch[0] + scratch[i],
-                           source[i] < 0 ? nullptr : from + c * plane + source[i]);
+                           source[i] < 0 ? nullptr : from + c * plane + source[i], plane);
     count = 0;
   };
   for (int sd = 0; sd < d.segments; sd++) {

@@ -106,6 +106,7 @@ static void lanes_of_row(T* to, const T* row, Index plane, Index channels, Index
     Vec<T> block[L];
     for (int i = 0; i < L; i++) {
       block[i] = i < channels ? load(row + i * plane + begin + j, part) : Vec<T>{};
+      __builtin_prefetch(row + i * plane + begin + j + size);  // the next row: sixteen streams are too many
       Guard<T>::see(guard, block[i]);
     }
     transpose<T>(block);
