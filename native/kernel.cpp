@@ -87,7 +87,8 @@ WinogradPlan winograd_plan(const std::string& algorithm, Primitive primitive, co
                            const std::vector<Index>& cut) {
   if (cut.size() < 8) refuse(algorithm, "wants another number of block sizes");
   check_cut(algorithm, {cut.begin(), cut.begin() + 7}, 7);
-  if (!WinogradPlan::fits(p)) refuse(algorithm, "wants kernels of size 3 and stride 1");
+  if (!WinogradPlan::fits(p))
+    refuse(algorithm, "wants stride 1, and more than one tap along height or width");
   const WinogradCut own{cut[0], cut[1], cut[2], cut[3], cut[4], cut[5], cut[6], cut[7]};
   const std::vector<Index> direct(cut.begin() + 8, cut.end());
   if (primitive == Primitive::WeightGrad) {

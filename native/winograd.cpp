@@ -22,6 +22,8 @@ struct Sizes {
   Index inputs_step, inputs;  // points of a block, or of all blocks
   Index sums_step, sums;
   Index filters;  // of all groups, or of one panel's part of the channels
+  Index turned;   // taps of some filters, [tap][lane]
+  static constexpr Index kTurned = 144;
   Panels panels;
 
   explicit Sizes(const WinogradView& v)
@@ -31,15 +33,16 @@ struct Sizes {
     lane_block = max((h.extent(h.span) + h.points) * columns, h.reach(h.span) * w.reach(w.span) * L);
     const Index tiles = v.tiles() * (v.stationary ? v.blocks() : 1), widest = panels.width(0) * L;
     inputs_step = spread(tiles * channels);
-    inputs = v.depth_extent() * v.points() * inputs_step * (v.stationary ? v.groups : 1);
+    inputs = v.pieces() * v.depth_extent() * v.points() * inputs_step * (v.stationary ? v.groups : 1);
     sums_step = spread(tiles * widest);
     sums = v.slabs * v.points() * sums_step;
-    filters = v.stationary ? v.points() * v.channels * widest
-                           : v.groups * v.depth_taps * v.points() * v.contracted * panels.vectors * L;
+    const Index each = v.pieces() * v.depth_taps * v.points();  // values of a filter
+    filters = v.stationary ? each * v.channels * widest : v.groups * each * v.contracted * panels.vectors * L;
+    turned = round_up(max(kTurned, v.taps()), L) * L;
   }
   Index shared(const WinogradView& v) const { return v.stationary ? inputs : filters; }
   Index per_task(const WinogradView& v) const {
-    return lane_block + sums + (v.stationary ? filters : inputs);
+    return lane_block + turned + sums + (v.stationary ? filters : inputs);
   }
 };
 
@@ -57,50 +60,37 @@ struct Run {
 
   // ---- stages
 
-  /// Filters of channels [first, last) for a panel: to[depth tap][point][channel - first][lane].
-  void transform_filters(T* to, Index group, Index panel, Index first, Index last, Index point_step) const {
-    const Index width = sizes.panels.width(panel), taps = v.height.taps * v.width.taps,
-                all = v.depth_taps * taps;
+  /// Filters of channels [first, last) for a panel: to[piece][depth tap][point][channel - first][lane].
+  void transform_filters(T* to, T* turned, Index group, Index panel, Index first, Index last,
+                         Index step) const {
+    const Index width = sizes.panels.width(panel), taps = v.height.taps * v.width.taps, all = v.taps();
     const T* end = data.second + v.w_size;
     // Where the taps of one channel follow those of the last, several channels are turned over at once.
-    const Index most = v.w_channel == all ? max(1, kTurned / all) : 1;
+    const Index most = v.w_channel == all ? max(1, Sizes<T>::kTurned / all) : 1;
     Guard<T> guard;
-    T buffer[kTurned * L] __attribute__((aligned(64)));
     for (Index vector = 0; vector < width; vector++) {
       const Index lane = (sizes.panels.start(panel) + vector) * L, lanes = min(L, v.produced - lane);
       const T* from = data.second + group * v.w_group + lane * v.w_lane;
       for (Index c = first; c < last; c += most) {
         const Index channels = min(most, last - c);
-        if (c + most < last)
-          for (Index i = 0; i < lanes; i++)
-            for (Index k = 0; k < most * all; k += 16)
-              __builtin_prefetch(from + i * v.w_lane + (c + most) * v.w_channel + k);
-        for (Index t = 0; t < channels * all; t += kTurned) {
-          const Index count = min(kTurned, channels * all - t);
-          pack_lanes(buffer, L, from + c * v.w_channel + t, v.w_lane, lanes, count, end);
-          for (Index i = 0; i < count; i++) Guard<T>::see(guard, load(buffer + i * L));
-          for (Index i = 0; i < count; i += taps) {
-            const Index depth = (t + i) % all / taps;
-            T* out = to + (v.flipped ? v.depth_taps - 1 - depth : depth) * v.points() * point_step;
-            to_points_of_filter(out + ((c + (t + i) / all - first) * width + vector) * L, point_step,
-                                buffer + i * L);
+        pack_lanes(turned, L, from + c * v.w_channel, v.w_lane, lanes, channels * all, end);
+        for (Index i = 0; i < channels * all; i++) Guard<T>::see(guard, load(turned + i * L));
+        for (Index i = 0; i < channels; i++)
+          for (Index d = 0; d < v.depth_taps; d++) {
+            const T* slab = turned + (i * all + (v.flipped ? v.depth_taps - 1 - d : d) * taps) * L;
+            T* out = to + d * v.points() * step + ((c + i - first) * width + vector) * L;
+            for (Index piece = 0; piece < v.pieces(); piece++)
+              piece_to_points(out + piece * v.depth_taps * v.points() * step, step, Piece<T>(v, slab, piece));
           }
-        }
       }
     }
     if (guard.broken()) __atomic_store_n(broken + v.batch, 1, __ATOMIC_RELAXED);
   }
-  static constexpr Index kTurned = 144;  // a multiple of nine and of the lanes
 
-  void to_points_of_filter(T* to, Index step, const T* taps) const {
-    if (v.height.points == 1) filter_to_points<T, 1, 6>(to, step, taps, v.flipped);
-    else if (v.width.points == 1) filter_to_points<T, 6, 1>(to, step, taps, v.flipped);
-    else filter_to_points<T, 6, 6>(to, step, taps, v.flipped);
-  }
-
-  /// One vector of channels of a block to points, all images and slabs of it.
-  void transform_inputs(const Points<T>& to, Index slab_step, T* lanes, Index group, Index channel,
-                        const WinogradBlock& block) const {
+  /// One vector of channels of a block to points, all images and slabs of it: to[piece][slab] is `slab_step`
+  /// and `piece_step` apart.
+  void transform_inputs(const Points<T>& to, Index slab_step, Index piece_step, T* lanes, Index group,
+                        Index channel, const WinogradBlock& block) const {
     const Index plane = v.depth_source * v.height.source * v.width.source;
     T* line = lanes + v.height.extent(v.height.span) * v.width.extent(v.width.span) * L;
     const Index slabs = block.slabs + (v.depth_taps - 1) * v.depth_dilation;
@@ -110,9 +100,10 @@ struct Run {
       for (Index s = 0; s < slabs; s++) {
         gather_lanes(lanes, from, min(L, v.contracted - channel), v, v.depth_origin + block.slab + s, block,
                      guard);
-        const Points<T> part{to.at + s * slab_step + i * block.tiles_per_image(v) * to.row + channel, to.step,
-                             to.row};
-        block_to_points(part, lanes, line, v, block);
+        T* at = to.at + s * slab_step + i * block.tiles_per_image(v) * to.row + channel;
+        for (Index piece = 0; piece < v.pieces(); piece++)
+          block_to_points<T>({at + piece * piece_step, to.step, to.row},
+                             lanes + piece_start<T>(v, block, piece), line, v, block);
       }
       if (guard.broken()) __atomic_store_n(broken + block.image + i, 1, __ATOMIC_RELAXED);
     }
@@ -146,7 +137,7 @@ struct Run {
   // ---- passing blocks
 
   T* filters_of(Index group, Index panel) const {
-    return shared + v.depth_taps * v.points() * v.contracted * L *
+    return shared + v.pieces() * v.depth_taps * v.points() * v.contracted * L *
                         (group * sizes.panels.vectors + sizes.panels.start(panel));
   }
 
@@ -155,7 +146,7 @@ struct Run {
     task /= filter_parts();
     const Index panel = task % sizes.panels.count, group = task / sizes.panels.count;
     const Index width = sizes.panels.width(panel) * L;
-    transform_filters(filters_of(group, panel) + first * width, group, panel, first, last,
+    transform_filters(filters_of(group, panel) + first * width, task_memory(), group, panel, first, last,
                       v.contracted * width);
   }
   static constexpr Index kFilterPart = 16;
@@ -164,59 +155,75 @@ struct Run {
   void block_task(Index task) const {
     const Index group = task % v.groups;
     const WinogradBlock block = WinogradBlock::of(v, task / v.groups);
-    const Index tiles = block.tiles(v), slab_step = v.points() * sizes.inputs_step;
-    T* lanes = task_memory();
+    const Index slab_step = v.points() * sizes.inputs_step, piece_step = v.depth_extent() * slab_step;
+    T* lanes = task_memory() + sizes.turned;
     T* sums = lanes + sizes.lane_block;
     T* inputs = sums + sizes.sums;
     for (Index c = 0; c < v.contracted; c += L)
-      transform_inputs({inputs, sizes.inputs_step, sizes.channels}, slab_step, lanes, group, c, block);
+      transform_inputs({inputs, sizes.inputs_step, sizes.channels}, slab_step, piece_step, lanes, group, c,
+                       block);
     const Index sums_slab = v.points() * sizes.sums_step;
     for (Index panel = 0; panel < sizes.panels.count; panel++) {
       const int width = sizes.panels.width(panel);
-      const T* filters = filters_of(group, panel);
-      // All slabs in turn with the same filters, while those are in the first-level cache.
       for (Index point = 0; point < v.points(); point++)
-        for (Index d = 0; d < v.depth_taps; d++)
-          for (Index c = 0; c < v.contracted; c += kDepth) {
-            const T* b = filters + ((d * v.points() + point) * v.contracted + c) * width * L;
-            for (Index slab = 0; slab < block.slabs; slab++) {
-              const T* a = inputs + (slab + d * v.depth_dilation) * slab_step + point * sizes.inputs_step;
-              multiply_rows(a, sizes.channels, tiles, v.counting + c, min(kDepth, v.contracted - c), b, width,
-                            sums + slab * sums_slab + point * sizes.sums_step, width * L, d > 0 || c > 0);
-            }
-          }
+        for (Index piece = 0; piece < v.pieces(); piece++)
+          multiply_block(sums + point * sizes.sums_step, sums_slab,
+                         inputs + piece * piece_step + point * sizes.inputs_step, slab_step, group, panel,
+                         point, piece, block);
       for (Index slab = 0; slab < block.slabs; slab++)
         store_outputs({sums + slab * sums_slab, sizes.sums_step, width * L}, lanes, group, panel,
                       block.slab + slab, block);
     }
   }
+
+  /// At one point and for one piece: all slabs in turn with the same filters, while those are in the cache.
+  void multiply_block(T* sums, Index sums_slab, const T* inputs, Index slab_step, Index group, Index panel,
+                      Index point, Index piece, const WinogradBlock& block) const {
+    const int width = sizes.panels.width(panel);
+    const T* filters = filters_of(group, panel);
+    for (Index d = 0; d < v.depth_taps; d++)
+      for (Index c = 0; c < v.contracted; c += kDepth) {
+        const T* b =
+            filters + (((piece * v.depth_taps + d) * v.points() + point) * v.contracted + c) * width * L;
+        for (Index slab = 0; slab < block.slabs; slab++)
+          multiply_rows(inputs + (slab + d * v.depth_dilation) * slab_step, sizes.channels, block.tiles(v),
+                        v.counting + c, min(kDepth, v.contracted - c), b, width, sums + slab * sums_slab,
+                        width * L, piece > 0 || d > 0 || c > 0);
+      }
+  }
   static constexpr Index kDepth = 256;
 
   // ---- stationary weights: one slab along depth
+
+  T* inputs_of(Index group, Index piece) const {
+    return shared + (group * v.pieces() + piece) * v.points() * sizes.inputs_step;
+  }
 
   void inputs_task(Index task) const {
     const Index vectors = sizes.channels / L, channel = task % vectors * L;
     task /= vectors;
     const Index group = task % v.groups, number = task / v.groups;
-    T* inputs = shared + group * v.points() * sizes.inputs_step + number * v.tiles() * sizes.channels;
-    transform_inputs({inputs, sizes.inputs_step, sizes.channels}, 0, task_memory(), group, channel,
-                     WinogradBlock::of(v, number));
+    T* inputs = inputs_of(group, 0) + number * v.tiles() * sizes.channels;
+    transform_inputs({inputs, sizes.inputs_step, sizes.channels}, 0, v.points() * sizes.inputs_step,
+                     task_memory() + sizes.turned, group, channel, WinogradBlock::of(v, number));
   }
 
   void panel_task(Index task) const {
     const Index panel = task % sizes.panels.count, group = task / sizes.panels.count;
     const int width = sizes.panels.width(panel);
     const Index tiles = v.tiles() * v.blocks();
-    T* lanes = task_memory();
+    T* turned = task_memory();
+    T* lanes = turned + sizes.turned;
     T* sums = lanes + sizes.lane_block;
     T* filters = sums + sizes.sums;
-    const T* inputs = shared + group * v.points() * sizes.inputs_step;
     for (Index c = 0; c < v.contracted; c += v.channels) {
       const Index channels = min(v.channels, v.contracted - c), step = channels * width * L;
-      transform_filters(filters, group, panel, c, c + channels, step);
+      transform_filters(filters, turned, group, panel, c, c + channels, step);
       for (Index point = 0; point < v.points(); point++)
-        multiply_rows(inputs + point * sizes.inputs_step, sizes.channels, tiles, v.counting + c, channels,
-                      filters + point * step, width, sums + point * sizes.sums_step, width * L, c > 0);
+        for (Index piece = 0; piece < v.pieces(); piece++)
+          multiply_rows(inputs_of(group, piece) + point * sizes.inputs_step, sizes.channels, tiles,
+                        v.counting + c, channels, filters + (piece * v.points() + point) * step, width,
+                        sums + point * sizes.sums_step, width * L, c > 0 || piece > 0);
     }
     for (Index number = 0; number < v.blocks(); number++)
       store_outputs({sums + number * v.tiles() * width * L, sizes.sums_step, width * L}, lanes, group, panel,

@@ -66,16 +66,17 @@ CONVGRAD_INLINE void map_inputs(const T* from, Index step, Vec<T>* out) {
   else out[0] = x[0];
 }
 
-/// All tiles of a block from vectors of channels to points; `line` holds a row of tiles, transformed along
-/// height.
+/// All tiles of a block from vectors of channels, in rows of `columns`, to points; `line` holds a row of
+/// tiles, transformed along height.
 template <typename T, int PH, int PW>
 static void tiles_to_points(const Points<T>& to, const T* from, T* line, const WinogradView& v,
                             const WinogradBlock& block) {
   constexpr int L = kLanes<T>;
   const Index columns = v.width.extent(block.columns), tiles = v.width.tiles(block.columns);
+  const Index window = v.width.window(block.columns);
   for (Index th = 0; th < v.height.tiles(block.rows); th++) {
     const T* top = from + v.height.start(th) * columns * L;
-    for (Index j = 0; j < columns; j++) {
+    for (Index j = 0; j < window; j++) {
       Vec<T> x[PH];
       map_inputs<T, PH>(top + j * L, v.height.dilation * columns * L, x);
       CONVGRAD_UNROLL
@@ -142,19 +143,39 @@ static void block_to_outputs(T* to, const Points<T>& from, const WinogradView& v
   else points_to_tiles<T, 6, 6>(to, from, v, block);
 }
 
-/// A filter's taps, [tap][lane], to points: to[point * step].
+/// The three by three (or one by three, or three by one) taps of a piece of a filter, in the order in which
+/// they meet the source; beyond the kernel's end there are zeros. `taps` holds one slab of the kernel,
+/// [tap][lane].
+template <typename T>
+struct Piece {
+  const WinogradView& v;
+  const T* taps;
+  Index top, left;
+
+  Piece(const WinogradView& v, const T* taps, Index number)
+      : v(v), taps(taps), top(number / v.width.pieces * 3), left(number % v.width.pieces * 3) {}
+  /// The number of a tap in the slab, or -1.
+  Index number(Index i, Index j) const {
+    const Index y = top + i, x = left + j, h = v.height.taps, w = v.width.taps;
+    if (y >= h || x >= w) return -1;
+    return v.flipped ? (h - 1 - y) * w + w - 1 - x : y * w + x;
+  }
+  Vec<T> at(Index i, Index j) const {
+    const Index n = number(i, j);
+    return n < 0 ? Vec<T>{} : load(taps + n * kLanes<T>);
+  }
+};
+
+/// A piece of a filter to points: to[point * step].
 template <typename T, int PH, int PW>
-static void filter_to_points(T* to, Index step, const T* taps, bool flipped) {
-  constexpr int L = kLanes<T>, KH = PH == 6 ? 3 : 1, KW = PW == 6 ? 3 : 1;
+static void filter_to_points(T* to, Index step, const Piece<T>& piece) {
+  constexpr int KH = PH == 6 ? 3 : 1, KW = PW == 6 ? 3 : 1;
   Vec<T> half[KH][PW];
   CONVGRAD_UNROLL
   for (int i = 0; i < KH; i++) {
     Vec<T> w[KW];
     CONVGRAD_UNROLL
-    for (int j = 0; j < KW; j++) {
-      const int tap = i * KW + j;
-      w[j] = load(taps + (flipped ? KH * KW - 1 - tap : tap) * L);
-    }
+    for (int j = 0; j < KW; j++) w[j] = piece.at(i, j);
     if constexpr (PW == 6) taps_to_points<T>(w, half[i]);
     else half[i][0] = w[0];
   }
@@ -168,6 +189,21 @@ static void filter_to_points(T* to, Index step, const T* taps, bool flipped) {
     CONVGRAD_UNROLL
     for (int i = 0; i < PH; i++) store(to + (i * PW + j) * step, u[i]);
   }
+}
+
+template <typename T>
+static void piece_to_points(T* to, Index step, const Piece<T>& piece) {
+  if (piece.v.height.points == 1) filter_to_points<T, 1, 6>(to, step, piece);
+  else if (piece.v.width.points == 1) filter_to_points<T, 6, 1>(to, step, piece);
+  else filter_to_points<T, 6, 6>(to, step, piece);
+}
+
+/// Where in a block's vectors of channels a piece starts to read.
+template <typename T>
+CONVGRAD_INLINE Index piece_start(const WinogradView& v, const WinogradBlock& block, Index piece) {
+  const Index down = piece / v.width.pieces * 3 * v.height.dilation;
+  const Index right = piece % v.width.pieces * 3 * v.width.dilation;
+  return (down * v.width.extent(block.columns) + right) * kLanes<T>;
 }
 
 }  // namespace convgrad::CONVGRAD_ISA

@@ -7,12 +7,13 @@ namespace convgrad {
 namespace {
 
 WinogradAxis axis_of(const Problem& p, int i, bool forward, Index span) {
-  const bool transformed = p.kernel[i] == 3;
+  const bool transformed = p.kernel[i] > 1;
   WinogradAxis axis{};
   axis.source = forward ? p.in[i] : p.out[i];
   axis.target = forward ? p.out[i] : p.in[i];
   axis.dilation = transformed ? p.dilation[i] : 1;
   axis.taps = p.kernel[i];
+  axis.pieces = ceil_div(p.kernel[i], 3);
   axis.points = transformed ? 6 : 1;
   axis.outputs = transformed ? 4 : 1;
   axis.origin = forward ? -p.low[i] : p.low[i] - axis.dilation * (p.kernel[i] - 1);
@@ -27,8 +28,7 @@ WinogradAxis axis_of(const Problem& p, int i, bool forward, Index span) {
 bool WinogradPlan::fits(const Problem& p) {
   for (int i = 0; i < 3; i++)
     if (p.stride[i] != 1) return false;
-  const auto simple = [&](int i) { return p.kernel[i] == 3 || p.kernel[i] == 1; };
-  return simple(1) && simple(2) && (p.kernel[1] == 3 || p.kernel[2] == 3);
+  return p.kernel[1] > 1 || p.kernel[2] > 1;
 }
 
 WinogradPlan::WinogradPlan(const Problem& p, Primitive primitive, const WinogradCut& cut, DirectPlan direct)

@@ -1,9 +1,11 @@
 // winograd_plan.hpp - tables of a Winograd convolution for one shape.
 //
-// F(4, 3) along each spatial axis of kernel size 3 (6 products for 4 outputs, where the definition takes 12),
-// at the points 0, +-1/sqrt 2, +-sqrt 2 and infinity. Depth, where there is one, is summed directly. A
-// dilated axis falls apart into `dilation` interleaved axes; a "super tile" is one tile of each, side by
-// side. Lavin & Gray 2015, arXiv:1509.09308; the points: Alam et al. 2022, arXiv:2201.10369.
+// F(4, 3) along height and width (6 products for 4 outputs, where the definition takes 12), at the points 0,
+// +-1/sqrt 2, +-sqrt 2 and infinity. A kernel longer than three taps is a sum of pieces of three, the last
+// one filled up with zeros, each of which meets the source a little further on; all pieces are added at the
+// points. Depth, where there is one, is summed directly. A dilated axis falls apart into `dilation`
+// interleaved axes; a "super tile" is one tile of each, side by side. Lavin & Gray 2015, arXiv:1509.09308;
+// the points: Alam et al. 2022, arXiv:2201.10369.
 #pragma once
 
 #include "direct_plan.hpp"
@@ -16,14 +18,18 @@ struct WinogradAxis {
   Index source, target;
   Index origin;  // source coordinate of output 0 and tap 0
   Index dilation;
-  Index points, outputs, taps;
+  Index points, outputs, taps, pieces;
   Index supers;  // super tiles in all
   Index span;    // super tiles per block
   Index blocks;
 
-  Index reach(Index supers) const { return supers * outputs * dilation; }             // outputs
-  Index extent(Index supers) const { return reach(supers) + (taps - 1) * dilation; }  // inputs
+  Index reach(Index supers) const { return supers * outputs * dilation; }  // outputs
+  Index extent(Index supers) const {
+    return reach(supers) + (points == 6 ? (3 * pieces - 1) * dilation : 0);
+  }  // inputs
   Index tiles(Index supers) const { return supers * dilation; }
+  /// Inputs that one piece of a row of tiles reads.
+  Index window(Index supers) const { return reach(supers) + (points == 6 ? 2 * dilation : 0); }
   /// Where in a block tile t starts.
   Index start(Index t) const { return t / dilation * outputs * dilation + t % dilation; }
 };
@@ -52,6 +58,10 @@ struct WinogradView {
   Index chunk;                      // weight gradient: blocks whose points are held at a time
 
   Index points() const { return height.points * width.points; }
+  Index pieces() const { return height.pieces * width.pieces; }
+  Index taps() const { return depth_taps * height.taps * width.taps; }
+  /// Parts of the kernel that meet the points of y one by one.
+  Index parts() const { return pieces() * depth_taps; }
   Index tiles() const { return images * height.tiles(height.span) * width.tiles(width.span); }
   Index depth_blocks() const { return ceil_div(depth_target, slabs); }
   Index depth_extent() const { return slabs + (depth_taps - 1) * depth_dilation; }

@@ -76,9 +76,9 @@ struct Sizes {
   Panels panels;
   Index channels;             // of x, rounded up to vectors
   Index slabs, tiles;         // of x and of y in a block: slabs of x, tiles per slab
-  Index inputs_step, inputs;  // points of x: [group][point][block][slab of x][tile][channel]
+  Index inputs_step, inputs;  // points of x: [group][piece][point][block][slab of x][tile][channel]
   Index outs_step, outs;      // points of y: [group][panel][point][block][slab][tile][lane]
-  Index sums;                 // [group][panel][depth tap][point][channel][lane]
+  Index sums;                 // [group][panel][part of the kernel][point][channel][lane]
   Index places;               // 32-bit numbers
   Index lane_block, part_sums;
 
@@ -87,19 +87,19 @@ struct Sizes {
     slabs = v.depth_extent();
     tiles = v.tiles();
     inputs_step = spread(v.chunk * slabs * tiles * channels);
-    inputs = v.groups * v.points() * inputs_step;
+    inputs = v.groups * v.pieces() * v.points() * inputs_step;
     outs_step = spread(v.chunk * v.slabs * tiles * panels.width(0) * L);
     outs = v.groups * panels.count * v.points() * outs_step;
     places = v.chunk * v.slabs * tiles;
-    const Index per_channel = v.depth_taps * v.points() * L;
+    const Index per_channel = v.parts() * v.points() * L;
     sums = v.stationary ? 0 : v.groups * per_channel * v.contracted * panels.vectors;
     const WinogradAxis &h = v.height, &w = v.width;
     lane_block = (h.extent(h.span) + h.points) * w.extent(w.span) * L;
     part_sums = v.stationary ? per_channel * v.channels * panels.width(0) : 0;
   }
   Index shared() const { return inputs + outs + sums + ceil_div(places * sizeof(std::int32_t), sizeof(T)); }
-  Index per_task(const WinogradView& v) const { return lane_block + part_sums + kTurned * v.depth_taps * L; }
-  static constexpr Index kTurned = 9 * 8;  // taps of eight channels
+  Index per_task(const WinogradView& v) const { return lane_block + part_sums + kTurned * v.taps() * L; }
+  static constexpr Index kTurned = 8;  // channels whose taps are turned over together
 };
 
 template <typename T>
@@ -148,24 +148,27 @@ struct Run {
     const Index plane = v.depth_source * v.height.source * v.width.source;
     T* lanes = task_memory();
     T* line = lanes + v.height.extent(v.height.span) * v.width.extent(v.width.span) * L;
-    T* at =
-        inputs + group * v.points() * sizes.inputs_step + number * sizes.slabs * sizes.tiles * sizes.channels;
-    const Points<T> all{at + channel, sizes.inputs_step, sizes.channels};
+    T* at = inputs + group * v.pieces() * v.points() * sizes.inputs_step +
+            number * sizes.slabs * sizes.tiles * sizes.channels + channel;
+    const Index piece_step = v.points() * sizes.inputs_step, row = sizes.channels, step = sizes.inputs_step;
     const Index slabs = block.slabs + (v.depth_taps - 1) * v.depth_dilation, each = block.tiles_per_image(v);
     Guard<T> guard;
-    for (Index s = 0; s < slabs; s++) {
-      const Points<T> slab{all.at + s * sizes.tiles * all.row, all.step, all.row};
+    for (Index s = 0; s < slabs; s++)
       for (Index i = 0; i < block.images; i++) {
         const T* from =
             data.first + (((block.image + i) * v.groups + group) * v.contracted + channel) * plane;
         gather_lanes(lanes, from, min(L, v.contracted - channel), v, v.depth_origin + block.slab + s, block,
                      guard);
-        const Points<T> image{slab.at + i * each * all.row, all.step, all.row};
-        block_to_points(image, lanes, line, v, block);
+        for (Index piece = 0; piece < v.pieces(); piece++)
+          block_to_points<T>({at + piece * piece_step + (s * sizes.tiles + i * each) * row, step, row},
+                             lanes + piece_start<T>(v, block, piece), line, v, block);
       }
-      zero_rows(slab, block.images * each, sizes.tiles);
+    for (Index piece = 0; piece < v.pieces(); piece++) {
+      const Points<T> all{at + piece * piece_step, step, row};
+      for (Index s = 0; s < slabs; s++)
+        zero_rows(all, s * sizes.tiles + block.images * each, (s + 1) * sizes.tiles);
+      zero_rows(all, slabs * sizes.tiles, sizes.slabs * sizes.tiles);
     }
-    zero_rows(all, slabs * sizes.tiles, sizes.slabs * sizes.tiles);
     if (guard.broken()) __atomic_store_n(broken, 1, __ATOMIC_RELAXED);
   }
 
@@ -206,11 +209,12 @@ struct Run {
 
   // ---- products over tiles
 
-  /// Sums at one point and depth tap, of channels [first, first + count) with a panel.
-  void multiply(T* to, Index group, Index panel, Index depth_tap, Index point, Index first,
-                Index count) const {
+  /// Sums at one point for a part of the kernel (a piece at a depth tap), of channels [first, first + count)
+  /// with a panel.
+  void multiply(T* to, Index group, Index panel, Index part, Index point, Index first, Index count) const {
     const int width = sizes.panels.width(panel);
-    const T* x = inputs + (group * v.points() + point) * sizes.inputs_step + first +
+    const Index piece = part / v.depth_taps, depth_tap = part % v.depth_taps;
+    const T* x = inputs + ((group * v.pieces() + piece) * v.points() + point) * sizes.inputs_step + first +
                  depth_tap * v.depth_dilation * sizes.tiles * sizes.channels;
     const T* y = outs + ((group * sizes.panels.count + panel) * v.points() + point) * sizes.outs_step;
     const Index rows = blocks * v.slabs * sizes.tiles;
@@ -221,42 +225,53 @@ struct Run {
   static constexpr Index kDepth = 256;
 
   T* sums_of(Index group, Index panel) const {
-    return sums + v.depth_taps * v.points() * v.contracted * L *
+    return sums + v.parts() * v.points() * v.contracted * L *
                       (group * sizes.panels.vectors + sizes.panels.start(panel));
   }
 
   void point_task(Index task) const {
     const Index point = task % v.points();
     task /= v.points();
-    const Index depth_tap = task % v.depth_taps;
-    task /= v.depth_taps;
+    const Index part = task % v.parts();
+    task /= v.parts();
     const Index panel = task % sizes.panels.count, group = task / sizes.panels.count;
-    T* to = sums_of(group, panel) +
-            (depth_tap * v.points() + point) * v.contracted * sizes.panels.width(panel) * L;
-    multiply(to, group, panel, depth_tap, point, 0, v.contracted);
+    T* to =
+        sums_of(group, panel) + (part * v.points() + point) * v.contracted * sizes.panels.width(panel) * L;
+    multiply(to, group, panel, part, point, 0, v.contracted);
   }
 
   // ---- back to taps
 
-  Index parts() const { return ceil_div(v.contracted, v.channels); }
+  Index channel_parts() const { return ceil_div(v.contracted, v.channels); }
 
-  /// Channels [first, first + count) of a panel, from sums [depth tap][point][channel][lane], to gw.
+  /// The taps of one channel and vector, from its sums [part][point] that are `step` apart, to[tap][lane].
+  void taps_of(T* to, const T* sums, Index step) const {
+    const Index taps = v.height.taps * v.width.taps;
+    const Index high = v.height.points == 6 ? 3 : 1, wide = v.width.points == 6 ? 3 : 1;
+    T three[9 * L] __attribute__((aligned(64)));
+    for (Index part = 0; part < v.parts(); part++, sums += v.points() * step) {
+      if (v.height.points == 1) taps_of_points<T, 1, 6>(three, sums, step);
+      else if (v.width.points == 1) taps_of_points<T, 6, 1>(three, sums, step);
+      else taps_of_points<T, 6, 6>(three, sums, step);
+      const Piece<T> piece(v, nullptr, part / v.depth_taps);
+      for (Index i = 0; i < high; i++)
+        for (Index j = 0; j < wide; j++) {
+          const Index tap = piece.number(i, j);  // those past the kernel's end are not asked for
+          if (tap >= 0) store(to + (part % v.depth_taps * taps + tap) * L, load(three + (i * wide + j) * L));
+        }
+    }
+  }
+
+  /// Channels [first, first + count) of a panel, from sums [part][point][channel][lane], to gw.
   void store_taps(const T* from, Index step, Index group, Index panel, Index first, Index count,
                   T* turned) const {
-    const Index width = sizes.panels.width(panel) * L, taps = v.height.taps * v.width.taps;
-    const Index all = v.depth_taps * taps, row = v.contracted * all, most = Sizes<T>::kTurned / 9;
+    const Index width = sizes.panels.width(panel) * L, all = v.taps(), row = v.contracted * all;
     for (Index vector = 0; vector < width; vector += L) {
       const Index lane = sizes.panels.start(panel) * L + vector, lanes = min(L, v.produced - lane);
-      for (Index c = 0; c < count; c += most) {
-        const Index several = min(most, count - c);
+      for (Index c = 0; c < count; c += Sizes<T>::kTurned) {
+        const Index several = min(Sizes<T>::kTurned, count - c);
         for (Index i = 0; i < several; i++)
-          for (Index d = 0; d < v.depth_taps; d++) {
-            T* to = turned + (i * all + d * taps) * L;
-            const T* points = from + d * v.points() * step + (c + i) * width + vector;
-            if (v.height.points == 1) taps_of_points<T, 1, 6>(to, points, step);
-            else if (v.width.points == 1) taps_of_points<T, 6, 1>(to, points, step);
-            else taps_of_points<T, 6, 6>(to, points, step);
-          }
+          taps_of(turned + i * all * L, from + (c + i) * width + vector, step);
         store_lanes(data.out + (group * v.produced + lane) * row + (first + c) * all, row, turned, L,
                     several * all, lanes, Vec<T>{}, Activation::None);
       }
@@ -264,19 +279,19 @@ struct Run {
   }
 
   void finish_task(Index task) const {
-    const Index first = task % parts() * v.channels, count = min(v.channels, v.contracted - first);
-    task /= parts();
+    const Index first = task % channel_parts() * v.channels, count = min(v.channels, v.contracted - first);
+    task /= channel_parts();
     const Index panel = task % sizes.panels.count, group = task / sizes.panels.count;
     const Index width = sizes.panels.width(panel) * L;
-    T* turned = task_memory() + sizes.lane_block + sizes.part_sums;
+    T* own = task_memory() + sizes.lane_block;
+    T* turned = own + sizes.part_sums;
     if (!v.stationary)
       return store_taps(sums_of(group, panel) + first * width, v.contracted * width, group, panel, first,
                         count, turned);
-    T* part = task_memory() + sizes.lane_block;
-    for (Index d = 0; d < v.depth_taps; d++)
+    for (Index part = 0; part < v.parts(); part++)
       for (Index point = 0; point < v.points(); point++)
-        multiply(part + (d * v.points() + point) * count * width, group, panel, d, point, first, count);
-    store_taps(part, count * width, group, panel, first, count, turned);
+        multiply(own + (part * v.points() + point) * count * width, group, panel, part, point, first, count);
+    store_taps(own, count * width, group, panel, first, count, turned);
   }
 };
 
@@ -315,12 +330,13 @@ void winograd_weight(const WinogradView& v, const Operands<T>& data) {
         run.transform_tasks(), [](void* r, Index i) { static_cast<Run<T>*>(r)->transform_task(i); }, &run);
     if (!v.stationary)
       parallel_for(
-          panels * v.depth_taps * v.points(),
-          [](void* r, Index i) { static_cast<Run<T>*>(r)->point_task(i); }, &run);
+          panels * v.parts() * v.points(), [](void* r, Index i) { static_cast<Run<T>*>(r)->point_task(i); },
+          &run);
   }
   if (*broken) return weight_channels_family<T>().run(*v.direct_weight, data);
   run.first_block = 0;
-  parallel_for(panels * run.parts(), [](void* r, Index i) { static_cast<Run<T>*>(r)->finish_task(i); }, &run);
+  parallel_for(
+      panels * run.channel_parts(), [](void* r, Index i) { static_cast<Run<T>*>(r)->finish_task(i); }, &run);
 }
 
 }  // namespace
