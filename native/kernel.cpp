@@ -107,6 +107,15 @@ bool sparse_rows(const Problem& p, Primitive primitive) {
   return primitive != Primitive::InputGrad && p.kernel[2] == 1 && p.stride[2] > 1;
 }
 
+/// cut: points of a transform, outputs per frame, whether units pair channels, row units per tile and per
+/// task, filter units per task, whether tasks transform filters themselves.
+FftPlan fft_plan(const std::string& algorithm, Primitive primitive, const Problem& p,
+                 const std::vector<Index>& cut, bool wide, const KernelTable& table) {
+  if (cut.size() != 7) refuse(algorithm, "wants another number of block sizes");
+  const FftCut how{cut[0], cut[1], cut[2] != 0, cut[3], cut[4], cut[5], cut[6] != 0};
+  return FftPlan(p, primitive, how, table.vector_bytes / (wide ? 8 : 4), wide);
+}
+
 template <typename Plan, typename View>
 std::unique_ptr<Kernel> planned(Plan plan, bool wide, const Family<float, View>& f,
                                 const Family<double, View>& d) {
@@ -137,6 +146,12 @@ std::unique_ptr<Kernel> make_kernel(const std::string& algorithm, Primitive prim
     if (primitive == Primitive::WeightGrad)
       return planned(std::move(plan), wide, f.winograd_weight, d.winograd_weight);
     return planned(std::move(plan), wide, f.winograd, d.winograd);
+  }
+  if (algorithm == "fft") {
+    FftPlan plan = fft_plan(algorithm, primitive, problem, cut, wide, table);
+    if (primitive == Primitive::WeightGrad)
+      return planned(std::move(plan), wide, f.fft_weights, d.fft_weights);
+    return planned(std::move(plan), wide, f.fft_convolve, d.fft_convolve);
   }
   refuse(algorithm, "no such algorithm");
 }

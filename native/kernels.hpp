@@ -4,6 +4,7 @@
 #include <cstddef>
 
 #include "direct_plan.hpp"
+#include "fft_plan.hpp"
 #include "problem.hpp"
 #include "weight_plan.hpp"
 #include "winograd_plan.hpp"
@@ -27,6 +28,8 @@ struct Kernels {
   Family<T, WinogradView> winograd_weight;
   Family<T, WeightView> weight_channels;
   Family<T, WeightView> weight_pixels;
+  Family<T, FftView> fft_convolve;
+  Family<T, FftView> fft_weights;
 };
 
 struct KernelTable {
@@ -57,6 +60,10 @@ template <typename T>
 Family<T, WeightView> weight_channels_family();
 template <typename T>
 Family<T, WeightView> weight_pixels_family();
+template <typename T>
+Family<T, FftView> fft_convolve_family();
+template <typename T>
+Family<T, FftView> fft_weights_family();
 
 /// Nothing but float32 multiply-adds in registers; returns how many floating point operations were done.
 Index multiply_add_loop(Index rounds);

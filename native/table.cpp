@@ -12,6 +12,7 @@ static Kernels<T> kernels_of() {
   return {
       direct_channels_family<T>(), direct_pixels_family<T>(),   winograd_family<T>(),
       winograd_weight_family<T>(), weight_channels_family<T>(), weight_pixels_family<T>(),
+      fft_convolve_family<T>(),    fft_weights_family<T>(),
   };
 }
 

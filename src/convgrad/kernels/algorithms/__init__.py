@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from convgrad.kernels.algorithms.algorithm import Algorithm, Cost, Machine
 from convgrad.kernels.algorithms.direct import DirectChannels, DirectPixels
+from convgrad.kernels.algorithms.fourier import Fft
 from convgrad.kernels.algorithms.winograd import Winograd
 
-ALGORITHMS: tuple[Algorithm, ...] = (DirectChannels(), DirectPixels(), Winograd())
+ALGORITHMS: tuple[Algorithm, ...] = (DirectChannels(), DirectPixels(), Winograd(), Fft())
 
 __all__ = ["ALGORITHMS", "Algorithm", "Cost", "Machine"]
