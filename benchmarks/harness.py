@@ -8,13 +8,14 @@ ours: above 1 convgrad is faster. Nothing is reported when others used the proce
 from __future__ import annotations
 
 import argparse
+import contextlib
 import datetime
 import json
 import os
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +27,8 @@ __all__ = ["Case", "Check", "Report", "Row", "Rows", "main"]
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 CONTROL_TOLERANCE = 0.10
+LEAST_ROUNDS = 3
+PAUSE = 0.03  # seconds: by then the threads of the side asked before have stopped spinning (OpenBLAS: 20 ms)
 BUSY, FAILED = 3, 1
 
 
@@ -82,6 +85,19 @@ def show(value: float, unit: str) -> str:
     return f"{value / 1e-9:.3g} ns"
 
 
+def markdown_table(table: list[list[str]], texts: int = 1) -> list[str]:
+    """Heading and rows as Markdown; after the first ``texts`` columns all are numbers."""
+    head, *body = table
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * texts + "---:|" * (len(head) - texts)]
+    return lines + ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in body]
+
+
+def text_table(table: list[list[str]]) -> list[str]:
+    """Heading and rows in columns for a terminal."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in table]
+
+
 class Report:
     """Rows, checks and the circumstances, as text, Markdown and JSON.
 
@@ -126,32 +142,41 @@ class Report:
 
     def markdown(self) -> str:
         """The report as it stands in ``results``."""
-        head, *body = self.table()
+        lines = [*self.opening(), *markdown_table(self.table()), *self.closing()]
+        return "\n".join(lines) + "\n"
+
+    def opening(self) -> list[str]:
+        """Title, faults, date, how to read it."""
         lines = [f"# Benchmark: {self.name}", ""]
         lines += [f"**NOT VALID: {fault}**\n" for fault in self.faults]
-        lines += [
-            f"{self.date}. Medians over rounds, ± half the distance between quartiles.",
-            f"A ratio is {self.sides[1]} over {self.sides[0]}: above 1 {self.sides[0]} is better.",
+        return [
+            *lines,
+            f"{self.date}.",
+            *self.reading(),
             f"Foreign load before {_cores(self.load['before'])}, during {_cores(self.load['during'])}.",
             "",
-            "| " + " | ".join(head) + " |",
-            "|---|---:|---:|---:|",
         ]
-        lines += ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in body]
+
+    def reading(self) -> list[str]:
+        """How the figures are to be read."""
+        return [
+            "Medians over rounds, ± half the distance between quartiles.",
+            f"A ratio is {self.sides[1]} over {self.sides[0]}: above 1 {self.sides[0]} is better.",
+        ]
+
+    def closing(self) -> list[str]:
+        """Checks, and what machine and sides say of themselves."""
+        lines = []
         if self.checks:
             lines += ["", "## Checks", ""]
             lines += [f"- {'holds' if check.holds else '**MISSED**'}: {check.text}" for check in self.checks]
         for title, facts in self.about.items():
             lines += ["", f"## {title}", "", *(f"- {key}: {value}" for key, value in facts.items())]
-        return "\n".join(lines) + "\n"
+        return lines
 
     def text(self) -> str:
         """The table for a terminal."""
-        table = self.table()
-        widths = [max(len(row[column]) for row in table) for column in range(4)]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in table
-        ]
+        lines = text_table(self.table())
         lines += [f"{'ok  ' if check.holds else 'MISS'} {check.text}" for check in self.checks]
         return "\n".join(
             line.rstrip() for line in [*lines, *(f"NOT VALID: {fault}" for fault in self.faults)]
@@ -197,8 +222,12 @@ def _target_check(row: Row, targets: dict[str, float]) -> Check:
 # ---- the run
 
 
-def options(name: str, argv: list[str] | None = None) -> argparse.Namespace:
-    """The command line shared by all benchmarks."""
+def options(
+    name: str,
+    argv: list[str] | None = None,
+    extend: Callable[[argparse.ArgumentParser], None] | None = None,
+) -> argparse.Namespace:
+    """The command line shared by all benchmarks; ``extend`` adds a benchmark's own."""
     parser = argparse.ArgumentParser(prog=f"benchmarks/{name}.py", description=f"Benchmark {name}.")
     parser.add_argument("--worker", metavar="LIBRARY", help=argparse.SUPPRESS)
     parser.add_argument("--python", default=sys.executable, help="interpreter of our side (this one)")
@@ -211,6 +240,12 @@ def options(name: str, argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--theirs", default="torch", help="module of the other side; '' measures ours alone")
     parser.add_argument("--rounds", type=int, default=11, help="rounds; each asks both sides")
     parser.add_argument("--seconds", type=float, default=0.05, help="length of one batch of calls")
+    parser.add_argument(
+        "--row-seconds",
+        type=float,
+        default=20.0,
+        help="a row that would take longer gets fewer rounds, but 3",
+    )
     parser.add_argument("--only", default="", help="only rows whose name holds this")
     parser.add_argument(
         "--threads", type=int, help="threads of either side (default: each library's own choice)"
@@ -223,6 +258,8 @@ def options(name: str, argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--timeout", type=float, default=300.0, help="seconds that one batch may take")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder of the reports")
     parser.add_argument("--check", action="store_true", help="exit with 1 if a target is missed")
+    if extend is not None:
+        extend(parser)
     return parser.parse_args(argv)
 
 
@@ -254,27 +291,109 @@ def settle(seconds: float) -> float | None:
     return meter.foreign_cores()
 
 
-def measure_row(name: str, about: list[Any], workers: list[Worker], wanted: argparse.Namespace) -> Row:
-    """All rounds of one benchmark; the side that goes first changes from round to round."""
-    unit, _, limit = about
-    values: list[list[float]] = [[], []]
+def idle_before(wanted: argparse.Namespace) -> tuple[float | None, list[str]]:
+    """The foreign load before a run, and the fault it is, if so; says that there will be no report then."""
+    before = settle(wanted.settle)
+    faults = load_fault(before, wanted.max_load, "before")
+    if faults and not wanted.allow_load:
+        print(f"no report: {faults[0]} (--allow-load goes on all the same)", file=sys.stderr)
+    return before, faults
+
+
+class Side(NamedTuple):
+    """A library to be measured and the interpreter of an environment that has it.
+
+    ``timeout`` is the seconds that one answer may take, if not those of the command line.
+    """
+
+    python: str
+    library: str
+    timeout: float | None = None
+
+
+def both_sides(wanted: argparse.Namespace) -> list[Side]:
+    """Ours and, unless ``--theirs ''`` leaves it out, theirs."""
+    sides = [Side(wanted.python, wanted.ours), Side(wanted.torch_python, wanted.theirs)]
+    return sides[: 2 if wanted.theirs else 1]
+
+
+@contextlib.contextmanager
+def started(sides: list[Side], environ: dict[str, str], timeout: float) -> Iterator[list[Worker]]:
+    """A worker for each side, running this very script; they end with the block."""
+    script = str(Path(sys.argv[0]).resolve())
+    workers: list[Worker] = []
     try:
-        calls = [
-            worker.ask("calibrate", name=name, seconds=wanted.seconds) | {"worker": worker}
-            for worker in workers
-        ]
-        errors = [f"{call['worker'].library}: {call['error']}" for call in calls if "error" in call]
-        if errors:
-            return Row(name, unit, [], [], "; ".join(errors))
-        for turn in range(min(wanted.rounds, limit or wanted.rounds)):
-            for side in sorted(range(len(workers)), reverse=turn % 2 == 1):
-                answer = workers[side].ask("time", name=name, calls=calls[side]["calls"])
-                if "error" in answer:
-                    return Row(name, unit, [], [], f"{workers[side].library}: {answer['error']}")
-                values[side].append(answer["value"])
-    except WorkerError as error:
-        return Row(name, unit, [], [], str(error))
-    return Row(name, unit, values[0], values[1])
+        for side in sides:
+            patience = timeout if side.timeout is None else side.timeout
+            workers.append(Worker(side.python, script, side.library, environ, patience))
+        yield workers
+    finally:
+        for worker in workers:
+            worker.close()
+
+
+def describe(workers: list[Worker]) -> dict[str, dict[str, str]]:
+    """What the machine and each side say of themselves."""
+    about = {"machine": describe_machine()}
+    for worker in workers:
+        answer = worker.ask("about")
+        if "error" in answer:
+            raise WorkerError(f"{worker.library} cannot be described: {answer['error']}")
+        about[f"side of {worker.library}"] = answer["about"]
+    return about
+
+
+class Asked(NamedTuple):
+    """One side of a measurement: who is asked, and for which of its cases."""
+
+    worker: Worker
+    case: str
+
+
+def measure_sides(
+    sides: list[Asked], wanted: argparse.Namespace, limit: int | None = None
+) -> tuple[list[list[float]], list[str]]:
+    """All rounds of one measurement; the side that goes first changes from round to round.
+
+    Returns:
+        A value per round for each side, and what went wrong on each side ("" if nothing did; such a side is
+        not asked again).
+    """
+    values: list[list[float]] = [[] for _ in sides]
+    errors = [""] * len(sides)
+    calls = [0] * len(sides)
+
+    def ask(side: int, do: str, **request: Any) -> dict[str, Any]:
+        time.sleep(PAUSE)
+        worker, case = sides[side]
+        try:
+            answer = worker.ask(do, name=case, **request)
+        except WorkerError as error:
+            errors[side] = str(error)
+            return {}
+        errors[side] = f"{worker.library}: {answer['error']}" if "error" in answer else ""
+        return answer
+
+    for side in range(len(sides)):
+        calls[side] = ask(side, "calibrate", seconds=wanted.seconds).get("calls", 0)
+    rounds = min(wanted.rounds, limit or wanted.rounds)
+    start = time.perf_counter()
+    for turn in range(rounds):
+        if turn >= LEAST_ROUNDS and time.perf_counter() - start > wanted.row_seconds:
+            break
+        for side in sorted(range(len(sides)), reverse=turn % 2 == 1):
+            if not errors[side]:
+                values[side] += [ask(side, "time", calls=calls[side]).get("value", float("nan"))]
+    return [[] if error else found for found, error in zip(values, errors, strict=True)], errors
+
+
+def measure_row(name: str, about: list[Any], workers: list[Worker], wanted: argparse.Namespace) -> Row:
+    """All rounds of one benchmark on both sides, or on ours alone."""
+    unit, _, limit = about
+    values, errors = measure_sides([Asked(worker, name) for worker in workers], wanted, limit)
+    if any(errors):
+        return Row(name, unit, [], [], "; ".join(error for error in errors if error))
+    return Row(name, unit, values[0], values[1] if len(values) > 1 else [])
 
 
 def measure(workers: list[Worker], wanted: argparse.Namespace) -> list[Row]:
@@ -329,28 +448,18 @@ def main(
     wanted = options(name, argv)
     if wanted.worker:
         return work(wanted.worker, setup)
-    before = settle(wanted.settle)
-    faults = load_fault(before, wanted.max_load, "before")
+    before, faults = idle_before(wanted)
     if faults and not wanted.allow_load:
-        print(f"no report: {faults[0]} (--allow-load goes on all the same)", file=sys.stderr)
         return BUSY
-    script, environ = str(Path(sys.argv[0]).resolve()), environment(wanted.threads)
-    sides = [(wanted.python, wanted.ours), (wanted.torch_python, wanted.theirs)]
-    workers: list[Worker] = []
     try:
-        for python, library in sides[: 2 if wanted.theirs else 1]:
-            workers.append(Worker(python, script, library, environ, wanted.timeout))
-        about = {"machine": describe_machine()}
-        about |= {f"side of {worker.library}": worker.ask("about")["about"] for worker in workers}
-        meter = LoadMeter(tuple(worker.pid for worker in workers))
-        rows = measure(workers, wanted)
-        during = meter.foreign_cores()
+        with started(both_sides(wanted), environment(wanted.threads), wanted.timeout) as workers:
+            about = describe(workers)
+            meter = LoadMeter(workers)
+            rows = measure(workers, wanted)
+            during = meter.foreign_cores()
     except (WorkerError, OSError) as error:
         print(f"benchmark {name}: {error}; PyTorch's environment is made by `make parity`", file=sys.stderr)
         return FAILED
-    finally:
-        for worker in workers:
-            worker.close()
     faults += load_fault(during, wanted.max_load, "during") + control_fault(rows)
     sound = checks is not None and wanted.theirs and not wanted.only and not any(row.error for row in rows)
     found = checks({row.name: row for row in rows}) if checks is not None and sound else []

@@ -10,11 +10,20 @@ import os
 import platform
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-KERNEL_VARIABLES = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "MKL_ENABLE_INSTRUCTIONS", "ATEN_CPU_CAPABILITY")
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "CONVGRAD_NUM_THREADS")
+KERNEL_VARIABLES = (
+    "CONVGRAD_ISA",
+    "OPENBLAS_CORETYPE",
+    "OPENBLAS_L2_SIZE",
+    "MKL_ENABLE_INSTRUCTIONS",
+    "ATEN_CPU_CAPABILITY",
+    "ONEDNN_MAX_CPU_ISA",
+    "XLA_FLAGS",
+)
 
 
 def _tick() -> float:
@@ -45,29 +54,41 @@ def process_seconds(pid: int) -> float:
     return sum(int(field) for field in fields[11:15]) * _tick()
 
 
+class HasPid(Protocol):
+    """A process that can be found in /proc."""
+
+    @property
+    def pid(self) -> int: ...
+
+
 class LoadMeter:
-    """Foreign processor load: what the machine spent, less what ``pids`` and this process spent.
+    """Foreign processor load: what the machine spent, less what this process and its children spent.
 
     Args:
-        pids: processes of our own that live through the measurement.
+        children: child processes that live while the measurement starts; what one of them spent counts as
+            this process's when it has ended and was waited for, and another may then have its place.
     """
 
-    def __init__(self, pids: tuple[int, ...] = ()) -> None:
-        self._pids = (os.getpid(), *pids)
+    def __init__(self, children: Sequence[HasPid] = ()) -> None:
+        self._children = children
         self.restart()
 
     def restart(self) -> None:
         """Start a new measurement."""
         self._time = time.perf_counter()
         self._busy = busy_seconds()
-        self._own = sum(map(process_seconds, self._pids))
+        self._own = self._own_seconds()
+
+    def _own_seconds(self) -> float:
+        pids = (os.getpid(), *(child.pid for child in self._children))
+        return sum(map(process_seconds, pids))
 
     def foreign_cores(self) -> float | None:
         """Cores that others kept busy since the last restart, on average; None if unknown on this system."""
         busy = busy_seconds()
         if busy is None or self._busy is None:
             return None
-        own = sum(map(process_seconds, self._pids)) - self._own
+        own = self._own_seconds() - self._own
         return max(0.0, busy - self._busy - own) / (time.perf_counter() - self._time)
 
 
@@ -88,6 +109,11 @@ def _quota() -> str:
     return "none" if quota == "max" else f"{int(quota) / int(period):g} cores"
 
 
+def usable_cores() -> int:
+    """Processors that this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def describe_machine() -> dict[str, str]:
     """Processor, cores, instruction sets that matter, quota and kernel."""
     try:
@@ -97,10 +123,9 @@ def describe_machine() -> dict[str, str]:
     about = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
     flags = about.get("flags", about.get("Features", "")).split()
     wanted = ("avx2", "fma", "avx512f", "avx512_bf16", "avx512_fp16", "amx_tile", "asimd", "sve")
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return {
         "processor": about.get("model name", platform.processor() or platform.machine()),
-        "cores": f"{cores} usable",
+        "cores": f"{usable_cores()} usable",
         "instruction sets": " ".join(flag for flag in wanted if flag in flags) or "unknown",
         "cgroup quota": _quota(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
@@ -129,9 +154,11 @@ def describe_library(library: Any) -> dict[str, str]:
         blas = numpy.show_config(mode="dicts")["Build Dependencies"]["blas"]
         about["numpy"] = f"{numpy.__version__} ({blas.get('name')} {blas.get('version')})"
         about["numpy's BLAS threads"] = _blas_threads()
-    config = getattr(library, "__config__", None)
-    if config is not None and hasattr(config, "show"):
-        lines = config.show().splitlines()
+    info = getattr(getattr(library, "backends", None), "info", None)
+    if info is not None:
+        about |= {key: str(value) for key, value in info().items() if key != "numpy"}
+    if library.__name__ == "torch":
+        lines = library.__config__.show().splitlines()
         about["kernels"] = "; ".join(
             line.strip(" -")
             for line in lines

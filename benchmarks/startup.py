@@ -21,9 +21,9 @@ from harness import (
     Row,
     environment,
     finish,
+    idle_before,
     load_fault,
     options,
-    settle,
 )
 from machine import LoadMeter, describe_machine
 
@@ -143,10 +143,8 @@ def import_check(rows: list[Row], ours: str) -> list[Check]:
 def main(argv: list[str] | None = None) -> int:
     """Measure and report; the exit code as in :func:`harness.main`."""
     wanted = options("startup", argv)
-    before = settle(wanted.settle)
-    faults = load_fault(before, wanted.max_load, "before")
+    before, faults = idle_before(wanted)
     if faults and not wanted.allow_load:
-        print(f"no report: {faults[0]} (--allow-load goes on all the same)", file=sys.stderr)
         return BUSY
     environ = environment(wanted.threads)
     subjects = [

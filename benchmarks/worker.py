@@ -5,6 +5,7 @@ Requests and answers are one line of JSON each. What the library prints goes to 
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import json
@@ -19,13 +20,15 @@ from typing import Any, NamedTuple
 from machine import describe_library
 
 MAX_CALLS = 1_000_000
+LONG_CALL = 0.5  # seconds: such a call needs no other one before it to warm up
 
 
 class Case(NamedTuple):
     """A benchmark with more to say than a bare function.
 
     Attributes:
-        run: what is timed. With ``prepare`` it is given what that returned.
+        run: what is timed. With ``prepare`` it is given what that returned. None: ``prepare`` returns the
+            function to time, so that what it works on need not exist before its turn comes.
         prepare: called outside the timed part, before every call if ``once`` and else before every batch.
         once: ``run`` may be called only once for each ``prepare`` (a backward frees its graph).
         per: the time is divided by this (nodes in a chain), so that rows compare.
@@ -33,7 +36,7 @@ class Case(NamedTuple):
         rounds: at most so many rounds, for rows that take seconds.
     """
 
-    run: Callable[..., Any]
+    run: Callable[..., Any] | None
     prepare: Callable[[], Any] | None = None
     once: bool = False
     per: int = 1
@@ -42,6 +45,8 @@ class Case(NamedTuple):
 
 
 Setup = Callable[[Any], dict[str, Any]]
+#: further requests that a benchmark's workers answer: given the library, functions of a request by name
+Requests = Callable[[Any], dict[str, Callable[[dict[str, Any]], dict[str, Any]]]]
 CONTROL = "control: the same pure Python on both sides"
 
 
@@ -58,30 +63,47 @@ def as_case(value: Any) -> Case:
     return value if isinstance(value, Case) else Case(value)
 
 
+def ready(case: Case) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    """The function to time and what to call it with."""
+    if case.run is not None:
+        return case.run, () if case.prepare is None else (case.prepare(),)
+    assert case.prepare is not None, "a case without a function needs a prepare that makes it"
+    return case.prepare(), ()
+
+
 def time_batch(case: Case, calls: int) -> float:
     """Seconds (or the case's own unit) per call and per ``case.per`` in one batch of ``calls`` calls."""
     gc.collect()
-    run, clock = case.run, time.perf_counter
-    if case.unit != "s":
-        value = run() if case.prepare is None else run(case.prepare())
-        return float(value) / case.per
+    clock = time.perf_counter
     if case.once:
-        assert case.prepare is not None, "a case that runs once needs a prepare"
-        total = 0.0
-        for _ in range(calls):
-            state = case.prepare()
-            start = clock()
-            run(state)
-            total += clock() - start
-            del state
-        return total / calls / case.per
-    arguments = () if case.prepare is None else (case.prepare(),)
+        return time_once_prepared(case, calls)
+    run, arguments = ready(case)
+    if case.unit != "s":
+        return float(run(*arguments)) / case.per
+    start = clock()
     run(*arguments)
+    first = clock() - start
+    if calls == 1 and first >= LONG_CALL:
+        return first / case.per
     repeats = range(calls)
     start = clock()
     for _ in repeats:
         run(*arguments)
     return (clock() - start) / calls / case.per
+
+
+def time_once_prepared(case: Case, calls: int) -> float:
+    """The same where every call wants a ``prepare`` of its own."""
+    run, prepare, clock = case.run, case.prepare, time.perf_counter
+    assert run is not None and prepare is not None, "a case that runs once needs a prepare"
+    total = 0.0
+    for _ in range(calls):
+        state = prepare()
+        start = clock()
+        run(state)
+        total += clock() - start
+        del state
+    return total / calls / case.per
 
 
 def calibrate(case: Case, seconds: float) -> int:
@@ -97,16 +119,18 @@ def calibrate(case: Case, seconds: float) -> int:
         calls = min(MAX_CALLS, max(calls + 1, int(calls * min(grow * 1.05, 10))))
 
 
-def work(library: str, setup: Setup) -> int:
-    """Serve requests until the pipe closes: names, calibrate, time, about."""
+def work(library: str, setup: Setup, requests: Requests | None = None) -> int:
+    """Serve requests until the pipe closes: names, calibrate, time, about and the benchmark's own."""
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     module = importlib.import_module(library)
     cases = {CONTROL: Case(control)} | {name: as_case(value) for name, value in setup(module).items()}
+    own = requests(module) if requests is not None else {}
     for line in sys.stdin:
         request = json.loads(line)
         try:
-            answer = answer_to(request, cases, module)
+            serve = own.get(request["do"])
+            answer = serve(request) if serve is not None else answer_to(request, cases, module)
         except Exception as error:  # reported as this row's failure; the other rows go on
             answer = {"error": f"{type(error).__name__}: {error}"}
         print(json.dumps(answer), file=answers)
@@ -132,7 +156,7 @@ class WorkerError(RuntimeError):
 
 
 class Worker:
-    """The asking side of a worker process.
+    """The asking side of a worker process. One that ended is started anew when it is next asked.
 
     Args:
         python: interpreter of the environment that has ``library``.
@@ -146,21 +170,43 @@ class Worker:
         self, python: str, script: str, library: str, environ: dict[str, str], timeout: float
     ) -> None:
         self.library = library
-        self._timeout = timeout
-        command = [python, script, "--worker", library]
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environ
-        )
+        self._timeout, self._environ = timeout, environ
+        self._command = [python, script, "--worker", library]
+        self._told: list[tuple[str, dict[str, Any]]] = []
+        self._process = self._start()
+
+    def _start(self) -> subprocess.Popen[str]:
+        pipe = subprocess.PIPE
+        return subprocess.Popen(self._command, stdin=pipe, stdout=pipe, text=True, env=self._environ)
 
     @property
     def pid(self) -> int:
+        """Number of the process that answers now."""
         return self._process.pid
 
+    def tell(self, do: str, **request: Any) -> None:
+        """Ask for something that changes the worker: asked again of every process that replaces it."""
+        self._told.append((do, request))
+        self.ask(do, **request)
+
     def ask(self, do: str, **request: Any) -> dict[str, Any]:
-        """Send one request and wait for its answer."""
+        """Send one request and wait for its answer.
+
+        Raises:
+            WorkerError: the process ended, or did not answer in time and was ended.
+        """
+        if self._process.poll() is not None:
+            self.close()
+            self._process = self._start()
+            for told, details in self._told:
+                self._answer(told, details)
+        return self._answer(do, request)
+
+    def _answer(self, do: str, request: dict[str, Any]) -> dict[str, Any]:
         pipe_in, pipe_out = self._process.stdin, self._process.stdout
         assert pipe_in is not None and pipe_out is not None
         guard = threading.Timer(self._timeout, self._process.kill)
+        start = time.perf_counter()
         guard.start()
         try:
             print(json.dumps({"do": do, **request}), file=pipe_in, flush=True)
@@ -171,13 +217,18 @@ class Worker:
             guard.cancel()
         if not line:
             code = self._process.wait()
-            raise WorkerError(f"the worker of {self.library} ended with code {code} at {do} {request}")
+            late = time.perf_counter() - start >= self._timeout
+            what = f"gave no answer within {self._timeout:g} s" if late else f"ended with code {code}"
+            raise WorkerError(
+                f"the worker of {self.library} {what} at {do} {request.get('name', '')}".rstrip()
+            )
         return json.loads(line)
 
     def close(self) -> None:
         """End the worker by closing its pipe; kill it if it does not go."""
         if self._process.stdin is not None:
-            self._process.stdin.close()
+            with contextlib.suppress(BrokenPipeError):
+                self._process.stdin.close()
         try:
             self._process.wait(timeout=20)
         except subprocess.TimeoutExpired:

@@ -2,41 +2,67 @@
 #pragma once
 
 #include "depthwise_plan.hpp"
-#include "lanes.hpp"
 #include "source.hpp"
 
 namespace convgrad::CONVGRAD_ISA {
 
-/// Every other of 2 L entries: a holds the first L; b the last L, or (Shift 1) those one before.
-template <typename T, int Shift, int... I>
-CONVGRAD_INLINE Vec<T> every_other(Vec<T> a, Vec<T> b, std::integer_sequence<int, I...>) {
-  return __builtin_shufflevector(a, b, (2 * I < kLanes<T> ? 2 * I : 2 * I + Shift)...);
+/// Exactly n entries.
+template <typename T>
+CONVGRAD_INLINE void copy_exactly(T* to, const T* from, Index n) {
+  constexpr int L = kLanes<T>;
+  Index i = 0;
+  for (; i + L <= n; i += L) store(to + i, load(from + i));
+  if (i == n) return;
+  if (n < L) store(to, load(from, Part<T>(n)), Part<T>(n));
+  else store(to + n - L, load(from + n - L));
+}
+template <typename T>
+CONVGRAD_INLINE void zero_exactly(T* to, Index n) {
+  constexpr int L = kLanes<T>;
+  Index i = 0;
+  for (; i + L <= n; i += L) store(to + i, Vec<T>{});
+  if (i < n) store(to + i, Vec<T>{}, Part<T>(n - i));
+}
+
+/// Have the memory bring n entries near, to be read or (Write 1) written soon.
+template <int Write, typename T>
+CONVGRAD_INLINE void prefetch(const T* from, Index n) {
+  for (Index k = 0; k < n; k += 64 / Index(sizeof(T))) __builtin_prefetch(from + k, Write, 3);
+}
+
+/// Every other of 2 L entries, of which b holds the last L but one before: its own last is not needed.
+template <typename T, int... I>
+CONVGRAD_INLINE Vec<T> every_other_to(Vec<T> a, Vec<T> b, std::integer_sequence<int, I...>) {
+  return __builtin_shufflevector(a, b, (2 * I < kLanes<T> ? 2 * I : 2 * I + 1)...);
 }
 
 /// to[j] = from[2 j] for j < n; nothing past from[2 n - 2] is read.
 template <typename T>
 static void copy_every_other(T* to, const T* from, Index n) {
   constexpr int L = kLanes<T>;
-  constexpr auto lanes = std::make_integer_sequence<int, L>();
   if (n < L) {
     for (Index j = 0; j < n; j++) to[j] = from[2 * j];
     return;
   }
   for (Index j = 0; j + L < n; j += L)
-    store(to + j, every_other<T, 0>(load(from + 2 * j), load(from + 2 * j + L), lanes));
+    store(to + j, every_other<T>(load(from + 2 * j), load(from + 2 * j + L)));
   from += 2 * (n - L);
-  store(to + n - L, every_other<T, 1>(load(from), load(from + L - 1), lanes));
+  store(to + n - L, every_other_to<T>(load(from), load(from + L - 1), std::make_integer_sequence<int, L>{}));
 }
 
-/// A block of one plane.
+/// A block of the planes of a set.
 struct PlaneBlock {
-  Index plane, start[3], count[3], size[3];  // start and count in t, size in outputs
+  Index channel, planes;  // the first, and how many
+  Index plane;            // the first, counted over all samples
+  Index start[3], count[3], size[3];  // start and count in t, size in outputs
 
-  CONVGRAD_INLINE PlaneBlock of(const DepthwiseView& v, Index plane, Index block) {
+  CONVGRAD_INLINE PlaneBlock of(const DepthwiseView& v, Index set, Index block) {
     PlaneBlock b;
-    b.plane = plane;
+    b.channel = set % v.sets * v.lanes;
+    b.planes = min(v.lanes, v.channels - b.channel);
+    b.plane = set / v.sets * v.channels + b.channel;
     for (int i = 2; i >= 0; i--) {
-      const BlockAxis& a = v.axis[i];
+      const AxisView& a = v.axis[i];
       b.start[i] = a.blocks == 1 ? 0 : block % a.blocks * a.span;
       if (a.blocks > 1) block /= a.blocks;
       b.size[i] = min(a.span * a.every, a.target - b.start[i] * a.every);
@@ -62,11 +88,11 @@ CONVGRAD_INLINE bool keeps_zeros(const DepthwiseView& v) {
 struct Reach {
   Index begin, step, n, inside, outside;  // the entries [inside, outside) lie in the source
 
-  CONVGRAD_INLINE Reach of(const BlockAxis& a, const Segment& s, Index start, Index count) {
-    Reach r{s.begin + a.step * start, a.step, s.length - (a.span - count), 0, 0};
+  CONVGRAD_INLINE Reach of(const AxisView& a, const Segment& s, Index start, Index count) {
+    Reach r{s.begin + a.step * start, a.entry, s.length - (a.span - count) * a.advance, 0, 0};
     const Index ahead = max(0, a.source - r.begin);
-    r.inside = min(r.n, r.begin >= 0 ? 0 : a.step == 1 ? -r.begin : ceil_div(-r.begin, a.step));
-    r.outside = max(r.inside, min(r.n, a.step == 1 ? ahead : ceil_div(ahead, a.step)));
+    r.inside = min(r.n, r.begin >= 0 ? 0 : r.step == 1 ? -r.begin : ceil_div(-r.begin, r.step));
+    r.outside = max(r.inside, min(r.n, r.step == 1 ? ahead : ceil_div(ahead, r.step)));
     return r;
   }
 };
@@ -78,7 +104,7 @@ __attribute__((noinline)) static void copy_lines(T* to, Index pitch, const T* fr
                                                  Index step, Index n, Index ahead) {
   for (Index j = 0; j < lines; j++, to += pitch, from += from_pitch) {
     prefetch<0>(from + ahead, n * step);
-    if (step == 1) copy_run(to, from, n);
+    if (step == 1) copy_exactly(to, from, n);
     else if (step == 2) copy_every_other(to, from, n);
     else
       for (Index k = 0; k < n; k++) to[k] = from[k * step];
@@ -91,7 +117,7 @@ struct PlanePacker {
   const DepthwiseView& v;
 
   void operator()(T* to, const T* plane, const PlaneBlock& block, Index ahead) const {
-    const BlockAxis &d = v.axis[0], &h = v.axis[1], &w = v.axis[2];
+    const AxisView &d = v.axis[0], &h = v.axis[1], &w = v.axis[2];
     for (int sd = 0; sd < d.segments; sd++) {
       const Reach deep = Reach::of(d, d.segment[sd], block.start[0], block.count[0]);
       for (Index i = 0; i < deep.n; i++) {
@@ -127,9 +153,9 @@ struct PlanePacker {
   }
 
   void pack_border_line(T* to, const T* slab, Index coordinate, const Reach& wide) const {
-    const BlockAxis &h = v.axis[1], &w = v.axis[2];
+    const AxisView &h = v.axis[1], &w = v.axis[2];
     const Index y = slab ? border_index(v.border, coordinate, h.source) : -1;
-    if (y < 0) return zero_run(to, wide.n);
+    if (y < 0) return zero_exactly(to, wide.n);
     const T* row = slab + y * w.source;
     copy_lines(to + wide.inside, 0, row + wide.begin + wide.step * wide.inside, 0, 1, wide.step,
                wide.outside - wide.inside, 0);
@@ -139,8 +165,8 @@ struct PlanePacker {
   /// The entries of a line that lie in the border.
   void edges(T* to, const T* row, const Reach& wide) const {
     if (v.border == Border::Zeros) {
-      zero_run(to, wide.inside);
-      zero_run(to + wide.outside, wide.n - wide.outside);
+      zero_exactly(to, wide.inside);
+      zero_exactly(to + wide.outside, wide.n - wide.outside);
       return;
     }
     for (Index j = 0; j < wide.n; j++)

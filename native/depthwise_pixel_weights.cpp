@@ -1,6 +1,5 @@
 // depthwise_pixel_weights.cpp - weight gradient of a convolution with one input channel per group: pixels as lanes.
-// A task sums over blocks and samples of one channel, in an order that depends on the shape alone.
-#include "depthwise_lines.hpp"
+#include "depthwise_parts.hpp"
 #include "depthwise_products.hpp"
 #include "kernels.hpp"
 #include "transpose.hpp"
@@ -17,7 +16,7 @@ Index total_room(const DepthwiseView& v) {
 
 template <typename T>
 std::size_t scratch_bytes(const DepthwiseView& v) {
-  return sizeof(T) * (v.channels_per_task * total_room<T>(v) + v.source_room + kLanes<T> * (1 + v.axis[1].span));
+  return sizeof(T) * (v.sets_per_task * total_room<T>(v) + v.source_room + kLanes<T> * (1 + v.axis[1].span));
 }
 
 /// to[i] = sum of the lanes of vector i of `from`, for i < n <= L.
@@ -47,73 +46,42 @@ LaneFilter<T, true> tail_lanes(Index length) {
 }
 
 template <typename T>
-struct WeightRun {
+struct PixelSum {
   const DepthwiseView& v;
   const Operands<T>& data;
   T* partial;  // by part, channel, weight
 
   static constexpr int L = kLanes<T>;
 
-  /// The blocks of a task, in the order in which they lie in memory.
-  struct Walk {
-    const DepthwiseView& v;
-    Index channel[2], sample[2], number[2];  // from the first to before the second
-    Index c, n, b;
-
-    Walk(const DepthwiseView& v, Index task, Index part) : v(v) {
-      const Index samples = v.planes / v.channels, blocks = v.jobs / v.planes;
-      const Index i = part / v.block_parts, j = part % v.block_parts;
-      for (int end = 0; end < 2; end++) {
-        channel[end] = min(v.channels, (task + end) * v.channels_per_task);
-        sample[end] = (i + end) * samples / v.sample_parts;
-        number[end] = (j + end) * blocks / v.block_parts;
-      }
-      c = channel[0], n = sample[0], b = number[0];
-    }
-    bool done() const { return n == sample[1]; }
-    void advance() {
-      if (++b < number[1]) return;
-      b = number[0];
-      if (++c < channel[1]) return;
-      c = channel[0];
-      n++;
-    }
-    PlaneBlock block() const { return PlaneBlock::of(v, n * v.channels + c, b); }
-  };
-
   void operator()(Index task) const {
-    const BlockAxis* axis = v.axis;
-    const Index parts = v.sample_parts * v.block_parts, part = task % parts;
-    const Index x_size = axis[0].source * axis[1].source * axis[2].source;
-    const Index g_size = axis[0].target * axis[1].target * axis[2].target;
     T* totals = static_cast<T*>(scratch(Scratch::Task, scratch_bytes<T>(v)));
-    T* x = totals + v.channels_per_task * total_room<T>(v);
+    T* x = totals + v.sets_per_task * total_room<T>(v);
     T* g = x + v.source_room + L;
     const PlanePacker<T> pack{v};
-    zero_run(totals, v.channels_per_task * total_room<T>(v));
-    if (keeps_zeros(v)) zero_run(x, v.source_room);
-    Walk walk(v, task / parts, part);
+    zero_run(totals, v.sets_per_task * total_room<T>(v));
+    if (keeps_zeros(v)) zero_exactly(x, v.source_room);
+    Walk walk(v, task);
     PlaneBlock block = walk.block();
     while (!walk.done()) {
-      T* total = totals + (walk.c - walk.channel[0]) * total_room<T>(v);
+      T* total = totals + (walk.s - walk.set[0]) * total_room<T>(v);
       walk.advance();
       const PlaneBlock next = walk.done() ? block : walk.block();
-      pack(x, data.first + block.plane * x_size, block, distance(v, block, next));
+      pack(x, data.first + block.plane * v.source_plane, block, distance(v, block, next));
       for (Index j = 0; j < v.multiplier; j++) {
-        add_block(total + j * v.taps * L, x, data.second + (block.plane * v.multiplier + j) * g_size, block, g);
-        ask_for(data.second + (next.plane * v.multiplier + j) * g_size, next);
+        add_block(total + j * v.taps * L, x, data.second + (block.plane * v.multiplier + j) * v.target_plane, block, g);
+        ask_for(data.second + (next.plane * v.multiplier + j) * v.target_plane, next);
       }
       block = next;
     }
-    for (Index c = walk.channel[0]; c < walk.channel[1]; c++, totals += total_room<T>(v)) {
-      T* to = partial + (part * v.channels + c) * v.weight_room;
+    for (Index c = walk.set[0]; c < walk.set[1]; c++, totals += total_room<T>(v)) {
+      T* to = partial + (walk.part * v.channels + c) * v.weight_room;
       for (Index k = 0; k < v.weight_room; k += L) add_lanes(to + k, totals + k * L, min(L, v.weight_room - k));
     }
   }
 
   /// Have the memory bring a block of g near.
   void ask_for(const T* plane, const PlaneBlock& block) const {
-    const BlockAxis &h = v.axis[1], &w = v.axis[2];
+    const AxisView &h = v.axis[1], &w = v.axis[2];
     for (Index q = 0; q < block.count[0]; q++)
       for (Index y = 0; y < block.count[1]; y++)
         prefetch<0>(plane + ((block.start[0] + q) * h.target + block.start[1] + y) * w.target + block.start[2],
@@ -121,7 +89,7 @@ struct WeightRun {
   }
 
   void add_block(T* total, const T* x, const T* plane, const PlaneBlock& block, T* room) const {
-    const BlockAxis &h = v.axis[1], &w = v.axis[2];
+    const AxisView &h = v.axis[1], &w = v.axis[2];
     for (Index q = 0; q < block.count[0]; q++) {
       const T* g = plane + ((block.start[0] + q) * h.target + block.start[1]) * w.target + block.start[2];
       Index pitch = w.target;
@@ -150,42 +118,13 @@ struct WeightRun {
     a.g += max(0, length - L);
     add_rectangle<T>(a, *v.phase, total, tail_lanes<T>(length));
   }
-
-  /// The weights of a channel: the sums of its parts.
-  void combine(Index channel) const {
-    for (Index k = 0; k < v.weight_room; k++) {
-      double sum = 0;
-      for (Index part = 0; part < v.sample_parts * v.block_parts; part++)
-        sum += double(partial[(part * v.channels + channel) * v.weight_room + k]);
-      data.out[channel * v.weight_room + k] = T(sum);
-    }
-  }
 };
-
-/// One part is the whole sum.
-template <typename T>
-std::size_t shared_bytes(const DepthwiseView& v) {
-  const Index parts = v.sample_parts * v.block_parts;
-  return parts == 1 ? 0 : sizeof(T) * parts * v.weight_size;
-}
-
-template <typename T>
-void depthwise_pixel_weights(const DepthwiseView& v, const Operands<T>& data) {
-  const Index parts = v.sample_parts * v.block_parts;
-  WeightRun<T> run{v, data, parts == 1 ? data.out : static_cast<T*>(scratch(Scratch::Shared, shared_bytes<T>(v)))};
-  parallel_for(
-      ceil_div(v.channels, v.channels_per_task) * parts,
-      [](void* r, Index i) { (*static_cast<WeightRun<T>*>(r))(i); }, &run);
-  if (parts > 1)
-    parallel_for(
-        v.channels, [](void* r, Index i) { static_cast<WeightRun<T>*>(r)->combine(i); }, &run);
-}
 
 }  // namespace
 
 template <typename T>
 Family<T, DepthwiseView> depthwise_pixel_weights_family() {
-  return {shared_bytes<T>, scratch_bytes<T>, depthwise_pixel_weights<T>};
+  return {parts_bytes<T>, scratch_bytes<T>, sum_weights<T, PixelSum>};
 }
 template Family<float, DepthwiseView> depthwise_pixel_weights_family();
 template Family<double, DepthwiseView> depthwise_pixel_weights_family();

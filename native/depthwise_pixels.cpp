@@ -34,7 +34,7 @@ template <typename T>
 void interleave(T* to, const T* from, Index room, Index every, Index n) {
   constexpr int L = kLanes<T>;
   constexpr auto lanes = std::make_integer_sequence<int, L>();
-  if (every == 1) return copy_run(to, from, n);
+  if (every == 1) return copy_exactly(to, from, n);
   if (every == 2) {
     for (Index k = 0; k < n; k += 2 * L) {
       const Vec<T> even = load(from + k / 2), odd = load(from + room + k / 2);
@@ -42,7 +42,7 @@ void interleave(T* to, const T* from, Index room, Index every, Index n) {
       T* out = k + 2 * L <= n ? to + k : pairs;
       store(out, lower_pairs<T>(even, odd, lanes));
       store(out + L, upper_pairs<T>(even, odd, lanes));
-      if (out == pairs) copy_run(to + k, pairs, n - k);
+      if (out == pairs) copy_exactly(to + k, pairs, n - k);
     }
     return;
   }
@@ -61,25 +61,24 @@ struct Run {
     T* source = static_cast<T*>(scratch(Scratch::Task, scratch_bytes<T>(v)));
     T* lines = source + v.source_room + L;
     const PlanePacker<T> pack{v};
-    if (keeps_zeros(v)) zero_run(source, v.source_room);
-    const Index size = v.axis[0].source * v.axis[1].source * v.axis[2].source, blocks = v.jobs / v.planes;
+    if (keeps_zeros(v)) zero_exactly(source, v.source_room);
     const Index last = min(v.jobs, (task + 1) * v.jobs_per_task);
-    Index plane = task * v.jobs_per_task / blocks, number = task * v.jobs_per_task % blocks;
+    Index plane = task * v.jobs_per_task / v.blocks, number = task * v.jobs_per_task % v.blocks;
     PlaneBlock block = PlaneBlock::of(v, plane, number);
     for (Index job = task * v.jobs_per_task; job < last; job++) {
-      if (++number == blocks) number = 0, plane++;
+      if (++number == v.blocks) number = 0, plane++;
       const PlaneBlock next = PlaneBlock::of(v, plane, number);
       const Index ahead = job + 1 < last ? distance(v, block, next) : 0;
       for (Index c = 0; c < v.contracted; c++)
-        pack(source + c * v.pitch[0], data.first + (block.plane * v.contracted + c) * size, block, ahead);
+        pack(source + c * v.pitch[0], data.first + (block.plane * v.contracted + c) * v.source_plane, block, ahead);
       for (Index j = 0; j < v.produced; j++) compute(block, j, source, lines);
       block = next;
     }
   }
 
   void compute(const PlaneBlock& block, Index produced, const T* source, T* lines) const {
-    const BlockAxis &d = v.axis[0], &h = v.axis[1], &w = v.axis[2];
-    const Index channel = block.plane % v.channels, plane = block.plane * v.produced + produced;
+    const AxisView &d = v.axis[0], &h = v.axis[1], &w = v.axis[2];
+    const Index channel = block.channel, plane = block.plane * v.produced + produced;
     Outputs<T> a{};
     a.weights = data.second + channel * v.weight_room + produced * v.taps;
     a.bias = data.bias ? data.bias[channel * v.produced + produced] : T(0);
@@ -95,7 +94,7 @@ struct Run {
           const Index count = ceil_div(ceil_div(block.size[1] - f, h.every) - first, classes);
           Lines of{source + q / d.every * v.pitch[1] + first * v.pitch[2], classes * v.pitch[2],
                    slab + (f + first * h.every) * w.target, classes * h.every * w.target, block.size[2],
-                   v.phase + (q % d.every * h.every + f) * w.every};
+                   v.phase + (q % d.every * v.parts[1] + f) * v.parts[2]};
           if (count > 0) compute_lines(a, of, count, lines);
         }
     }
@@ -160,7 +159,8 @@ template <typename T>
 void depthwise_pixels(const DepthwiseView& v, const Operands<T>& data) {
   Run<T> run{v, data};
   parallel_for(
-      ceil_div(v.jobs, v.jobs_per_task), [](void* r, Index i) { (*static_cast<Run<T>*>(r))(i); }, &run);
+      ceil_div(v.jobs, v.jobs_per_task), [](void* r, Index i) { (*static_cast<Run<T>*>(r))(i); }, &run,
+      v.nanoseconds);
 }
 
 }  // namespace

@@ -14,7 +14,7 @@ constexpr Index kMostDenseStep = 8;
 constexpr Index kFewLines = 4;
 
 /// Tasks that suffice to keep any number of threads busy, and elements of a task that is worth a thread's while.
-constexpr Index kManyTasks = 32, kTaskElements = 65536, kMostChannels = 8;
+constexpr Index kManyTasks = 32, kTaskElements = 65536, kMostSets = 8;
 
 }  // namespace
 
@@ -22,76 +22,69 @@ DepthwisePlan::DepthwisePlan(const Problem& p, Primitive primitive, DepthwiseLan
                              Index most_run, const Index* span) {
   const bool adjoint = primitive == Primitive::InputGrad, pixels = layout == DepthwiseLanes::Pixels;
   DepthwiseView& v = view_;
-  v.planes = p.batch * p.groups;
+  v.batch = p.batch;
   v.channels = p.groups;
   v.multiplier = p.out_channels;
   v.contracted = adjoint ? p.out_channels : 1;
   v.produced = adjoint ? 1 : p.out_channels;
   v.border = adjoint ? Border::Zeros : p.border;
   v.taps = p.taps();
-  v.source_size = v.planes * (adjoint ? p.out_channels * p.out_pixels() : p.in_pixels());
+  v.source_plane = adjoint ? p.out_pixels() : p.in_pixels();
+  v.target_plane = adjoint ? p.in_pixels() : p.out_pixels();
+  v.source_size = v.batch * v.channels * v.contracted * v.source_plane;
   v.weight_room = v.multiplier * v.taps;
   v.weight_size = v.channels * v.weight_room;
+  v.nanoseconds = p.nanoseconds();
   for (int i = 0; i < 3; i++) {
     axes_[i] = adjoint ? input_grad_axis(p, i) : forward_axis(p, i);
-    make_axis(i, span[i], i == 2 && !pixels && axes_[i].step <= kMostDenseStep);
+    const Index count = ceil_div(axes_[i].target, axes_[i].every);
+    windows_[i] = window_of(axes_[i], min(span[i], count), i < 2 || pixels || axes_[i].step > kMostDenseStep);
+    v.axis[i] = view_of(axes_[i], windows_[i]);
+    v.parts[i] = Index(axes_[i].first.size());
   }
-  v.jobs = v.planes * v.axis[0].blocks * v.axis[1].blocks * v.axis[2].blocks;
+  v.lanes = pixels ? 1 : lanes;
+  v.sets = ceil_div(v.channels, v.lanes);
+  v.blocks = v.axis[0].blocks * v.axis[1].blocks * v.axis[2].blocks;
+  v.jobs = v.batch * v.sets * v.blocks;
   make_moves(p, layout, lanes);
-  make_phases(most_run);
-}
-
-/// `dense`: a line is kept as it is, and neighbouring t read `step` apart.
-void DepthwisePlan::make_axis(int i, Index span, bool dense) {
-  Axis axis = axes_[i];
-  const Index count = ceil_div(axis.target, axis.every);
-  span = min(span, count);
-  BlockAxis& b = view_.axis[i];
-  b = {axis.source, axis.target, axis.step, axis.every, span, ceil_div(count, span), 0, 1, axis.step, 0, nullptr,
-       nullptr};
-  if (dense) {
-    b.move = axis.step;
-    b.read = 1;
-    axis.step = 1;
-  }
-  windows_[i] = window_of(axis, (span - 1) * b.move + 1);
-  b.extent = windows_[i].extent;
-  b.segments = int(windows_[i].segments.size());
-  b.segment = windows_[i].segments.data();
-  b.first = axes_[i].first.data();
+  make_tasks();
+  make_phases(p.kernel, most_run);
 }
 
 /// Distances in the scratch.
 void DepthwisePlan::make_moves(const Problem& p, DepthwiseLanes layout, int lanes) {
+  const bool pixels = layout == DepthwiseLanes::Pixels;
   DepthwiseView& v = view_;
   v.line_step = p.dilation[1] / std::gcd(p.dilation[1], p.stride[1]);
-  v.tall = layout == DepthwiseLanes::Pixels && p.kernel[1] > 1 && v.axis[1].span >= kFewLines * v.line_step;
+  v.tall = pixels && p.kernel[1] > 1 && v.axis[1].span >= kFewLines * v.line_step;
   // An odd number of vectors: lines a power of two apart would meet in a few sets of the first-level cache.
   const Index extent = v.axis[2].extent;
-  v.pitch[2] = layout == DepthwiseLanes::Blocks ? extent | 1 : (ceil_div(extent, lanes) | 1) * lanes;
+  v.pitch[2] = pixels ? (ceil_div(extent, lanes) | 1) * lanes : extent | 1;
   v.pitch[1] = v.pitch[2] * v.axis[1].extent;
   v.pitch[0] = v.pitch[1] * v.axis[0].extent;
   v.source_room = v.contracted * v.pitch[0];
-  const Index block = v.source_room + v.axis[0].span * v.axis[1].span * v.axis[2].span;
-  v.jobs_per_task = max(1, min(kTaskElements / block, v.jobs / kManyTasks));
-  v.groups_per_task = max(1, v.jobs / lanes / kManyTasks);
-  const Index samples = v.planes / v.channels, blocks = v.jobs / v.planes;
-  v.channels_per_task = min(kMostChannels, v.channels);
-  const Index parts = ceil_div(kManyTasks, ceil_div(v.channels, v.channels_per_task));
-  v.sample_parts = min(samples, parts);
-  v.block_parts = min(blocks, ceil_div(parts, v.sample_parts));
   // In t, outputs that share entries are as far apart as:
-  const Index apart = v.tall ? v.line_step : layout == DepthwiseLanes::Blocks ? 1 : lanes;
-  v.run_move = apart * (v.tall ? v.pitch[2] : v.axis[2].move);
+  const Index apart = v.tall ? v.line_step : pixels ? lanes : 1;
+  v.run_move = apart * (v.tall ? v.pitch[2] : v.axis[2].advance);
   run_reach_ = apart * v.axis[v.tall ? 1 : 2].step;
 }
 
-void DepthwisePlan::make_phases(Index most_run) {
+void DepthwisePlan::make_tasks() {
+  DepthwiseView& v = view_;
+  const Index block = v.lanes * (v.source_room + v.axis[0].span * v.axis[1].span * v.axis[2].span);
+  v.jobs_per_task = max(1, min(kTaskElements / block, v.jobs / kManyTasks));
+  v.sets_per_task = v.lanes > 1 ? 1 : min(kMostSets, v.sets);
+  const Index parts = ceil_div(kManyTasks, ceil_div(v.sets, v.sets_per_task));
+  v.sample_parts = max(1, min(v.batch, parts));
+  v.block_parts = min(v.blocks, ceil_div(parts, v.sample_parts));
+}
+
+void DepthwisePlan::make_phases(const Index* kernel, Index most_run) {
   const DepthwiseView& v = view_;
   std::vector<Index> begin;
-  for (Index f = 0; f < axes_[0].every * axes_[1].every * axes_[2].every; f++) {
+  for (Index f = 0; f < v.parts[0] * v.parts[1] * v.parts[2]; f++) {
     begin.push_back(Index(runs_.size()));
-    for (Index c = 0; c < v.contracted; c++) add_phase(c, f, most_run);
+    for (Index c = 0; c < v.contracted; c++) add_phase(kernel, c, f, most_run);
     // Runs of one length stand together: the kernels' code for one length then runs undisturbed.
     std::stable_sort(runs_.begin() + begin.back(), runs_.end(),
                      [](const TapRun& a, const TapRun& b) { return a.length > b.length; });
@@ -112,12 +105,12 @@ void DepthwisePlan::make_phases(Index most_run) {
 }
 
 /// The runs of one source and phase.
-void DepthwisePlan::add_phase(Index source, Index phase, Index most_run) {
+void DepthwisePlan::add_phase(const Index* kernel, Index source, Index phase, Index most_run) {
   const DepthwiseView& v = view_;
   const Index size[3] = {Index(axes_[0].taps.size()), Index(axes_[1].taps.size()), Index(axes_[2].taps.size())};
-  const Index pitch[3] = {v.pitch[1], v.pitch[2], 1}, weights[3] = {size[1] * size[2], size[2], 1};
-  const Index part[3] = {phase / (axes_[1].every * axes_[2].every), phase / axes_[2].every % axes_[1].every,
-                         phase % axes_[2].every};
+  const Index pitch[3] = {v.pitch[1], v.pitch[2], 1}, weights[3] = {kernel[1] * kernel[2], kernel[2], 1};
+  const Index part[3] = {phase / (v.parts[1] * v.parts[2]), phase / v.parts[2] % v.parts[1],
+                         phase % v.parts[2]};
   const int along = v.tall ? 1 : 2, across = v.tall ? 2 : 1;  // the axes of runs
   const auto meets = [&](int i, Index k) { return axes_[i].taps[k].phase == part[i]; };
   for (Index i = 0; i < size[0]; i++)
@@ -130,8 +123,9 @@ void DepthwisePlan::add_phase(Index source, Index phase, Index most_run) {
         PlacedTap tap{source * v.pitch[0], source * v.taps, {}};
         for (int axis = 0; axis < 3; axis++) {
           tap.position += windows_[axis].at[number[axis]] * pitch[axis];
-          tap.weight += number[axis] * weights[axis];
-          tap.offset[axis] = axes_[axis].taps[number[axis]].offset;
+          const Tap& one = axes_[axis].taps[number[axis]];
+          tap.weight += one.number * weights[axis];
+          tap.offset[axis] = one.offset;
         }
         taps.push_back(tap);
       }

@@ -1,27 +1,17 @@
 // depthwise_plan.hpp - tables of a convolution with one input channel per group, for one shape.
 //
-// Every plane is convolved by itself, a block of outputs at a time; what a block reads is copied into scratch. Two
-// layouts fill the vectors: neighbouring pixels, or one block beside the other (lanes are then planes or, where
-// planes are few, places in a plane), which suits narrow planes and all strides and dilations alike.
+// Every plane is convolved by itself, a block of outputs at a time; what a block reads is copied into scratch.
+// Two layouts fill the vectors: neighbouring pixels, or the same block of neighbouring planes, which suits
+// narrow planes and all strides and dilations alike.
 #pragma once
 
 #include <vector>
 
-#include "problem.hpp"
-#include "windows.hpp"
+#include "direct_plan.hpp"
 
 namespace convgrad {
 
-enum class DepthwiseLanes { Blocks, Pixels };
-
-/// One axis of a block and of what it reads, see Window. Neighbouring t read scratch positions `move` apart;
-/// neighbouring entries of a segment come from source coordinates `read` apart.
-struct BlockAxis {
-  Index source, target, step, every, span, blocks, extent, move, read;
-  int segments;
-  const Segment* segment;
-  const Index* first;
-};
+enum class DepthwiseLanes { Channels, Pixels };
 
 /// Most taps in a run: their weights stay in registers, of which wide vectors come with twice as many.
 constexpr int most_run(int vector_bytes) { return vector_bytes >= 64 ? 7 : 4; }
@@ -40,26 +30,29 @@ struct DepthwisePhase {
   Index inside[3], outside[3];  // the t for which all runs do
 };
 
+/// Planes are taken in sets: a vector's worth of neighbouring channels of a sample, or a single plane.
 struct DepthwiseView {
-  Index planes, channels;      // batch * groups, and groups
-  Index contracted, produced;  // planes read and written per block: one of the two is the multiplier
-  BlockAxis axis[3];
+  Index batch, channels, lanes;  // lanes: planes of a set
+  Index sets, blocks, jobs;      // sets of a sample, blocks of a plane, and both for all samples
+  Index contracted, produced;    // planes read and written per block: one of the two is the multiplier
+  AxisView axis[3];
   Border border;
-  Index pitch[3];                // scratch positions between sources, slabs, lines
-  const DepthwisePhase* phase;   // numbered by axis: (d * every[1] + h) * every[2] + w
+  Index pitch[3];               // scratch positions between sources, slabs, lines
+  Index parts[3];               // phases along each axis
+  const DepthwisePhase* phase;  // numbered by axis: (d * parts[1] + h) * parts[2] + w
   Index taps, multiplier;
-  Index jobs;                      // planes times blocks of a plane
-  Index jobs_per_task;             // with pixels as lanes
-  Index groups_per_task;           // with blocks as lanes
-  // Weight gradient with pixels as lanes: channels of a task, and into how many tasks samples and blocks are parted.
-  Index channels_per_task, sample_parts, block_parts;
+  Index jobs_per_task;
+  // Weight gradient: sets of a task, and into how many parts samples and blocks are cut.
+  Index sets_per_task, sample_parts, block_parts;
   Index source_room, weight_room;  // positions of a block's sources, and weights of a channel
+  Index source_plane, target_plane;
   Index source_size, weight_size;  // elements of the array read, and of the weights
-  // Pixels as lanes. Outputs that share entries stand in one column, `line_step` lines apart, or (not tall) a
-  // vector apart in one line.
+  // Pixels as lanes. Outputs that share entries stand in one column, `line_step` lines apart, or (not tall)
+  // a vector apart in one line.
   bool tall;
   Index line_step;
   Index run_move;
+  Index nanoseconds;  // see Problem
 };
 
 class DepthwisePlan {
@@ -69,6 +62,8 @@ class DepthwisePlan {
   DepthwisePlan(const Problem& problem, Primitive primitive, DepthwiseLanes layout, int lanes, Index most_run,
                 const Index* span);
   const DepthwiseView& view() const { return view_; }
+  /// Positions of scratch that one block's sources take.
+  Index source_entries() const { return view_.source_room; }
 
  private:
   /// A tap in the scratch, and the source coordinates it reads for t = 0.
@@ -76,10 +71,10 @@ class DepthwisePlan {
     Index position, weight, offset[3];
   };
 
-  void make_axis(int i, Index span, bool dense);
   void make_moves(const Problem& problem, DepthwiseLanes layout, int lanes);
-  void make_phases(Index most_run);
-  void add_phase(Index source, Index phase, Index most_run);
+  void make_tasks();
+  void make_phases(const Index* kernel, Index most_run);
+  void add_phase(const Index* kernel, Index source, Index phase, Index most_run);
   void add_runs(std::vector<PlacedTap>& taps, Index most_run);
   TapRun run_of(const PlacedTap& first, Index weight_step, Index length) const;
 

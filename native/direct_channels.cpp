@@ -34,7 +34,7 @@ struct Run {
     for (int vector = 0; vector < panels.width(panel); vector++) {
       const Index lane = (panels.start(panel) + vector) * L, lanes = min(L, v.produced - lane);
       const T* from = data.second + group * v.w_group + lane * v.w_lane;
-      if (v.phases == 1 && v.w_channel == v.taps) {  // channels and taps follow each other
+      if (v.phase[0].taps == v.taps && v.w_channel == v.taps) {  // channels and taps follow each other
         T* to = weights(group, v.phase[0], panel) + vector * L;
         pack_lanes(to, step, from, v.w_lane, lanes, v.contracted * v.taps, end);
       } else {
@@ -54,6 +54,7 @@ struct Run {
       if (v.w_lane == 1 && lanes == L) store(buffer, load(from));  // one tap: the lanes follow each other
       else pack_lanes(buffer, L, from + t, v.w_lane, lanes, count, end);
       for (Index i = 0; i < count; i++) {
+        if (v.tap_phase[t + i] < 0) continue;
         const PhaseView& phase = v.phase[v.tap_phase[t + i]];
         T* to = weights(group, phase, panel) + (c * phase.taps + v.tap_rank[t + i]) * step + vector * L;
         store(to, load(buffer + i * L));
@@ -62,8 +63,8 @@ struct Run {
   }
 
   Index tasks() const {
-    return v.batch * v.groups * v.axis[0].blocks * v.axis[1].blocks * v.axis[2].blocks *
-           ceil_div(panels.count, v.panels);
+    const Index blocks = ceil_div(v.batch, v.images) * v.axis[0].blocks * v.axis[1].blocks * v.axis[2].blocks;
+    return v.groups * blocks * ceil_div(panels.count, v.panels);
   }
 
   struct Pixels {
@@ -72,21 +73,23 @@ struct Run {
     Index count;
   };
 
-  /// The outputs of a phase within a block.
+  /// The outputs of a phase within a block; `size` is the block's size in outputs.
   Pixels pixels_of(const PhaseView& phase, const Block& block, const Index* size,
                    std::int32_t* memory) const {
-    Pixels pixels{memory, memory + block.count[0] * block.count[1] * block.count[2], 0};
-    Index last[3];
-    for (int i = 0; i < 3; i++) last[i] = size[i] - phase.first[i];
-    for (Index d = 0; d < block.count[0] && d * v.axis[0].every < last[0]; d++)
-      for (Index h = 0; h < block.count[1] && h * v.axis[1].every < last[1]; h++) {
-        const Index row =
-            (phase.first[0] + d * v.axis[0].every) * size[1] + phase.first[1] + h * v.axis[1].every;
-        for (Index w = 0; w < block.count[2] && w * v.axis[2].every < last[2]; w++) {
-          pixels.from[pixels.count] = std::int32_t(d * v.pitch[1] + h * v.pitch[2] + w);
-          pixels.row[pixels.count++] = std::int32_t(row * size[2] + phase.first[2] + w * v.axis[2].every);
+    const Index* n = block.count;
+    Pixels pixels{memory, memory + block.images * n[0] * n[1] * n[2], 0};
+    for (Index image = 0; image < block.images; image++)
+      for (Index d = 0; d < n[0]; d++)
+        for (Index h = 0; h < n[1]; h++) {
+          const Index at[2] = {phase.first[0] + d * v.axis[0].every, phase.first[1] + h * v.axis[1].every};
+          if (at[0] >= size[0] || at[1] >= size[1]) continue;
+          const Index row = ((image * size[0] + at[0]) * size[1] + at[1]) * size[2] + phase.first[2];
+          const Index from = image * v.chunk * v.pitch[0] + d * v.pitch[1] + h * v.pitch[2];
+          for (Index w = 0; w < n[2] && phase.first[2] + w * v.axis[2].every < size[2]; w++) {
+            pixels.from[pixels.count] = std::int32_t(from + w * v.axis[2].advance);
+            pixels.row[pixels.count++] = std::int32_t(row + w * v.axis[2].every);
+          }
         }
-      }
     return pixels;
   }
 
@@ -110,10 +113,7 @@ struct Run {
                    const Index* size) const {
     const AxisView* axis = v.axis;
     const Index plane = axis[0].target * axis[1].target * axis[2].target, step = panels.width(panel) * L;
-    // Outputs that follow each other in memory form one run.
-    Index run = size[2], runs = size[0] * size[1];
-    if (size[2] == axis[2].target) run *= size[1], runs = size[0];
-    if (size[2] == axis[2].target && size[1] == axis[1].target) run *= size[0], runs = 1;
+    const Runs runs(start, size, axis);
     for (int vector = 0; vector < panels.width(panel); vector++) {
       const Index lane = (panels.start(panel) + vector) * L, lanes = min(L, v.produced - lane);
       const Index channel = group * v.produced + lane;
@@ -121,62 +121,56 @@ struct Run {
       if (data.bias)
         for (Index i = 0; i < lanes; i++) bias[i] = data.bias[channel + i];
       T* out = data.out + (n * v.groups * v.produced + channel) * plane;
-      for (Index r = 0; r < runs; r++) {
-        const Index row = r * run, line = row / size[2];
-        const Index at =
-            ((start[0] + line / size[1]) * axis[1].target + start[1] + line % size[1]) * axis[2].target +
-            start[2];
-        store_lanes(out + at, plane, sums + row * step + vector * L, step, run, lanes, load<T>(bias),
-                    data.activation);
-      }
+      for (Index r = 0; r < runs.count; r++)
+        store_lanes(out + runs.at(r), plane, sums + r * runs.length * step + vector * L, step, runs.length,
+                    lanes, load<T>(bias), data.activation);
     }
   }
 
   void operator()(Index task) const {
-    const AxisView* axis = v.axis;
     const Index panel_groups = ceil_div(panels.count, v.panels);
-    const Index first_panel = task % panel_groups * v.panels,
-                last_panel = min(first_panel + v.panels, panels.count);
-    task /= panel_groups;
+    const Index first = task % panel_groups * v.panels, last = min(first + v.panels, panels.count);
     Block block;
-    Index start[3], size[3];  // of the outputs
-    for (int i = 2; i >= 0; i--) {
-      block.start[i] = task % axis[i].blocks * axis[i].span;
-      task /= axis[i].blocks;
-      start[i] = block.start[i] * axis[i].every;
-      size[i] = min(axis[i].span * axis[i].every, axis[i].target - start[i]);
-      block.count[i] = ceil_div(size[i], axis[i].every);
+    const Index group = block_of(v, task / panel_groups, block);
+    Index start[3], size[3];  // in outputs
+    for (int i = 0; i < 3; i++) {
+      start[i] = block.start[i] * v.axis[i].every;
+      size[i] = min(block.count[i] * v.axis[i].every, v.axis[i].target - start[i]);
     }
-    const Index group = task % v.groups, n = task / v.groups;
-    const Index pixels = size[0] * size[1] * size[2];
-    const Index start_vector = panels.start(first_panel);
-    const Index vectors = panels.start(last_panel - 1) + panels.width(last_panel - 1) - start_vector;
-    T* memory = static_cast<T*>(scratch(Scratch::Task, scratch_bytes<T>(v)));
-    T* sums = memory;
-    T* source = sums + vectors * L * pixels;
-    std::int32_t* lists = reinterpret_cast<std::int32_t*>(source + v.chunk * v.pitch[0]);
+    const Index pixels = block.images * size[0] * size[1] * size[2];
+    const Index lanes = (panels.start(last - 1) + panels.width(last - 1) - panels.start(first)) * L;
+    T* sums = static_cast<T*>(scratch(Scratch::Task, scratch_bytes<T>(v)));
+    T* source = sums + lanes * pixels;
+    std::int32_t* lists = reinterpret_cast<std::int32_t*>(source + v.images * v.chunk * v.pitch[0] + L);
+    const auto sums_of = [&](Index panel) {
+      return sums + (panels.start(panel) - panels.start(first)) * L * pixels;
+    };
 
-    const Index plane = axis[0].source * axis[1].source * axis[2].source;
-    const T* from = data.first + (n * v.groups + group) * v.contracted * plane;
+    const Index plane = v.axis[0].source * v.axis[1].source * v.axis[2].source;
     for (Index c = 0; c < v.contracted; c += v.chunk) {
       const Index channels = min(v.chunk, v.contracted - c);
-      pack_source(source, from + c * plane, channels, v, block);
+      for (Index i = 0; i < block.images; i++) {
+        const Index channel = ((block.image + i) * v.groups + group) * v.contracted + c;
+        pack_source(source + i * v.chunk * v.pitch[0], data.first + channel * plane, channels, v, block);
+      }
       for (int f = 0; f < v.phases; f++) {
         const PhaseView& phase = v.phase[f];
         const Pixels list = pixels_of(phase, block, size, lists);
-        for (Index k = 0; k < channels; k += v.depth) {
-          const Index depth = min(v.depth, channels - k) * phase.taps;
-          for (Index panel = first_panel; panel < last_panel; panel++) {
+        const Passes passes(channels * phase.taps, v.depth);
+        for (Index i = 0; i < passes.count; i++) {
+          const Index k = passes.start(i), depth = passes.start(i + 1) - k;
+          for (Index panel = first; panel < last; panel++) {
             const int width = panels.width(panel);
-            multiply(source, phase.koff + k * phase.taps, depth,
-                     weights(group, phase, panel) + (c + k) * phase.taps * width * L, width,
-                     sums + (panels.start(panel) - start_vector) * L * pixels, list, c + k > 0);
+            const T* b = weights(group, phase, panel) + (c * phase.taps + k) * width * L;
+            multiply(source, phase.koff + k, depth, b, width, sums_of(panel), list, c + i > 0);
           }
         }
       }
     }
-    for (Index panel = first_panel; panel < last_panel; panel++)
-      store_panel(sums + (panels.start(panel) - start_vector) * L * pixels, group, n, panel, start, size);
+    for (Index panel = first; panel < last; panel++)
+      for (Index i = 0; i < block.images; i++)
+        store_panel(sums_of(panel) + i * pixels / block.images * panels.width(panel) * L, group,
+                    block.image + i, panel, start, size);
   }
 };
 
@@ -199,7 +193,8 @@ std::size_t scratch_bytes(const DirectView& v) {
     most *= axis.span;
   }
   const Index vectors = min(min(v.panels, panels.count) * kMaxVectors, panels.vectors);
-  return sizeof(T) * (vectors * kLanes<T> * pixels + v.chunk * v.pitch[0]) + 2 * sizeof(std::int32_t) * most;
+  const Index sums = v.images * pixels * vectors * kLanes<T>, source = v.images * v.chunk * v.pitch[0];
+  return sizeof(T) * (sums + source + kLanes<T>)+2 * sizeof(std::int32_t) * v.images * most;
 }
 
 template <typename T>
@@ -207,8 +202,9 @@ void direct_channels(const DirectView& v, const Operands<T>& data) {
   T* packed = static_cast<T*>(scratch(Scratch::Shared, shared_bytes<T>(v)));
   Run<T> run{v, data, panels_of<T>(v), packed};
   parallel_for(
-      v.groups * run.panels.count, [](void* r, Index i) { static_cast<Run<T>*>(r)->pack_weights(i); }, &run);
-  parallel_for(run.tasks(), [](void* r, Index i) { (*static_cast<Run<T>*>(r))(i); }, &run);
+      v.groups * run.panels.count, [](void* r, Index i) { static_cast<Run<T>*>(r)->pack_weights(i); }, &run,
+      v.weight_nanoseconds);
+  parallel_for(run.tasks(), [](void* r, Index i) { (*static_cast<Run<T>*>(r))(i); }, &run, v.nanoseconds);
 }
 
 }  // namespace

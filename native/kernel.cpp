@@ -33,26 +33,105 @@ class Planned : public Kernel {
   throw std::invalid_argument(algorithm + ": " + why);
 }
 
-/// cut: spans of a block in outputs per phase (three axes), channels packed at a time, channels per pass,
-/// panels.
-DirectPlan direct_plan(const std::string& algorithm, Primitive primitive, const Problem& p,
-                       const std::vector<Index>& cut) {
-  if (primitive == Primitive::WeightGrad) refuse(algorithm, "computes outputs and input gradients only");
-  if (cut.size() != 6) refuse(algorithm, "wants six numbers to cut by");
+void check_cut(const std::string& algorithm, const std::vector<Index>& cut, std::size_t size) {
+  if (cut.size() != size) refuse(algorithm, "wants another number of block sizes");
   for (Index n : cut)
-    if (n < 1) refuse(algorithm, "cuts must be positive");
-  return DirectPlan(p, primitive, Cut{{cut[0], cut[1], cut[2]}, cut[3], cut[4], cut[5]});
+    if (n < 1 || n > std::numeric_limits<std::int32_t>::max())
+      refuse(algorithm, "block sizes must be positive and fit 32 bits");
+}
+
+/// The tables of a plan hold a number per channel of a part and tap, and one per phase.
+void check_tables(const std::string& algorithm, const Problem& p, Primitive primitive, Index channels) {
+  constexpr Index most = Index(1) << 26, most_phases = 4096;
+  if (p.taps() > most || min(channels, max(p.in_channels, p.out_channels)) > most / p.taps())
+    refuse(algorithm, "too many taps");
+  if (primitive != Primitive::InputGrad) return;
+  Index phases = 1;
+  for (int i = 0; i < 3; i++) {
+    phases *= min(most_phases + 1, min(p.stride[i], p.in[i]));
+    if (phases > most_phases) refuse(algorithm, "the stride is too large");
+  }
+}
+
+/// Offsets into scratch are 32 bits wide.
+template <typename Plan>
+Plan checked(const std::string& algorithm, Plan plan) {
+  if (plan.source_entries() > std::numeric_limits<std::int32_t>::max()) refuse(algorithm, "blocks too large");
+  return plan;
+}
+
+/// cut: spans of a block in outputs per phase (three axes), images, channels packed at a time, products
+/// per pass, panels per task.
+DirectPlan direct_plan(const std::string& algorithm, Primitive primitive, const Problem& p,
+                       const std::vector<Index>& cut, bool split) {
+  check_cut(algorithm, cut, 7);
+  check_tables(algorithm, p, primitive, cut[4]);
+  const Cut sizes{{cut[0], cut[1], cut[2]}, cut[3], cut[4], cut[5], cut[6]};
+  return checked(algorithm, DirectPlan(p, primitive, sizes, split));
+}
+
+/// cut: spans of a block in outputs (three axes), images, input channels and panels (or output channels) per
+/// task, chunks.
+WeightPlan weight_plan(const std::string& algorithm, const Problem& p, const std::vector<Index>& cut,
+                       bool split) {
+  check_cut(algorithm, cut, 7);
+  check_tables(algorithm, p, Primitive::WeightGrad, 1);
+  const WeightCut sizes{{cut[0], cut[1], cut[2]}, cut[3], cut[4], cut[5], cut[6]};
+  return checked(algorithm, WeightPlan(p, sizes, split));
+}
+
+/// cut: images, slabs, super tiles along height and width per block, contracted channels at a time
+/// (stationary weights), vectors per panel, blocks per chunk (weight gradient), whether the weights are
+/// stationary; then the cut of the direct plan that serves values out of range.
+WinogradPlan winograd_plan(const std::string& algorithm, Primitive primitive, const Problem& p,
+                           const std::vector<Index>& cut) {
+  if (cut.size() < 8) refuse(algorithm, "wants another number of block sizes");
+  check_cut(algorithm, {cut.begin(), cut.begin() + 7}, 7);
+  if (!WinogradPlan::fits(p))
+    refuse(algorithm, "wants stride 1, and more than one tap along height or width");
+  const WinogradCut own{cut[0], cut[1], cut[2], cut[3], cut[4], cut[5], cut[6], cut[7]};
+  const std::vector<Index> direct(cut.begin() + 8, cut.end());
+  if (primitive == Primitive::WeightGrad) {
+    WinogradPlan plan(p, own, weight_plan(algorithm, p, direct, false));
+    if (own.stationary && plan.view().chunk < plan.view().blocks())
+      refuse(algorithm, "this order takes one chunk");
+    return plan;
+  }
+  if (own.stationary && (p.kernel[0] > 1 || p.out[0] > 1 || p.in[0] > 1))
+    refuse(algorithm, "this order has no depth");
+  return WinogradPlan(p, primitive, own, direct_plan(algorithm, primitive, p, direct, false));
+}
+
+/// Whether channel lanes read few enough of the entries of a row that packing those alone pays.
+bool sparse_rows(const Problem& p, Primitive primitive) {
+  return primitive != Primitive::InputGrad && p.kernel[2] == 1 && p.stride[2] > 1;
+}
+
+/// cut: points of a transform, outputs per frame, whether units pair channels, row units per tile and per
+/// task, filter units per task, whether tasks transform filters themselves.
+FftPlan fft_plan(const std::string& algorithm, Primitive primitive, const Problem& p,
+                 const std::vector<Index>& cut, bool wide, const KernelTable& table) {
+  if (cut.size() != 7) refuse(algorithm, "wants another number of block sizes");
+  const FftCut how{cut[0], cut[1], cut[2] != 0, cut[3], cut[4], cut[5], cut[6] != 0};
+  return FftPlan(p, primitive, how, table.vector_bytes / (wide ? 8 : 4), wide);
 }
 
 /// cut: spans of a block in outputs per phase (three axes).
-DepthwisePlan depthwise_plan(const std::string& algorithm, Primitive primitive, const Problem& p, bool wide,
-                             int vector_bytes, const std::vector<Index>& cut) {
+DepthwisePlan depthwise_plan(const std::string& algorithm, Primitive primitive, const Problem& p,
+                             const std::vector<Index>& cut, bool wide, const KernelTable& table) {
   if (p.in_channels != 1) refuse(algorithm, "serves one input channel per group only");
-  if (cut.size() != 3) refuse(algorithm, "wants three numbers to cut by");
-  for (Index n : cut)
-    if (n < 1) refuse(algorithm, "cuts must be positive");
-  const bool pixels = algorithm == "depthwise_pixels";
-  return DepthwisePlan(p, primitive, pixels ? DepthwiseLanes::Pixels : DepthwiseLanes::Blocks, vector_bytes / (wide ? 8 : 4), most_run(vector_bytes), cut.data());
+  check_cut(algorithm, cut, 3);
+  check_tables(algorithm, p, primitive, p.out_channels);
+  const auto layout = algorithm == "depthwise_pixels" ? DepthwiseLanes::Pixels : DepthwiseLanes::Channels;
+  const int bytes = table.vector_bytes;
+  return checked(algorithm,
+                 DepthwisePlan(p, primitive, layout, bytes / (wide ? 8 : 4), most_run(bytes), cut.data()));
+}
+
+template <typename Plan, typename View>
+std::unique_ptr<Kernel> planned(Plan plan, bool wide, const Family<float, View>& f,
+                                const Family<double, View>& d) {
+  return std::make_unique<Planned<Plan, View>>(std::move(plan), wide, f, d);
 }
 
 }  // namespace
@@ -61,18 +140,42 @@ std::unique_ptr<Kernel> make_kernel(const std::string& algorithm, Primitive prim
                                     bool wide, const std::vector<Index>& cut, const KernelTable& table) {
   const Kernels<float>& f = table.single_precision;
   const Kernels<double>& d = table.double_precision;
-  if (algorithm == "direct_channels")
-    return std::make_unique<Planned<DirectPlan, DirectView>>(direct_plan(algorithm, primitive, problem, cut),
-                                                             wide, f.direct_channels, d.direct_channels);
-  if (algorithm == "depthwise_channels" || algorithm == "depthwise_pixels") {
-    const bool weights = primitive == Primitive::WeightGrad, pixels = algorithm == "depthwise_pixels";
-    const auto pick = [&](const auto& k) {
-      return pixels ? weights ? k.depthwise_pixel_weights : k.depthwise_pixels
-             : weights ? k.depthwise_channel_weights
-                       : k.depthwise_channels;
-    };
-    return std::make_unique<Planned<DepthwisePlan, DepthwiseView>>(
-        depthwise_plan(algorithm, primitive, problem, wide, table.vector_bytes, cut), wide, pick(f), pick(d));
+  if (algorithm == "direct_channels") {
+    if (primitive == Primitive::WeightGrad)
+      return planned(weight_plan(algorithm, problem, cut, sparse_rows(problem, primitive)), wide,
+                     f.weight_channels, d.weight_channels);
+    return planned(direct_plan(algorithm, primitive, problem, cut, sparse_rows(problem, primitive)), wide,
+                   f.direct_channels, d.direct_channels);
+  }
+  if (algorithm == "direct_pixels") {
+    if (primitive == Primitive::WeightGrad)
+      return planned(weight_plan(algorithm, problem, cut, true), wide, f.weight_pixels, d.weight_pixels);
+    return planned(direct_plan(algorithm, primitive, problem, cut, true), wide, f.direct_pixels,
+                   d.direct_pixels);
+  }
+  if (algorithm == "winograd") {
+    WinogradPlan plan = winograd_plan(algorithm, primitive, problem, cut);
+    if (primitive == Primitive::WeightGrad)
+      return planned(std::move(plan), wide, f.winograd_weight, d.winograd_weight);
+    return planned(std::move(plan), wide, f.winograd, d.winograd);
+  }
+  if (algorithm == "fft") {
+    FftPlan plan = fft_plan(algorithm, primitive, problem, cut, wide, table);
+    if (primitive == Primitive::WeightGrad)
+      return planned(std::move(plan), wide, f.fft_weights, d.fft_weights);
+    return planned(std::move(plan), wide, f.fft_convolve, d.fft_convolve);
+  }
+  if (algorithm == "depthwise_channels") {
+    DepthwisePlan plan = depthwise_plan(algorithm, primitive, problem, cut, wide, table);
+    if (primitive == Primitive::WeightGrad)
+      return planned(std::move(plan), wide, f.depthwise_channel_weights, d.depthwise_channel_weights);
+    return planned(std::move(plan), wide, f.depthwise_channels, d.depthwise_channels);
+  }
+  if (algorithm == "depthwise_pixels") {
+    DepthwisePlan plan = depthwise_plan(algorithm, primitive, problem, cut, wide, table);
+    if (primitive == Primitive::WeightGrad)
+      return planned(std::move(plan), wide, f.depthwise_pixel_weights, d.depthwise_pixel_weights);
+    return planned(std::move(plan), wide, f.depthwise_pixels, d.depthwise_pixels);
   }
   refuse(algorithm, "no such algorithm");
 }

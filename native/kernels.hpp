@@ -5,7 +5,10 @@
 
 #include "depthwise_plan.hpp"
 #include "direct_plan.hpp"
+#include "fft_plan.hpp"
 #include "problem.hpp"
+#include "weight_plan.hpp"
+#include "winograd_plan.hpp"
 
 namespace convgrad {
 
@@ -21,10 +24,17 @@ struct Family {
 template <typename T>
 struct Kernels {
   Family<T, DirectView> direct_channels;
+  Family<T, DirectView> direct_pixels;
   Family<T, DepthwiseView> depthwise_channels;
   Family<T, DepthwiseView> depthwise_channel_weights;
   Family<T, DepthwiseView> depthwise_pixels;
   Family<T, DepthwiseView> depthwise_pixel_weights;
+  Family<T, WinogradView> winograd;
+  Family<T, WinogradView> winograd_weight;
+  Family<T, WeightView> weight_channels;
+  Family<T, WeightView> weight_pixels;
+  Family<T, FftView> fft_convolve;
+  Family<T, FftView> fft_weights;
 };
 
 struct KernelTable {
@@ -32,6 +42,7 @@ struct KernelTable {
   int vector_bytes;
   Kernels<float> single_precision;
   Kernels<double> double_precision;
+  Index (*multiply_add_loop)(Index rounds);
 };
 
 /// The tables that are built in and that this processor can run, the plainest first; `count` of them.
@@ -52,6 +63,23 @@ template <typename T>
 Family<T, DepthwiseView> depthwise_pixels_family();
 template <typename T>
 Family<T, DepthwiseView> depthwise_pixel_weights_family();
+template <typename T>
+Family<T, DirectView> direct_pixels_family();
+template <typename T>
+Family<T, WinogradView> winograd_family();
+template <typename T>
+Family<T, WinogradView> winograd_weight_family();
+template <typename T>
+Family<T, WeightView> weight_channels_family();
+template <typename T>
+Family<T, WeightView> weight_pixels_family();
+template <typename T>
+Family<T, FftView> fft_convolve_family();
+template <typename T>
+Family<T, FftView> fft_weights_family();
+
+/// Nothing but float32 multiply-adds in registers; returns how many floating point operations were done.
+Index multiply_add_loop(Index rounds);
 
 }  // namespace convgrad::CONVGRAD_ISA
 #endif

@@ -8,11 +8,13 @@
 
 namespace convgrad::CONVGRAD_ISA {
 
-/// Produced channels, cut into panels of at most kMaxVectors vectors, as even as possible.
+/// Channels, cut into panels of at most `most` vectors, as even as possible.
 struct Panels {
   Index vectors, count;
 
-  CONVGRAD_INLINE Panels of(Index vectors) { return {vectors, ceil_div(vectors, kMaxVectors)}; }
+  CONVGRAD_INLINE Panels of(Index vectors, Index most = kMaxVectors) {
+    return {vectors, ceil_div(vectors, min(most, kMaxVectors))};
+  }
   Index start(Index panel) const { return panel * (vectors / count) + min(panel, vectors % count); }
   int width(Index panel) const { return int(vectors / count + (panel < vectors % count)); }
 };
@@ -25,29 +27,25 @@ CONVGRAD_INLINE void pack_lanes(T* to, Index to_step, const T* from, Index row, 
   constexpr int L = kLanes<T>;
   for (Index k = 0; k < depth; k += L) {
     const Index valid = min(L, depth - k);
+    Vec<T> block[L];
     if (lanes == L && from + (L - 1) * row + k + L <= end) {
-      Vec<T> block[L];
       CONVGRAD_UNROLL
-      for (int i = 0; i < L; i++) block[i] = load(from + i * row + k);
-      transpose<T>(block);
-      if (valid == L) {
-        CONVGRAD_UNROLL
-        for (int i = 0; i < L; i++) store(to + (k + i) * to_step, block[i]);
-      } else {
-        for (int i = 0; i < valid; i++) store(to + (k + i) * to_step, block[i]);
+      for (int i = 0; i < L; i++) {
+        block[i] = load(from + i * row + k);
+        __builtin_prefetch(from + i * row + k + 8 * L);  // sixteen streams are more than the hardware follows
       }
     } else {
-      for (Index i = 0; i < valid; i++)
-        for (int lane = 0; lane < L; lane++)
-          to[(k + i) * to_step + lane] = lane < lanes ? from[lane * row + k + i] : T(0);
+      const Part<T> part(valid);
+      for (int i = 0; i < L; i++) block[i] = i < lanes ? load(from + i * row + k, part) : Vec<T>{};
+    }
+    transpose<T>(block);
+    if (valid == L) {
+      CONVGRAD_UNROLL
+      for (int i = 0; i < L; i++) store(to + (k + i) * to_step, block[i]);
+    } else {
+      for (int i = 0; i < valid; i++) store(to + (k + i) * to_step, block[i]);
     }
   }
-}
-
-template <typename T>
-CONVGRAD_INLINE Vec<T> activated(Vec<T> v, Activation activation) {
-  // NaN stays NaN, as in PyTorch's relu
-  return activation == Activation::Relu ? (v < Vec<T>{} ? Vec<T>{} : v) : v;
 }
 
 /// to[i * plane + p] = activation(from[p * step + i] + bias[i]) for p < pixels, i < lanes: lanes become
@@ -56,24 +54,25 @@ template <typename T>
 CONVGRAD_INLINE void store_lanes(T* to, Index plane, const T* from, Index step, Index pixels, Index lanes,
                                  Vec<T> bias, Activation activation) {
   constexpr int L = kLanes<T>;
-  if (pixels < L) {
-    for (Index p = 0; p < pixels; p++) {
-      const Vec<T> v = activated<T>(load(from + p * step) + bias, activation);
-      for (Index i = 0; i < lanes; i++) to[i * plane + p] = v[i];
-    }
-    return;
-  }
   for (Index p = 0; p < pixels; p += L) {
-    if (p + L > pixels) p = pixels - L;  // the last block overlaps the one before: the same values twice
+    // The last block overlaps the one before, the same values twice; too few pixels are stored in part.
+    if (p + L > pixels && pixels >= L) p = pixels - L;
+    const Index valid = min(L, pixels - p);
     Vec<T> block[L];
-    CONVGRAD_UNROLL
-    for (int i = 0; i < L; i++) block[i] = activated<T>(load(from + (p + i) * step) + bias, activation);
+    if (valid == L) {
+      CONVGRAD_UNROLL
+      for (int i = 0; i < L; i++) block[i] = activated<T>(load(from + (p + i) * step) + bias, activation);
+    } else {
+      for (int i = 0; i < L; i++)
+        block[i] = i < valid ? activated<T>(load(from + i * step) + bias, activation) : Vec<T>{};
+    }
     transpose<T>(block);
-    if (lanes == L) {
+    if (lanes == L && valid == L) {
       CONVGRAD_UNROLL
       for (int i = 0; i < L; i++) store(to + i * plane + p, block[i]);
     } else {
-      for (Index i = 0; i < lanes; i++) store(to + i * plane + p, block[i]);
+      const Part<T> part(valid);
+      for (Index i = 0; i < lanes; i++) store(to + i * plane + p, block[i], part);
     }
   }
 }

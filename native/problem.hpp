@@ -27,6 +27,16 @@ struct Problem {
   Index taps() const { return kernel[0] * kernel[1] * kernel[2]; }
   Index in_pixels() const { return in[0] * in[1] * in[2]; }
   Index out_pixels() const { return out[0] * out[1] * out[2]; }
+
+  /// Roughly what one thread takes for all of it, and for one pass over the weights: whether threads are
+  /// worth it.
+  Index nanoseconds() const {
+    const double channels = double(groups) * in_channels * out_channels;
+    const double elements =
+        double(batch) * groups * (in_channels * in_pixels() + out_channels * out_pixels());
+    return Index(channels * taps() * batch * out_pixels() / 50 + elements / 4);
+  }
+  Index weight_nanoseconds() const { return groups * in_channels * out_channels * taps() / 2; }
 };
 
 /// The operands of one run. `first` and `second` are x and w (Forward), y and w (InputGrad), x and y

@@ -3,7 +3,13 @@
 // No inline function with external linkage may be used here: the linker would keep one copy for all sets.
 #pragma once
 
+#include <type_traits>
+
 #include "problem.hpp"
+
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
 
 #ifndef CONVGRAD_ISA
 #error "compile kernel sources with -DCONVGRAD_ISA=<name> -DCONVGRAD_VECTOR_BYTES=<16|32|64>"
@@ -56,8 +62,68 @@ CONVGRAD_INLINE V held(V v) {
   return v;
 }
 template <typename T>
-CONVGRAD_INLINE Vec<T> maximum(Vec<T> a, Vec<T> b) {
-  return a > b ? a : b;
+CONVGRAD_INLINE Vec<T> activated(Vec<T> v, Activation activation) {
+  // NaN stays NaN, as in PyTorch's relu
+  return activation == Activation::Relu ? (v < Vec<T>{} ? Vec<T>{} : v) : v;
+}
+
+/// The lanes [from, to) of a vector: the others are neither read nor written, and load as zero. The
+/// compilers' vector types have no such thing, so this is the one place with instructions by name.
+template <typename T>
+struct Part {
+  int from, to;
+#if defined(__AVX512F__)
+  unsigned bits;
+  explicit Part(Index to = kLanes<T>, Index from = 0)
+      : from(int(from)), to(int(to)), bits(((1u << to) - 1) & ~((1u << from) - 1)) {}
+#elif defined(__AVX2__)
+  __m256i bits;
+  explicit Part(Index to = kLanes<T>, Index from = 0) : from(int(from)), to(int(to)) {
+    using Lane = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+    Lane lanes[kLanes<T>];
+    for (int i = 0; i < kLanes<T>; i++) lanes[i] = i >= from && i < to ? -1 : 0;
+    __builtin_memcpy(&bits, lanes, sizeof(bits));
+  }
+#else
+  explicit Part(Index to = kLanes<T>, Index from = 0) : from(int(from)), to(int(to)) {}
+#endif
+};
+
+template <typename T>
+CONVGRAD_INLINE Vec<T> load(const T* p, const Part<T>& part) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4) return (Vec<T>)_mm512_maskz_loadu_ps(__mmask16(part.bits), p);
+  else return (Vec<T>)_mm512_maskz_loadu_pd(__mmask8(part.bits), p);
+#elif defined(__AVX2__)
+  if constexpr (sizeof(T) == 4) return (Vec<T>)_mm256_maskload_ps(p, part.bits);
+  else return (Vec<T>)_mm256_maskload_pd(p, part.bits);
+#else
+  Vec<T> v{};
+  for (int i = part.from; i < part.to; i++) v[i] = p[i];
+  return v;
+#endif
+}
+template <typename T>
+CONVGRAD_INLINE void store(T* p, Vec<T> v, const Part<T>& part) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4) _mm512_mask_storeu_ps(p, __mmask16(part.bits), (__m512)v);
+  else _mm512_mask_storeu_pd(p, __mmask8(part.bits), (__m512d)v);
+#elif defined(__AVX2__)
+  if constexpr (sizeof(T) == 4) _mm256_maskstore_ps(p, part.bits, (__m256)v);
+  else _mm256_maskstore_pd(p, part.bits, (__m256d)v);
+#else
+  for (int i = part.from; i < part.to; i++) p[i] = v[i];
+#endif
+}
+
+/// The sum of all lanes, added in halves.
+template <typename T>
+CONVGRAD_INLINE T lane_sum(Vec<T> v) {
+  T lanes[kLanes<T>];
+  __builtin_memcpy(lanes, &v, sizeof(v));
+  for (int half = kLanes<T> / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; i++) lanes[i] += lanes[i + half];
+  return lanes[0];
 }
 
 }  // namespace convgrad::CONVGRAD_ISA

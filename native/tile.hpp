@@ -83,4 +83,22 @@ CONVGRAD_INLINE Tile<T> tile_for(int rows, int vectors) {
   }
 }
 
+/// The tile over any number of evenly spaced rows: out[i] (+)= sum over k of a[i][koff[k]] * b[k].
+template <typename T>
+static void multiply_rows(const T* a, Index a_step, Index rows, const std::int32_t* koff, Index depth,
+                          const T* b, int width, T* out, Index out_step, bool add) {
+  const Index tiles = ceil_div(rows, kMaxRows[width]);
+  const T* from[8];
+  T* to[8];
+  for (Index i = 0; i < tiles; i++) {
+    const int count = int(rows / (tiles - i));
+    for (int r = 0; r < count; r++, a += a_step, out += out_step) {
+      from[r] = a;
+      to[r] = out;
+    }
+    tile_for<T>(count, width)(from, koff, depth, b, to, add);
+    rows -= count;
+  }
+}
+
 }  // namespace convgrad::CONVGRAD_ISA

@@ -21,7 +21,7 @@ Index floor_mod(Index a, Index b) {
 
 Axis forward_axis(const Problem& p, int i) {
   Axis axis{p.in[i], p.out[i], p.stride[i], 1, {0}, {}, {}};
-  for (Index k = 0; k < p.kernel[i]; k++) axis.taps.push_back({k * p.dilation[i] - p.low[i], 0, 0});
+  for (Index k = 0; k < p.kernel[i]; k++) axis.taps.push_back({k * p.dilation[i] - p.low[i], k, 0, 0});
   rank_taps(axis);
   return axis;
 }
@@ -31,26 +31,28 @@ Axis input_grad_axis(const Problem& p, int i) {
   Axis axis{p.out[i], p.in[i], 1, stride, {}, {}, {}};
   // Phase f holds the inputs f, f + stride, ...; output (q + low - k dilation) / stride exists for one
   // residue of k.
-  for (Index f = 0; f < stride; f++) axis.first.push_back(f);
+  for (Index f = 0; f < min(stride, p.in[i]); f++) axis.first.push_back(f);
   for (Index k = 0; k < p.kernel[i]; k++) {
     const Index phase = floor_mod(k * p.dilation[i] - low, stride);
-    axis.taps.push_back({(phase + low - k * p.dilation[i]) / stride, int(phase), 0});
+    if (phase < Index(axis.first.size()))
+      axis.taps.push_back({(phase + low - k * p.dilation[i]) / stride, k, int(phase), 0});
   }
   rank_taps(axis);
   return axis;
 }
 
-Window window_of(const Axis& axis, Index span) {
-  const Index step = axis.step;
+Window window_of(const Axis& axis, Index span, bool split) {
+  const Index entry = split ? axis.step : 1, advance = split ? 1 : axis.step;
   const int taps = int(axis.taps.size());
-  Window window{span, 0, {}, std::vector<Index>(taps)};
+  Window window{span, 0, entry, advance, {}, std::vector<Index>(taps)};
   std::vector<int> order(taps);
   std::iota(order.begin(), order.end(), 0);
   const auto key = [&](int k) {
-    const Index offset = axis.taps[k].offset, residue = floor_mod(offset, step);
-    return std::pair<Index, Index>(residue, (offset - residue) / step);
+    const Index offset = axis.taps[k].offset, residue = floor_mod(offset, entry);
+    return std::pair<Index, Index>(residue, (offset - residue) / entry);
   };
   std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return key(a) < key(b); });
+  const Index reach = (span - 1) * advance + 1;
   std::pair<Index, Index> last{-1, 0};  // residue and quotient of the segment's first tap
   for (int k : order) {
     const auto here = key(k);
@@ -61,7 +63,7 @@ Window window_of(const Axis& axis, Index span) {
       last = here;
     }
     const Index ahead = here.second - last.second;
-    const Index length = std::max(segment->length, ahead + span);
+    const Index length = std::max(segment->length, ahead + reach);
     window.extent += length - segment->length;
     segment->length = length;
     window.at[k] = segment->at + ahead;

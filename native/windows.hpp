@@ -13,14 +13,15 @@ namespace convgrad {
 
 struct Tap {
   Index offset;  // source coordinate that t = 0 reads; may lie outside
+  Index number;  // in the kernel
   int phase;     // the outputs that read it
   int rank;      // its number among the taps of its phase
 };
 
 struct Axis {
-  Index source, target;      // sizes of the array read and of the array written
-  Index step;                // source coordinates from one t to the next
-  Index every;               // outputs from one t to the next: the number of phases
+  Index source, target;  // sizes of the array read and of the array written
+  Index step;            // source coordinates from one t to the next
+  Index every;  // outputs from one t to the next; so many phases, or fewer where there are not enough
   std::vector<Index> first;  // per phase, the output that t = 0 computes
   std::vector<int> count;    // per phase, its number of taps
   std::vector<Tap> taps;
@@ -29,21 +30,24 @@ struct Axis {
 Axis forward_axis(const Problem& p, int axis);
 Axis input_grad_axis(const Problem& p, int axis);
 
-/// A run of source entries: begin + step (t0 + j) for j < length, kept at scratch positions at + j.
+/// A run of source entries: begin + step t0 + entry j for j < length, kept at scratch positions at + j.
 struct Segment {
   Index begin, length, at;
 };
 
-/// What `span` consecutive t read along an axis, packed without gaps; output t of a block reads tap k at
-/// scratch position at[k] + t. Entries of different residues modulo the step lie apart, so that neighbouring
-/// t always read neighbouring entries.
+/// What `span` consecutive t read along an axis; output t of a block reads tap k at scratch position
+/// at[k] + advance t. Split windows keep only the entries that are read, those of different residues modulo
+/// the step apart, so that neighbouring t read neighbouring entries. Others keep runs of the source as they
+/// are.
 struct Window {
   Index span, extent;
+  Index entry;    // source coordinates from one scratch entry to the next
+  Index advance;  // scratch entries from one t to the next
   std::vector<Segment> segments;
   std::vector<Index> at;
 };
 
-Window window_of(const Axis& axis, Index span);
+Window window_of(const Axis& axis, Index span, bool split = true);
 
 /// The coordinate that stands at `at` under a border rule, or -1 for a zero.
 inline Index border_index(Border border, Index at, Index size) {

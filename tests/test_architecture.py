@@ -22,6 +22,8 @@ PACKAGE = Path(__file__).resolve().parents[1] / "src" / "convgrad"
 # The one table of layers. The longest matching name counts; imports go to the same layer or lower ones.
 LAYERS: dict[str, int] = {
     "convgrad.errors": 0,
+    "convgrad.switches": 0,
+    "convgrad.version": 0,
     "convgrad.dtypes": 0,
     "convgrad.size": 0,
     "convgrad.generator": 0,

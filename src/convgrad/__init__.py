@@ -73,20 +73,17 @@ try:
     from .tensor.functions import method_functions
     from .tensor.settings import (
         are_deterministic_algorithms_enabled,
-        get_num_threads,
         is_tensor,
-        set_num_threads,
         use_deterministic_algorithms,
     )
     from .tensor.tensor import Tensor
+    from .version import __version__ as __version__
 finally:
     if not gc.get_freeze_count():
         gc.freeze()
         gc.unfreeze()
     if _collecting:
         gc.enable()
-
-__version__ = "0.1.0"
 
 # NumPy warns of overflow and of invalid values where PyTorch is silent; only warnings that arise in
 # convgrad's own modules are filtered, NumPy's error state and everybody else's warnings stay.
@@ -115,14 +112,17 @@ del _module, _name, _value
 _LAZY = ("backends", "nn", "optim", "func", "testing", "utils", "linalg", "datasets", "tools")
 
 
-#: functions of those that PyTorch also shows at the top
-_LATE = {"vmap": "func"} | dict.fromkeys(
+#: functions of those that are also shown at the top
+_LATE = {"vmap": "func", "explain": "tools.explain"} | dict.fromkeys(
     (
         "adaptive_avg_pool1d", "avg_pool1d", "bilinear", "conv1d", "conv2d", "conv3d", "conv_transpose1d",
         "conv_transpose2d", "conv_transpose3d", "cosine_similarity", "dropout", "group_norm", "layer_norm",
         "max_pool1d", "max_pool2d", "max_pool3d",
     ),
     "nn.functional",
+) | dict.fromkeys(
+    ("get_num_interop_threads", "get_num_threads", "set_num_interop_threads", "set_num_threads"),
+    "kernels.threads",
 )  # fmt: skip
 
 

@@ -109,3 +109,132 @@ def test_foreign_load_leaves_out_our_own() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert 0.0 <= float(done.stdout) <= (os.cpu_count() or 1)
+
+
+LAZY = """
+import sys, time
+from harness import Case, main
+from worker import work
+
+made = []
+
+def make(library):
+    made.append(library.__name__)
+    return lambda: time.sleep(0.002)
+
+def long_one(library):
+    def run():
+        run.calls += 1
+        time.sleep(0.6)
+    run.calls = 0
+    return run
+
+def setup(library):
+    run = long_one(library)
+    return {
+        "made late": Case(None, lambda: make(library)),
+        "nothing made before": Case(lambda: len(made), unit="made", rounds=1),
+        "long": run,
+        "calls of the long one": Case(lambda: run.calls, unit="calls", rounds=1),
+    }
+
+sys.exit(main(setup, "sample"))
+"""
+
+
+def test_cases_are_made_when_their_turn_comes_and_long_calls_need_no_warming(tmp_path: Path) -> None:
+    script = tmp_path / "sample.py"
+    script.write_text(LAZY)
+    command = [sys.executable, str(script), "--ours", "math", "--theirs", "", "--out", str(tmp_path)]
+    command += [
+        "--rounds",
+        "5",
+        "--row-seconds",
+        "0.5",
+        "--seconds",
+        "0.01",
+        "--settle",
+        "0.2",
+        "--allow-load",
+    ]
+    environ = {**os.environ, "PYTHONPATH": str(FOLDER)}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, env=environ)
+    assert done.returncode == 0, done.stderr
+    (path,) = tmp_path.glob("sample*.json")
+    rows = {row["name"]: row["ours"] for row in json.loads(path.read_text())["rows"]}
+    assert len(rows["made late"]) == 5 and min(rows["made late"]) >= 0.002
+    assert len(rows["long"]) == 3, "a row that takes longer than it may gets three rounds"
+    assert rows["calls of the long one"] == [4.0], "one call to calibrate and one a round"
+
+
+def test_busy_neighbours_end_with_their_block_and_are_no_foreign_load() -> None:
+    probe = (
+        "import os, time\n"
+        "from machine import LoadMeter, process_seconds\n"
+        "from neighbours import Neighbours\n"
+        "with Neighbours(1) as beside:\n"
+        "    meter = LoadMeter(beside.processes)\n"
+        "    pid = beside.processes[0].pid\n"
+        "    until = time.perf_counter() + 60\n"
+        "    while process_seconds(pid) < 0.5 and time.perf_counter() < until: time.sleep(0.05)\n"
+        "    assert process_seconds(pid) >= 0.5\n"
+        "    assert meter._own_seconds() - meter._own >= 0.4\n"
+        "    print(beside.describe())\n"
+        "assert process_seconds(pid) == 0, 'it ends with its block'\n"
+    )
+    environ = {**os.environ, "PYTHONPATH": str(FOLDER)}
+    done = subprocess.run(
+        [sys.executable, "-c", probe], capture_output=True, text=True, timeout=100, env=environ
+    )
+    assert done.returncode == 0, done.stderr
+    assert "1, each a Python process" in done.stdout and "cores together" in done.stdout
+
+
+FRAGILE = """
+import os, sys, time
+from machine import LoadMeter
+from worker import Worker, WorkerError, work
+
+def setup(library):
+    return {"fine": lambda: None}
+
+def requests(library):
+    state = {}
+    return {
+        "set": lambda request: state.update(request) or {},
+        "get": lambda request: state,
+        "end": lambda request: os._exit(7),
+        "hang": lambda request: time.sleep(60),
+    }
+
+if "--worker" in sys.argv:
+    sys.exit(work("math", setup, requests))
+worker = Worker(sys.executable, __file__, "math", dict(os.environ), 8.0)
+first = worker.pid
+worker.tell("set", value=5)
+for do in ("end", "hang"):
+    try:
+        worker.ask(do)
+    except WorkerError as error:
+        print(error)
+    print(worker.ask("get")["value"])
+assert worker.pid != first
+assert worker.ask("no such thing")["error"].startswith("ValueError")
+worker.close()
+"""
+
+
+def test_a_worker_that_ended_or_hung_is_replaced_and_told_the_same(tmp_path: Path) -> None:
+    script = tmp_path / "fragile.py"
+    script.write_text(FRAGILE)
+    environ = {**os.environ, "PYTHONPATH": str(FOLDER)}
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=100, env=environ
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "the worker of math ended with code 7 at end",
+        "5",
+        "the worker of math gave no answer within 8 s at hang",
+        "5",
+    ]

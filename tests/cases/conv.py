@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from convgrad.errors import ShapeError
+from convgrad.kernels.geometry import Geometry
 from convgrad.nn.functional import conv as F
 from convgrad.ops import conv as ops
 from convgrad.tensor.tensor import Tensor
 
-from .case import Case, ErrorCase, values
+from .case import Case, ErrorCase, direct, values
 
 
 def loops(
@@ -65,6 +66,85 @@ def _case(
 ) -> Case:  # type: ignore[assignment]
     args = tuple(values(i, *s) for i, s in enumerate(shapes))
     return Case(op, name, _conv(nd, **kw), args, lambda *a: loops(*a, **kw), tags=frozenset(tags))
+
+
+_NUMPY_MODES: Any = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+
+
+class Border:
+    """A convolution whose borders repeat the input: called on tensors, and by loops on what NumPy has padded."""
+
+    def __init__(
+        self, border: str, pairs: list[tuple[int, int]], stride: int = 1, dilation: int = 1, groups: int = 1
+    ) -> None:
+        n = len(pairs)
+        self.border, self.pairs, self.stride, self.dilation, self.groups = (
+            border,
+            pairs,
+            stride,
+            dilation,
+            groups,
+        )
+        self.geometry = Geometry((stride,) * n, tuple(pairs), (dilation,) * n, groups, border)
+
+    def call(self, x: Any, w: Any, b: Any = None) -> Any:
+        n = len(self.pairs)
+        widths = tuple(itertools.chain(*self.pairs[::-1]))
+        each = (self.stride,) * n, widths, (self.dilation,) * n, self.groups
+        return F.convolve_with_border(n, x, w, b, *each, self.border)
+
+    def loops(self, x: Any, w: Any, b: Any = None) -> Any:
+        padded = np.pad(x, [(0, 0), (0, 0), *self.pairs], _NUMPY_MODES[self.border])
+        return loops(padded, w, b, self.stride, 0, self.dilation, self.groups)
+
+    def input_grad(self, y: Any, w: Any, shape: tuple[int, ...]) -> Any:
+        """The adjoint of ``loops`` in x, entry by entry."""
+        out = np.zeros(shape)
+        for place in np.ndindex(*shape):
+            unit = np.zeros(shape)
+            unit[place] = 1.0
+            out[place] = (y * self.loops(unit, w)).sum()
+        return out
+
+    def weight_grad(self, x: Any, y: Any, shape: tuple[int, ...]) -> Any:
+        """The adjoint of ``loops`` in w, entry by entry."""
+        out = np.zeros(shape)
+        for place in np.ndindex(*shape):
+            unit = np.zeros(shape)
+            unit[place] = 1.0
+            out[place] = (y * self.loops(x, unit)).sum()
+        return out
+
+
+def _border_cases() -> list[Case]:
+    """Each mode in each number of dimensions, with a stride, a dilation, groups and lopsided widths among them."""
+    cases = []
+    for border, (n, pairs, options, x, w) in itertools.product(_NUMPY_MODES, (
+        (1, [(2, 3)], {}, (2, 2, 5), (3, 2, 4)),
+        (1, [(3, 3)], {"stride": 2, "dilation": 2, "groups": 2}, (1, 4, 6), (4, 2, 3)),
+        (2, [(1, 0), (2, 2)], {"stride": 2}, (2, 2, 3, 4), (2, 2, 2, 3)),
+        (2, [(1, 1), (1, 1)], {"groups": 3, "dilation": 2}, (1, 3, 4, 3), (3, 1, 2, 2)),
+        (3, [(1, 1), (0, 1), (1, 0)], {}, (1, 1, 2, 3, 2), (2, 1, 2, 2, 2)),
+    )):  # fmt: skip
+        form = Border(border, pairs, **options)
+        name = "-".join([border, f"{n}d", *options])
+        xs, ws = values(1, *x), values(2, *w)
+        ys = values(3, *form.loops(xs, ws).shape)
+        input_grad = (form.geometry, x[2:])
+        weight_grad = (form.geometry, w[2:])
+        cases += [
+            Case(ops.Convolve, name, form.call, (xs, ws), form.loops),
+            Case(ops.Convolution, name, form.call, (xs, ws, values(4, w[0])), form.loops),
+            Case(
+                ops.ConvolveInputGrad, name, direct(ops.ConvolveInputGrad, *input_grad), (ys, ws),
+                lambda y, w, form=form, shape=x: form.input_grad(y, w, shape),
+            ),
+            Case(
+                ops.ConvolveWeightGrad, name, direct(ops.ConvolveWeightGrad, *weight_grad), (xs, ys),
+                lambda x, y, form=form, shape=w: form.weight_grad(x, y, shape),
+            ),
+        ]  # fmt: skip
+    return cases
 
 
 _strided = values(7, 2, 6, 3).transpose(0, 2, 1)
@@ -127,6 +207,7 @@ CASES = [
         lambda x, y: loops(x.transpose(1, 0, 2), y.transpose(1, 0, 2)).transpose(1, 0, 2),
         tags=frozenset({"strided"}),
     ),
+    *_border_cases(),
 ]  # fmt: skip
 
 

@@ -5,15 +5,21 @@ from __future__ import annotations
 import numpy as np
 
 from convgrad import kernels
-from convgrad.backends import cudnn
+from convgrad.backends import convolution, cudnn
 from convgrad.errors import ConvgradError
+from convgrad.kernels import machine
 
-__all__ = ["cudnn", "info", "use"]
+__all__ = ["convolution", "cudnn", "info", "use"]
 
 
 def info() -> dict[str, str]:
-    """What is in use: the kernels, those that could be chosen, and NumPy's version.
+    """What is in use, and what was built.
 
+    Returns:
+        ``kernels``: the set in use; ``available``: those that ``use`` takes; ``compiled``: by which
+        compiler and for which instruction sets, or why not; ``numpy``: its version. With compiled kernels
+        also ``instruction_set``: the one they run with (the best, or what the environment variable
+        CONVGRAD_ISA names), and ``threads``. CONVGRAD_KERNELS names the set to start with.
     Example:
         >>> info()["kernels"] in info()["available"]
         True
@@ -21,6 +27,7 @@ def info() -> dict[str, str]:
     return {
         "kernels": kernels.table.name,
         "available": ", ".join(kernels.registered()),
+        **machine.facts(),
         "numpy": np.__version__,
     }
 

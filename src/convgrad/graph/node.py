@@ -6,6 +6,7 @@ A node knows other nodes and arrays, never a Tensor. What PyTorch shows of a nod
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from ..errors import GradError
@@ -54,7 +55,7 @@ class Node:
         op: Any,
         parents: tuple[Node | None, ...],
         saved: Saved | None,
-        versions: tuple[tuple[Cell, int, int], ...] | None,
+        versions: Sequence[tuple[Cell, int, int]] | None,
         shape: Any,
         dtype: Any,
     ) -> None:
@@ -184,21 +185,23 @@ def attach(op: type[Op], handles: tuple[Any, ...], out: Any, saved: Saved) -> No
     for a constant input. ``out`` is one handle, or a tuple of them for an op with several outputs.
     """
     parents = tuple([None if h is None else h._node for h in handles])
-    versions: tuple[tuple[Cell, int, int], ...] | None = None
+    versions: list[tuple[Cell, int, int]] = []
     first = out if not op.several else out[op.primary or 0]
     if saved:
         needs = _ONE if len(parents) == 1 else tuple([p is not None for p in parents])
         whole, keep, owned = op.plans.get(needs) or op.plan(needs)
         if not whole:
             saved = tuple([value if k else None for value, k in zip(saved, keep, strict=True)])
-        if owned:
-            owners = [(i, first if role == OUT else handles[role]) for i, role in owned]
-            versions = tuple([snapshot(o._cell or cell_of(o), i) for i, o in owners if o is not None]) or None
+        for i, role in owned:
+            owner = first if role == OUT else handles[role]
+            if owner is not None:
+                versions.append(snapshot(owner._cell or cell_of(owner), i))
     if not op.several or op.primary is not None:
-        first._node = Node(op, parents, saved, versions, first._data.shape, first._data.dtype)
+        data = first._data
+        first._node = Node(op, parents, saved, versions or None, data.shape, data.dtype)
         return
     outputs = tuple([(h._data.shape, h._data.dtype) for h in out])
-    node = ManyNode(op, parents, saved, versions, (), None, outputs=outputs)
+    node = ManyNode(op, parents, saved, versions or None, (), None, outputs=outputs)
     for index, handle in enumerate(out):
         handle._node = Output(node, index)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from convgrad.dtypes import Array
-from convgrad.kernels import native, pooling, reference
+from convgrad.kernels import machine, native, pooling, reference
 
 Kernel = Callable[..., Any]
 
@@ -104,4 +104,4 @@ if native.available():
     )
 
 table = Table()
-table.fill(registered()[-1])
+table.fill(machine.first_kernels(registered()))

@@ -5,25 +5,27 @@ Same signatures as ``reference``, which also computes what these do not: other d
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from math import prod
+import platform
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 
 from convgrad.dtypes import F32, F64, Array
-from convgrad.kernels import borders, planner, reference
+from convgrad.errors import ConvgradError
+from convgrad.kernels import borders, planner, reference, timings
 from convgrad.kernels.algorithms import Machine
-from convgrad.kernels.algorithms.native import _native
 from convgrad.kernels.geometry import Geometry, Ints, conv_output_size
-from convgrad.kernels.problem import FORWARD, INPUT_GRAD, WEIGHT_GRAD, problem_of
+from convgrad.kernels.machine import _native, instruction_set
+from convgrad.kernels.planner import REFERENCE, Plan, UnfitError, Wish
+from convgrad.kernels.problem import FORWARD, INPUT_GRAD, WEIGHT_GRAD, Problem, in_words, problem_of
+from convgrad.switches import switches
 
 ACTIVATIONS = {None: 0, "relu": 1}
 _MOST_READY = 4096
-
-#: a call made ready, and the shape of what it fills
-Ready = tuple[Callable[..., None], Ints]
-_ready: dict[Any, Ready | None] = {}
+_empty = np.empty
 
 
 def available() -> bool:
@@ -31,22 +33,35 @@ def available() -> bool:
     return _native is not None
 
 
+#: bytes of a vector, floating point operations per second of a thread, vector registers
+_SETS = {"baseline": (16, 5e10, 16), "avx2": (32, 1.3e11, 16), "avx512": (64, 2.6e11, 32)}
+_ARM = (16, 6e10, 32)
+
+
 def machine() -> Machine:
     """What plans are made for now."""
-    names = _native.instruction_sets()
-    lanes = {"baseline": 16, "avx2": 32, "avx512": 64}
-    return Machine(names[-1], lanes[names[-1]], _native.get_num_threads(), 1e11, 2e10)
+    name = instruction_set()
+    arm = platform.machine().lower() in ("arm64", "aarch64")
+    vector_bytes, flops, registers = _ARM if arm else _SETS[name]
+    return Machine(name, vector_bytes, 2, flops, 2e10, registers)
+
+
+# ---- the three primitives: spelt out alike, since in a call that takes 2 microseconds each step counts
 
 
 def convolve(
     x: Array, w: Array, geometry: Geometry, bias: Array | None = None, activation: str | None = None
 ) -> Array:
     """``reference.convolve`` by the planned algorithm."""
-    key = (FORWARD, x.shape, w.shape, geometry, x.dtype)
-    ready = _ready[key] if key in _ready else _ready_forward(key, x, w, geometry)
-    if ready is None:
+    call, shape = _in_use()[FORWARD, x.shape, w.shape, geometry, x.dtype, None]
+    if call is None:
         return reference.convolve(x, w, geometry, bias, activation)
-    return _run(ready, x, w, bias, activation)
+    out = _empty(shape, x.dtype)
+    try:
+        call(x, w, bias, out, ACTIVATIONS[activation])
+    except TypeError:
+        call(plain(x), plain(w, x.dtype), plain(bias, x.dtype), out, ACTIVATIONS[activation])
+    return out
 
 
 def convolve_input_grad(
@@ -56,66 +71,160 @@ def convolve_input_grad(
     """``reference.convolve_input_grad`` by the planned algorithm."""
     if geometry.border != "zeros":
         return borders.through_fold(convolve_input_grad, g, w, geometry, input_size, bias, activation)
-    key = (INPUT_GRAD, g.shape, w.shape, geometry, g.dtype, input_size)
-    ready = _ready[key] if key in _ready else _ready_input_grad(key, g, w, geometry, input_size)
-    if ready is None:
+    call, shape = _in_use()[INPUT_GRAD, g.shape, w.shape, geometry, g.dtype, input_size]
+    if call is None:
         return reference.convolve_input_grad(g, w, geometry, input_size, bias, activation)
-    return _run(ready, g, w, bias, activation)
+    out = _empty(shape, g.dtype)
+    try:
+        call(g, w, bias, out, ACTIVATIONS[activation])
+    except TypeError:
+        call(plain(g), plain(w, g.dtype), plain(bias, g.dtype), out, ACTIVATIONS[activation])
+    return out
 
 
 def convolve_weight_grad(x: Array, g: Array, geometry: Geometry, kernel_size: Ints) -> Array:
     """``reference.convolve_weight_grad`` by the planned algorithm."""
-    key = (WEIGHT_GRAD, x.shape, g.shape, geometry, x.dtype, kernel_size)
-    ready = _ready[key] if key in _ready else _ready_weight_grad(key, x, g, geometry, kernel_size)
-    if ready is None:
+    call, shape = _in_use()[WEIGHT_GRAD, x.shape, g.shape, geometry, x.dtype, kernel_size]
+    if call is None:
         return reference.convolve_weight_grad(x, g, geometry, kernel_size)
-    return _run(ready, x, g, None, None)
-
-
-def _run(ready: Ready, first: Array, second: Array, bias: Array | None, activation: str | None) -> Array:
-    call, shape = ready
-    out = np.empty(shape, first.dtype)
-    call(plain(first), plain(second), None if bias is None else plain(bias), out, ACTIVATIONS[activation])
+    out = _empty(shape, x.dtype)
+    try:
+        call(x, g, None, out)
+    except TypeError:
+        call(plain(x), plain(g, x.dtype), None, out)
     return out
 
 
-def plain(a: Array) -> Array:
-    """The array as the kernels read it: contiguous, aligned, in this machine's byte order."""
-    flags = a.flags
-    if flags.c_contiguous and flags.aligned and a.dtype.isnative:
-        return a
-    return np.require(a, a.dtype.newbyteorder("="), ["C", "A"])
+def plain(a: Any, dtype: Any = None) -> Any:
+    """The array as the kernels read it: contiguous, aligned, of one precision. None stays None.
+
+    The kernels refuse anything else with a TypeError; to ask them first saves a tenth of a small call.
+    """
+    return None if a is None else np.require(a, dtype or a.dtype, ["C", "A"])
 
 
-def _ready_forward(key: Any, x: Array, w: Array, geometry: Geometry) -> Ready | None:
-    size = conv_output_size(x.shape[2:], w.shape[2:], geometry)
-    out = (x.shape[0], w.shape[0], *size)
-    return _prepare(key, out, x.dtype, x.shape[0], w.shape, x.shape[2:], size, geometry)
+# ---- calls made ready
 
 
-def _ready_input_grad(key: Any, g: Array, w: Array, geometry: Geometry, input_size: Ints) -> Ready | None:
-    out = (g.shape[0], w.shape[1] * geometry.groups, *input_size)
-    return _prepare(key, out, g.dtype, g.shape[0], w.shape, input_size, g.shape[2:], geometry)
+class Ready(dict[Any, tuple[Any, Ints]]):
+    """By primitive, shapes, geometry and dtype: a call made ready (None: the reference), its result's shape.
+
+    ``forced`` is the algorithm or family that was asked for. What is missing is planned and kept.
+    """
+
+    __slots__ = ("forced",)
+
+    def __init__(self, forced: str | None = None) -> None:
+        self.forced = forced
+
+    def wish(self) -> Wish:
+        """What may be used now."""
+        return Wish(switches.strict, self.forced)
+
+    def __missing__(self, key: Any) -> tuple[Any, Ints]:
+        changes = switches.changes
+        problem, shape = problem_of_call(*key)
+        try:
+            found = _call(problem, self.wish()), shape
+        except UnfitError as unfit:
+            raise ConvgradError(
+                f"backends.convolution.algorithm({self.forced!r}) cannot compute {_in_words(*key)}: {unfit}"
+            ) from None
+        with switches.lock:
+            if switches.changes == changes:  # else it was planned for what no longer holds
+                if len(self) >= _MOST_READY:
+                    self.clear()
+                self[key] = found
+        return found
 
 
-def _ready_weight_grad(key: Any, x: Array, g: Array, geometry: Geometry, kernel_size: Ints) -> Ready | None:
-    w_shape = (g.shape[1], x.shape[1] // geometry.groups, *kernel_size)
-    return _prepare(key, w_shape, x.dtype, x.shape[0], w_shape, x.shape[2:], g.shape[2:], geometry)
+_usual = Ready()
+_asked: dict[str, Ready] = {}
+_choice: ContextVar[Ready] = ContextVar("convgrad.convolutions", default=_usual)
+_in_use: Callable[[], Ready] = _choice.get
 
 
-def _prepare(
-    key: Any, out: Ints, dtype: np.dtype[Any], batch: int, weight_shape: Ints, input_size: Ints, output_size: Ints,
-    geometry: Geometry,
-) -> Ready | None:  # fmt: skip
-    """Plan a call and remember it under ``key``; None where the reference is to compute it."""
-    ready = None
-    if dtype in (F32, F64) and prod((batch, *weight_shape, *input_size, *output_size)):
-        problem = problem_of(key[0], dtype, batch, weight_shape, input_size, output_size, geometry)
-        here = machine()
-        plan = planner.choose(problem, here)
-        if plan is not None:
-            ready = planner.prepare(plan, problem, here), out
-    if len(_ready) >= _MOST_READY:
-        _ready.clear()
-    _ready[key] = ready
-    return ready
+def _forget() -> None:
+    for ready in (_usual, *_asked.values()):
+        ready.clear()
+
+
+switches.on_change(_forget)
+
+
+@contextmanager
+def forced(name: str) -> Iterator[None]:
+    """Plan with this algorithm or family alone, in this thread and task, until the context is left."""
+    token = _choice.set(_asked.setdefault(name, Ready(name)))
+    try:
+        yield
+    finally:
+        _choice.reset(token)
+
+
+def wish() -> Wish:
+    """What may be used now, in this thread and task."""
+    return _in_use().wish()
+
+
+def timed() -> bool:
+    """Whether the clock chooses among the candidates."""
+    return switches.benchmark and not switches.deterministic
+
+
+def problem_of_call(
+    primitive: str, first: Ints, second: Ints, geometry: Geometry, dtype: np.dtype[Any], size: Ints | None
+) -> tuple[Problem, Ints]:
+    """What one of the primitives is asked to compute, and the shape of its result.
+
+    Args:
+        primitive: one of ``PRIMITIVES``.
+        first, second: shapes of its first two arguments.
+        size: ``input_size`` or ``kernel_size``, where it takes one.
+    """
+    groups = geometry.groups
+    if primitive == FORWARD:
+        output_size = conv_output_size(first[2:], second[2:], geometry)
+        w_shape, input_size, shape = second, first[2:], (first[0], second[0], *output_size)
+    elif primitive == INPUT_GRAD:
+        assert size is not None
+        w_shape, input_size, output_size = second, size, first[2:]
+        shape = (first[0], second[1] * groups, *size)
+    else:
+        assert size is not None
+        shape = w_shape = (second[1], first[1] // groups, *size)
+        input_size, output_size = first[2:], second[2:]
+    problem = problem_of(primitive, dtype, first[0], w_shape, input_size, output_size, geometry)
+    return problem, shape
+
+
+def _in_words(
+    primitive: str, first: Ints, second: Ints, geometry: Geometry, dtype: np.dtype[Any], size: Ints | None
+) -> str:
+    """The call that a key names, as a user knows it."""
+    if primitive == FORWARD:
+        return in_words(primitive, first, second, geometry, dtype)
+    assert size is not None
+    if primitive == INPUT_GRAD:
+        return in_words(primitive, (first[0], second[1] * geometry.groups, *size), second, geometry, dtype)
+    return in_words(primitive, first, (second[1], first[1] // geometry.groups, *size), geometry, dtype)
+
+
+def _call(problem: Problem, wish: Wish) -> Any:
+    """The planned call made ready; None where the reference is to compute."""
+    if wish.forced == REFERENCE or problem.empty:
+        return None
+    if problem.dtype not in (F32, F64):
+        if wish.forced is not None:
+            raise UnfitError(f"the compiled kernels take float32 and float64. This can: {REFERENCE}")
+        return None
+    plan = best_plan(problem, machine(), wish)
+    return None if plan is None else plan.call
+
+
+def best_plan(problem: Problem, here: Machine, wish: Wish) -> Plan | None:
+    """The planner's choice; that of the clock among its candidates, where the user lets them be timed."""
+    if timed() and wish.forced is None:
+        plans = [plan for plan in planner.allowed(problem, here, wish) if plan.fits_memory]
+        return timings.quickest(plans)
+    return planner.choose(problem, here, wish)

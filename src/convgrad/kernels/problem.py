@@ -11,6 +11,7 @@ from convgrad.kernels.geometry import Geometry, Ints
 
 FORWARD, INPUT_GRAD, WEIGHT_GRAD = "forward", "input_grad", "weight_grad"
 PRIMITIVES = (FORWARD, INPUT_GRAD, WEIGHT_GRAD)
+PLAIN_NAMES = {FORWARD: "the output", INPUT_GRAD: "the input gradient", WEIGHT_GRAD: "the weight gradient"}
 BORDERS = ("zeros", "reflect", "replicate", "circular")
 
 
@@ -66,9 +67,22 @@ class Problem(NamedTuple):
         return self.batch * self.groups * self.out_channels * prod(self.output_size)
 
     @property
+    def empty(self) -> bool:
+        """Whether there is nothing to compute, or nothing to compute it from."""
+        return not (self.x_elements and self.w_elements and self.y_elements)
+
+    @property
     def operand_bytes(self) -> int:
         """Bytes of x, w and y together."""
         return (self.x_elements + self.w_elements + self.y_elements) * self.dtype.itemsize
+
+    @property
+    def operand_shapes(self) -> tuple[Ints, Ints, Ints]:
+        """Shapes of what a kernel is given first and second, and of what it fills."""
+        x = (self.batch, self.groups * self.in_channels, *self.input_size)
+        w = (self.groups * self.out_channels, self.in_channels, *self.kernel_size)
+        y = (self.batch, self.groups * self.out_channels, *self.output_size)
+        return {FORWARD: (x, w, y), INPUT_GRAD: (y, w, x), WEIGHT_GRAD: (x, y, w)}[self.primitive]
 
     def numbers(self) -> list[int]:
         """The problem as the compiled kernels read it (``problem_from`` in bindings.cpp)."""
@@ -77,6 +91,16 @@ class Problem(NamedTuple):
             *self.input_size, *self.kernel_size, *self.output_size,
             *self.stride, *self.low, *self.dilation, BORDERS.index(self.border),
         ]  # fmt: skip
+
+
+def in_words(primitive: str, x: Ints, w: Ints, geometry: Geometry, dtype: np.dtype[Any]) -> str:
+    """What a primitive computes, as a user knows it: of a convolution of x with w."""
+    words = [f"{PLAIN_NAMES[primitive]} of a convolution of {x} with {w}"]
+    for name, sizes in (("stride", geometry.stride), ("dilation", geometry.dilation)):
+        words += [f"{name} {sizes}"] if max(sizes) > 1 else []
+    words += [f"groups {geometry.groups}"] if geometry.groups > 1 else []
+    words += [f"{geometry.border} borders"] if geometry.border != "zeros" else []
+    return ", ".join([*words, str(dtype)])
 
 
 def problem_of(
@@ -90,10 +114,56 @@ def problem_of(
         weight_shape: ``(O, C / groups, *K)``.
         input_size, output_size: spatial sizes of x and y.
     """
-    one = (1,) * (3 - len(input_size))
     out, per_group, *kernel_size = weight_shape
+    lows = [low for low, _ in geometry.padding]
+    axes = [
+        Axis(*sizes)
+        for sizes in zip(
+            input_size, kernel_size, output_size, geometry.stride, lows, geometry.dilation, strict=True
+        )
+    ]
+    sizes, kernels, outputs, strides, starts, dilations = zip(*_merged(axes, geometry.border), strict=True)
     return Problem(
         primitive, dtype, batch, geometry.groups, per_group, out // geometry.groups,
-        one + input_size, (*one, *kernel_size), one + output_size, one + geometry.stride,
-        (*[0 for _ in one], *[low for low, _ in geometry.padding]), one + geometry.dilation, geometry.border,
+        sizes, kernels, outputs, strides, starts, dilations, geometry.border,
     )  # fmt: skip
+
+
+class Axis(NamedTuple):
+    """The sizes of one spatial dimension."""
+
+    input_size: int
+    kernel_size: int
+    output_size: int
+    stride: int
+    low: int
+    dilation: int
+
+    @property
+    def whole(self) -> bool:
+        """Every entry is taken as it is: nothing slides."""
+        return self.kernel_size == self.stride == 1 and not self.low and self.input_size == self.output_size
+
+    @property
+    def padded(self) -> bool:
+        reach = (self.output_size - 1) * self.stride + self.dilation * (self.kernel_size - 1) + 1
+        return self.low > 0 or reach - self.low > self.input_size
+
+
+def _merged(axes: list[Axis], border: str) -> list[Axis]:
+    """Three axes that describe the same arrays, with long rows: an axis where nothing slides joins the one
+    before it, whose taps then lie a row apart. A 1x1 convolution of an image becomes that of one long row.
+    """
+    axes = [Axis(1, 1, 1, 1, 0, 1)] * (3 - len(axes)) + axes
+    done = axes[2:]
+    for axis in axes[1::-1]:
+        inner = done[0]
+        if inner.whole and axis.stride == 1 and (border == "zeros" or not axis.padded):
+            n = inner.input_size
+            dilation = axis.dilation * n if axis.kernel_size > 1 else 1
+            done[0] = Axis(
+                axis.input_size * n, axis.kernel_size, axis.output_size * n, 1, axis.low * n, dilation
+            )
+        else:
+            done.insert(0, axis)
+    return [Axis(1, 1, 1, 1, 0, 1)] * (3 - len(done)) + done

@@ -91,6 +91,13 @@ def convolve_weight_grad(x: Array, g: Array, geometry: Geometry, kernel_size: In
     return _rounded_once(_convolve_weight_grad, x, g, geometry, kernel_size)
 
 
+def route(dtype: Any, weight_shape: Ints, output_size: Ints, geometry: Geometry) -> str:
+    """In words, which of the two ways the reference takes."""
+    if spectral.pays(dtype, weight_shape, output_size, geometry):
+        return "NumPy: Fourier transforms of overlapping frames, since the kernel is long"
+    return "NumPy: windows copied into columns, then matrix products"
+
+
 def finished(out: Array, bias: Array | None, activation: str | None) -> Array:
     """``activation(out + bias)``, in place."""
     if bias is not None:

@@ -15,15 +15,17 @@ from numpy.lib.stride_tricks import as_strided
 
 from convgrad.dtypes import Array
 from convgrad.kernels.geometry import Geometry, Ints
+from convgrad.switches import switches
 
 _LONG = 256
 _MOST_WEIGHTS = 2**22
 
 
 def pays(dtype: Any, weight_shape: Ints, output_size: Ints, geometry: Geometry) -> bool:
-    """Whether the Fourier route is taken: a choice by dtype and shape alone."""
+    """Whether the Fourier route is taken: by dtype and shape alone, and never under ``strict``."""
     return (
-        len(output_size) == 1
+        not switches.strict
+        and len(output_size) == 1
         and weight_shape[2] >= _LONG
         and output_size[0] >= _LONG
         and geometry.stride[0] == geometry.dilation[0] == geometry.groups == 1

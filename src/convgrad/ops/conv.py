@@ -13,8 +13,7 @@ from typing import Any
 from ..dtypes import Array
 from ..kernels import table
 from ..kernels.geometry import Geometry
-from . import formula
-from .formula import Value, call, conj, reshape
+from .formula import Value, call, channel_sums, conj, reshape
 from .op import Bilinear, Op
 
 Ints = tuple[int, ...]
@@ -91,7 +90,7 @@ class Convolution(Op):
 
     @staticmethod
     def vjp_b(g: Value, _x: Value, _w: Value, _geometry: Geometry) -> Value:
-        return _channel_sums(g)
+        return channel_sums(g)
 
     @staticmethod
     def jvp_x(d: Value, x: Value, w: Value, geometry: Geometry) -> Value:
@@ -123,7 +122,7 @@ class TransposedConvolution(Op):
 
     @staticmethod
     def vjp_b(g: Value, _y: Value, _w: Value, _geometry: Geometry, _input_size: Ints) -> Value:
-        return _channel_sums(g)
+        return channel_sums(g)
 
     @staticmethod
     def jvp_y(d: Value, y: Value, w: Value, geometry: Geometry, input_size: Ints) -> Value:
@@ -141,7 +140,3 @@ class TransposedConvolution(Op):
 def _per_channel(b: Value, x: Value) -> Value:
     """A vector (O,) shaped to broadcast over (N, O, *S)."""
     return reshape(b, (-1, *(1,) * (len(x.shape) - 2)))
-
-
-def _channel_sums(g: Value) -> Value:
-    return formula.sum(g, (0, *range(2, len(g.shape))))

@@ -50,6 +50,34 @@ def sum(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
     return out if type(out) is ndarray else np.asarray(out)
 
 
+#: above so many elements ``channel_sums`` has enough to do for a second way
+_MANY = 4096
+_CHAIN = 512
+
+
+def channel_sums(x: Value) -> Value:
+    """The sums of ``(N, C, *S)`` over all axes but the second, ``(C,)``.
+
+    NumPy's einsum adds three times as fast as its sum, but each row in one chain: pieces keep chains short.
+    """
+    if (
+        type(x) is not ndarray or x.size < _MANY or not x.flags.c_contiguous
+        or (x.dtype is not F32 and x.dtype is not F64)
+    ):  # fmt: skip
+        return sum(x, _ALL_BUT_SECOND[len(x.shape)])
+    rows = x.reshape(*x.shape[:2], -1)
+    pieces = rows.shape[2] // _CHAIN
+    whole = pieces * _CHAIN
+    sums: Any = np.einsum("ncl->nc", rows[:, :, whole:])
+    if pieces:
+        chains = rows[:, :, :whole].reshape(*x.shape[:2], pieces, _CHAIN)  # still a view
+        sums = sums + _add_reduce(np.einsum("ncpl->ncp", chains), 2)
+    return _add_reduce(sums.T.copy(), 1)  # along rows NumPy adds in pairs
+
+
+_ALL_BUT_SECOND = [(0, *range(2, ndim)) for ndim in range(6)]
+
+
 def reshape(x: Value, shape: tuple[int, ...]) -> Value:
     """The same elements in another shape."""
     return x.reshape(shape)

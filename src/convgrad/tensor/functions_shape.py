@@ -326,35 +326,44 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: Any = None) -> T
     """
     given = tuple([int(n) for n in pad])
     shape = input._data.shape
+    if mode == "constant":
+        return _constant_pad(input, _widths(shape, given), 0 if value is None else value)
+    if mode in _BORDERS and value:
+        raise ConvgradError(f'Padding mode "{mode}" doesn\'t take in value argument')
+    widths = border_widths(shape, given, mode)
+    if input._data.dtype == bool and mode != "circular":
+        raise NotImplementedError(f"\"{mode}\" padding not implemented for 'Bool'")
+    return apply(_BORDERS[mode][len(given) // 2 - 1], (input,), (widths, mode))
+
+
+def _widths(shape: tuple[int, ...], given: tuple[int, ...]) -> pads.Widths:
+    """The (before, after) pair of each axis, from widths counted from the last axis backwards."""
     if len(given) % 2:
         raise ConvgradError(f"Padding length must be divisible by 2 (got {list(given)})")
     if len(given) > 2 * len(shape):
         raise ConvgradError(
             "Padding length should be less than or equal to two times the input dimension but got padding "
-            "length "
-            f"{len(given)} and input of dimension {len(shape)}"
+            f"length {len(given)} and input of dimension {len(shape)}"
         )
     pairs = [(given[i], given[i + 1]) for i in range(0, len(given), 2)]
-    widths = ((0, 0),) * (len(shape) - len(pairs)) + tuple(reversed(pairs))
-    if mode == "constant":
-        return _constant_pad(input, widths, 0 if value is None else value)
+    return ((0, 0),) * (len(shape) - len(pairs)) + tuple(reversed(pairs))
+
+
+def border_widths(shape: tuple[int, ...], given: tuple[int, ...], mode: str) -> pads.Widths:
+    """The (before, after) pair of each axis for a border other than a constant, checked as ``pad`` does."""
+    widths = _widths(shape, given)
     if mode not in _BORDERS:
         raise NotImplementedError(f"Unrecognised padding mode {mode}")
-    if value:
-        raise ConvgradError(f'Padding mode "{mode}" doesn\'t take in value argument')
-    if not 1 <= len(pairs) <= 3 or len(shape) not in (len(pairs) + 1, len(pairs) + 2):
+    count = len(given) // 2
+    if not 1 <= count <= 3 or len(shape) not in (count + 1, count + 2):
         raise NotImplementedError(
-            f"Padding size {len(given)} is not supported for {len(shape)}D input tensor. Supported "
-            f"combinations for "
-            "non-constant padding:\n  - 2D or 3D input: padding size = 2 (pads last dimension)\n  - 3D or "
-            "4D input: "
-            "padding size = 4 (pads last 2 dimensions)\n  - 4D or 5D input: padding size = 6 (pads last 3 "
-            "dimensions)"
+            f"Padding size {len(given)} is not supported for {len(shape)}D input tensor.\nSupported "
+            "combinations for non-constant padding:\n  - 2D or 3D input: padding size = 2 (pads last "
+            "dimension)\n  - 3D or 4D input: padding size = 4 (pads last 2 dimensions)\n  - 4D or 5D input: "
+            "padding size = 6 (pads last 3 dimensions)"
         )
-    if input._data.dtype == bool and mode != "circular":
-        raise NotImplementedError(f"\"{mode}\" padding not implemented for 'Bool'")
-    _check_border(mode, shape, widths, len(pairs))
-    return apply(_BORDERS[mode][len(pairs) - 1], (input,), (widths, mode))
+    _check_border(mode, shape, widths, count)
+    return widths
 
 
 def _constant_pad(input: Tensor, widths: pads.Widths, value: Any) -> Tensor:

@@ -5,12 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from convgrad.kernels.algorithms.algorithm import Algorithm, Call, Cut, Machine
+from convgrad.kernels.machine import _native
 from convgrad.kernels.problem import PRIMITIVES, Problem
-
-try:
-    from convgrad.kernels import _native
-except ImportError:  # not compiled here: the NumPy kernels serve
-    _native = None  # type: ignore[assignment]
 
 
 class NativeAlgorithm(Algorithm):
@@ -22,5 +18,5 @@ class NativeAlgorithm(Algorithm):
             list(cut), machine.instruction_set,
         )  # fmt: skip
 
-    def scratch(self, call: Any, machine: Machine) -> int:
-        return call.shared_bytes + machine.threads * call.scratch_bytes
+    def scratch(self, call: Any, threads: int) -> int:
+        return call.shared_bytes + threads * call.scratch_bytes

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
+from ...dtypes import F32, F64
 from ...errors import ConvgradError
-from ...kernels.geometry import ConvPlan, plan_conv, plan_conv_transpose
+from ...graph.grad_mode import MODE, RECORD
+from ...graph.node import attach
+from ...kernels.geometry import ConvPlan, Ints, plan_conv, plan_conv_transpose
 from ...ops import conv as ops
+from ...tensor.functions_shape import border_widths
 from ...tensor.tensor import Tensor, apply
 
 
 def _check(name: str, input: Any, weight: Any, bias: Any) -> None:
+    if isinstance(input, Tensor) and isinstance(weight, Tensor):
+        dtype = input._data.dtype
+        if weight._data.dtype is dtype and (
+            bias is None or (isinstance(bias, Tensor) and bias._data.dtype is dtype)
+        ):
+            return
     for role, value in (("input", input), ("weight", weight), ("bias", bias)):
         if not isinstance(value, Tensor) and not (role == "bias" and value is None):
             raise TypeError(f"{name}(): argument '{role}' must be Tensor, not {type(value).__name__}")
@@ -22,32 +33,71 @@ def _check(name: str, input: Any, weight: Any, bias: Any) -> None:
             )
 
 
-def _run(
-    op: Any, biased: Any, input: Tensor, weight: Tensor, bias: Any, ndim: int, params: tuple[Any, ...]
-) -> Any:
-    """Apply a convolution to a batch, or to one unbatched example."""
-    x = input if input._data.ndim == ndim + 2 else input.unsqueeze(0)
-    out = apply(op, (x, weight), params) if bias is None else apply(biased, (x, weight, bias), params)
-    return out if x is input else out.squeeze(0)
+def _run(op: Any, inputs: tuple[Tensor, ...], ndim: int, params: tuple[Any, ...]) -> Any:
+    """``apply`` to a batch, or to one unbatched example; in fewer steps where a float tensor is recorded."""
+    x = inputs[0]
+    data = x._data
+    if data.ndim != ndim + 2:
+        return apply(op, (x.unsqueeze(0), *inputs[1:]), params).squeeze(0)
+    mode = MODE.get()
+    if mode & ~RECORD or (data.dtype is not F32 and data.dtype is not F64):
+        return apply(op, inputs, params)
+    out, saved = op.forward(*[tensor._data for tensor in inputs], *params)
+    result = Tensor(out, None)
+    if mode:
+        for tensor in inputs:
+            if tensor._node is not None:
+                attach(op, inputs, result, saved)
+                break
+    return result
 
 
 def _convolve(
-    name: str,
-    ndim: int,
-    input: Any,
-    weight: Any,
-    bias: Any,
-    stride: Any,
-    padding: Any,
-    dilation: Any,
+    name: str, ndim: int, input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any,
     groups: int,
-) -> Any:
+) -> Any:  # fmt: skip
     _check(name, input, weight, bias)
-    plan: ConvPlan = plan_conv(
-        ndim, input._data.shape, weight._data.shape, None if bias is None else bias._data.shape,
-        stride, padding, dilation, groups,
-    )  # fmt: skip
-    return _run(ops.Convolve, ops.Convolution, input, weight, bias, ndim, (plan.geometry,))
+    bias_shape = None if bias is None else bias._data.shape
+    geometry, _ = plan_conv(
+        ndim, input._data.shape, weight._data.shape, bias_shape, stride, padding, dilation, groups
+    )
+    if bias is None:
+        return _run(ops.Convolve, (input, weight), ndim, (geometry,))
+    return _run(ops.Convolution, (input, weight, bias), ndim, (geometry,))
+
+
+def convolve_with_border(
+    ndim: int, input: Any, weight: Any, bias: Any, stride: Ints, widths: Ints, dilation: Ints, groups: int,
+    border: str,
+) -> Any:  # fmt: skip
+    """``conv1d`` and its kin of the input padded with itself, without making a padded copy.
+
+    Args:
+        widths: as ``pad`` takes them, (left, right, top, bottom, ...), none negative.
+        border: "reflect", "replicate" or "circular", as ``pad`` means them.
+    Raises:
+        ConvgradError: what ``pad`` would raise, then what the convolution of the padded input would.
+    """
+    _check(f"conv{ndim}d", input, weight, bias)
+    bias_shape = None if bias is None else bias._data.shape
+    geometry, _ = plan_border(
+        ndim, input._data.shape, weight._data.shape, bias_shape, stride, widths, dilation, groups, border
+    )
+    if bias is None:
+        return _run(ops.Convolve, (input, weight), ndim, (geometry,))
+    return _run(ops.Convolution, (input, weight, bias), ndim, (geometry,))
+
+
+@lru_cache(maxsize=1024)
+def plan_border(
+    ndim: int, input_shape: Ints, weight_shape: Ints, bias_shape: Ints | None, stride: Ints, widths: Ints,
+    dilation: Ints, groups: int, border: str,
+) -> ConvPlan:  # fmt: skip
+    """``plan_conv`` for ``convolve_with_border``: what its arguments mean, checked in the same way."""
+    pairs = border_widths(input_shape, widths, border)
+    padded = tuple([n + low + high for n, (low, high) in zip(input_shape, pairs)])
+    bare, output_size = plan_conv(ndim, padded, weight_shape, bias_shape, stride, 0, dilation, groups)
+    return ConvPlan(bare._replace(padding=pairs[-ndim:], border=border), output_size)
 
 
 def _transpose(
@@ -55,12 +105,21 @@ def _transpose(
     groups: int, dilation: Any,
 ) -> Any:  # fmt: skip
     _check(name, input, weight, bias)
-    plan: ConvPlan = plan_conv_transpose(
-        ndim, input._data.shape, weight._data.shape, None if bias is None else bias._data.shape,
-        stride, padding, output_padding, groups, dilation,
-    )  # fmt: skip
-    params = (plan.geometry, plan.output_size)
-    return _run(ops.ConvolveInputGrad, ops.TransposedConvolution, input, weight, bias, ndim, params)
+    bias_shape = None if bias is None else bias._data.shape
+    params = plan_conv_transpose(
+        ndim,
+        input._data.shape,
+        weight._data.shape,
+        bias_shape,
+        stride,
+        padding,
+        output_padding,
+        groups,
+        dilation,
+    )
+    if bias is None:
+        return _run(ops.ConvolveInputGrad, (input, weight), ndim, params)
+    return _run(ops.TransposedConvolution, (input, weight, bias), ndim, params)
 
 
 def conv1d(

@@ -14,6 +14,7 @@ from ...kernels.matrix import convolution_matrix
 from ...tensor.tensor import Tensor
 from .. import functional as F
 from .. import init
+from ..functional.conv import convolve_with_border
 from ..module import Module
 from .linear import empty_parameter
 
@@ -334,13 +335,23 @@ class _Conv(_ConvNd):
 
     def forward(self, input: Any) -> Any:
         """The convolved input."""
-        return self._conv_forward(input, self.weight, self.bias)
+        own = self._parameters
+        try:  # as attributes they would be looked for in three tables, for 0.3 us each
+            weight, bias = own["weight"], own["bias"]
+        except KeyError:  # somebody has put attributes in their place
+            weight, bias = self.weight, self.bias
+        return self._conv_forward(input, weight, bias)
 
     def _conv_forward(self, input: Any, weight: Any, bias: Any) -> Any:
         function = type(self).function
-        if self.padding_mode != "zeros":
+        if self.padding_mode == "zeros":
+            return function(input, weight, bias, self.stride, self.padding, self.dilation, self.groups)
+        widths = tuple(self._reversed_padding_repeated_twice)
+        if min(widths) < 0:  # they cut the input
             return function(self._padded(input), weight, bias, self.stride, 0, self.dilation, self.groups)
-        return function(input, weight, bias, self.stride, self.padding, self.dilation, self.groups)
+        return convolve_with_border(
+            self.ndim, input, weight, bias, self.stride, widths, self.dilation, self.groups, self.padding_mode
+        )
 
 
 class Conv1d(_Conv):
