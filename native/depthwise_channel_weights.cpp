@@ -16,7 +16,7 @@ Index g_vectors(const DepthwiseView& v) {
 template <typename T>
 std::size_t scratch_bytes(const DepthwiseView& v) {
   const Index totals = v.weight_room + kLanes<T>;  // store_lanes reads whole squares
-  return sizeof(T) * kLanes<T> * (totals + v.source_room + g_vectors<T>(v) + turned_vectors<T>(v));
+  return sizeof(T) * kLanes<T> * (totals + v.source_room + g_vectors<T>(v));
 }
 
 template <typename T>
@@ -31,13 +31,15 @@ struct ChannelSum {
     T* total = static_cast<T*>(scratch(Scratch::Task, scratch_bytes<T>(v)));
     T* x = total + (v.weight_room + L) * L;
     T* g = x + v.source_room * L;
-    LanePacker<T> packer{v, data.first + v.source_size, g + g_vectors<T>(v) * L, nullptr, 0, 0};
+    LanePacker<T> packer(v, data.first);
     zero_run(total, v.weight_room * L);
     Walk walk(v, task);
-    const PlaneBlock first = walk.block();
-    for (; !walk.done(); walk.advance()) {
-      const PlaneBlock block = walk.block();
-      packer.pack(x, data.first + block.plane * v.source_plane, block);
+    PlaneBlock block = walk.block();
+    const PlaneBlock first = block;
+    while (!walk.done()) {
+      walk.advance();
+      const PlaneBlock next = walk.done() ? block : walk.block();
+      packer.pack(x, data.first + block.plane * v.source_plane, block, next);
       for (Index j = 0; j < v.multiplier; j++) {
         pack_gradient(g, j, block);
         const AxisView &h = v.axis[1], &w = v.axis[2];
@@ -47,6 +49,7 @@ struct ChannelSum {
           add_rectangle<T>(a, *v.phase, total + j * v.taps * L);
         }
       }
+      block = next;
     }
     T* to = partial + (walk.part * v.channels + first.channel) * v.weight_room;
     store_lanes<T>(to, v.weight_room, total, L, v.weight_room, first.planes, Vec<T>{}, Activation::None);

@@ -14,7 +14,7 @@ constexpr Index kNarrow = 2 * kMostOutputs;
 
 /// Finished lines of this many outputs are turned together: narrow ones then fill the vectors.
 template <typename T>
-constexpr Index kTurned = 4 * kLanes<T>;
+constexpr Index kTurned = 16 * kLanes<T>;
 
 /// Vectors of finished lines, and what the turning reads past them.
 template <typename T>
@@ -22,9 +22,12 @@ Index line_vectors(const DepthwiseView& v) {
   return max(kTurned<T>, v.axis[2].span * v.axis[2].every) + kLanes<T>;
 }
 
+/// Packed weights of a set, and whether they are finite.
+inline Index weight_vectors(const DepthwiseView& v) { return v.weight_room + 1; }
+
 template <typename T>
 std::size_t scratch_bytes(const DepthwiseView& v) {
-  const Index vectors = v.weight_room + v.source_room + line_vectors<T>(v) + turned_vectors<T>(v);
+  const Index vectors = v.source_room + line_vectors<T>(v);
   return sizeof(T) * kLanes<T> * vectors + sizeof(TapRun) * v.contracted * v.taps;
 }
 
@@ -32,50 +35,53 @@ template <typename T>
 struct Run {
   const DepthwiseView& v;
   const Operands<T>& data;
+  T* weights;  // of all sets
 
   static constexpr int L = kLanes<T>;
 
-  /// Scratch of a task: weights, the sources, finished lines, a slab turned whole, and the runs of a line.
+  /// Scratch of a task: the sources, finished lines, and the runs of a line.
   struct Memory {
-    T *weights, *source, *lines, *slab;
+    T *source, *lines;
     TapRun* runs;
   };
 
   void operator()(Index task) const {
     Memory m;
-    m.weights = static_cast<T*>(scratch(Scratch::Task, scratch_bytes<T>(v)));
-    m.source = m.weights + v.weight_room * L;
+    m.source = static_cast<T*>(scratch(Scratch::Task, scratch_bytes<T>(v)));
     m.lines = m.source + v.source_room * L;
-    m.slab = m.lines + line_vectors<T>(v) * L;
-    m.runs = reinterpret_cast<TapRun*>(m.slab + turned_vectors<T>(v) * L);
-    LanePacker<T> packer{v, data.first + v.source_size, m.slab, nullptr, 0, 0};
+    m.runs = reinterpret_cast<TapRun*>(m.lines + line_vectors<T>(v) * L);
+    LanePacker<T> packer(v, data.first);
     const Index last = min(v.jobs, (task + 1) * v.jobs_per_task);
-    Index packed = -1;  // the channel whose weights are there
-    bool finite = true;
+    PlaneBlock block = block_at(task * v.jobs_per_task);
     for (Index job = task * v.jobs_per_task; job < last; job++) {
-      const PlaneBlock block = PlaneBlock::of(v, job / v.blocks, job % v.blocks);
-      if (block.channel != packed) finite = pack_weights(m.weights, block);
-      packed = block.channel;
+      const PlaneBlock next = block_at(min(job + 1, last - 1));
       for (Index c = 0; c < v.contracted; c++)
         packer.pack(m.source + c * v.pitch[0] * L,
-                    data.first + (block.plane * v.contracted + c) * v.source_plane, block);
-      // Zeros of a border times weights are zeros, unless these are infinite or not numbers.
-      const bool clipped = finite && v.border == Border::Zeros;
-      for (Index j = 0; j < v.produced; j++) compute_planes(m, j, block, clipped);
+                    data.first + (block.plane * v.contracted + c) * v.source_plane, block, next);
+      for (Index j = 0; j < v.produced; j++) compute_planes(m, j, block);
+      block = next;
     }
   }
 
-  /// Whether all weights are finite.
-  bool pack_weights(T* to, const PlaneBlock& block) const {
-    pack_lanes(to, L, data.second + block.channel * v.weight_room, v.weight_room, block.planes, v.weight_room,
-               data.second + v.weight_size);
+  PlaneBlock block_at(Index job) const { return PlaneBlock::of(v, job / v.blocks, job % v.blocks); }
+
+  /// The weights of a set of channels.
+  T* weights_of(Index channel) const { return weights + channel / L * weight_vectors(v) * L; }
+
+  void pack_weights(Index set) const {
+    const Index channel = set * L;
+    T* to = weights_of(channel);
+    pack_lanes(to, L, data.second + channel * v.weight_room, v.weight_room, min(L, v.channels - channel),
+               v.weight_room, data.second + v.weight_size);
     Vec<T> sum{};
     for (Index k = 0; k < v.weight_room * L; k += L) sum += load(to + k) - load(to + k);
-    return lane_sum<T>(sum) == T(0);
+    to[v.weight_room * L] = lane_sum<T>(sum);
   }
+  /// Whether they are finite.
+  bool finite_weights(Index channel) const { return weights_of(channel)[v.weight_room * L] == T(0); }
 
   /// The outputs of one produced plane per lane.
-  void compute_planes(const Memory& m, Index produced, const PlaneBlock& block, bool clipped) const {
+  void compute_planes(const Memory& m, Index produced, const PlaneBlock& block) const {
     const AxisView &d = v.axis[0], &h = v.axis[1], &w = v.axis[2];
     const Index apart = v.produced * v.target_plane, *size = block.size;
     T* out = data.out + (block.plane * v.produced + produced) * v.target_plane;
@@ -83,7 +89,9 @@ struct Run {
     T bias[L] = {};
     for (Index i = 0; data.bias && i < block.planes; i++)
       bias[i] = data.bias[(block.channel + i) * v.produced + produced];
-    const T* weights = m.weights + produced * v.taps * L;
+    const T* weights = weights_of(block.channel) + produced * v.taps * L;
+    // Zeros of a border times weights are zeros, unless these are infinite or not numbers.
+    const bool clipped = v.border == Border::Zeros && finite_weights(block.channel);
     // Lines that follow each other in memory are turned together.
     const Index together = size[2] == w.target ? max(1, kTurned<T> / size[2]) : 1;
     for (Index q = 0; q < size[0]; q++)
@@ -126,21 +134,35 @@ struct Run {
       return q >= x.inside[0] && q < x.outside[0] && y >= x.inside[1] && y < x.outside[1];
     };
     if (within(phase)) return;
+    Index first = 0, last = phase.runs;  // mostly those left follow each other
+    while (first < last && !within(phase.run[first])) first++;
+    while (last > first && !within(phase.run[last - 1])) last--;
+    a.run = phase.run + first;
+    a.runs = last - first;
+    for (Index k = first; k < last; k++)
+      if (!within(phase.run[k])) return copy_runs(a, list, within);
+  }
+
+  template <typename Within>
+  static void copy_runs(Outputs<T>& a, TapRun* list, const Within& within) {
+    Index count = 0;
+    for (Index k = 0; k < a.runs; k++)
+      if (within(a.run[k])) list[count++] = a.run[k];
     a.run = list;
-    a.runs = 0;
-    for (Index k = 0; k < phase.runs; k++)
-      if (within(phase.run[k])) list[a.runs++] = phase.run[k];
+    a.runs = count;
   }
 };
 
 template <typename T>
-std::size_t shared_bytes(const DepthwiseView&) {
-  return 0;
+std::size_t shared_bytes(const DepthwiseView& v) {
+  return sizeof(T) * kLanes<T> * weight_vectors(v) * v.sets;
 }
 
 template <typename T>
 void depthwise_channels(const DepthwiseView& v, const Operands<T>& data) {
-  Run<T> run{v, data};
+  Run<T> run{v, data, static_cast<T*>(scratch(Scratch::Shared, shared_bytes<T>(v)))};
+  parallel_for(
+      v.sets, [](void* r, Index i) { static_cast<Run<T>*>(r)->pack_weights(i); }, &run, v.weight_nanoseconds);
   parallel_for(
       ceil_div(v.jobs, v.jobs_per_task), [](void* r, Index i) { (*static_cast<Run<T>*>(r))(i); }, &run,
       v.nanoseconds);

@@ -13,6 +13,9 @@ constexpr Index kMostDenseStep = 8;
 /// Fewer outputs in a column than this are not worth a column.
 constexpr Index kFewLines = 4;
 
+/// Rows longer than this many vectors are packed one by one.
+constexpr Index kLongRow = 8;
+
 /// Tasks that suffice to keep any number of threads busy, and elements of a task that is worth a thread's while.
 constexpr Index kManyTasks = 32, kTaskElements = 65536, kMostSets = 8;
 
@@ -22,6 +25,7 @@ DepthwisePlan::DepthwisePlan(const Problem& p, Primitive primitive, DepthwiseLan
                              Index most_run, const Index* span) {
   const bool adjoint = primitive == Primitive::InputGrad, pixels = layout == DepthwiseLanes::Pixels;
   DepthwiseView& v = view_;
+  v = {};
   v.batch = p.batch;
   v.channels = p.groups;
   v.multiplier = p.out_channels;
@@ -35,6 +39,7 @@ DepthwisePlan::DepthwisePlan(const Problem& p, Primitive primitive, DepthwiseLan
   v.weight_room = v.multiplier * v.taps;
   v.weight_size = v.channels * v.weight_room;
   v.nanoseconds = p.nanoseconds();
+  v.weight_nanoseconds = p.weight_nanoseconds();
   for (int i = 0; i < 3; i++) {
     axes_[i] = adjoint ? input_grad_axis(p, i) : forward_axis(p, i);
     const Index count = ceil_div(axes_[i].target, axes_[i].every);
@@ -48,6 +53,7 @@ DepthwisePlan::DepthwisePlan(const Problem& p, Primitive primitive, DepthwiseLan
   v.jobs = v.batch * v.sets * v.blocks;
   make_moves(p, layout, lanes);
   make_tasks();
+  if (!pixels) make_turned(lanes);
   make_phases(p.kernel, most_run);
 }
 
@@ -60,7 +66,7 @@ void DepthwisePlan::make_moves(const Problem& p, DepthwiseLanes layout, int lane
   // An odd number of vectors: lines a power of two apart would meet in a few sets of the first-level cache.
   const Index extent = v.axis[2].extent;
   v.pitch[2] = pixels ? (ceil_div(extent, lanes) | 1) * lanes : extent | 1;
-  v.pitch[1] = v.pitch[2] * v.axis[1].extent;
+  v.pitch[1] = v.pitch[2] * v.axis[1].extent + (pixels ? 0 : 1);  // takes what no output reads
   v.pitch[0] = v.pitch[1] * v.axis[0].extent;
   v.source_room = v.contracted * v.pitch[0];
   // In t, outputs that share entries are as far apart as:
@@ -77,6 +83,32 @@ void DepthwisePlan::make_tasks() {
   const Index parts = ceil_div(kManyTasks, ceil_div(v.sets, v.sets_per_task));
   v.sample_parts = max(1, min(v.batch, parts));
   v.block_parts = min(v.blocks, ceil_div(parts, v.sample_parts));
+}
+
+/// Rows that follow each other in memory are turned together, so that narrow ones fill the vectors too.
+void DepthwisePlan::make_turned(int lanes) {
+  DepthwiseView& v = view_;
+  const AxisView &h = v.axis[1], &w = v.axis[2];
+  const Index width = w.source;
+  if (w.blocks > 1 || w.segments != 1 || h.segments == 0 || w.entry > 1 || width > kLongRow * lanes) return;
+  Index first = h.segment[0].begin, last = first;  // rows that a block reads
+  for (int s = 0; s < h.segments; s++) {
+    first = min(first, h.segment[s].begin);
+    last = max(last, h.segment[s].begin + (h.segment[s].length - 1) * h.entry);
+  }
+  if (last - first + 1 != h.extent) return;  // not all of those between
+  v.turned_rows = h.extent;
+  v.turned_begin = first;
+  turned_.assign(v.turned_rows * width, std::int32_t((v.pitch[1] - 1) * lanes));
+  for (int s = 0; s < h.segments; s++)
+    for (Index j = 0; j < h.segment[s].length; j++)
+      for (Index x = 0; x < width; x++) {
+        const Index at = x - w.segment[0].begin;
+        if (at < 0 || at >= w.segment[0].length) continue;
+        const Index row = h.segment[s].begin + j * h.entry - first, line = h.segment[s].at + j;
+        turned_[row * width + x] = std::int32_t((line * v.pitch[2] + at) * lanes);
+      }
+  v.turned = turned_.data();
 }
 
 void DepthwisePlan::make_phases(const Index* kernel, Index most_run) {

@@ -46,13 +46,17 @@ struct DepthwiseView {
   Index sets_per_task, sample_parts, block_parts;
   Index source_room, weight_room;  // positions of a block's sources, and weights of a channel
   Index source_plane, target_plane;
+  // Planes as lanes: where entry x of row y of what a block reads goes, at y * width + x, in elements; null
+  // where lines are better packed one by one. `turned_rows` rows, of which the first is `turned_begin`.
+  const std::int32_t* turned;
+  Index turned_rows, turned_begin;
   Index source_size, weight_size;  // elements of the array read, and of the weights
   // Pixels as lanes. Outputs that share entries stand in one column, `line_step` lines apart, or (not tall)
   // a vector apart in one line.
   bool tall;
   Index line_step;
   Index run_move;
-  Index nanoseconds;  // see Problem
+  Index nanoseconds, weight_nanoseconds;  // see Problem
 };
 
 class DepthwisePlan {
@@ -73,6 +77,7 @@ class DepthwisePlan {
 
   void make_moves(const Problem& problem, DepthwiseLanes layout, int lanes);
   void make_tasks();
+  void make_turned(int lanes);
   void make_phases(const Index* kernel, Index most_run);
   void add_phase(const Index* kernel, Index source, Index phase, Index most_run);
   void add_runs(std::vector<PlacedTap>& taps, Index most_run);
@@ -80,6 +85,7 @@ class DepthwisePlan {
 
   Axis axes_[3];
   Window windows_[3];
+  std::vector<std::int32_t> turned_;
   std::vector<DepthwisePhase> phases_;
   std::vector<TapRun> runs_;
   Index run_reach_;  // source coordinates from one tap of a run to the next

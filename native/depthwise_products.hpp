@@ -96,8 +96,8 @@ template <typename T, typename Filter>
 using AddProducts = void (*)(const Rectangle<T>& a, const TapRun* run, T* total, const Filter& filter);
 
 template <typename T, int K, typename Filter, int... J>
-constexpr AddProducts<T, Filter> add_products_of(int runs, std::integer_sequence<int, J...>) {
-  constexpr AddProducts<T, Filter> of[] = {add_products<T, K, J + 1, Filter>...};
+CONVGRAD_INLINE AddProducts<T, Filter> add_products_of(int runs, std::integer_sequence<int, J...>) {
+  static constexpr AddProducts<T, Filter> of[] = {add_products<T, K, J + 1, Filter>...};
   return of[runs - 1];
 }
 

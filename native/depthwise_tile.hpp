@@ -98,8 +98,8 @@ template <typename T>
 using WeightedSums = void (*)(const Outputs<T>& a, Index tiles);
 
 template <typename T, Meeting M, int... R>
-constexpr WeightedSums<T> weighted_sums_of(Index outputs, std::integer_sequence<int, R...>) {
-  constexpr WeightedSums<T> of[] = {weighted_sums<T, M, R + 1>...};
+CONVGRAD_INLINE WeightedSums<T> weighted_sums_of(Index outputs, std::integer_sequence<int, R...>) {
+  static constexpr WeightedSums<T> of[] = {weighted_sums<T, M, R + 1>...};
   return of[outputs - 1];
 }
 

@@ -26,6 +26,8 @@ CONVGRAD_INLINE void pack_lanes(T* to, Index to_step, const T* from, Index row, 
                                 const T* end) {
   constexpr int L = kLanes<T>;
   for (Index k = 0; k < depth; k += L) {
+    // The last block overlaps the one before, the same values twice; too few entries are packed in part.
+    if (k + L > depth && depth >= L) k = depth - L;
     const Index valid = min(L, depth - k);
     Vec<T> block[L];
     if (lanes == L && from + (L - 1) * row + k + L <= end) {
