@@ -89,9 +89,16 @@ struct Run {
     T bias[L] = {};
     for (Index i = 0; data.bias && i < block.planes; i++)
       bias[i] = data.bias[(block.channel + i) * v.produced + produced];
-    const T* weights = weights_of(block.channel) + produced * v.taps * L;
     // Zeros of a border times weights are zeros, unless these are infinite or not numbers.
     const bool clipped = v.border == Border::Zeros && finite_weights(block.channel);
+    const bool narrow = clipped && w.source <= kNarrow;
+    Outputs<T> a{};
+    a.weights = weights_of(block.channel) + produced * v.taps * L;
+    a.move = w.advance * L;
+    a.every = w.every * L;
+    // Of the phases along a line, the first few may have one output more.
+    const RowTiles rows[2] = {RowTiles(block.count[2]), RowTiles(block.count[2] - 1)};
+    const Index longer = size[2] - (block.count[2] - 1) * w.every;
     // Lines that follow each other in memory are turned together.
     const Index together = size[2] == w.target ? max(1, kTurned<T> / size[2]) : 1;
     for (Index q = 0; q < size[0]; q++)
@@ -99,58 +106,27 @@ struct Run {
         const Index lines = min(together, size[1] - line);
         T* to = out + (q * h.target + line) * w.target;
         for (Index i = 0; i < block.planes; i++) prefetch<1>(to + i * apart, lines * size[2]);
-        for (Index y = line; y < line + lines; y++)
-          compute_line(m.lines + (y - line) * size[2] * L, m, weights, block, q, y, clipped);
+        for (Index y = line; y < line + lines; y++) {
+          const Index t[2] = {quotient(q, d.every), quotient(y, h.every)};
+          const Index part = (q - t[0] * d.every) * v.parts[1] + y - t[1] * h.every;
+          for (Index f = 0; f < min(w.every, size[2]); f++) {
+            const DepthwisePhase& phase = v.phase[part * v.parts[2] + f];
+            a.x = m.source + (t[0] * v.pitch[1] + t[1] * v.pitch[2]) * L;
+            a.out = m.lines + ((y - line) * size[2] + f) * L;
+            a.run = phase.run;
+            a.runs = phase.runs;
+            a.first = block.start[2];
+            if (clipped) choose_runs<T>(a, m.runs, phase, block.start[0] + t[0], block.start[1] + t[1]);
+            if (narrow) add_row<T, Meeting::Clipped>(a, rows[f >= longer]);
+            else add_row<T, Meeting::PerLane>(a, rows[f >= longer]);
+          }
+        }
         store_lanes<T>(to, apart, m.lines, L, lines * size[2], block.planes, load(bias), data.activation);
       }
   }
 
-  /// Line y of slab q of a block of outputs.
-  void compute_line(T* out, const Memory& m, const T* weights, const PlaneBlock& block, Index q, Index y,
-                    bool clipped) const {
-    const AxisView &d = v.axis[0], &h = v.axis[1], &w = v.axis[2];
-    const DepthwisePhase* phase = v.phase + (q % d.every * v.parts[1] + y % h.every) * v.parts[2];
-    const Index t[2] = {q / d.every, y / h.every};
-    Outputs<T> a{};
-    a.weights = weights;
-    a.move = w.advance * L;
-    a.every = w.every * L;
-    for (Index f = 0; f < min(w.every, block.size[2]); f++, phase++) {
-      a.x = m.source + (t[0] * v.pitch[1] + t[1] * v.pitch[2]) * L;
-      a.out = out + f * L;
-      a.run = phase->run;
-      a.runs = phase->runs;
-      a.first = block.start[2];
-      if (clipped) choose_runs(a, m.runs, *phase, block.start[0] + t[0], block.start[1] + t[1]);
-      const Index count = ceil_div(block.size[2] - f, w.every);
-      if (clipped && w.source <= kNarrow) add_row<T, Meeting::Clipped>(a, count);
-      else add_row<T, Meeting::PerLane>(a, count);
-    }
-  }
-
-  /// Leave out the runs whose line lies in the border.
-  static void choose_runs(Outputs<T>& a, TapRun* list, const DepthwisePhase& phase, Index q, Index y) {
-    const auto within = [&](const auto& x) {
-      return q >= x.inside[0] && q < x.outside[0] && y >= x.inside[1] && y < x.outside[1];
-    };
-    if (within(phase)) return;
-    Index first = 0, last = phase.runs;  // mostly those left follow each other
-    while (first < last && !within(phase.run[first])) first++;
-    while (last > first && !within(phase.run[last - 1])) last--;
-    a.run = phase.run + first;
-    a.runs = last - first;
-    for (Index k = first; k < last; k++)
-      if (!within(phase.run[k])) return copy_runs(a, list, within);
-  }
-
-  template <typename Within>
-  static void copy_runs(Outputs<T>& a, TapRun* list, const Within& within) {
-    Index count = 0;
-    for (Index k = 0; k < a.runs; k++)
-      if (within(a.run[k])) list[count++] = a.run[k];
-    a.run = list;
-    a.runs = count;
-  }
+  /// Without dividing by one: that takes longer than some lines.
+  static Index quotient(Index a, Index b) { return b == 1 ? a : a / b; }
 };
 
 template <typename T>

@@ -35,6 +35,29 @@ inline constexpr int kMostOutputs = 14;
 inline constexpr int kMostOutputs = 10;
 #endif
 
+/// The runs of `a`: those of a phase, without those whose line lies in the border. Line y, of slab q, in t; `list` has
+/// room for all of them.
+template <typename T>
+CONVGRAD_INLINE void choose_runs(Outputs<T>& a, TapRun* list, const DepthwisePhase& phase, Index q, Index y) {
+  const auto within = [&](const auto& x) {
+    return q >= x.inside[0] && q < x.outside[0] && y >= x.inside[1] && y < x.outside[1];
+  };
+  a.run = phase.run;
+  a.runs = phase.runs;
+  if (within(phase)) return;
+  const TapRun *first = phase.run, *last = first + phase.runs;
+  while (first < last && !within(*first)) first++;
+  while (first < last && !within(last[-1])) last--;
+  a.run = first;
+  a.runs = 0;
+  while (first + a.runs < last && within(first[a.runs])) a.runs++;
+  if (first + a.runs == last) return;  // mostly they follow each other
+  a.run = list;
+  a.runs = 0;
+  for (; first < last; first++)
+    if (within(*first)) list[a.runs++] = *first;
+}
+
 /// Lengths of a run, less one.
 inline constexpr std::make_integer_sequence<int, most_run(kVectorBytes)> kRunLengths{};
 
@@ -133,22 +156,32 @@ CONVGRAD_INLINE void add_tiles(const Outputs<T>& a, Index outputs, Index tiles) 
   else add_chains<T, M>(sums, a, outputs, tiles);
 }
 
-/// `count` outputs in a row, in tiles as even as can be; each is `move` and `every` behind the one before. The steps
-/// of `a` are set here, and its beginnings moved.
+/// `count` outputs in a row, in tiles as even as can be: the first `larger` have one more than `size`.
+struct RowTiles {
+  Index tiles, size, larger;
+
+  explicit RowTiles(Index count)
+      : tiles(ceil_div(count, kMostOutputs)), size(tiles ? count / tiles : 0), larger(count - tiles * size) {}
+};
+
+/// The tiles of a row; each output is `move` and `every` behind the one before. The steps of `a` are set here, and
+/// its beginnings moved.
 template <typename T, Meeting M>
-CONVGRAD_INLINE void add_row(Outputs<T>& a, Index count) {
-  const Index tiles = ceil_div(count, kMostOutputs), size = count / tiles, larger = count % tiles;
-  if (larger) {
-    a.x_step = (size + 1) * a.move;
-    a.out_step = (size + 1) * a.every;
-    add_tiles<T, M>(a, size + 1, larger);
-    a.x += larger * a.x_step;
-    a.out += larger * a.out_step;
-    a.first += larger * (size + 1);
+CONVGRAD_INLINE void add_row(Outputs<T>& a, const RowTiles& row) {
+  Index size = row.size + 1;
+  if (row.larger) {
+    a.x_step = size * a.move;
+    a.out_step = size * a.every;
+    add_tiles<T, M>(a, size, row.larger);
+    a.x += row.larger * a.x_step;
+    a.out += row.larger * a.out_step;
+    a.first += row.larger * size;
   }
+  if (row.larger == row.tiles) return;
+  size = row.size;
   a.x_step = size * a.move;
   a.out_step = size * a.every;
-  add_tiles<T, M>(a, size, tiles - larger);
+  add_tiles<T, M>(a, size, row.tiles - row.larger);
 }
 
 }  // namespace convgrad::CONVGRAD_ISA

@@ -12,6 +12,7 @@ from convgrad.kernels.geometry import Geometry, Ints
 FORWARD, INPUT_GRAD, WEIGHT_GRAD = "forward", "input_grad", "weight_grad"
 PRIMITIVES = (FORWARD, INPUT_GRAD, WEIGHT_GRAD)
 PLAIN_NAMES = {FORWARD: "the output", INPUT_GRAD: "the input gradient", WEIGHT_GRAD: "the weight gradient"}
+_LONG_ROW = 128  # entries; longer ones fill vectors well enough
 BORDERS = ("zeros", "reflect", "replicate", "circular")
 
 
@@ -158,7 +159,9 @@ def _merged(axes: list[Axis], border: str) -> list[Axis]:
     done = axes[2:]
     for axis in axes[1::-1]:
         inner = done[0]
-        if inner.whole and axis.stride == 1 and (border == "zeros" or not axis.padded):
+        # Fewer outputs than taps: most taps of an input gradient meet nothing, which is seen row by row only.
+        apart = axis.output_size < axis.kernel_size and inner.input_size >= _LONG_ROW
+        if inner.whole and axis.stride == 1 and (border == "zeros" or not axis.padded) and not apart:
             n = inner.input_size
             dilation = axis.dilation * n if axis.kernel_size > 1 else 1
             done[0] = Axis(
