@@ -55,10 +55,14 @@ struct Run {
     PlaneBlock block = block_at(task * v.jobs_per_task);
     for (Index job = task * v.jobs_per_task; job < last; job++) {
       const PlaneBlock next = block_at(min(job + 1, last - 1));
+      // Zeros of a border times weights are zeros, unless these are infinite or not numbers.
+      const bool clipped = v.border == Border::Zeros && finite_weights(block.channel);
+      packer.lines_unread = clipped;
+      packer.edges_unread = clipped && v.axis[2].source <= kNarrow;
       for (Index c = 0; c < v.contracted; c++)
         packer.pack(m.source + c * v.pitch[0] * L,
                     data.first + (block.plane * v.contracted + c) * v.source_plane, block, next);
-      for (Index j = 0; j < v.produced; j++) compute_planes(m, j, block);
+      for (Index j = 0; j < v.produced; j++) compute_planes(m, j, block, clipped);
       block = next;
     }
   }
@@ -81,7 +85,7 @@ struct Run {
   bool finite_weights(Index channel) const { return weights_of(channel)[v.weight_room * L] == T(0); }
 
   /// The outputs of one produced plane per lane.
-  void compute_planes(const Memory& m, Index produced, const PlaneBlock& block) const {
+  void compute_planes(const Memory& m, Index produced, const PlaneBlock& block, bool clipped) const {
     const AxisView &d = v.axis[0], &h = v.axis[1], &w = v.axis[2];
     const Index apart = v.produced * v.target_plane, *size = block.size;
     T* out = data.out + (block.plane * v.produced + produced) * v.target_plane;
@@ -89,8 +93,6 @@ struct Run {
     T bias[L] = {};
     for (Index i = 0; data.bias && i < block.planes; i++)
       bias[i] = data.bias[(block.channel + i) * v.produced + produced];
-    // Zeros of a border times weights are zeros, unless these are infinite or not numbers.
-    const bool clipped = v.border == Border::Zeros && finite_weights(block.channel);
     const bool narrow = clipped && w.source <= kNarrow;
     Outputs<T> a{};
     a.weights = weights_of(block.channel) + produced * v.taps * L;

@@ -34,6 +34,8 @@ struct LanePacker {
   // What is packed: the first plane, how many, from one to the next, and how far ahead the next block lies.
   const T* planes = nullptr;
   Index lanes = 0, apart = 0, ahead = 0;
+  // What is not read and need not be written: lines of zeros, zeros to the left and right.
+  bool lines_unread = false, edges_unread = false;
 
   LanePacker(const DepthwiseView& v, const T* array) : v(v), end(array + v.source_size) {}
 
@@ -78,17 +80,20 @@ struct LanePacker {
         const Reach high = Reach::of(h, h.segment[sh], block.start[1], block.count[1]);
         T* line = to + (h.segment[sh].at * v.pitch[2] + w.segment[sw].at) * L;
         for (Index j = 0; j < high.n; j++, line += v.pitch[2] * L) {
+          if (turned && edges_unread && lines_unread) continue;
           const Index y = slab < 0 ? -1 : border_index(v.border, high.begin + high.step * j, h.source);
-          if (y < 0) zero_run(line, wide.n * L);
-          else pack_line(line, slab + y * w.source, wide, turned && j >= high.inside && j < high.outside);
+          if (y >= 0) pack_line(line, slab + y * w.source, wide, turned && j >= high.inside && j < high.outside);
+          else if (!lines_unread) zero_run(line, wide.n * L);
         }
       }
     }
   }
 
   void pack_line(T* to, Index line, const Reach& wide, bool turned) const {
-    edges(to, line, wide, 0, wide.inside);
-    edges(to, line, wide, wide.outside, wide.n);
+    if (!edges_unread) {
+      edges(to, line, wide, 0, wide.inside);
+      edges(to, line, wide, wide.outside, wide.n);
+    }
     if (turned) return;
     if (wide.step == 1)
       pack_lanes(to + wide.inside * L, L, planes + line + wide.begin + wide.inside, apart, lanes,

@@ -84,9 +84,6 @@ CONVGRAD_INLINE bool keeps_zeros(const DepthwiseView& v) {
   return v.border == Border::Zeros && v.axis[2].blocks == 1;
 }
 
-/// So are whole lines of zeros, where a plane is one block.
-CONVGRAD_INLINE bool keeps_zero_lines(const DepthwiseView& v) { return keeps_zeros(v) && v.blocks == 1; }
-
 /// What a block reads along an axis in one segment: entry j from source coordinate begin + step j.
 struct Reach {
   Index begin, step, n, inside, outside;  // the entries [inside, outside) lie in the source
@@ -140,9 +137,8 @@ struct PlanePacker {
  private:
   /// The lines of one slab (null: of zeros).
   void pack_lines(T* to, const T* slab, const Reach& high, const Reach& wide, Index ahead) const {
-    if (!slab && keeps_zero_lines(v)) return;
     const Index inside = slab ? high.inside : high.n, outside = slab ? high.outside : high.n;
-    for (Index j = 0; j < inside && !keeps_zero_lines(v); j++)
+    for (Index j = 0; j < inside; j++)
       pack_border_line(to + j * v.pitch[2], slab, high.begin + high.step * j, wide);
     if (inside < outside) {
       const Index width = v.axis[2].source;
@@ -153,7 +149,7 @@ struct PlanePacker {
       if (!keeps_zeros(v))
         for (Index j = inside; j < outside; j++, line += v.pitch[2], row += high.step * width) edges(line, row, wide);
     }
-    for (Index j = outside; j < high.n && !keeps_zero_lines(v); j++)
+    for (Index j = outside; j < high.n; j++)
       pack_border_line(to + j * v.pitch[2], slab, high.begin + high.step * j, wide);
   }
 

@@ -17,7 +17,7 @@ Index line_room(const DepthwiseView& v) {
 template <typename T>
 std::size_t scratch_bytes(const DepthwiseView& v) {
   const Index lines = v.axis[2].every * kMostOutputs * line_room<T>(v);
-  return sizeof(T) * (v.source_room + lines + kLanes<T>) + (v.sparse ? sizeof(TapRun) * v.contracted * v.taps : 0);
+  return sizeof(T) * (v.source_room + lines + kLanes<T>);
 }
 
 template <typename T, int... I>
@@ -60,7 +60,6 @@ struct Run {
   void operator()(Index task) const {
     T* source = static_cast<T*>(scratch(Scratch::Task, scratch_bytes<T>(v)));
     T* lines = source + v.source_room + L;
-    TapRun* runs = reinterpret_cast<TapRun*>(lines + v.axis[2].every * kMostOutputs * line_room<T>(v));
     const PlanePacker<T> pack{v};
     if (keeps_zeros(v)) zero_exactly(source, v.source_room);
     const Index last = min(v.jobs, (task + 1) * v.jobs_per_task);
@@ -72,12 +71,12 @@ struct Run {
       const Index ahead = job + 1 < last ? distance(v, block, next) : 0;
       for (Index c = 0; c < v.contracted; c++)
         pack(source + c * v.pitch[0], data.first + (block.plane * v.contracted + c) * v.source_plane, block, ahead);
-      for (Index j = 0; j < v.produced; j++) compute(block, j, source, lines, runs);
+      for (Index j = 0; j < v.produced; j++) compute(block, j, source, lines);
       block = next;
     }
   }
 
-  void compute(const PlaneBlock& block, Index produced, const T* source, T* lines, TapRun* runs) const {
+  void compute(const PlaneBlock& block, Index produced, const T* source, T* lines) const {
     const AxisView &d = v.axis[0], &h = v.axis[1], &w = v.axis[2];
     const Index channel = block.channel, plane = block.plane * v.produced + produced;
     Outputs<T> a{};
@@ -85,8 +84,6 @@ struct Run {
     a.bias = data.bias ? data.bias[channel * v.produced + produced] : T(0);
     a.activation = data.activation;
     a.move = v.run_move;
-    // Zeros of a border times weights are zeros, unless these are infinite or not numbers.
-    if (!v.sparse || !finite(a.weights)) runs = nullptr;
     for (Index q = 0; q < block.size[0]; q++) {
       T* slab = data.out + ((plane * d.target + block.start[0] * d.every + q) * h.target +
                             block.start[1] * h.every) * w.target + block.start[2] * w.every;
@@ -97,8 +94,7 @@ struct Run {
           const Index count = ceil_div(ceil_div(block.size[1] - f, h.every) - first, classes);
           Lines of{source + q / d.every * v.pitch[1] + first * v.pitch[2], classes * v.pitch[2],
                    slab + (f + first * h.every) * w.target, classes * h.every * w.target, block.size[2],
-                   v.phase + (q % d.every * v.parts[1] + f) * v.parts[2], runs,
-                   block.start[0] + q / d.every, block.start[1] + first};
+                   v.phase + (q % d.every * v.parts[1] + f) * v.parts[2]};
           if (count > 0) compute_lines(a, of, count, lines);
         }
     }
@@ -111,36 +107,26 @@ struct Run {
     T* out;
     Index every, length;  // from one to the next in out, and entries of one
     const DepthwisePhase* phase;
-    TapRun* runs;  // if not null, those that meet no entry are left out
-    Index q, y;
   };
-
-  bool finite(const T* weights) const {
-    T sum = 0;
-    for (Index k = 0; k < v.contracted * v.taps; k++) sum += weights[k] - weights[k];
-    return sum == T(0);
-  }
 
   void compute_lines(Outputs<T>& a, Lines& of, Index count, T* room) const {
     const Index tiles = v.tall ? ceil_div(count, kMostOutputs) : count;
     for (Index i = 0; i < tiles; i++) {
       const Index here = count / (tiles - i);
       for (Index r = 0; r < here; r++) prefetch<1>(of.out + r * of.every, of.length);
-      if (v.axis[2].every == 1 && of.length >= L) compute_tile(a, of, of.x, of.out, of.every, here, *of.phase, of.length);
+      if (v.axis[2].every == 1 && of.length >= L) compute_tile(a, of.x, of.out, of.every, here, *of.phase, of.length);
       else compute_apart(a, of, here, room);
       of.x += here * of.pitch;
       of.out += here * of.every;
-      of.y += here;
       count -= here;
     }
   }
 
   /// `count` lines straight into place; the last vector of each may overlap the one before.
-  void compute_tile(Outputs<T>& a, const Lines& of, const T* x, T* out, Index every, Index count, const DepthwisePhase& phase,
+  void compute_tile(Outputs<T>& a, const T* x, T* out, Index every, Index count, const DepthwisePhase& phase,
                     Index length) const {
     a.run = phase.run;
     a.runs = phase.runs;
-    if (of.runs) choose_runs<T>(a, of.runs, phase, of.q, of.y);
     a.every = v.tall ? every : L;
     a.x_step = a.out_step = L;
     for (int part = 0; part < 2; part++) {
@@ -157,7 +143,7 @@ struct Run {
   void compute_apart(Outputs<T>& a, const Lines& of, Index count, T* room) const {
     const Index step = v.axis[2].every, pitch = line_room<T>(v);
     for (Index f = 0; f < min(step, of.length); f++)
-      compute_tile(a, of, of.x, room + f * pitch, step * pitch, count, of.phase[f],
+      compute_tile(a, of.x, room + f * pitch, step * pitch, count, of.phase[f],
                    round_up(ceil_div(of.length - f, step), L));
     for (Index i = 0; i < count; i++)
       interleave(of.out + i * of.every, room + i * step * pitch, pitch, step, of.length);

@@ -13,9 +13,6 @@ constexpr Index kMostDenseStep = 8;
 /// Fewer outputs in a column than this are not worth a column.
 constexpr Index kFewLines = 4;
 
-/// Where fewer of the taps than this meet anything, each line looks for those that do.
-constexpr double kSparse = 0.4;
-
 /// Rows longer than this many vectors are packed one by one.
 constexpr Index kLongRow = 8;
 
@@ -65,8 +62,7 @@ void DepthwisePlan::make_moves(const Problem& p, DepthwiseLanes layout, int lane
   const bool pixels = layout == DepthwiseLanes::Pixels;
   DepthwiseView& v = view_;
   v.line_step = p.dilation[1] / std::gcd(p.dilation[1], p.stride[1]);
-  v.sparse = pixels && v.border == Border::Zeros && met(0) * met(1) < kSparse;
-  v.tall = pixels && !v.sparse && p.kernel[1] > 1 && v.axis[1].span >= kFewLines * v.line_step;
+  v.tall = pixels && p.kernel[1] > 1 && v.axis[1].span >= kFewLines * v.line_step;
   // An odd number of vectors: lines a power of two apart would meet in a few sets of the first-level cache.
   const Index extent = v.axis[2].extent;
   v.pitch[2] = pixels ? (ceil_div(extent, lanes) | 1) * lanes : extent | 1;
@@ -77,20 +73,6 @@ void DepthwisePlan::make_moves(const Problem& p, DepthwiseLanes layout, int lane
   const Index apart = v.tall ? v.line_step : pixels ? lanes : 1;
   v.run_move = apart * (v.tall ? v.pitch[2] : v.axis[2].advance);
   run_reach_ = apart * v.axis[v.tall ? 1 : 2].step;
-}
-
-/// The share of an axis' taps, over all outputs, that meet an entry of the source.
-double DepthwisePlan::met(int i) const {
-  const Axis& a = axes_[i];
-  double all = 0, inside = 0;
-  for (const Tap& tap : a.taps) {
-    const Index outputs = ceil_div(a.target - a.first[tap.phase], a.every);
-    const Index from = tap.offset < 0 ? ceil_div(-tap.offset, a.step) : 0;
-    const Index to = tap.offset < a.source ? ceil_div(a.source - tap.offset, a.step) : 0;
-    all += double(outputs);
-    inside += double(max(0, min(to, outputs) - from));
-  }
-  return all > 0 ? inside / all : 1;
 }
 
 void DepthwisePlan::make_tasks() {

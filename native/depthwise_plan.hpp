@@ -54,7 +54,6 @@ struct DepthwiseView {
   // Pixels as lanes. Outputs that share entries stand in one column, `line_step` lines apart, or (not tall)
   // a vector apart in one line.
   bool tall;
-  bool sparse;  // most taps of a line lie in a border of zeros, and are passed over
   Index line_step;
   Index run_move;
   Index nanoseconds, weight_nanoseconds;  // see Problem
@@ -79,7 +78,6 @@ class DepthwisePlan {
   void make_moves(const Problem& problem, DepthwiseLanes layout, int lanes);
   void make_tasks();
   void make_turned(int lanes);
-  double met(int i) const;
   void make_phases(const Index* kernel, Index most_run);
   void add_phase(const Index* kernel, Index source, Index phase, Index most_run);
   void add_runs(std::vector<PlacedTap>& taps, Index most_run);
