@@ -103,3 +103,9 @@ def cost(problem: Problem, products: float, others: float, jobs: int, machine: M
 
 def blocks_of(counts: list[int], span: list[int]) -> int:
     return prod([ceil(n, s) for n, s in zip(counts, span, strict=True)])
+
+
+def filled(count: int, lanes: int, what: str) -> str:
+    """How well so many numbers fill vectors, in words."""
+    vectors = ceil(count, lanes)
+    return f"{count} {what} in {vectors * lanes} lanes of {vectors} vector{'s' if vectors > 1 else ''}"

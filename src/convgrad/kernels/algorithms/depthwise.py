@@ -1,55 +1,243 @@
-"""Depthwise convolution: one input channel per group, every plane by itself."""
+"""Depthwise convolution: one input channel per group, every plane by itself.
+
+``cut``: outputs of a block along each axis (per residue of the stride).
+"""
 
 from __future__ import annotations
 
-from math import prod
+from math import gcd, prod
+from typing import NamedTuple
 
+from convgrad.kernels.algorithms import cycles
 from convgrad.kernels.algorithms.algorithm import Cost, Cut, Machine
+from convgrad.kernels.algorithms.cycles import Source, blocks_of, ceil
+from convgrad.kernels.algorithms.direct import TASKS, Sides
 from convgrad.kernels.algorithms.native import NativeAlgorithm
-from convgrad.kernels.problem import INPUT_GRAD, Problem
+from convgrad.kernels.geometry import Ints
+from convgrad.kernels.problem import INPUT_GRAD, WEIGHT_GRAD, Problem
 
-_SCRATCH = 2**18  # bytes
+_MOST_PHASES = 4096
+_SHARE = 512  # outputs of a block, below which more tasks are not worth their borders
+_NARROW = 28  # planes up to this width have their borders passed over (AVX-512)
+_TASK_ELEMENTS = 65536  # as depthwise_plan.cpp
+_RUN = 3.0  # cycles to start a run of taps
+_LINE = 30.0  # cycles to start a line of outputs
+_UNALIGNED = 1.6  # loads that a vector anywhere in a row takes, on average
+_BLOCK = 120.0  # cycles to start a block
+_WAYS = 4096  # planes so many bytes apart meet in the same few lines of the first-level cache
+_CHAIN = 256  # outputs summed before the sums of a weight gradient are put by
 
 
-class DepthwiseChannels(NativeAlgorithm):
-    """Blocks of planes as lanes (native/depthwise_channels.cpp, native/depthwise_channel_weights.cpp)."""
+class Tile(NamedTuple):
+    """What the inner loops hold in registers (depthwise_tile.hpp, depthwise_products.hpp)."""
 
-    name = "depthwise_channels"
-    summary = "one input channel per group: the same block of neighbouring planes side by side in a vector"
+    run: int  # taps
+    outputs: int
+    sums: int  # of weights, and outputs beside them
+    beside: int
+
+    @staticmethod
+    def of(machine: Machine) -> Tile:
+        return Tile(7 if machine.vector_bytes > 32 else 4, *((14, 14, 7) if machine.registers > 16 else (10, 10, 4)))
+
+    def runs(self, taps: int, step: int) -> list[int]:
+        """Lengths of the runs of an axis, on which taps so far apart meet the same entries (0: none do)."""
+        chains = [len(range(first, taps, step)) for first in range(min(step, taps))] if step else [1] * taps
+        parts = [(length, ceil(length, self.run)) for length in chains]
+        return [length // count + (i < length % count) for length, count in parts for i in range(count)]
+
+    def products(self, outputs: float, run: int, load: float, machine: Machine) -> float:
+        """A run of taps with so many outputs; ``load``: loads that an entry takes."""
+        return cycles.step(outputs, run, machine, load * (outputs + run - 1) + run) + _RUN
+
+    def weight_products(self, outputs: float, runs: list[int], load: float, machine: Machine) -> float:
+        """So many outputs in a row, with all runs."""
+        total = 0.0
+        whole, single = divmod(outputs, self.beside)
+        for length in set(runs):
+            groups = ceil(runs.count(length), max(1, min(self.sums // length, 8)))
+            rows = runs.count(length) / groups
+            for at_once, times in ((self.beside, whole), (1, single)):
+                loads = load * (at_once + rows * (at_once + length - 1))
+                total += groups * times * (cycles.step(at_once * length, rows, machine, loads) + 1)
+            total += groups * 3 * _RUN
+        return total
+
+
+class Depthwise(NativeAlgorithm):
+    """What both ways of laying out the lanes share."""
 
     def fits(self, problem: Problem, machine: Machine) -> str:
         if problem.in_channels != 1:
-            return "more than one input channel per group"
+            return "wants one input channel per group"
+        if problem.primitive == INPUT_GRAD and Sides(problem).phases > _MOST_PHASES:
+            return f"wants at most {_MOST_PHASES} residues of the stride"
         return ""
 
-    def cut(self, problem: Problem, machine: Machine) -> Cut:
-        adjoint = problem.primitive == INPUT_GRAD
-        target = problem.input_size if adjoint else problem.output_size
-        every = problem.stride if adjoint else (1, 1, 1)
-        counts = [-(-n // e) for n, e in zip(target, every, strict=True)]
+    def _split(self, problem: Problem, most: int, planes: int) -> Cut:
+        """Blocks of at most so many outputs, and enough of them for a few threads."""
+        counts = _counts(problem)
         span = list(counts)
         for axis in range(3):
-            while span[axis] > 1 and prod(span) * machine.vector_bytes > _SCRATCH:
-                span[axis] = -(-span[axis] // 2)
+            while span[axis] > 1:
+                few = planes * blocks_of(counts, span) < TASKS and prod(span) > _SHARE
+                if prod(span) <= most and not few:
+                    break
+                span[axis] = ceil(span[axis], 2)
         return tuple(span)
+
+    #: of the memory traffic, what is not hidden behind products: the next block is asked for ahead of time;
+    #: for weight gradients the second
+    _waits = (0.4, 0.4)
+
+    def _cost(
+        self, problem: Problem, blocks: int, elements: int, products: float, others: float, machine: Machine
+    ) -> Cost:
+        """Of all blocks, from the cycles of products and of the rest, and the elements of a block."""
+        tasks = ceil(blocks, max(1, min(_TASK_ELEMENTS // elements, blocks // 32)))
+        cost = cycles.cost(problem, products, others + _BLOCK * blocks, tasks, machine)
+        return cost._replace(traffic=cost.traffic * self._waits[problem.primitive == WEIGHT_GRAD])
+
+
+class DepthwiseChannels(Depthwise):
+    """Planes as lanes (native/depthwise_channels.cpp, depthwise_channel_weights.cpp)."""
+
+    name = "depthwise_channels"
+    summary = "one input channel per group, each by itself: neighbouring channels side by side in a vector"
+    _scratch = 2**18  # bytes of outputs
+
+    def cut(self, problem: Problem, machine: Machine) -> Cut:
+        sets = problem.batch * ceil(problem.groups, machine.lanes(problem))
+        return self._split(problem, self._scratch // machine.vector_bytes, sets)
 
     def cost(self, problem: Problem, cut: Cut, machine: Machine) -> Cost:
-        return Cost(1.0, 0.0, 0.0)
+        tile, lanes, counts = Tile.of(machine), machine.lanes(problem), _counts(problem)
+        sets = problem.batch * ceil(problem.groups, lanes)
+        blocks = sets * blocks_of(counts, list(cut))
+        filled = sets * prod(counts) / (blocks * prod(cut))
+        adjoint = problem.primitive == INPUT_GRAD
+        sides = Sides(problem)
+        outputs = prod(cut) * sides.phases
+        source = Source.of(problem, list(cut))
+        target = problem.output_size if adjoint else problem.input_size
+        read = min(source.rows, prod(target[:2])) * min(source.entries, target[2])
+        stored = outputs * _turning(problem, sides.target)
+        sparse = problem.stride[2] > 8 and not adjoint
+        turned = read * (lanes * cycles.SCALAR if sparse else _turning(problem, target))
+        runs = tile.runs(problem.kernel_size[2], _step(problem, 2))
+        lines = prod(problem.kernel_size[:2])
+        if problem.primitive == WEIGHT_GRAD:
+            pieces = ceil(prod(cut), _CHAIN)
+            rows = cut[0] * cut[1]
+            one = tile.weight_products(cut[2], runs * lines, 1.0, machine) * rows
+            one += pieces * problem.taps * 2.0
+            products = problem.out_channels * one
+            others = turned + problem.out_channels * stored
+        else:
+            count = ceil(cut[2], tile.outputs)
+            one = sum([tile.products(cut[2] / count, length, 1.0, machine) for length in runs]) * count * lines
+            met = _met(problem, 0) * _met(problem, 1)
+            if cut[2] <= _NARROW and problem.border == "zeros":
+                met *= _met(problem, 2)
+            rows = cut[0] * cut[1]
+            each = problem.out_channels
+            products = each * rows * one * met
+            others = turned * (each if adjoint else 1)
+            others += (1 if adjoint else each) * (stored + rows * sides.phases * _LINE)
+        scale = blocks * filled
+        elements = lanes * (source.rows * source.entries + prod(cut))
+        return self._cost(problem, blocks, elements, products * scale, others * scale, machine)
+
+    def remark(self, problem: Problem, cut: Cut, machine: Machine) -> str:
+        return cycles.filled(problem.groups, machine.lanes(problem), "channels")
 
 
-class DepthwisePixels(DepthwiseChannels):
-    """Pixels as lanes (native/depthwise_pixels.cpp, native/depthwise_pixel_weights.cpp)."""
+class DepthwisePixels(Depthwise):
+    """Pixels as lanes (native/depthwise_pixels.cpp, depthwise_pixel_weights.cpp)."""
 
     name = "depthwise_pixels"
-    summary = "one input channel per group: neighbouring pixels of a plane in a vector"
+    summary = "one input channel per group, each by itself: neighbouring pixels of a row side by side in a vector"
+    _scratch = 24000  # bytes of the source, of first-level cache
+    _waits = (0.3, 0.6)
 
     def cut(self, problem: Problem, machine: Machine) -> Cut:
+        most = self._scratch // problem.dtype.itemsize // prod(problem.stride)
+        return self._split(problem, max(1, most), problem.batch * problem.groups)
+
+    def cost(self, problem: Problem, cut: Cut, machine: Machine) -> Cost:
+        tile, lanes, counts = Tile.of(machine), machine.lanes(problem), _counts(problem)
+        planes = problem.batch * problem.groups
+        blocks = planes * blocks_of(counts, list(cut))
+        filled = planes * prod(counts) / (blocks * prod(cut))
         adjoint = problem.primitive == INPUT_GRAD
-        target = problem.input_size if adjoint else problem.output_size
-        every = problem.stride if adjoint else (1, 1, 1)
-        counts = [-(-n // e) for n, e in zip(target, every, strict=True)]
-        span = list(counts)
-        for axis in range(3):
-            while span[axis] > 1 and prod(span) * prod(problem.stride) * problem.dtype.itemsize > 24000:
-                span[axis] = -(-span[axis] // 2)
-        return tuple(span)
+        sides = Sides(problem)
+        apart = problem.dilation[1] // gcd(problem.dilation[1], problem.stride[1])
+        tall = problem.kernel_size[1] > 1 and cut[1] >= 4 * apart
+        vectors, rows = ceil(cut[2], lanes), cut[0] * cut[1]
+        source = Source.of(problem, list(cut))
+        alone = problem.stride[2] > 2 and not adjoint
+        whole = 1.7 if problem.stride[2] == 1 or adjoint else 3.0
+        parts = 1 if adjoint else min(problem.stride[2], problem.kernel_size[2])
+        packed = cycles.SCALAR * source.entries if alone else whole * ceil(source.entries, lanes)
+        packed = source.rows * (5 * parts + packed)
+        if tall:
+            runs = tile.runs(problem.kernel_size[1], problem.stride[1] // gcd(problem.dilation[1], problem.stride[1]))
+            across = problem.kernel_size[0] * problem.kernel_size[2]
+            row, many = cut[1] / apart, vectors * cut[0] * apart
+        else:
+            runs = tile.runs(problem.kernel_size[2], _step(problem, 2, lanes))
+            across = prod(problem.kernel_size[:2])
+            row, many = float(vectors), rows
+        each = problem.out_channels
+        if problem.primitive == WEIGHT_GRAD:
+            pieces = ceil(int(row * many), _CHAIN) + (1 if cut[2] % lanes else 0)
+            one = tile.weight_products(row, runs * across, _UNALIGNED, machine) * many
+            one += pieces * problem.taps * 3.0
+            products = each * one
+            others = packed + problem.taps * cycles.TRANSPOSE
+        else:
+            count = max(1, ceil(int(row), tile.outputs))
+            one = sum([tile.products(row / count, length, _UNALIGNED, machine) for length in runs]) * count * across * many
+            products = each * one
+            lines = rows * sides.phases
+            apart_cycles = (3.0 if sides.every[2] == 2 else lanes * cycles.SCALAR) if sides.every[2] > 1 else 0.0
+            stored = lines * vectors * (1.0 + apart_cycles)
+            others = packed * (each if adjoint else 1)
+            others += (1 if adjoint else each) * (stored + lines * 2.0)
+        scale = blocks * filled
+        elements = source.rows * source.entries + prod(cut)
+        return self._cost(problem, blocks, elements, products * scale, others * scale, machine)
+
+    def remark(self, problem: Problem, cut: Cut, machine: Machine) -> str:
+        width = problem.input_size[2] if problem.primitive == INPUT_GRAD else problem.output_size[2]
+        return cycles.filled(width, machine.lanes(problem), "pixels of a row")
+
+
+def _counts(problem: Problem) -> list[int]:
+    """Outputs per axis, of one residue of the stride; of a weight gradient, those of the forward pass."""
+    return list(problem.output_size) if problem.primitive == WEIGHT_GRAD else Sides(problem).counts
+
+
+def _turning(problem: Problem, size: Ints) -> float:
+    """Cycles per vector of planes of some size that are turned to lanes, or back."""
+    return cycles.TRANSPOSE * (1.0 if prod(size) * problem.dtype.itemsize % _WAYS else 2.5)
+
+
+def _step(problem: Problem, axis: int, outputs: int = 1) -> int:
+    """From one tap to the next that meets, so many outputs further, the same entry; 0: none does."""
+    step, left = divmod(outputs * problem.stride[axis], problem.dilation[axis])
+    return 0 if left else step
+
+
+def _met(problem: Problem, axis: int) -> float:
+    """The share of an axis' taps, over all outputs, that meet an entry of the source and not a border of zeros."""
+    if problem.border != "zeros":
+        return 1.0
+    size, outputs = problem.input_size[axis], problem.output_size[axis]
+    stride, taps = problem.stride[axis], problem.kernel_size[axis]
+    starts = [k * problem.dilation[axis] - problem.low[axis] for k in range(taps)]
+    met = [min(outputs, -(-(size - at) // stride)) - max(0, -(at // stride)) for at in starts]
+    pairs = sum([max(0, n) for n in met])
+    if problem.primitive == INPUT_GRAD:
+        return pairs / (size * taps) * stride
+    return pairs / (outputs * taps)

@@ -177,7 +177,7 @@ class DirectChannels(Direct):
 
     def remark(self, problem: Problem, cut: Cut, machine: Machine) -> str:
         produced = problem.in_channels if problem.primitive == INPUT_GRAD else problem.out_channels
-        return _filled(produced, machine.lanes(problem), "channels")
+        return cycles.filled(produced, machine.lanes(problem), "channels")
 
 
 class DirectPixels(Direct):
@@ -248,13 +248,7 @@ class DirectPixels(Direct):
 
     def remark(self, problem: Problem, cut: Cut, machine: Machine) -> str:
         width = problem.input_size[2] if problem.primitive == INPUT_GRAD else problem.output_size[2]
-        return _filled(width, machine.lanes(problem), "pixels of a row")
-
-
-def _filled(count: int, lanes: int, what: str) -> str:
-    """How well so many numbers fill vectors, in words."""
-    vectors = ceil(count, lanes)
-    return f"{count} {what} in {vectors * lanes} lanes of {vectors} vector{'s' if vectors > 1 else ''}"
+        return cycles.filled(width, machine.lanes(problem), "pixels of a row")
 
 
 def spans(counts: list[int], most: int) -> tuple[int, int, int]:
