@@ -22,7 +22,6 @@ _NARROW = 28  # planes up to this width have their borders passed over (AVX-512)
 _TASK_ELEMENTS = 65536  # as depthwise_plan.cpp
 _RUN = 3.0  # cycles to start a run of taps
 _LINE = 30.0  # cycles to start a line of outputs
-_UNALIGNED = 1.6  # loads that a vector anywhere in a row takes, on average
 _BLOCK = 120.0  # cycles to start a block
 _WAYS = 4096  # planes so many bytes apart meet in the same few lines of the first-level cache
 _CHAIN = 256  # outputs summed before the sums of a weight gradient are put by
@@ -191,13 +190,13 @@ class DepthwisePixels(Depthwise):
         each = problem.out_channels
         if problem.primitive == WEIGHT_GRAD:
             pieces = ceil(int(row * many), _CHAIN) + (1 if cut[2] % lanes else 0)
-            one = tile.weight_products(row, runs * across, _UNALIGNED, machine) * many
+            one = tile.weight_products(row, runs * across, _unaligned(machine), machine) * many
             one += pieces * problem.taps * 3.0
             products = each * one
             others = packed + problem.taps * cycles.TRANSPOSE
         else:
             count = max(1, ceil(int(row), tile.outputs))
-            one = sum([tile.products(row / count, length, _UNALIGNED, machine) for length in runs]) * count * across * many
+            one = sum([tile.products(row / count, length, _unaligned(machine), machine) for length in runs]) * count * across * many
             products = each * one
             lines = rows * sides.phases
             apart_cycles = (3.0 if sides.every[2] == 2 else lanes * cycles.SCALAR) if sides.every[2] > 1 else 0.0
@@ -216,6 +215,11 @@ class DepthwisePixels(Depthwise):
 def _counts(problem: Problem) -> list[int]:
     """Outputs per axis, of one residue of the stride; of a weight gradient, those of the forward pass."""
     return list(problem.output_size) if problem.primitive == WEIGHT_GRAD else Sides(problem).counts
+
+
+def _unaligned(machine: Machine) -> float:
+    """Cache lines that a vector anywhere in a row lies in, on average."""
+    return 1 + machine.vector_bytes / 64
 
 
 def _turning(problem: Problem, size: Ints) -> float:
