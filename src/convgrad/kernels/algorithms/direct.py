@@ -127,8 +127,8 @@ class DirectChannels(Direct):
 
     def _weight_cycles(self, problem: Problem, machine: Machine) -> float:
         lanes = machine.lanes(problem)
-        turned = lanes / min(problem.taps, lanes) if problem.primitive == INPUT_GRAD else 1.0
-        return cycles.TRANSPOSE * turned
+        alike = problem.primitive == INPUT_GRAD and problem.taps > 1
+        return cycles.TRANSPOSE * (lanes / min(problem.taps, lanes) if alike else 1.0)
 
     def _cut_weights(self, problem: Problem, machine: Machine) -> Cut:
         lanes, size = machine.lanes(problem), problem.dtype.itemsize
@@ -213,7 +213,7 @@ class DirectPixels(Direct):
         return products, stored * (5 + apart)
 
     def _weight_cycles(self, problem: Problem, machine: Machine) -> float:
-        return 1.5 * machine.lanes(problem)
+        return 6.0 * machine.lanes(problem)
 
     def _cut_weights(self, problem: Problem, machine: Machine) -> Cut:
         lanes, size = machine.lanes(problem), problem.dtype.itemsize
