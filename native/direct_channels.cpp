@@ -37,7 +37,8 @@ struct Run {
       if (v.phase[0].taps == v.taps && v.w_channel == v.taps) {  // channels and taps follow each other
         T* to = weights(group, v.phase[0], panel) + vector * L;
         pack_lanes(to, step, from, v.w_lane, lanes, v.contracted * v.taps, end);
-      } else if (v.w_lane == 1 && lanes == L && v.tap_phase[0] == 0) {  // one tap: the lanes follow each other
+      } else if (v.w_lane == 1 && lanes == L &&
+                 v.tap_phase[0] == 0) {  // one tap: the lanes follow each other
         T* to = weights(group, v.phase[0], panel) + vector * L;
         for (Index c = 0; c < v.contracted; c++) store(to + c * step, load(from + c * v.w_channel));
       } else {

@@ -22,7 +22,7 @@ struct Sizes {
   Index inputs_step, inputs;  // points of a block, or of all blocks
   Index sums_step, sums;
   Index filters_step, filters;  // of all groups, or of one panel's part of the channels
-  Index turned;   // taps of some filters, [tap][lane]
+  Index turned;                 // taps of some filters, [tap][lane]
   static constexpr Index kTurned = 144;
   Panels panels;
 
@@ -221,8 +221,8 @@ struct Run {
       for (Index point = 0; point < v.points(); point++)
         for (Index piece = 0; piece < v.pieces(); piece++)
           multiply_rows(inputs_of(group, piece) + point * sizes.inputs_step, sizes.channels, tiles,
-                        v.counting + c, channels, filters + (piece * v.points() + point) * sizes.filters_step, width,
-                        sums + point * sizes.sums_step, width * L, c > 0 || piece > 0);
+                        v.counting + c, channels, filters + (piece * v.points() + point) * sizes.filters_step,
+                        width, sums + point * sizes.sums_step, width * L, c > 0 || piece > 0);
     }
     for (Index number = 0; number < v.blocks(); number++)
       store_outputs({sums + number * v.tiles() * width * L, sizes.sums_step, width * L}, lanes, group, panel,
