@@ -119,6 +119,7 @@ def _walk(ready: list[Node], grads: Gradients, counts: dict[Node, int], retain_g
                 counts[parent] = left
             else:
                 ready.append(parent)
+        pulled = None  # a gradient that only its leaf will hold need not be copied there
         if not retain_graph and node.saved and (node.versions is not None or _holds_arrays(node)):
             node.saved = None
 
