@@ -37,6 +37,10 @@ struct Run {
       if (v.phase[0].taps == v.taps && v.w_channel == v.taps) {  // channels and taps follow each other
         T* to = weights(group, v.phase[0], panel) + vector * L;
         pack_lanes(to, step, from, v.w_lane, lanes, v.contracted * v.taps, end);
+      } else if (v.w_lane == 1 && lanes == L &&
+                 v.tap_phase[0] == 0) {  // one tap: the lanes follow each other
+        T* to = weights(group, v.phase[0], panel) + vector * L;
+        for (Index c = 0; c < v.contracted; c++) store(to + c * step, load(from + c * v.w_channel));
       } else {
         for (Index c = 0; c < v.contracted; c++)
           pack_channel(group, panel, vector, c, from + c * v.w_channel, lanes, end);
@@ -51,8 +55,7 @@ struct Run {
     T buffer[64 * L] __attribute__((aligned(64)));
     for (Index t = 0; t < v.taps; t += 64) {
       const Index count = min(64, v.taps - t);
-      if (v.w_lane == 1 && lanes == L) store(buffer, load(from));  // one tap: the lanes follow each other
-      else pack_lanes(buffer, L, from + t, v.w_lane, lanes, count, end);
+      pack_lanes(buffer, L, from + t, v.w_lane, lanes, count, end);
       for (Index i = 0; i < count; i++) {
         if (v.tap_phase[t + i] < 0) continue;
         const PhaseView& phase = v.phase[v.tap_phase[t + i]];

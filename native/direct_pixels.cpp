@@ -1,6 +1,6 @@
 // direct_pixels.cpp - direct convolution with pixels as lanes: for few produced channels. Weights are
 // broadcast, and vectors of neighbouring pixels are read at a table of offsets from the padded, stride-split
-// source.
+// source; or, for 1x1 kernels, from where they are.
 #include "kernels.hpp"
 #include "parallel.hpp"
 #include "source.hpp"
@@ -24,8 +24,9 @@ CONVGRAD_INLINE int height_index(Index outs) {
   return i;
 }
 
-/// sums[i][j] (+)= sum over k of w[k][i] * x[j][koff[k]], MR channels by NV vectors of pixels.
-template <typename T, int MR, int NV>
+/// sums[i][j] (+)= sum over k of w[k][i] * x[j][koff[k]], MR channels by NV vectors of pixels; FAR: from
+/// memory.
+template <typename T, int MR, int NV, bool FAR>
 void tile(const T* const* x, const std::int32_t* koff, Index depth, const T* w, T* sums, Index row,
           bool add) {
   constexpr int L = kLanes<T>;
@@ -42,7 +43,10 @@ void tile(const T* const* x, const std::int32_t* koff, Index depth, const T* w, 
     const Index at = koff[k];
     Vec<T> pixels[NV];
     CONVGRAD_UNROLL
-    for (int j = 0; j < NV; j++) pixels[j] = held(load(column[j] + at));
+    for (int j = 0; j < NV; j++) {
+      pixels[j] = held(load(column[j] + at));
+      if (FAR) __builtin_prefetch(column[j] + at + NV * L, 0, 2);  // the next tile's: too many streams
+    }
     CONVGRAD_UNROLL
     for (int i = 0; i < MR; i++) {
       const Vec<T> weight = held(splat(w[i]));
@@ -63,30 +67,30 @@ void tile(const T* const* x, const std::int32_t* koff, Index depth, const T* w, 
 template <typename T>
 using Tile = void (*)(const T* const*, const std::int32_t*, Index, const T*, T*, Index, bool);
 
-template <typename T, int HEIGHT, int... NV>
+template <typename T, bool FAR, int HEIGHT, int... NV>
 Tile<T> tile_row(int vectors, std::integer_sequence<int, NV...>) {
-  static constexpr Tile<T> row[] = {tile<T, kHeights[HEIGHT], NV + 1>...};
+  static constexpr Tile<T> row[] = {tile<T, kHeights[HEIGHT], NV + 1, FAR>...};
   return row[vectors - 1];
 }
-template <typename T, int HEIGHT>
+template <typename T, bool FAR, int HEIGHT>
 Tile<T> tile_row(int vectors) {
-  return tile_row<T, HEIGHT>(vectors, std::make_integer_sequence<int, kWidths[HEIGHT]>{});
+  return tile_row<T, FAR, HEIGHT>(vectors, std::make_integer_sequence<int, kWidths[HEIGHT]>{});
 }
-template <typename T>
+template <typename T, bool FAR>
 Tile<T> tile_for(int height, int vectors) {
   switch (height) {
     case 0:
-      return tile_row<T, 0>(vectors);
+      return tile_row<T, FAR, 0>(vectors);
     case 1:
-      return tile_row<T, 1>(vectors);
+      return tile_row<T, FAR, 1>(vectors);
     case 2:
-      return tile_row<T, 2>(vectors);
+      return tile_row<T, FAR, 2>(vectors);
     case 3:
-      return tile_row<T, 3>(vectors);
+      return tile_row<T, FAR, 3>(vectors);
     case 4:
-      return tile_row<T, 4>(vectors);
+      return tile_row<T, FAR, 4>(vectors);
     default:
-      return tile_row<T, 5>(vectors);
+      return tile_row<T, FAR, 5>(vectors);
   }
 }
 
@@ -165,8 +169,15 @@ struct Run {
            panel_groups();
   }
 
+  /// What a block reads: its copy in scratch, or the source itself.
+  struct From {
+    const T* at;
+    Index image;  // from one image to the next
+    bool in_place;
+  };
+
   /// All vectors of a block, panel by panel, over `depth` products.
-  void multiply(const T* source, const std::int32_t* koff, Index depth, const T* w, T* sums,
+  void multiply(const From& source, const std::int32_t* koff, Index depth, const T* w, T* sums,
                 const Block& block, const Lines<T>& lines, bool add) const {
     const int most = kWidths[panels.height];
     const Index slabs = block.images * block.count[0], total = slabs * lines.vectors;
@@ -177,10 +188,11 @@ struct Run {
       for (int j = 0; j < count; j++) {
         const Index slab = (first + j) / lines.vectors, vector = (first + j) % lines.vectors;
         const Index in_slab = lines.flat ? vector * L : vector / each * v.pitch[2] + vector % each * L;
-        x[j] = source + slab / block.count[0] * v.chunk * v.pitch[0] + slab % block.count[0] * v.pitch[1] +
-               in_slab;
+        x[j] =
+            source.at + slab / block.count[0] * source.image + slab % block.count[0] * v.pitch[1] + in_slab;
       }
-      tile_for<T>(panels.height, count)(x, koff, depth, w, sums + first * L, total * L, add);
+      const auto run = source.in_place ? tile_for<T, true> : tile_for<T, false>;
+      run(panels.height, count)(x, koff, depth, w, sums + first * L, total * L, add);
     }
   }
 
@@ -211,6 +223,25 @@ struct Run {
       }
   }
 
+  /// What a block reads of some channels: packed, unless one panel reads it once and where it is.
+  From source_of(const Block& block, Index group, Index c, Index channels, const Lines<T>& lines,
+                 T* copy) const {
+    const Index plane = v.axis[0].source * v.axis[1].source * v.axis[2].source,
+                image = v.groups * v.contracted;
+    const T* from = data.first + ((block.image * v.groups + group) * v.contracted + c) * plane;
+    if (v.in_place && panels.count == 1) {
+      const Index start =
+          (block.start[0] * v.axis[1].source + block.start[1]) * v.axis[2].source + block.start[2];
+      const T* at = from + start;
+      const T* last = at + ((block.images - 1) * image + channels - 1) * plane + lines.vectors * L;
+      if (block.count[0] * block.count[1] == 1 && last <= data.first + v.batch * image * plane)
+        return {at, image * plane, true};
+    }
+    for (Index i = 0; i < block.images; i++)
+      pack_source(copy + i * v.chunk * v.pitch[0], from + i * image * plane, channels, v, block);
+    return {copy, v.chunk * v.pitch[0], false};
+  }
+
   void operator()(Index task) const {
     const Index first = task % panel_groups() * v.panels, last = min(first + v.panels, panels.count);
     Block block;
@@ -224,13 +255,9 @@ struct Run {
       return sums + (phase * (last - first) + panel - first) * panels.rows() * total;
     };
 
-    const Index plane = v.axis[0].source * v.axis[1].source * v.axis[2].source;
     for (Index c = 0; c < v.contracted; c += v.chunk) {
       const Index channels = min(v.chunk, v.contracted - c);
-      for (Index i = 0; i < block.images; i++) {
-        const Index channel = ((block.image + i) * v.groups + group) * v.contracted + c;
-        pack_source(source + i * v.chunk * v.pitch[0], data.first + channel * plane, channels, v, block);
-      }
+      const From from = source_of(block, group, c, channels, lines, source);
       for (int f = 0; f < v.phases; f++) {
         const PhaseView& phase = v.phase[f];
         const Passes passes(channels * phase.taps, v.depth);
@@ -238,7 +265,8 @@ struct Run {
           const Index k = passes.start(i), depth = passes.start(i + 1) - k;
           for (Index panel = first; panel < last; panel++) {
             const T* w = weights(group, phase, panel) + (c * phase.taps + k) * panels.rows();
-            multiply(source, phase.koff + k, depth, w, sums_of(f, panel), block, lines, c + i > 0);
+            multiply(from, (from.in_place ? v.in_place : phase.koff) + k, depth, w, sums_of(f, panel), block,
+                     lines, c + i > 0);
           }
         }
       }

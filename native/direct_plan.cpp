@@ -1,5 +1,7 @@
 #include "direct_plan.hpp"
 
+#include <limits>
+
 namespace convgrad {
 
 namespace {
@@ -62,6 +64,11 @@ DirectPlan::DirectPlan(const Problem& p, Primitive primitive, const Cut& cut, bo
   set_pitch(v.pitch, windows_);
 
   lay_out_phases(p.kernel);
+
+  const Index plane = p.in_pixels();
+  if (p.pointwise() && plane <= std::numeric_limits<std::int32_t>::max() / v.chunk)
+    for (Index c = 0; c < v.chunk; c++) in_place_.push_back(std::int32_t(c * plane));
+  v.in_place = in_place_.empty() ? nullptr : in_place_.data();
 }
 
 void DirectPlan::lay_out_phases(const Index* kernel) {

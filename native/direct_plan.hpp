@@ -63,6 +63,8 @@ struct DirectView {
   // weight(group, lane, channel, tap) = w[group * w_group + lane * w_lane + channel * w_channel + tap]
   Index w_group, w_lane, w_channel, w_size;
   Index images;  // per block, chunk * pitch[0] apart in the scratch
+  // Where outputs meet the entries at their own place: offsets per channel of a chunk in the source itself.
+  const std::int32_t* in_place;  // or null
   Index chunk, depth, panels;
   Index nanoseconds, weight_nanoseconds;  // see Problem
 };
@@ -84,6 +86,7 @@ class DirectPlan {
   std::vector<PhaseView> phases_;
   std::vector<std::vector<std::int32_t>> koff_;
   std::vector<int> tap_phase_, tap_rank_;
+  std::vector<std::int32_t> in_place_;
   DirectView view_;
 };
 

@@ -28,6 +28,13 @@ struct Problem {
   Index in_pixels() const { return in[0] * in[1] * in[2]; }
   Index out_pixels() const { return out[0] * out[1] * out[2]; }
 
+  /// Whether every output meets only the input at its own place.
+  bool pointwise() const {
+    for (int i = 0; i < 3; i++)
+      if (kernel[i] != 1 || stride[i] != 1 || low[i] != 0 || in[i] != out[i]) return false;
+    return true;
+  }
+
   /// Roughly what one thread takes for all of it, and for one pass over the weights: whether threads are
   /// worth it.
   Index nanoseconds() const {

@@ -98,7 +98,7 @@ struct Run {
   Index channel_blocks() const { return ceil_div(v.in_channels, v.channels); }
   Index out_blocks() const { return ceil_div(v.out_channels, v.outs); }
 
-  /// Full vectors of all rows of a block first, then their remainders.
+  /// Full vectors of all rows of a block first, then their remainders. Of 1x1 kernels, x is read where it is.
   Places places_of(const Block& block, std::int32_t* memory) const {
     const AxisView* axis = v.axis;
     const Index* n = block.count;
@@ -113,21 +113,20 @@ struct Run {
         for (Index w = 0; w < n[2]; w += L) {
           const Index k = w + L <= n[2] ? full++ : rest++;
           y[k] = std::int32_t(to + w);
-          x[k] = std::int32_t(from + w);
+          x[k] = std::int32_t((v.pointwise ? to : from) + w);
         }
       }
     return {y, x, full, rest};
   }
 
-  void add_image(T* sums, const T* y, const T* source, Index outs, Index channels, const Places& places,
-                 const Part<T>& part) const {
+  void add_image(T* sums, const T* y, const T* source, Index pitch, Index outs, Index channels,
+                 const Places& places, const Part<T>& part) const {
     const AxisView* axis = v.axis;
     const Index plane = axis[0].target * axis[1].target * axis[2].target, rows = channels * v.taps;
     for (Index r = 0; r < rows; r += kRows) {
       const int count = int(min(kRows, rows - r));
       const T* x[kRows];
-      for (int j = 0; j < count; j++)
-        x[j] = source + (r + j) / v.taps * v.pitch[0] + v.tap_at[(r + j) % v.taps];
+      for (int j = 0; j < count; j++) x[j] = source + (r + j) / v.taps * pitch + v.tap_at[(r + j) % v.taps];
       for (Index o = 0; o < outs; o += kOuts) {
         const int mr = int(min(kOuts, outs - o));
         const T* from[kOuts];
@@ -162,9 +161,11 @@ struct Run {
       const Part<T> part(block.count[2] % L);
       for (Index i = 0; i < block.images; i++) {
         const Index image = (block.image + i) * v.groups + group;
-        pack_source(source, data.first + (image * v.in_channels + first) * in_plane, channels, v, block);
-        add_image(sums, data.second + (image * v.out_channels + first_out) * out_plane, source, outs,
-                  channels, places, part);
+        const T* x = data.first + (image * v.in_channels + first) * in_plane;
+        if (!v.pointwise) pack_source(source, x, channels, v, block);
+        add_image(sums, data.second + (image * v.out_channels + first_out) * out_plane,
+                  v.pointwise ? x : source, v.pointwise ? in_plane : v.pitch[0], outs, channels, places,
+                  part);
       }
     }
     for (Index o = 0; o < outs; o++) {

@@ -10,6 +10,7 @@ WeightPlan::WeightPlan(const Problem& p, const WeightCut& cut, bool split) {
   v.out_channels = p.out_channels;
   v.border = p.border;
   v.taps = p.taps();
+  v.pointwise = p.pointwise();
   v.images = min(cut.images, v.batch);
   v.nanoseconds = p.nanoseconds();
   v.weight_nanoseconds = p.weight_nanoseconds();

@@ -26,6 +26,7 @@ struct WeightView {
   Index taps;
   const std::int32_t* tap_at;  // where in a channel's scratch a tap of output 0 lies
   Index images, channels, outs, chunks, blocks;
+  bool pointwise;                         // see Problem
   Index nanoseconds, weight_nanoseconds;  // see Problem
 
   Index rows() const { return in_channels * taps; }

@@ -21,8 +21,8 @@ struct Sizes {
       lane_block;  // a block as vectors of channels and a row of tiles; the outputs of a block take its place
   Index inputs_step, inputs;  // points of a block, or of all blocks
   Index sums_step, sums;
-  Index filters;  // of all groups, or of one panel's part of the channels
-  Index turned;   // taps of some filters, [tap][lane]
+  Index filters_step, filters;  // of all groups, or of one panel's part of the channels
+  Index turned;                 // taps of some filters, [tap][lane]
   static constexpr Index kTurned = 144;
   Panels panels;
 
@@ -37,7 +37,8 @@ struct Sizes {
     sums_step = spread(tiles * widest);
     sums = v.slabs * v.points() * sums_step;
     const Index each = v.pieces() * v.depth_taps * v.points();  // values of a filter
-    filters = v.stationary ? each * v.channels * widest : v.groups * each * v.contracted * panels.vectors * L;
+    filters_step = spread((v.stationary ? v.channels : v.contracted) * widest);
+    filters = each * filters_step * (v.stationary ? 1 : v.groups * panels.count);
     turned = round_up(max(kTurned, v.taps()), L) * L;
   }
   Index shared(const WinogradView& v) const { return v.stationary ? inputs : filters; }
@@ -61,8 +62,8 @@ struct Run {
   // ---- stages
 
   /// Filters of channels [first, last) for a panel: to[piece][depth tap][point][channel - first][lane].
-  void transform_filters(T* to, T* turned, Index group, Index panel, Index first, Index last,
-                         Index step) const {
+  void transform_filters(T* to, T* turned, Index group, Index panel, Index first, Index last) const {
+    const Index step = sizes.filters_step;
     const Index width = sizes.panels.width(panel), taps = v.height.taps * v.width.taps, all = v.taps();
     const T* end = data.second + v.w_size;
     // Where the taps of one channel follow those of the last, several channels are turned over at once.
@@ -137,8 +138,7 @@ struct Run {
   // ---- passing blocks
 
   T* filters_of(Index group, Index panel) const {
-    return shared + v.pieces() * v.depth_taps * v.points() * v.contracted * L *
-                        (group * sizes.panels.vectors + sizes.panels.start(panel));
+    return shared + (group * sizes.panels.count + panel) * v.parts() * v.points() * sizes.filters_step;
   }
 
   void filters_task(Index task) const {
@@ -146,8 +146,7 @@ struct Run {
     task /= filter_parts();
     const Index panel = task % sizes.panels.count, group = task / sizes.panels.count;
     const Index width = sizes.panels.width(panel) * L;
-    transform_filters(filters_of(group, panel) + first * width, task_memory(), group, panel, first, last,
-                      v.contracted * width);
+    transform_filters(filters_of(group, panel) + first * width, task_memory(), group, panel, first, last);
   }
   static constexpr Index kFilterPart = 16;
   Index filter_parts() const { return ceil_div(v.contracted, kFilterPart); }
@@ -184,7 +183,7 @@ struct Run {
     for (Index d = 0; d < v.depth_taps; d++)
       for (Index c = 0; c < v.contracted; c += kDepth) {
         const T* b =
-            filters + (((piece * v.depth_taps + d) * v.points() + point) * v.contracted + c) * width * L;
+            filters + ((piece * v.depth_taps + d) * v.points() + point) * sizes.filters_step + c * width * L;
         for (Index slab = 0; slab < block.slabs; slab++)
           multiply_rows(inputs + (slab + d * v.depth_dilation) * slab_step, sizes.channels, block.tiles(v),
                         v.counting + c, min(kDepth, v.contracted - c), b, width, sums + slab * sums_slab,
@@ -217,13 +216,13 @@ struct Run {
     T* sums = lanes + sizes.lane_block;
     T* filters = sums + sizes.sums;
     for (Index c = 0; c < v.contracted; c += v.channels) {
-      const Index channels = min(v.channels, v.contracted - c), step = channels * width * L;
-      transform_filters(filters, turned, group, panel, c, c + channels, step);
+      const Index channels = min(v.channels, v.contracted - c);
+      transform_filters(filters, turned, group, panel, c, c + channels);
       for (Index point = 0; point < v.points(); point++)
         for (Index piece = 0; piece < v.pieces(); piece++)
           multiply_rows(inputs_of(group, piece) + point * sizes.inputs_step, sizes.channels, tiles,
-                        v.counting + c, channels, filters + (piece * v.points() + point) * step, width,
-                        sums + point * sizes.sums_step, width * L, c > 0 || piece > 0);
+                        v.counting + c, channels, filters + (piece * v.points() + point) * sizes.filters_step,
+                        width, sums + point * sizes.sums_step, width * L, c > 0 || piece > 0);
     }
     for (Index number = 0; number < v.blocks(); number++)
       store_outputs({sums + number * v.tiles() * width * L, sizes.sums_step, width * L}, lanes, group, panel,

@@ -7,6 +7,7 @@ import threading
 import time
 import tracemalloc
 import weakref
+from typing import Any
 
 import numpy as np
 import pytest
@@ -261,3 +262,58 @@ def test_gradients_have_the_inputs_dtype() -> None:
     y = torch.ones(3, dtype=torch.float64, requires_grad=True)
     (x * y).sum().backward()
     assert x.grad.dtype is torch.float32 and y.grad.dtype is torch.float64
+
+
+# ---- who owns the arrays of gradients
+
+
+def test_a_gradient_that_nobody_else_holds_becomes_grad_itself() -> None:
+    weight, x = torch.randn(4, 5, requires_grad=True), torch.randn(3, 4, requires_grad=True)
+    places = []
+    for leaf_tensor in (weight, x):
+        leaf_tensor.register_hook(lambda g: places.append(g.data_ptr()))
+    (x @ weight).backward(torch.ones(3, 5))
+    assert x.grad is not None and weight.grad is not None
+    assert {x.grad.data_ptr(), weight.grad.data_ptr()} == set(places)
+
+
+def test_leaves_that_get_the_same_gradient_do_not_share_it() -> None:
+    a, b, c = (torch.zeros(3, requires_grad=True) for _ in range(3))
+    seed = torch.ones(3)
+    (a + b + c).backward(seed)
+    for leaf in (a, b, c):
+        assert leaf.grad is not None
+        leaf.grad += 1
+        assert leaf.grad.tolist() == [2.0, 2.0, 2.0]
+    assert seed.tolist() == [1.0, 1.0, 1.0]
+
+
+def test_a_gradient_that_a_hook_keeps_is_not_changed_by_the_next_backward() -> None:
+    x = torch.zeros(3, requires_grad=True)
+    y = x * 2
+    seen = []
+    y.register_hook(seen.append)
+    x.register_hook(seen.append)
+    y.backward(torch.ones(3), retain_graph=True)
+    y.backward(torch.ones(3))
+    assert [g.tolist() for g in seen] == [[1.0] * 3, [2.0] * 3, [1.0] * 3, [2.0] * 3]
+    assert x.grad is not None and x.grad.tolist() == [4.0] * 3
+
+
+def test_a_gradient_of_the_users_own_function_is_copied() -> None:
+    kept = torch.ones(3)
+
+    class Constant(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx: Any, *grads: torch.Tensor) -> torch.Tensor:
+            return kept
+
+    x = torch.zeros(3, requires_grad=True)
+    Constant.apply(x).sum().backward()
+    assert x.grad is not None
+    x.grad += 1
+    assert kept.tolist() == [1.0, 1.0, 1.0]

@@ -45,15 +45,17 @@ def run(
     for node, g in roots:
         _add(grads, node, g)
     counts, reached = _count_consumers(list(grads))
-    wanted = None if inputs is None else _leading_to(inputs, reached)
+    every_leaf = inputs is None or (capture and _are_all_leaves(inputs, reached))
+    wanted = None if every_leaf else _leading_to(inputs or [], reached)
     before = MODE.get()
     MODE.set(RECORD if create_graph else OFF)
     try:
         ready = [node for node in grads if node not in counts]
-        if create_graph or inputs is not None:
+        if create_graph or not every_leaf:
             return _walk_selected(ready, grads, counts, inputs, wanted, retain_graph, create_graph, capture)
-        _walk(ready, grads, counts, retain_graph)
-        return {}
+        found: Gradients = {}
+        _walk(ready, grads, counts, retain_graph, found if capture else None)
+        return found
     finally:
         MODE.set(before)
 
@@ -74,8 +76,24 @@ def _count_consumers(roots: list[Node]) -> tuple[dict[Node, int], list[Node]]:
     return counts, stack
 
 
-def _walk(ready: list[Node], grads: Gradients, counts: dict[Node, int], retain_graph: bool) -> None:
-    """The ordinary backward: bare arrays, every leaf. Spelt out, since each line runs once per node."""
+def _are_all_leaves(inputs: list[Node], reached: list[Node]) -> bool:
+    """Whether the inputs are leaves, and there are no others."""
+    return all([node.kind == LEAF for node in inputs]) and all(
+        [node.kind != LEAF or node in inputs for node in reached]
+    )
+
+
+def _walk(
+    ready: list[Node],
+    grads: Gradients,
+    counts: dict[Node, int],
+    retain_graph: bool,
+    found: Gradients | None,
+) -> None:
+    """The ordinary backward: bare arrays, every leaf, whose gradients go to ``found`` if there is one.
+
+    Spelt out, since each line runs once per node.
+    """
     while ready:
         node = ready.pop()
         g = grads.pop(node, None)
@@ -83,7 +101,9 @@ def _walk(ready: list[Node], grads: Gradients, counts: dict[Node, int], retain_g
             g = _run_hooks(node, g)
         kind = node.kind
         if kind == LEAF:
-            if g is not None:
+            if found is not None:
+                found[node] = g
+            elif g is not None:
                 node.accumulate(g)
             continue
         parents: Any = node.parents
@@ -119,6 +139,7 @@ def _walk(ready: list[Node], grads: Gradients, counts: dict[Node, int], retain_g
                 counts[parent] = left
             else:
                 ready.append(parent)
+        pulled = None  # a gradient that only its leaf will hold need not be copied there
         if not retain_graph and node.saved and (node.versions is not None or _holds_arrays(node)):
             node.saved = None
 

@@ -43,7 +43,7 @@ def machine() -> Machine:
     name = instruction_set()
     arm = platform.machine().lower() in ("arm64", "aarch64")
     vector_bytes, flops, registers = _ARM if arm else _SETS[name]
-    return Machine(name, vector_bytes, 2, flops, 2e10, registers)
+    return Machine(name, vector_bytes, 2, flops, 5e10, registers)
 
 
 # ---- the three primitives: spelt out alike, since in a call that takes 2 microseconds each step counts

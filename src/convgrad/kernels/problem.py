@@ -43,6 +43,12 @@ class Problem(NamedTuple):
         return prod(self.kernel_size)
 
     @property
+    def pointwise(self) -> bool:
+        """Whether every output meets only the input at its own place."""
+        alone = self.taps == max(self.stride) == 1 and not any(self.low)
+        return alone and self.input_size == self.output_size
+
+    @property
     def ndim(self) -> int:
         """Spatial dimensions that the problem really has: leading ones of size 1 do not count."""
         leading = zip(self.input_size, self.kernel_size, self.output_size, strict=True)

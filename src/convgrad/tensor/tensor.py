@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Sequence
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -507,6 +508,19 @@ def _save_written(self: Tensor, node: Node) -> None:
 # ---------------------------------------------------------------------------------------------------
 
 
+def _references(g: Any) -> int:
+    return getrefcount(g)
+
+
+def _references_alone() -> int:
+    """``getrefcount`` of what only a caller and the function it calls with it hold: Pythons differ."""
+    g = np.empty(1)
+    return _references(g)
+
+
+_ALONE = _references_alone()
+
+
 class LeafNode(Leaf):
     """``AccumulateGrad`` of one tensor: it owns ``.grad`` and knows its tensor weakly (ruling R10).
 
@@ -543,8 +557,10 @@ class LeafNode(Leaf):
             new = from_traced(g)
             self.grad = new if old is None else old + new
         elif old is None:
-            # a copy: the same array may be on its way to another leaf
-            self.grad = Tensor(np.array(g, order="C", copy=True), None)
+            # a copy, if the same array may be on its way to another leaf, or be in someone's hands
+            alone = getrefcount(g) <= _ALONE and type(g) is ndarray and g.flags.owndata
+            alone = alone and g.flags.c_contiguous
+            self.grad = Tensor(g if alone else np.array(g, order="C", copy=True), None)
         elif old._node is not None:
             self.grad = old.detach() + Tensor(g, None)
         else:

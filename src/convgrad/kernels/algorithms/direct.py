@@ -80,7 +80,8 @@ class Direct(NativeAlgorithm):
         source = Source.of(problem, span).cycles(
             machine.lanes(problem), alone and problem.primitive == FORWARD
         )
-        others += source * images * sides.contracted * parts
+        if not self._reads_in_place(problem, sides):
+            others += source * images * sides.contracted * parts
         weights = problem.w_elements / machine.lanes(problem) * self._weight_cycles(problem, machine)
         scale = blocks * filled
         return cycles.cost(
@@ -89,6 +90,10 @@ class Direct(NativeAlgorithm):
 
     #: rows are split by the residues of the stride when they are packed
     splits = False
+
+    def _reads_in_place(self, problem: Problem, sides: Sides) -> bool:
+        """Whether the source is read where it is, not from a copy."""
+        return False
 
     def _panels(self, sides: Sides, machine: Machine, problem: Problem) -> int:
         """Panels of all produced channels."""
@@ -127,8 +132,8 @@ class DirectChannels(Direct):
 
     def _weight_cycles(self, problem: Problem, machine: Machine) -> float:
         lanes = machine.lanes(problem)
-        turned = lanes / min(problem.taps, lanes) if problem.primitive == INPUT_GRAD else 1.0
-        return cycles.TRANSPOSE * turned
+        alike = problem.primitive == INPUT_GRAD and problem.taps > 1
+        return cycles.TRANSPOSE * (lanes / min(problem.taps, lanes) if alike else 1.0)
 
     def _cut_weights(self, problem: Problem, machine: Machine) -> Cut:
         lanes, size = machine.lanes(problem), problem.dtype.itemsize
@@ -212,8 +217,11 @@ class DirectPixels(Direct):
         stored = images * span[0] * span[1] * each * sides.phases * sides.produced
         return products, stored * (5 + apart)
 
+    def _reads_in_place(self, problem: Problem, sides: Sides) -> bool:
+        return problem.pointwise and sides.produced <= self._heights[-1]
+
     def _weight_cycles(self, problem: Problem, machine: Machine) -> float:
-        return 1.5 * machine.lanes(problem)
+        return 6.0 * machine.lanes(problem)
 
     def _cut_weights(self, problem: Problem, machine: Machine) -> Cut:
         lanes, size = machine.lanes(problem), problem.dtype.itemsize
@@ -241,7 +249,7 @@ class DirectPixels(Direct):
         products = parts * shares * calls * (places * filled * one + cycles.TILE + 2 * high * low)
         source = Source.of(problem, span).cycles(lanes, problem.stride[2] > 2) * problem.in_channels * shares
         ends = problem.w_elements * chunks * (22 + 3 * lanes)
-        others = blocks * filled * source + ends
+        others = ends if problem.pointwise else blocks * filled * source + ends
         return cycles.cost(
             problem, blocks * products, others, chunks * problem.groups * parts * shares, machine
         )
