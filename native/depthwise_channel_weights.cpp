@@ -1,4 +1,5 @@
-// depthwise_channel_weights.cpp - weight gradient of a convolution with one input channel per group: planes as lanes.
+// depthwise_channel_weights.cpp - weight gradient of a convolution with one input channel per group: planes
+// as lanes.
 #include "depthwise_lanes.hpp"
 #include "depthwise_parts.hpp"
 #include "depthwise_products.hpp"
@@ -44,8 +45,15 @@ struct ChannelSum {
         pack_gradient(g, j, block);
         const AxisView &h = v.axis[1], &w = v.axis[2];
         for (Index q = 0; q < block.count[0]; q++) {
-          const Rectangle<T> a{x + q * v.pitch[1] * L, g + q * h.span * w.span * L, w.advance * L, L,
-                               v.pitch[2] * L, w.span * L, block.count[1], block.count[2], L};
+          const Rectangle<T> a{x + q * v.pitch[1] * L,
+                               g + q * h.span * w.span * L,
+                               w.advance * L,
+                               L,
+                               v.pitch[2] * L,
+                               w.span * L,
+                               block.count[1],
+                               block.count[2],
+                               L};
           add_rectangle<T>(a, *v.phase, total + j * v.taps * L);
         }
       }

@@ -1,6 +1,6 @@
-// depthwise_channels.cpp - convolution with one input channel per group, and its adjoint in x: planes as lanes.
-// Lines are turned to lanes on their way into scratch; there every tap is one aligned vector per output, whatever
-// the width, stride or dilation; finished lines are turned back as they are stored.
+// depthwise_channels.cpp - convolution with one input channel per group, and its adjoint in x: planes as
+// lanes. Lines are turned to lanes on their way into scratch; there every tap is one aligned vector per
+// output, whatever the width, stride or dilation; finished lines are turned back as they are stored.
 #include "depthwise_lanes.hpp"
 #include "depthwise_tile.hpp"
 #include "kernels.hpp"
@@ -89,7 +89,8 @@ struct Run {
     const AxisView &d = v.axis[0], &h = v.axis[1], &w = v.axis[2];
     const Index apart = v.produced * v.target_plane, *size = block.size;
     T* out = data.out + (block.plane * v.produced + produced) * v.target_plane;
-    out += (block.start[0] * d.every * h.target + block.start[1] * h.every) * w.target + block.start[2] * w.every;
+    out += (block.start[0] * d.every * h.target + block.start[1] * h.every) * w.target +
+           block.start[2] * w.every;
     T bias[L] = {};
     for (Index i = 0; data.bias && i < block.planes; i++)
       bias[i] = data.bias[(block.channel + i) * v.produced + produced];

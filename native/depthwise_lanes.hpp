@@ -9,7 +9,8 @@ namespace convgrad::CONVGRAD_ISA {
 /// Rows of `from`, `row` apart, become lanes: entry k < depth is stored at to + place[k]. The same `ahead` is
 /// asked for.
 template <typename T>
-static void scatter_lanes(T* to, const std::int32_t* place, const T* from, Index row, Index depth, Index ahead) {
+static void scatter_lanes(T* to, const std::int32_t* place, const T* from, Index row, Index depth,
+                          Index ahead) {
   constexpr int L = kLanes<T>;
   for (Index k = 0; k < depth; k += L) {
     k = min(k, depth - L);  // the last block overlaps the one before: the same values twice
@@ -82,7 +83,8 @@ struct LanePacker {
         for (Index j = 0; j < high.n; j++, line += v.pitch[2] * L) {
           if (turned && edges_unread && lines_unread) continue;
           const Index y = slab < 0 ? -1 : border_index(v.border, high.begin + high.step * j, h.source);
-          if (y >= 0) pack_line(line, slab + y * w.source, wide, turned && j >= high.inside && j < high.outside);
+          if (y >= 0)
+            pack_line(line, slab + y * w.source, wide, turned && j >= high.inside && j < high.outside);
           else if (!lines_unread) zero_run(line, wide.n * L);
         }
       }

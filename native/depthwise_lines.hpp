@@ -52,8 +52,8 @@ static void copy_every_other(T* to, const T* from, Index n) {
 
 /// A block of the planes of a set.
 struct PlaneBlock {
-  Index channel, planes;  // the first, and how many
-  Index plane;            // the first, counted over all samples
+  Index channel, planes;              // the first, and how many
+  Index plane;                        // the first, counted over all samples
   Index start[3], count[3], size[3];  // start and count in t, size in outputs
 
   CONVGRAD_INLINE PlaneBlock of(const DepthwiseView& v, Index set, Index block) {
@@ -79,7 +79,8 @@ CONVGRAD_INLINE Index distance(const DepthwiseView& v, const PlaneBlock& from, c
   return sum;
 }
 
-/// Whether borders left and right are zeros at the same places of the scratch for every block: they are written once.
+/// Whether borders left and right are zeros at the same places of the scratch for every block: they are
+/// written once.
 CONVGRAD_INLINE bool keeps_zeros(const DepthwiseView& v) {
   return v.border == Border::Zeros && v.axis[2].blocks == 1;
 }
@@ -97,11 +98,11 @@ struct Reach {
   }
 };
 
-/// Lines of one slab, of the same n entries each, all of them in the source. What lies `ahead` is asked for: the
-/// lines of the next block, which arrive while this one is computed.
+/// Lines of one slab, of the same n entries each, all of them in the source. What lies `ahead` is asked for:
+/// the lines of the next block, which arrive while this one is computed.
 template <typename T>
-__attribute__((noinline)) static void copy_lines(T* to, Index pitch, const T* from, Index from_pitch, Index lines,
-                                                 Index step, Index n, Index ahead) {
+__attribute__((noinline)) static void copy_lines(T* to, Index pitch, const T* from, Index from_pitch,
+                                                 Index lines, Index step, Index n, Index ahead) {
   for (Index j = 0; j < lines; j++, to += pitch, from += from_pitch) {
     prefetch<0>(from + ahead, n * step);
     if (step == 1) copy_exactly(to, from, n);
@@ -126,8 +127,9 @@ struct PlanePacker {
           const Reach high = Reach::of(h, h.segment[sh], block.start[1], block.count[1]);
           for (int sw = 0; sw < w.segments; sw++) {
             const Reach wide = Reach::of(w, w.segment[sw], block.start[2], block.count[2]);
-            pack_lines(to + (d.segment[sd].at + i) * v.pitch[1] + h.segment[sh].at * v.pitch[2] + w.segment[sw].at,
-                       z < 0 ? nullptr : plane + z * h.source * w.source, high, wide, ahead);
+            pack_lines(
+                to + (d.segment[sd].at + i) * v.pitch[1] + h.segment[sh].at * v.pitch[2] + w.segment[sw].at,
+                z < 0 ? nullptr : plane + z * h.source * w.source, high, wide, ahead);
           }
         }
       }
@@ -144,10 +146,11 @@ struct PlanePacker {
       const Index width = v.axis[2].source;
       T* line = to + inside * v.pitch[2];
       const T* row = slab + (high.begin + high.step * inside) * width;
-      copy_lines(line + wide.inside, v.pitch[2], row + wide.begin + wide.step * wide.inside, high.step * width,
-                 outside - inside, wide.step, wide.outside - wide.inside, ahead);
+      copy_lines(line + wide.inside, v.pitch[2], row + wide.begin + wide.step * wide.inside,
+                 high.step * width, outside - inside, wide.step, wide.outside - wide.inside, ahead);
       if (!keeps_zeros(v))
-        for (Index j = inside; j < outside; j++, line += v.pitch[2], row += high.step * width) edges(line, row, wide);
+        for (Index j = inside; j < outside; j++, line += v.pitch[2], row += high.step * width)
+          edges(line, row, wide);
     }
     for (Index j = outside; j < high.n; j++)
       pack_border_line(to + j * v.pitch[2], slab, high.begin + high.step * j, wide);

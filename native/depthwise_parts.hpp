@@ -50,8 +50,7 @@ template <typename T, template <typename> class Sum>
 void sum_weights(const DepthwiseView& v, const Operands<T>& data) {
   T* partial = parts_of(v) == 1 ? data.out : static_cast<T*>(scratch(Scratch::Shared, parts_bytes<T>(v)));
   Sum<T> sum{v, data, partial};
-  parallel_for(
-      weight_tasks(v), [](void* r, Index i) { (*static_cast<Sum<T>*>(r))(i); }, &sum, v.nanoseconds);
+  parallel_for(weight_tasks(v), [](void* r, Index i) { (*static_cast<Sum<T>*>(r))(i); }, &sum, v.nanoseconds);
   if (partial == data.out) return;
   for (Index k = 0; k < v.weight_size; k++) {
     double total = 0;

@@ -1,4 +1,5 @@
-// depthwise_pixel_weights.cpp - weight gradient of a convolution with one input channel per group: pixels as lanes.
+// depthwise_pixel_weights.cpp - weight gradient of a convolution with one input channel per group: pixels as
+// lanes.
 #include "depthwise_parts.hpp"
 #include "depthwise_products.hpp"
 #include "kernels.hpp"
@@ -35,8 +36,8 @@ void add_lanes(T* to, const T* from, Index n) {
   for (Index i = 0; i < n; i++) to[i] = block[0][i];
 }
 
-/// The lanes of the last vector of `length` entries that no vector before has. It ends where the entries do or, if
-/// they do not fill one, begins there.
+/// The lanes of the last vector of `length` entries that no vector before has. It ends where the entries do
+/// or, if they do not fill one, begins there.
 template <typename T>
 LaneFilter<T, true> tail_lanes(Index length) {
   constexpr int L = kLanes<T>;
@@ -68,14 +69,16 @@ struct PixelSum {
       const PlaneBlock next = walk.done() ? block : walk.block();
       pack(x, data.first + block.plane * v.source_plane, block, distance(v, block, next));
       for (Index j = 0; j < v.multiplier; j++) {
-        add_block(total + j * v.taps * L, x, data.second + (block.plane * v.multiplier + j) * v.target_plane, block, g);
+        add_block(total + j * v.taps * L, x, data.second + (block.plane * v.multiplier + j) * v.target_plane,
+                  block, g);
         ask_for(data.second + (next.plane * v.multiplier + j) * v.target_plane, next);
       }
       block = next;
     }
     for (Index c = walk.set[0]; c < walk.set[1]; c++, totals += total_room<T>(v)) {
       T* to = partial + (walk.part * v.channels + c) * v.weight_room;
-      for (Index k = 0; k < v.weight_room; k += L) add_lanes(to + k, totals + k * L, min(L, v.weight_room - k));
+      for (Index k = 0; k < v.weight_room; k += L)
+        add_lanes(to + k, totals + k * L, min(L, v.weight_room - k));
     }
   }
 
@@ -84,8 +87,9 @@ struct PixelSum {
     const AxisView &h = v.axis[1], &w = v.axis[2];
     for (Index q = 0; q < block.count[0]; q++)
       for (Index y = 0; y < block.count[1]; y++)
-        prefetch<0>(plane + ((block.start[0] + q) * h.target + block.start[1] + y) * w.target + block.start[2],
-                    block.count[2]);
+        prefetch<0>(
+            plane + ((block.start[0] + q) * h.target + block.start[1] + y) * w.target + block.start[2],
+            block.count[2]);
   }
 
   void add_block(T* total, const T* x, const T* plane, const PlaneBlock& block, T* room) const {

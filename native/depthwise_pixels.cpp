@@ -1,6 +1,6 @@
 // depthwise_pixels.cpp - convolution with one input channel per group, and its adjoint in x: pixels as lanes.
-// A block of lines is padded into first-level cache; each vector loaded there serves all outputs of its column, or,
-// in one line, all outputs whole vectors away.
+// A block of lines is padded into first-level cache; each vector loaded there serves all outputs of its
+// column, or, in one line, all outputs whole vectors away.
 #include "depthwise_lines.hpp"
 #include "depthwise_tile.hpp"
 #include "kernels.hpp"
@@ -70,7 +70,8 @@ struct Run {
       const PlaneBlock next = PlaneBlock::of(v, plane, number);
       const Index ahead = job + 1 < last ? distance(v, block, next) : 0;
       for (Index c = 0; c < v.contracted; c++)
-        pack(source + c * v.pitch[0], data.first + (block.plane * v.contracted + c) * v.source_plane, block, ahead);
+        pack(source + c * v.pitch[0], data.first + (block.plane * v.contracted + c) * v.source_plane, block,
+             ahead);
       for (Index j = 0; j < v.produced; j++) compute(block, j, source, lines);
       block = next;
     }
@@ -85,15 +86,20 @@ struct Run {
     a.activation = data.activation;
     a.move = v.run_move;
     for (Index q = 0; q < block.size[0]; q++) {
-      T* slab = data.out + ((plane * d.target + block.start[0] * d.every + q) * h.target +
-                            block.start[1] * h.every) * w.target + block.start[2] * w.every;
+      T* slab = data.out +
+                ((plane * d.target + block.start[0] * d.every + q) * h.target + block.start[1] * h.every) *
+                    w.target +
+                block.start[2] * w.every;
       // Lines of one phase, and of one class of those that share entries.
       const Index classes = v.tall ? v.line_step : 1;
       for (Index f = 0; f < min(h.every, block.size[1]); f++)
         for (Index first = 0; first < min(classes, block.count[1]); first++) {
           const Index count = ceil_div(ceil_div(block.size[1] - f, h.every) - first, classes);
-          Lines of{source + q / d.every * v.pitch[1] + first * v.pitch[2], classes * v.pitch[2],
-                   slab + (f + first * h.every) * w.target, classes * h.every * w.target, block.size[2],
+          Lines of{source + q / d.every * v.pitch[1] + first * v.pitch[2],
+                   classes * v.pitch[2],
+                   slab + (f + first * h.every) * w.target,
+                   classes * h.every * w.target,
+                   block.size[2],
                    v.phase + (q % d.every * v.parts[1] + f) * v.parts[2]};
           if (count > 0) compute_lines(a, of, count, lines);
         }
@@ -114,7 +120,8 @@ struct Run {
     for (Index i = 0; i < tiles; i++) {
       const Index here = count / (tiles - i);
       for (Index r = 0; r < here; r++) prefetch<1>(of.out + r * of.every, of.length);
-      if (v.axis[2].every == 1 && of.length >= L) compute_tile(a, of.x, of.out, of.every, here, *of.phase, of.length);
+      if (v.axis[2].every == 1 && of.length >= L)
+        compute_tile(a, of.x, of.out, of.every, here, *of.phase, of.length);
       else compute_apart(a, of, here, room);
       of.x += here * of.pitch;
       of.out += here * of.every;

@@ -16,7 +16,8 @@ constexpr Index kFewLines = 4;
 /// Rows longer than this many vectors are packed one by one.
 constexpr Index kLongRow = 8;
 
-/// Tasks that suffice to keep any number of threads busy, and elements of a task that is worth a thread's while.
+/// Tasks that suffice to keep any number of threads busy, and elements of a task that is worth a thread's
+/// while.
 constexpr Index kManyTasks = 32, kTaskElements = 65536, kMostSets = 8;
 
 }  // namespace
@@ -139,7 +140,8 @@ void DepthwisePlan::make_phases(const Index* kernel, Index most_run) {
 /// The runs of one source and phase.
 void DepthwisePlan::add_phase(const Index* kernel, Index source, Index phase, Index most_run) {
   const DepthwiseView& v = view_;
-  const Index size[3] = {Index(axes_[0].taps.size()), Index(axes_[1].taps.size()), Index(axes_[2].taps.size())};
+  const Index size[3] = {Index(axes_[0].taps.size()), Index(axes_[1].taps.size()),
+                         Index(axes_[2].taps.size())};
   const Index pitch[3] = {v.pitch[1], v.pitch[2], 1}, weights[3] = {kernel[1] * kernel[2], kernel[2], 1};
   const Index part[3] = {phase / (v.parts[1] * v.parts[2]), phase / v.parts[2] % v.parts[1],
                          phase % v.parts[2]};
@@ -196,8 +198,12 @@ void DepthwisePlan::add_runs(std::vector<PlacedTap>& taps, Index most_run) {
 }
 
 TapRun DepthwisePlan::run_of(const PlacedTap& first, Index weight_step, Index length) const {
-  TapRun run{std::int32_t(first.position), std::int32_t(first.weight), std::int32_t(weight_step),
-             std::int32_t(length),         {},                         {}};
+  TapRun run{std::int32_t(first.position),
+             std::int32_t(first.weight),
+             std::int32_t(weight_step),
+             std::int32_t(length),
+             {},
+             {}};
   for (int i = 0; i < 3; i++) {
     const Index step = axes_[i].step, offset = first.offset[i], ahead = axes_[i].source - offset;
     run.inside[i] = std::int32_t(offset < 0 ? ceil_div(-offset, step) : 0);

@@ -1,8 +1,8 @@
 // depthwise_plan.hpp - tables of a convolution with one input channel per group, for one shape.
 //
-// Every plane is convolved by itself, a block of outputs at a time; what a block reads is copied into scratch.
-// Two layouts fill the vectors: neighbouring pixels, or the same block of neighbouring planes, which suits
-// narrow planes and all strides and dilations alike.
+// Every plane is convolved by itself, a block of outputs at a time; what a block reads is copied into
+// scratch. Two layouts fill the vectors: neighbouring pixels, or the same block of neighbouring planes, which
+// suits narrow planes and all strides and dilations alike.
 #pragma once
 
 #include <vector>
@@ -16,8 +16,8 @@ enum class DepthwiseLanes { Channels, Pixels };
 /// Most taps in a run: their weights stay in registers, of which wide vectors come with twice as many.
 constexpr int most_run(int vector_bytes) { return vector_bytes >= 64 ? 7 : 4; }
 
-/// Taps that meet the same entries for different outputs: tap i of output r reads position source + (r + i) run_move
-/// of the view. Offsets and steps are positions in the scratch, and numbers of weights.
+/// Taps that meet the same entries for different outputs: tap i of output r reads position source + (r + i)
+/// run_move of the view. Offsets and steps are positions in the scratch, and numbers of weights.
 struct TapRun {
   std::int32_t source, weight, weight_step, length;
   std::int32_t inside[3], outside[3];  // per axis, the t for which the first tap reads an entry of the source

@@ -17,7 +17,8 @@ inline constexpr int kMostRuns = 8;  // so do the addresses they read
 /// Products per chain of additions: short chains round less.
 inline constexpr Index kTerms = 256;
 
-/// Where a rectangle of outputs lies: distances in elements from one output to the next, and from line to line.
+/// Where a rectangle of outputs lies: distances in elements from one output to the next, and from line to
+/// line.
 template <typename T>
 struct Rectangle {
   const T *x, *g;
@@ -38,11 +39,11 @@ struct LaneFilter {
   }
 };
 
-/// sum[.][j][k] += products of U outputs with what tap k of run j meets there. Where there are few sums, outputs
-/// take turns with Beside of each, so that an addition need not wait for the one before.
+/// sum[.][j][k] += products of U outputs with what tap k of run j meets there. Where there are few sums,
+/// outputs take turns with Beside of each, so that an addition need not wait for the one before.
 template <typename T, int U, int J, int K, int Beside, typename Filter>
-CONVGRAD_INLINE void add_outputs(Vec<T> (*sum)[J][K], const T* const* x, Index at, const T* g, const Rectangle<T>& a,
-                                 const Filter& filter) {
+CONVGRAD_INLINE void add_outputs(Vec<T> (*sum)[J][K], const T* const* x, Index at, const T* g,
+                                 const Rectangle<T>& a, const Filter& filter) {
   Vec<T> here[U];
   CONVGRAD_UNROLL
   for (int u = 0; u < U; u++) here[u] = held(filter(load(g + u * a.g_move)));
@@ -103,11 +104,13 @@ CONVGRAD_INLINE AddProducts<T, Filter> add_products_of(int runs, std::integer_se
 
 /// `add_products` for runs of K taps, `count` of them.
 template <typename T, int K, typename Filter>
-static void add_runs_products(const Rectangle<T>& a, const TapRun* run, Index count, T* total, const Filter& filter) {
+static void add_runs_products(const Rectangle<T>& a, const TapRun* run, Index count, T* total,
+                              const Filter& filter) {
   const Index groups = ceil_div(count, kRunsBeside<K>);
   for (Index i = 0; i < groups; i++) {
     const int runs = int(count / (groups - i));
-    add_products_of<T, K, Filter>(runs, std::make_integer_sequence<int, kRunsBeside<K>>())(a, run, total, filter);
+    add_products_of<T, K, Filter>(runs, std::make_integer_sequence<int, kRunsBeside<K>>())(a, run, total,
+                                                                                           filter);
     run += runs;
     count -= runs;
   }
@@ -126,7 +129,8 @@ static void add_piece(const Rectangle<T>& a, const DepthwisePhase& phase, T* tot
   }
 }
 
-/// total[weight] += sum over the rectangle of g times x, in the lanes that count: in short chains of additions.
+/// total[weight] += sum over the rectangle of g times x, in the lanes that count: in short chains of
+/// additions.
 template <typename T, typename Filter = LaneFilter<T, false>>
 static void add_rectangle(const Rectangle<T>& a, const DepthwisePhase& phase, T* total,
                           const Filter& filter = Filter()) {

@@ -1,7 +1,7 @@
 // depthwise_tile.hpp - the sums that both layouts of the depthwise kernels end in.
 //
-// A run of taps meets the same entries for neighbouring outputs, so each entry is loaded once and multiplied by every
-// tap of the run: more than one product per load, which is what keeps the multipliers busy.
+// A run of taps meets the same entries for neighbouring outputs, so each entry is loaded once and multiplied
+// by every tap of the run: more than one product per load, which is what keeps the multipliers busy.
 #pragma once
 
 #include "depthwise_plan.hpp"
@@ -10,8 +10,8 @@
 
 namespace convgrad::CONVGRAD_ISA {
 
-/// How weights and entries are met: one weight for all lanes; one for each; the same, but entries of borders of zeros
-/// are passed over.
+/// How weights and entries are met: one weight for all lanes; one for each; the same, but entries of borders
+/// of zeros are passed over.
 enum class Meeting { Single, PerLane, Clipped };
 
 /// Where neighbouring outputs of one phase read and where they go; distances in elements.
@@ -23,9 +23,9 @@ struct Outputs {
   Index x_step, out_step;  // from one tile to the next
   const TapRun* run;
   Index runs;
-  Index first;             // Clipped: number of the first output
-  T bias;                  // Single
-  Activation activation;   // Single
+  Index first;            // Clipped: number of the first output
+  T bias;                 // Single
+  Activation activation;  // Single
 };
 
 /// Most outputs of a tile: their sums stay in registers beside the weights of a run.
@@ -35,8 +35,8 @@ inline constexpr int kMostOutputs = 14;
 inline constexpr int kMostOutputs = 10;
 #endif
 
-/// The runs of `a`: those of a phase, without those whose line lies in the border. Line y, of slab q, in t; `list` has
-/// room for all of them.
+/// The runs of `a`: those of a phase, without those whose line lies in the border. Line y, of slab q, in t;
+/// `list` has room for all of them.
 template <typename T>
 CONVGRAD_INLINE void choose_runs(Outputs<T>& a, TapRun* list, const DepthwisePhase& phase, Index q, Index y) {
   const auto within = [&](const auto& x) {
@@ -70,7 +70,8 @@ CONVGRAD_INLINE Vec<T> weight_at(const T* w, Index i) {
   else return held(load(w + i * kLanes<T>));
 }
 
-/// sum[r] += products of a run of K taps with the entries that output r meets; `first` is the number of output 0.
+/// sum[r] += products of a run of K taps with the entries that output r meets; `first` is the number of
+/// output 0.
 template <typename T, Meeting M, int R, int K>
 CONVGRAD_INLINE void add_run(Vec<T>* sum, const Outputs<T>& a, const T* x, Index first, const TapRun& run) {
   Vec<T> weight[K];
@@ -128,10 +129,12 @@ CONVGRAD_INLINE WeightedSums<T> weighted_sums_of(Index outputs, std::integer_seq
 
 /// Sums of many runs, in chains of additions that are themselves added.
 template <typename T, Meeting M>
-__attribute__((noinline)) static void add_chains(WeightedSums<T> sums, Outputs<T> a, Index outputs, Index tiles) {
+__attribute__((noinline)) static void add_chains(WeightedSums<T> sums, Outputs<T> a, Index outputs,
+                                                 Index tiles) {
   constexpr int L = kLanes<T>;
   for (; tiles > 0; tiles--, a.x += a.x_step, a.out += a.out_step, a.first += outputs) {
-    T total[kMostOutputs * L] __attribute__((aligned(64))), some[kMostOutputs * L] __attribute__((aligned(64)));
+    T total[kMostOutputs * L] __attribute__((aligned(64))),
+        some[kMostOutputs * L] __attribute__((aligned(64)));
     zero_run(total, outputs * L);
     for (Index k = 0; k < a.runs; k += kChain) {
       Outputs<T> chain = a;
@@ -164,8 +167,8 @@ struct RowTiles {
       : tiles(ceil_div(count, kMostOutputs)), size(tiles ? count / tiles : 0), larger(count - tiles * size) {}
 };
 
-/// The tiles of a row; each output is `move` and `every` behind the one before. The steps of `a` are set here, and
-/// its beginnings moved.
+/// The tiles of a row; each output is `move` and `every` behind the one before. The steps of `a` are set
+/// here, and its beginnings moved.
 template <typename T, Meeting M>
 CONVGRAD_INLINE void add_row(Outputs<T>& a, const RowTiles& row) {
   Index size = row.size + 1;

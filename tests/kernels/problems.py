@@ -63,8 +63,8 @@ def draw(rng: np.random.Generator) -> Drawn:
         return tuple([int(v) for v in rng.integers(low, high, ndim)])
 
     groups, channels, outs = int(rng.choice([1, 1, 2, 3])), int(rng.integers(1, 20)), int(rng.integers(1, 40))
-    if rng.random() < 0.2:  # depthwise, with a multiplier
-        groups, channels, outs = int(rng.integers(2, 40)), 1, int(rng.integers(1, 3))
+    if rng.random() < 0.3:  # depthwise, with a multiplier
+        groups, channels, outs = int(rng.integers(1, 40)), 1, int(rng.choice([1, 1, 2, 3]))
     kernel = tuple([int(v) for v in rng.choice([1, 3], ndim)]) if rng.random() < 0.5 else each(1, 6)
     if ndim == 1 and rng.random() < 0.3:
         kernel = (int(rng.integers(20, 90)),)

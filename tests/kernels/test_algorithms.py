@@ -78,6 +78,13 @@ LAYERS: dict[str, tuple[int, Ints, Ints, Geometry]] = {
     "stem": (2, (16, 3, 7, 7), (64, 60), Geometry((2, 2), ((3, 3), (3, 3)), (1, 1), 1)),
     "grouped": (2, (32, 4, 3, 3), (20, 20), Geometry((1, 1), ((1, 1), (1, 1)), (1, 1), 8)),
     "depthwise": (3, (37, 1, 5, 5), (21, 26), Geometry((1, 1), ((2, 2), (2, 2)), (1, 1), 37)),
+    "depthwise, narrow": (2, (50, 1, 3, 3), (7, 7), Geometry((1, 1), ((1, 1), (1, 1)), (1, 1), 50)),
+    "depthwise, strided, two outputs each": (
+        3,
+        (42, 1, 5, 3),
+        (30, 41),
+        Geometry((2, 2), ((2, 2), (1, 1)), (1, 1), 21),
+    ),
     "1-d": (4, (20, 12, 7), (700,), Geometry((1,), ((3, 3),), (1,), 1)),
     "dilated 1-d": (2, (17, 9, 3), (900,), Geometry((1,), ((8, 8),), (8,), 1)),
     "long": (3, (6, 2, 300), (3000,), Geometry((1,), ((0, 0),), (1,), 1)),
@@ -130,7 +137,8 @@ def kinds(a: Array) -> Array:
 
 @pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan, 3e37, -1e30])
 @pytest.mark.parametrize(
-    "name", ["3x3", "3x3 of many channels", "dilated 1-d", "long", "long depthwise", "3-d"]
+    "name",
+    ["3x3", "3x3 of many channels", "dilated 1-d", "long", "long depthwise", "depthwise, narrow", "3-d"],
 )
 def test_values_out_of_range_give_what_the_direct_kernels_give(name: str, value: float) -> None:
     rng = np.random.default_rng(5)

@@ -12,8 +12,8 @@ from convgrad.kernels.geometry import Geometry, Ints
 FORWARD, INPUT_GRAD, WEIGHT_GRAD = "forward", "input_grad", "weight_grad"
 PRIMITIVES = (FORWARD, INPUT_GRAD, WEIGHT_GRAD)
 PLAIN_NAMES = {FORWARD: "the output", INPUT_GRAD: "the input gradient", WEIGHT_GRAD: "the weight gradient"}
-_LONG_ROW = 128  # entries; longer ones fill vectors well enough
 BORDERS = ("zeros", "reflect", "replicate", "circular")
+_LONG_ROW = 128  # entries; such rows fill vectors well enough
 
 
 class Problem(NamedTuple):

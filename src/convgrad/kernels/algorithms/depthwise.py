@@ -37,7 +37,9 @@ class Tile(NamedTuple):
 
     @staticmethod
     def of(machine: Machine) -> Tile:
-        return Tile(7 if machine.vector_bytes > 32 else 4, *((14, 14, 7) if machine.registers > 16 else (10, 10, 4)))
+        return Tile(
+            7 if machine.vector_bytes > 32 else 4, *((14, 14, 7) if machine.registers > 16 else (10, 10, 4))
+        )
 
     def runs(self, taps: int, step: int) -> list[int]:
         """Lengths of the runs of an axis, on which taps so far apart meet the same entries (0: none do)."""
@@ -134,7 +136,9 @@ class DepthwiseChannels(Depthwise):
             others = turned + problem.out_channels * stored
         else:
             count = ceil(cut[2], tile.outputs)
-            one = sum([tile.products(cut[2] / count, length, 1.0, machine) for length in runs]) * count * lines
+            one = (
+                sum([tile.products(cut[2] / count, length, 1.0, machine) for length in runs]) * count * lines
+            )
             met = _met(problem, 0) * _met(problem, 1)
             if cut[2] <= _NARROW and problem.border == "zeros":
                 met *= _met(problem, 2)
@@ -155,7 +159,9 @@ class DepthwisePixels(Depthwise):
     """Pixels as lanes (native/depthwise_pixels.cpp, depthwise_pixel_weights.cpp)."""
 
     name = "depthwise_pixels"
-    summary = "one input channel per group, each by itself: neighbouring pixels of a row side by side in a vector"
+    summary = (
+        "one input channel per group, each by itself: neighbouring pixels of a row side by side in a vector"
+    )
     _scratch = 24000  # bytes of the source, of first-level cache
     _waits = (0.3, 0.6)
 
@@ -180,7 +186,9 @@ class DepthwisePixels(Depthwise):
         packed = cycles.SCALAR * source.entries if alone else whole * ceil(source.entries, lanes)
         packed = source.rows * (5 * parts + packed)
         if tall:
-            runs = tile.runs(problem.kernel_size[1], problem.stride[1] // gcd(problem.dilation[1], problem.stride[1]))
+            runs = tile.runs(
+                problem.kernel_size[1], problem.stride[1] // gcd(problem.dilation[1], problem.stride[1])
+            )
             across = problem.kernel_size[0] * problem.kernel_size[2]
             row, many = cut[1] / apart, vectors * cut[0] * apart
         else:
@@ -196,10 +204,17 @@ class DepthwisePixels(Depthwise):
             others = packed + problem.taps * cycles.TRANSPOSE
         else:
             count = max(1, ceil(int(row), tile.outputs))
-            one = sum([tile.products(row / count, length, _unaligned(machine), machine) for length in runs]) * count * across * many
+            one = (
+                sum([tile.products(row / count, length, _unaligned(machine), machine) for length in runs])
+                * count
+                * across
+                * many
+            )
             products = each * one
             lines = rows * sides.phases
-            apart_cycles = (3.0 if sides.every[2] == 2 else lanes * cycles.SCALAR) if sides.every[2] > 1 else 0.0
+            apart_cycles = (
+                (3.0 if sides.every[2] == 2 else lanes * cycles.SCALAR) if sides.every[2] > 1 else 0.0
+            )
             stored = lines * vectors * (1.0 + apart_cycles)
             others = packed * (each if adjoint else 1)
             others += (1 if adjoint else each) * (stored + lines * 2.0)
@@ -234,7 +249,7 @@ def _step(problem: Problem, axis: int, outputs: int = 1) -> int:
 
 
 def _met(problem: Problem, axis: int) -> float:
-    """The share of an axis' taps, over all outputs, that meet an entry of the source and not a border of zeros."""
+    """The share of an axis' taps, over all outputs, that meet an entry and not a border of zeros."""
     if problem.border != "zeros":
         return 1.0
     size, outputs = problem.input_size[axis], problem.output_size[axis]
