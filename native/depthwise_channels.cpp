@@ -84,6 +84,15 @@ struct Run {
   /// Whether they are finite.
   bool finite_weights(Index channel) const { return weights_of(channel)[v.weight_room * L] == T(0); }
 
+  /// How the outputs of a block are computed, line by line.
+  struct Lines {
+    const Memory& m;
+    const PlaneBlock& block;
+    RowTiles rows[2];  // of the phases along a line, the first few (`longer`) may have one output more
+    Index longer;
+    bool clipped, narrow;  // taps in a border of zeros are passed over: those of whole lines, all
+  };
+
   /// The outputs of one produced plane per lane.
   void compute_planes(const Memory& m, Index produced, const PlaneBlock& block, bool clipped) const {
     const AxisView &d = v.axis[0], &h = v.axis[1], &w = v.axis[2];
@@ -94,14 +103,16 @@ struct Run {
     T bias[L] = {};
     for (Index i = 0; data.bias && i < block.planes; i++)
       bias[i] = data.bias[(block.channel + i) * v.produced + produced];
-    const bool narrow = clipped && w.source <= kNarrow;
     Outputs<T> a{};
     a.weights = weights_of(block.channel) + produced * v.taps * L;
     a.move = w.advance * L;
     a.every = w.every * L;
-    // Of the phases along a line, the first few may have one output more.
-    const RowTiles rows[2] = {RowTiles(block.count[2]), RowTiles(block.count[2] - 1)};
-    const Index longer = size[2] - (block.count[2] - 1) * w.every;
+    const Lines how{m,
+                    block,
+                    {RowTiles(block.count[2]), RowTiles(block.count[2] - 1)},
+                    size[2] - (block.count[2] - 1) * w.every,
+                    clipped,
+                    clipped && w.source <= kNarrow};
     // Lines that follow each other in memory are turned together.
     const Index together = size[2] == w.target ? max(1, kTurned<T> / size[2]) : 1;
     for (Index q = 0; q < size[0]; q++)
@@ -109,23 +120,29 @@ struct Run {
         const Index lines = min(together, size[1] - line);
         T* to = out + (q * h.target + line) * w.target;
         for (Index i = 0; i < block.planes; i++) prefetch<1>(to + i * apart, lines * size[2]);
-        for (Index y = line; y < line + lines; y++) {
-          const Index t[2] = {quotient(q, d.every), quotient(y, h.every)};
-          const Index part = (q - t[0] * d.every) * v.parts[1] + y - t[1] * h.every;
-          for (Index f = 0; f < min(w.every, size[2]); f++) {
-            const DepthwisePhase& phase = v.phase[part * v.parts[2] + f];
-            a.x = m.source + (t[0] * v.pitch[1] + t[1] * v.pitch[2]) * L;
-            a.out = m.lines + ((y - line) * size[2] + f) * L;
-            a.run = phase.run;
-            a.runs = phase.runs;
-            a.first = block.start[2];
-            if (clipped) choose_runs<T>(a, m.runs, phase, block.start[0] + t[0], block.start[1] + t[1]);
-            if (narrow) add_row<T, Meeting::Clipped>(a, rows[f >= longer]);
-            else add_row<T, Meeting::PerLane>(a, rows[f >= longer]);
-          }
-        }
+        for (Index y = line; y < line + lines; y++)
+          compute_line(a, m.lines + (y - line) * size[2] * L, how, q, y);
         store_lanes<T>(to, apart, m.lines, L, lines * size[2], block.planes, load(bias), data.activation);
       }
+  }
+
+  /// Line y of slab q.
+  void compute_line(Outputs<T>& a, T* out, const Lines& how, Index q, Index y) const {
+    const AxisView &d = v.axis[0], &h = v.axis[1], &w = v.axis[2];
+    const PlaneBlock& block = how.block;
+    const Index t[2] = {quotient(q, d.every), quotient(y, h.every)};
+    const Index part = (q - t[0] * d.every) * v.parts[1] + y - t[1] * h.every;
+    for (Index f = 0; f < min(w.every, block.size[2]); f++) {
+      const DepthwisePhase& phase = v.phase[part * v.parts[2] + f];
+      a.x = how.m.source + (t[0] * v.pitch[1] + t[1] * v.pitch[2]) * L;
+      a.out = out + f * L;
+      a.run = phase.run;
+      a.runs = phase.runs;
+      a.first = block.start[2];
+      if (how.clipped) choose_runs<T>(a, how.m.runs, phase, block.start[0] + t[0], block.start[1] + t[1]);
+      if (how.narrow) add_row<T, Meeting::Clipped>(a, how.rows[f >= how.longer]);
+      else add_row<T, Meeting::PerLane>(a, how.rows[f >= how.longer]);
+    }
   }
 
   /// Without dividing by one: that takes longer than some lines.

@@ -16,6 +16,9 @@ constexpr Index kFewLines = 4;
 /// Rows longer than this many vectors are packed one by one.
 constexpr Index kLongRow = 8;
 
+/// Most entries whose places are kept: larger planes gain little.
+constexpr Index kMostTurned = Index(1) << 18;
+
 /// Tasks that suffice to keep any number of threads busy, and elements of a task that is worth a thread's
 /// while.
 constexpr Index kManyTasks = 32, kTaskElements = 65536, kMostSets = 8;
@@ -97,7 +100,7 @@ void DepthwisePlan::make_turned(int lanes) {
     first = min(first, h.segment[s].begin);
     last = max(last, h.segment[s].begin + (h.segment[s].length - 1) * h.entry);
   }
-  if (last - first + 1 != h.extent) return;  // not all of those between
+  if (last - first + 1 != h.extent || h.extent * width > kMostTurned) return;  // not all of those between
   v.turned_rows = h.extent;
   v.turned_begin = first;
   turned_.assign(v.turned_rows * width, std::int32_t((v.pitch[1] - 1) * lanes));

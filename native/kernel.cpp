@@ -116,12 +116,16 @@ FftPlan fft_plan(const std::string& algorithm, Primitive primitive, const Proble
   return FftPlan(p, primitive, how, table.vector_bytes / (wide ? 8 : 4), wide);
 }
 
+/// Taps of all outputs of a channel: each has a place of its own in the tables.
+constexpr Index kMostDepthwiseTaps = Index(1) << 18;
+
 /// cut: spans of a block in outputs per phase (three axes).
 DepthwisePlan depthwise_plan(const std::string& algorithm, Primitive primitive, const Problem& p,
                              const std::vector<Index>& cut, bool wide, const KernelTable& table) {
   if (p.in_channels != 1) refuse(algorithm, "serves one input channel per group only");
   check_cut(algorithm, cut, 3);
   check_tables(algorithm, p, primitive, p.out_channels);
+  if (p.out_channels * p.taps() > kMostDepthwiseTaps) refuse(algorithm, "too many taps");
   const auto layout = algorithm == "depthwise_pixels" ? DepthwiseLanes::Pixels : DepthwiseLanes::Channels;
   const int bytes = table.vector_bytes;
   return checked(algorithm,

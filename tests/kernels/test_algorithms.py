@@ -225,10 +225,10 @@ def invalid_calls(seed: int, count: int) -> int:
         valid = rng.random() < 0.2
         if valid:
             numbers = draw(rng).problem(FORWARD).numbers()
-            cut = [int(n) for n in rng.integers(1, 9, int(rng.choice([7, 15])))]
+            cut = [int(n) for n in rng.integers(1, 9, int(rng.choice([3, 7, 15])))]
         else:
             numbers = [random_number(rng) for _ in range(int(rng.choice([23, 23, 23, 4])))]
-            cut = [random_number(rng) for _ in range(int(rng.choice([7, 7, 8, 15, 0])))]
+            cut = [random_number(rng) for _ in range(int(rng.choice([3, 7, 7, 8, 15, 0])))]
         for _ in range(int(rng.integers(0, 3))):
             numbers[int(rng.integers(0, len(numbers)))] = random_number(rng)
         try:

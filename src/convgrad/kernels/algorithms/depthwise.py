@@ -17,8 +17,8 @@ from convgrad.kernels.geometry import Ints
 from convgrad.kernels.problem import INPUT_GRAD, WEIGHT_GRAD, Problem
 
 _MOST_PHASES = 4096
+_MOST_TAPS = 2**18  # as kernel.cpp
 _SHARE = 512  # outputs of a block, below which more tasks are not worth their borders
-_NARROW = 28  # planes up to this width have their borders passed over (AVX-512)
 _TASK_ELEMENTS = 65536  # as depthwise_plan.cpp
 _RUN = 3.0  # cycles to start a run of taps
 _LINE = 30.0  # cycles to start a line of outputs
@@ -71,6 +71,8 @@ class Depthwise(NativeAlgorithm):
     def fits(self, problem: Problem, machine: Machine) -> str:
         if problem.in_channels != 1:
             return "wants one input channel per group"
+        if problem.out_channels * problem.taps > _MOST_TAPS:
+            return f"wants at most {_MOST_TAPS} taps"
         if problem.primitive == INPUT_GRAD and Sides(problem).phases > _MOST_PHASES:
             return f"wants at most {_MOST_PHASES} residues of the stride"
         return ""
@@ -120,11 +122,11 @@ class DepthwiseChannels(Depthwise):
         sides = Sides(problem)
         outputs = prod(cut) * sides.phases
         source = Source.of(problem, list(cut))
-        target = problem.output_size if adjoint else problem.input_size
-        read = min(source.rows, prod(target[:2])) * min(source.entries, target[2])
+        size = problem.output_size if adjoint else problem.input_size
+        read = min(source.rows, prod(size[:2])) * min(source.entries, size[2])
         stored = outputs * _turning(problem, sides.target)
         sparse = problem.stride[2] > 8 and not adjoint
-        turned = read * (lanes * cycles.SCALAR if sparse else _turning(problem, target))
+        turned = read * (lanes * cycles.SCALAR if sparse else _turning(problem, size))
         runs = tile.runs(problem.kernel_size[2], _step(problem, 2))
         lines = prod(problem.kernel_size[:2])
         if problem.primitive == WEIGHT_GRAD:
@@ -140,7 +142,7 @@ class DepthwiseChannels(Depthwise):
                 sum([tile.products(cut[2] / count, length, 1.0, machine) for length in runs]) * count * lines
             )
             met = _met(problem, 0) * _met(problem, 1)
-            if cut[2] <= _NARROW and problem.border == "zeros":
+            if size[2] <= 2 * tile.outputs and problem.border == "zeros":
                 met *= _met(problem, 2)
             rows = cut[0] * cut[1]
             each = problem.out_channels
