@@ -11,7 +11,7 @@ from typing import NamedTuple
 from convgrad.kernels.algorithms import cycles
 from convgrad.kernels.algorithms.algorithm import Cost, Cut, Machine
 from convgrad.kernels.algorithms.cycles import Source, blocks_of, ceil
-from convgrad.kernels.algorithms.direct import TASKS, Sides
+from convgrad.kernels.algorithms.direct import TASKS
 from convgrad.kernels.algorithms.native import NativeAlgorithm
 from convgrad.kernels.geometry import Ints
 from convgrad.kernels.problem import INPUT_GRAD, WEIGHT_GRAD, Problem
@@ -65,6 +65,25 @@ class Tile(NamedTuple):
         return total
 
 
+class Planes:
+    """A problem as the kernels see it: planes that are read, and outputs that are written or, by a weight
+    gradient, summed over.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self.adjoint = problem.primitive == INPUT_GRAD
+        read, written = problem.input_size, problem.output_size
+        self.source, self.target = (written, read) if self.adjoint else (read, written)
+        self.every = problem.stride if self.adjoint else (1, 1, 1)
+        #: outputs per axis of one residue of the stride
+        self.counts = [ceil(n, e) for n, e in zip(self.target, self.every, strict=True)]
+        #: residues that have outputs
+        self.phases = prod([min(n, e) for n, e in zip(self.target, self.every, strict=True)])
+        #: planes read, and planes written or summed over, per channel
+        self.reads = problem.out_channels if self.adjoint else 1
+        self.writes = 1 if self.adjoint else problem.out_channels
+
+
 class Depthwise(NativeAlgorithm):
     """What both ways of laying out the lanes share."""
 
@@ -73,13 +92,13 @@ class Depthwise(NativeAlgorithm):
             return "wants one input channel per group"
         if problem.out_channels * problem.taps > _MOST_TAPS:
             return f"wants at most {_MOST_TAPS} taps"
-        if problem.primitive == INPUT_GRAD and Sides(problem).phases > _MOST_PHASES:
+        if Planes(problem).phases > _MOST_PHASES:
             return f"wants at most {_MOST_PHASES} residues of the stride"
         return ""
 
     def _split(self, problem: Problem, most: int, planes: int) -> Cut:
         """Blocks of at most so many outputs, and enough of them for a few threads."""
-        counts = _counts(problem)
+        counts = Planes(problem).counts
         span = list(counts)
         for axis in range(3):
             while span[axis] > 1:
@@ -94,11 +113,24 @@ class Depthwise(NativeAlgorithm):
     _waits = (0.4, 0.4)
 
     def _cost(
-        self, problem: Problem, blocks: int, elements: int, products: float, others: float, machine: Machine
+        self,
+        problem: Problem,
+        cut: Cut,
+        sets: int,
+        products: float,
+        others: float,
+        lanes: int,
+        machine: Machine,
     ) -> Cost:
-        """Of all blocks, from the cycles of products and of the rest, and the elements of a block."""
+        """Of so many sets of planes, from a block's cycles: of products, per plane written, and of the rest."""
+        planes, span = Planes(problem), list(cut)
+        blocks = sets * blocks_of(planes.counts, span)
+        scale = sets * prod(planes.counts) / prod(span)  # blocks, were they all whole
+        source = Source.of(problem, span)
+        elements = lanes * (source.rows * source.entries + prod(span))
         tasks = ceil(blocks, max(1, min(_TASK_ELEMENTS // elements, blocks // 32)))
-        cost = cycles.cost(problem, products, others + _BLOCK * blocks, tasks, machine)
+        products *= problem.out_channels * scale
+        cost = cycles.cost(problem, products, others * scale + _BLOCK * blocks, tasks, machine)
         return cost._replace(traffic=cost.traffic * self._waits[problem.primitive == WEIGHT_GRAD])
 
 
@@ -114,44 +146,31 @@ class DepthwiseChannels(Depthwise):
         return self._split(problem, self._scratch // machine.vector_bytes, sets)
 
     def cost(self, problem: Problem, cut: Cut, machine: Machine) -> Cost:
-        tile, lanes, counts = Tile.of(machine), machine.lanes(problem), _counts(problem)
-        sets = problem.batch * ceil(problem.groups, lanes)
-        blocks = sets * blocks_of(counts, list(cut))
-        filled = sets * prod(counts) / (blocks * prod(cut))
-        adjoint = problem.primitive == INPUT_GRAD
-        sides = Sides(problem)
-        outputs = prod(cut) * sides.phases
+        tile, lanes, planes = Tile.of(machine), machine.lanes(problem), Planes(problem)
         source = Source.of(problem, list(cut))
-        size = problem.output_size if adjoint else problem.input_size
-        read = min(source.rows, prod(size[:2])) * min(source.entries, size[2])
-        stored = outputs * _turning(problem, sides.target)
-        sparse = problem.stride[2] > 8 and not adjoint
-        turned = read * (lanes * cycles.SCALAR if sparse else _turning(problem, size))
+        entries = min(source.rows, prod(planes.source[:2])) * min(source.entries, planes.source[2])
+        alone = problem.stride[2] > 8 and not planes.adjoint
+        turned = entries * (lanes * cycles.SCALAR if alone else _turning(problem, planes.source))
+        stored = prod(cut) * planes.phases * _turning(problem, planes.target)
+        rows = cut[0] * cut[1]
         runs = tile.runs(problem.kernel_size[2], _step(problem, 2))
         lines = prod(problem.kernel_size[:2])
         if problem.primitive == WEIGHT_GRAD:
-            pieces = ceil(prod(cut), _CHAIN)
-            rows = cut[0] * cut[1]
-            one = tile.weight_products(cut[2], runs * lines, 1.0, machine) * rows
-            one += pieces * problem.taps * 2.0
-            products = problem.out_channels * one
-            others = turned + problem.out_channels * stored
+            products = tile.weight_products(cut[2], runs * lines, 1.0, machine) * rows
+            products += ceil(prod(cut), _CHAIN) * problem.taps * 2.0
         else:
             count = ceil(cut[2], tile.outputs)
-            one = (
-                sum([tile.products(cut[2] / count, length, 1.0, machine) for length in runs]) * count * lines
-            )
-            met = _met(problem, 0) * _met(problem, 1)
-            if size[2] <= 2 * tile.outputs and problem.border == "zeros":
-                met *= _met(problem, 2)
-            rows = cut[0] * cut[1]
-            each = problem.out_channels
-            products = each * rows * one * met
-            others = turned * (each if adjoint else 1)
-            others += (1 if adjoint else each) * (stored + rows * sides.phases * _LINE)
-        scale = blocks * filled
-        elements = lanes * (source.rows * source.entries + prod(cut))
-        return self._cost(problem, blocks, elements, products * scale, others * scale, machine)
+            one = sum([tile.products(cut[2] / count, length, 1.0, machine) for length in runs])
+            narrow = (
+                planes.source[2] <= 2 * tile.outputs
+            )  # then borders are passed over to the left and right too
+            met = prod([_met(problem, axis) for axis in range(3 if narrow else 2)])
+            products = one * count * lines * rows * met
+            stored += rows * planes.phases * _LINE
+        sets = problem.batch * ceil(problem.groups, lanes)
+        return self._cost(
+            problem, cut, sets, products, turned * planes.reads + stored * planes.writes, lanes, machine
+        )
 
     def remark(self, problem: Problem, cut: Cut, machine: Machine) -> str:
         return cycles.filled(problem.groups, machine.lanes(problem), "channels")
@@ -172,66 +191,45 @@ class DepthwisePixels(Depthwise):
         return self._split(problem, max(1, most), problem.batch * problem.groups)
 
     def cost(self, problem: Problem, cut: Cut, machine: Machine) -> Cost:
-        tile, lanes, counts = Tile.of(machine), machine.lanes(problem), _counts(problem)
-        planes = problem.batch * problem.groups
-        blocks = planes * blocks_of(counts, list(cut))
-        filled = planes * prod(counts) / (blocks * prod(cut))
-        adjoint = problem.primitive == INPUT_GRAD
-        sides = Sides(problem)
-        apart = problem.dilation[1] // gcd(problem.dilation[1], problem.stride[1])
-        tall = problem.kernel_size[1] > 1 and cut[1] >= 4 * apart
-        vectors, rows = ceil(cut[2], lanes), cut[0] * cut[1]
-        source = Source.of(problem, list(cut))
-        alone = problem.stride[2] > 2 and not adjoint
-        whole = 1.7 if problem.stride[2] == 1 or adjoint else 3.0
-        parts = 1 if adjoint else min(problem.stride[2], problem.kernel_size[2])
-        packed = cycles.SCALAR * source.entries if alone else whole * ceil(source.entries, lanes)
-        packed = source.rows * (5 * parts + packed)
-        if tall:
-            runs = tile.runs(
-                problem.kernel_size[1], problem.stride[1] // gcd(problem.dilation[1], problem.stride[1])
-            )
+        tile, lanes, planes = Tile.of(machine), machine.lanes(problem), Planes(problem)
+        vectors, rows, load = ceil(cut[2], lanes), cut[0] * cut[1], _unaligned(machine)
+        common = gcd(problem.dilation[1], problem.stride[1])
+        apart = problem.dilation[1] // common  # lines between outputs that share entries
+        if problem.kernel_size[1] > 1 and cut[1] >= 4 * apart:  # a column of outputs
+            runs = tile.runs(problem.kernel_size[1], problem.stride[1] // common)
             across = problem.kernel_size[0] * problem.kernel_size[2]
-            row, many = cut[1] / apart, vectors * cut[0] * apart
+            along, beside = cut[1] / apart, vectors * cut[0] * apart
         else:
             runs = tile.runs(problem.kernel_size[2], _step(problem, 2, lanes))
             across = prod(problem.kernel_size[:2])
-            row, many = float(vectors), rows
-        each = problem.out_channels
+            along, beside = float(vectors), rows
+        stored = 0.0
         if problem.primitive == WEIGHT_GRAD:
-            pieces = ceil(int(row * many), _CHAIN) + (1 if cut[2] % lanes else 0)
-            one = tile.weight_products(row, runs * across, _unaligned(machine), machine) * many
-            one += pieces * problem.taps * 3.0
-            products = each * one
-            others = packed + problem.taps * cycles.TRANSPOSE
+            products = tile.weight_products(along, runs * across, load, machine) * beside
+            chains = ceil(int(along * beside), _CHAIN) + (1 if cut[2] % lanes else 0)
+            products += chains * problem.taps * 3.0
         else:
-            count = max(1, ceil(int(row), tile.outputs))
-            one = (
-                sum([tile.products(row / count, length, _unaligned(machine), machine) for length in runs])
-                * count
-                * across
-                * many
-            )
-            products = each * one
-            lines = rows * sides.phases
-            apart_cycles = (
-                (3.0 if sides.every[2] == 2 else lanes * cycles.SCALAR) if sides.every[2] > 1 else 0.0
-            )
-            stored = lines * vectors * (1.0 + apart_cycles)
-            others = packed * (each if adjoint else 1)
-            others += (1 if adjoint else each) * (stored + lines * 2.0)
-        scale = blocks * filled
-        elements = source.rows * source.entries + prod(cut)
-        return self._cost(problem, blocks, elements, products * scale, others * scale, machine)
+            count = max(1, ceil(int(along), tile.outputs))
+            one = sum([tile.products(along / count, length, load, machine) for length in runs])
+            products = one * count * across * beside
+            mixed = {1: 0.0, 2: 3.0}.get(planes.every[2], lanes * cycles.SCALAR)  # residues of the stride
+            stored = rows * planes.phases * (vectors * (1 + mixed) + 2)
+        sets = problem.batch * problem.groups
+        others = self._packing(problem, cut, lanes) * planes.reads + stored * planes.writes
+        return self._cost(problem, cut, sets, products, others, 1, machine)
+
+    def _packing(self, problem: Problem, cut: Cut, lanes: int) -> float:
+        """Cycles to copy what a block reads of one plane."""
+        source = Source.of(problem, list(cut))
+        stride = 1 if problem.primitive == INPUT_GRAD else problem.stride[2]
+        row = ceil(source.entries, lanes) * (1.7 if stride == 1 else 3.0)
+        if stride > 2:
+            row = cycles.SCALAR * source.entries
+        return source.rows * (5 * min(stride, problem.kernel_size[2]) + row)
 
     def remark(self, problem: Problem, cut: Cut, machine: Machine) -> str:
         width = problem.input_size[2] if problem.primitive == INPUT_GRAD else problem.output_size[2]
         return cycles.filled(width, machine.lanes(problem), "pixels of a row")
-
-
-def _counts(problem: Problem) -> list[int]:
-    """Outputs per axis, of one residue of the stride; of a weight gradient, those of the forward pass."""
-    return list(problem.output_size) if problem.primitive == WEIGHT_GRAD else Sides(problem).counts
 
 
 def _unaligned(machine: Machine) -> float:
