@@ -122,7 +122,7 @@ class Depthwise(NativeAlgorithm):
         lanes: int,
         machine: Machine,
     ) -> Cost:
-        """Of so many sets of planes, from a block's cycles: of products, per plane written, and of the rest."""
+        """Of so many sets, from a block's cycles: those of products, per plane written, and of the rest."""
         planes, span = Planes(problem), list(cut)
         blocks = sets * blocks_of(planes.counts, span)
         scale = sets * prod(planes.counts) / prod(span)  # blocks, were they all whole
