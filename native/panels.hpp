@@ -38,6 +38,7 @@ CONVGRAD_INLINE void pack_lanes(T* to, Index to_step, const T* from, Index row, 
       }
     } else {
       const Part<T> part(valid);
+      CONVGRAD_UNROLL
       for (int i = 0; i < L; i++) block[i] = i < lanes ? load(from + i * row + k, part) : Vec<T>{};
     }
     transpose<T>(block);
@@ -45,7 +46,9 @@ CONVGRAD_INLINE void pack_lanes(T* to, Index to_step, const T* from, Index row, 
       CONVGRAD_UNROLL
       for (int i = 0; i < L; i++) store(to + (k + i) * to_step, block[i]);
     } else {
-      for (int i = 0; i < valid; i++) store(to + (k + i) * to_step, block[i]);
+      CONVGRAD_UNROLL
+      for (int i = 0; i < L; i++)
+        if (i < valid) store(to + (k + i) * to_step, block[i]);
     }
   }
 }
@@ -65,6 +68,7 @@ CONVGRAD_INLINE void store_lanes(T* to, Index plane, const T* from, Index step, 
       CONVGRAD_UNROLL
       for (int i = 0; i < L; i++) block[i] = activated<T>(load(from + (p + i) * step) + bias, activation);
     } else {
+      CONVGRAD_UNROLL
       for (int i = 0; i < L; i++)
         block[i] = i < valid ? activated<T>(load(from + i * step) + bias, activation) : Vec<T>{};
     }
@@ -74,7 +78,9 @@ CONVGRAD_INLINE void store_lanes(T* to, Index plane, const T* from, Index step, 
       for (int i = 0; i < L; i++) store(to + i * plane + p, block[i]);
     } else {
       const Part<T> part(valid);
-      for (Index i = 0; i < lanes; i++) store(to + i * plane + p, block[i], part);
+      CONVGRAD_UNROLL  // a loop to `lanes` would put the block into memory
+      for (int i = 0; i < L; i++)
+        if (i < lanes) store(to + i * plane + p, block[i], part);
     }
   }
 }

@@ -137,8 +137,9 @@ class RowPacker {
         continue;
       }
       const T* from = row + piece.from;
-      __builtin_prefetch(from +
-                         ahead);  // the same row of the next channel: too far for the hardware to guess
+      // The same row of the next channel: too far for the hardware to guess.
+      __builtin_prefetch(from + ahead);
+      if (p.axis_.entry == 2) __builtin_prefetch(from + ahead + kLanes<T>);
       if (p.axis_.entry == 1) store(to + piece.to, piece.whole ? load(from) : load(from, piece.part[0]));
       else if (piece.whole) store(to + piece.to, every_other<T>(load(from), load(from + kLanes<T>)));
       else

@@ -86,6 +86,7 @@ class WinogradPlan {
 };
 
 /// Values beyond this could overflow on the way; a block that holds one is computed directly.
-inline constexpr double kWinogradLimit = 1125899906842624.0;  // 2^50
+inline constexpr double kWinogradLimit = 0x1p50;
+inline constexpr double kWinogradScale = 0x1p78, kWinogradScaleOfDoubles = 0x1p974;  // 2^128, 2^1024 over it
 
 }  // namespace convgrad

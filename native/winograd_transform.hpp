@@ -77,14 +77,14 @@ CONVGRAD_INLINE void points_to_taps(const Vec<T>* u, Vec<T>* out) {
 /// Whether a value is NaN, infinite or beyond kWinogradLimit, gathered over many vectors.
 template <typename T>
 struct Guard {
-  decltype(Vec<T>{} < Vec<T>{}) fine = ~decltype(Vec<T>{} < Vec<T>{}){};
+  // What overflows where a value is at the limit. Infinity times zero is NaN, and stays so in the sum.
+  static constexpr T kScale = std::is_same_v<T, float> ? T(kWinogradScale) : T(kWinogradScaleOfDoubles);
+  Vec<T> sum{};
 
-  CONVGRAD_INLINE void see(Guard& guard, Vec<T> v) {
-    guard.fine &= (v < splat(T(kWinogradLimit))) & (v > splat(T(-kWinogradLimit)));
-  }
+  CONVGRAD_INLINE void see(Guard& guard, Vec<T> v) { guard.sum += v * kScale * T(0); }
   bool broken() const {
     for (int i = 0; i < kLanes<T>; i++)
-      if (!fine[i]) return true;
+      if (sum[i] != sum[i]) return true;
     return false;
   }
 };
@@ -103,18 +103,28 @@ static void lanes_of_row(T* to, const T* row, Index plane, Index channels, Index
     // The last vectors overlap the ones before, where a row is long enough; else they are read in part.
     if (j + L > outside && outside - inside >= L) j = outside - L;
     const Part<T> part(min(L, outside - j));
+    const T* from = row + begin + j;
     Vec<T> block[L];
-    for (int i = 0; i < L; i++) {
-      block[i] = i < channels ? load(row + i * plane + begin + j, part) : Vec<T>{};
-      __builtin_prefetch(row + i * plane + begin + j + size);  // the next row: sixteen streams are too many
-      Guard<T>::see(guard, block[i]);
+    if (channels == L) {
+      CONVGRAD_UNROLL
+      for (int i = 0; i < L; i++) {
+        block[i] = load(from + i * plane, part);
+        __builtin_prefetch(from + i * plane + size);  // the next row: sixteen streams are too many
+      }
+    } else {
+      CONVGRAD_UNROLL
+      for (int i = 0; i < L; i++) block[i] = i < channels ? load(from + i * plane, part) : Vec<T>{};
     }
+    CONVGRAD_UNROLL
+    for (int i = 0; i < L; i++) Guard<T>::see(guard, block[i]);
     transpose<T>(block);
     if (outside - j >= L) {
       CONVGRAD_UNROLL
       for (int i = 0; i < L; i++) store(to + (j + i) * L, block[i]);
     } else {
-      for (Index i = 0; i < outside - j; i++) store(to + (j + i) * L, block[i]);
+      CONVGRAD_UNROLL
+      for (int i = 0; i < L; i++)
+        if (i < outside - j) store(to + (j + i) * L, block[i]);
     }
   }
   if (border == Border::Zeros || !row) return;

@@ -62,6 +62,15 @@ def test_the_cheapest_wins_and_of_two_alike_the_first(table) -> None:
     assert choose(problem(), MACHINE).name == "one"
 
 
+def test_sums_of_the_definition_are_preferred_where_others_save_little(table) -> None:
+    table(Fake("winograd", 0.95, exact=False), Fake("direct", 1.0))
+    direct, winograd = candidates(problem(), MACHINE)
+    assert direct.name == "direct" and choose(problem(), MACHINE).name == "direct"
+    assert planner.why_not_chosen(winograd, direct).startswith("0.95x the time: too little")
+    table(Fake("winograd", 0.85, exact=False), Fake("direct", 1.0))
+    assert choose(problem(), MACHINE).name == "winograd"
+
+
 def test_what_does_not_fit_is_no_candidate_and_says_why(table) -> None:
     small = Fake("small", 0.1, unfit=lambda p: "takes 1x1 kernels only" if p.taps > 1 else "")
     forward = Fake("forward", 0.2, primitives=(FORWARD,))
