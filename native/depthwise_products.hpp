@@ -66,7 +66,7 @@ static void add_products(const Rectangle<T>& a, const TapRun* run, T* total, con
   constexpr int L = kLanes<T>, U = kSumOutputs, Beside = J * K < 3 ? 4 : J * K < 6 ? 2 : 1;
   Vec<T> sum[Beside][J][K];
   CONVGRAD_UNROLL
-  for (int i = 0; i < Beside * J * K; i++) (**sum)[i] = Vec<T>{};
+  for (int i = 0; i < Beside * J * K; i++) sum[i / (J * K)][i / K % J][i % K] = Vec<T>{};
   for (Index line = 0; line < a.lines; line++) {
     const T* g = a.g + line * a.g_line;
     const T* x[J];
