@@ -248,7 +248,7 @@ class DirectPixels(Direct):
         one = cycles.step(high, low, machine, self._unaligned * (high + low) + 2)
         products = parts * shares * calls * (places * filled * one + cycles.TILE + 2 * high * low)
         source = Source.of(problem, span).cycles(lanes, problem.stride[2] > 2) * problem.in_channels * shares
-        ends = problem.w_elements * chunks * (22 + 3 * lanes)
+        ends = problem.w_elements * chunks * (8 + lanes)
         others = ends if problem.pointwise else blocks * filled * source + ends
         return cycles.cost(
             problem, blocks * products, others, chunks * problem.groups * parts * shares, machine
