@@ -77,7 +77,7 @@ struct Run {
   };
 
   /// The outputs of a phase within a block; `size` is the block's size in outputs.
-  Pixels pixels_of(const PhaseView& phase, const Block& block, const Index* size,
+  Pixels pixels_of(const PhaseView& phase, const Block& block, const Index* size, Index image_step,
                    std::int32_t* memory) const {
     const Index* n = block.count;
     Pixels pixels{memory, memory + block.images * n[0] * n[1] * n[2], 0};
@@ -87,7 +87,7 @@ struct Run {
           const Index at[2] = {phase.first[0] + d * v.axis[0].every, phase.first[1] + h * v.axis[1].every};
           if (at[0] >= size[0] || at[1] >= size[1]) continue;
           const Index row = ((image * size[0] + at[0]) * size[1] + at[1]) * size[2] + phase.first[2];
-          const Index from = image * v.chunk * v.pitch[0] + d * v.pitch[1] + h * v.pitch[2];
+          const Index from = image * image_step + d * v.pitch[1] + h * v.pitch[2];
           for (Index w = 0; w < n[2] && phase.first[2] + w * v.axis[2].every < size[2]; w++) {
             pixels.from[pixels.count] = std::int32_t(from + w * v.axis[2].advance);
             pixels.row[pixels.count++] = std::int32_t(row + w * v.axis[2].every);
@@ -95,6 +95,9 @@ struct Run {
         }
     return pixels;
   }
+
+  /// Channels so near each other are read in place: the hardware then follows them from one to the next.
+  static constexpr Index kNear = 1024;
 
   void multiply(const T* source, const std::int32_t* koff, Index depth, const T* b, int width, T* sums,
                 const Pixels& pixels, bool add) const {
@@ -152,20 +155,19 @@ struct Run {
     const Index plane = v.axis[0].source * v.axis[1].source * v.axis[2].source;
     for (Index c = 0; c < v.contracted; c += v.chunk) {
       const Index channels = min(v.chunk, v.contracted - c);
-      for (Index i = 0; i < block.images; i++) {
-        const Index channel = ((block.image + i) * v.groups + group) * v.contracted + c;
-        pack_source(source + i * v.chunk * v.pitch[0], data.first + channel * plane, channels, v, block);
-      }
+      const From<T> from =
+          source_of(source, data.first, group, c, channels, v, block, plane <= kNear, block.count[2]);
       for (int f = 0; f < v.phases; f++) {
         const PhaseView& phase = v.phase[f];
-        const Pixels list = pixels_of(phase, block, size, lists);
+        const Pixels list = pixels_of(phase, block, size, from.image, lists);
         const Passes passes(channels * phase.taps, v.depth);
         for (Index i = 0; i < passes.count; i++) {
           const Index k = passes.start(i), depth = passes.start(i + 1) - k;
           for (Index panel = first; panel < last; panel++) {
             const int width = panels.width(panel);
             const T* b = weights(group, phase, panel) + (c * phase.taps + k) * width * L;
-            multiply(source, phase.koff + k, depth, b, width, sums_of(panel), list, c + i > 0);
+            multiply(from.at, (from.in_place ? from.in_place : phase.koff) + k, depth, b, width,
+                     sums_of(panel), list, c + i > 0);
           }
         }
       }

@@ -169,15 +169,8 @@ struct Run {
            panel_groups();
   }
 
-  /// What a block reads: its copy in scratch, or the source itself.
-  struct From {
-    const T* at;
-    Index image;  // from one image to the next
-    bool in_place;
-  };
-
   /// All vectors of a block, panel by panel, over `depth` products.
-  void multiply(const From& source, const std::int32_t* koff, Index depth, const T* w, T* sums,
+  void multiply(const From<T>& source, const std::int32_t* koff, Index depth, const T* w, T* sums,
                 const Block& block, const Lines<T>& lines, bool add) const {
     const int most = kWidths[panels.height];
     const Index slabs = block.images * block.count[0], total = slabs * lines.vectors;
@@ -223,25 +216,6 @@ struct Run {
       }
   }
 
-  /// What a block reads of some channels: packed, unless one panel reads it once and where it is.
-  From source_of(const Block& block, Index group, Index c, Index channels, const Lines<T>& lines,
-                 T* copy) const {
-    const Index plane = v.axis[0].source * v.axis[1].source * v.axis[2].source,
-                image = v.groups * v.contracted;
-    const T* from = data.first + ((block.image * v.groups + group) * v.contracted + c) * plane;
-    if (v.in_place && panels.count == 1) {
-      const Index start =
-          (block.start[0] * v.axis[1].source + block.start[1]) * v.axis[2].source + block.start[2];
-      const T* at = from + start;
-      const T* last = at + ((block.images - 1) * image + channels - 1) * plane + lines.vectors * L;
-      if (block.count[0] * block.count[1] == 1 && last <= data.first + v.batch * image * plane)
-        return {at, image * plane, true};
-    }
-    for (Index i = 0; i < block.images; i++)
-      pack_source(copy + i * v.chunk * v.pitch[0], from + i * image * plane, channels, v, block);
-    return {copy, v.chunk * v.pitch[0], false};
-  }
-
   void operator()(Index task) const {
     const Index first = task % panel_groups() * v.panels, last = min(first + v.panels, panels.count);
     Block block;
@@ -257,7 +231,9 @@ struct Run {
 
     for (Index c = 0; c < v.contracted; c += v.chunk) {
       const Index channels = min(v.chunk, v.contracted - c);
-      const From from = source_of(block, group, c, channels, lines, source);
+      // A panel that reads everything once need not have it copied first.
+      const From<T> from =
+          source_of(source, data.first, group, c, channels, v, block, panels.count == 1, lines.vectors * L);
       for (int f = 0; f < v.phases; f++) {
         const PhaseView& phase = v.phase[f];
         const Passes passes(channels * phase.taps, v.depth);
@@ -265,8 +241,8 @@ struct Run {
           const Index k = passes.start(i), depth = passes.start(i + 1) - k;
           for (Index panel = first; panel < last; panel++) {
             const T* w = weights(group, phase, panel) + (c * phase.taps + k) * panels.rows();
-            multiply(from, (from.in_place ? v.in_place : phase.koff) + k, depth, w, sums_of(f, panel), block,
-                     lines, c + i > 0);
+            multiply(from, (from.in_place ? from.in_place : phase.koff) + k, depth, w, sums_of(f, panel),
+                     block, lines, c + i > 0);
           }
         }
       }

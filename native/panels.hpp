@@ -79,8 +79,7 @@ CONVGRAD_INLINE void store_lanes(T* to, Index plane, const T* from, Index step, 
     } else {
       const Part<T> part(valid);
       CONVGRAD_UNROLL  // a loop to `lanes` would put the block into memory
-      for (int i = 0; i < L; i++)
-        if (i < lanes) store(to + i * plane + p, block[i], part);
+          for (int i = 0; i < L; i++) if (i < lanes) store(to + i * plane + p, block[i], part);
     }
   }
 }

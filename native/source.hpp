@@ -214,4 +214,30 @@ static void pack_source(T* to, const T* from, Index channels, const View& v, con
   flush();
 }
 
+/// What a block reads of some channels: its copy in scratch, or the source itself.
+template <typename T>
+struct From {
+  const T* at;
+  Index image;                   // from one image to the next
+  const std::int32_t* in_place;  // offsets of the channels in the source, or null
+};
+
+/// Channels [c, c + channels) of a group for a block: copied, unless they may be read in place (`in_place`),
+/// as far as `reach` entries from the block's start.
+template <typename T>
+static From<T> source_of(T* copy, const T* first, Index group, Index c, Index channels, const DirectView& v,
+                         const Block& block, bool in_place, Index reach) {
+  const AxisView* axis = v.axis;
+  const Index plane = axis[0].source * axis[1].source * axis[2].source, image = v.groups * v.contracted;
+  const T* from = first + ((block.image * v.groups + group) * v.contracted + c) * plane;
+  if (in_place && v.in_place && block.count[0] * block.count[1] == 1) {
+    const T* at = from + (block.start[0] * axis[1].source + block.start[1]) * axis[2].source + block.start[2];
+    const T* last = at + ((block.images - 1) * image + channels - 1) * plane + reach;
+    if (last <= first + v.batch * image * plane) return {at, image * plane, v.in_place};
+  }
+  for (Index i = 0; i < block.images; i++)
+    pack_source(copy + i * v.chunk * v.pitch[0], from + i * image * plane, channels, v, block);
+  return {copy, v.chunk * v.pitch[0], nullptr};
+}
+
 }  // namespace convgrad::CONVGRAD_ISA

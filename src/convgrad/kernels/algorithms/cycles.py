@@ -23,7 +23,7 @@ COPY = 2.5  # per vector packed
 ROW = 12.0  # per row packed
 SCALAR = 1.3  # per element moved alone
 TILE = 25.0  # per call of a register tile
-_CACHED = 2**23  # operands of up to so many bytes are found in the last cache
+_CACHED = 2**24  # operands of up to so many bytes are found in the last cache
 _CACHE_SPEED = 5.0  # in which they are read so many times faster than from memory
 
 #: rows of the register tile beside panels of 1, 2, ... vectors (tile.hpp), for 32 and for 16 registers

@@ -20,6 +20,7 @@ DEPTH = 256  # products per chain of additions: short chains round less
 CACHE = 2**18  # bytes that a block's source, or its sums, may take: a part of the second-level cache
 TASKS = 16  # tasks that a call is cut into at least, if they are worth it: threads then end together
 _MOST_PHASES = 4096
+_NEAR = 1024  # entries of a plane up to which channels of 1x1 convolutions are read where they are
 _MOST_CHUNKS = 2**23  # bytes of sums that weight gradients keep apart
 
 
@@ -129,6 +130,9 @@ class DirectChannels(Direct):
         pixels = prod(span) * images
         products = sides.phases * panels.tiles(pixels, steps, machine)
         return products, pixels * sides.phases * (panels.vectors * cycles.TRANSPOSE + 4)
+
+    def _reads_in_place(self, problem: Problem, sides: Sides) -> bool:
+        return problem.pointwise and prod(problem.input_size) <= _NEAR
 
     def _weight_cycles(self, problem: Problem, machine: Machine) -> float:
         lanes = machine.lanes(problem)
@@ -248,7 +252,7 @@ class DirectPixels(Direct):
         one = cycles.step(high, low, machine, self._unaligned * (high + low) + 2)
         products = parts * shares * calls * (places * filled * one + cycles.TILE + 2 * high * low)
         source = Source.of(problem, span).cycles(lanes, problem.stride[2] > 2) * problem.in_channels * shares
-        ends = problem.w_elements * chunks * (22 + 3 * lanes)
+        ends = problem.w_elements * chunks * (8 + lanes)
         others = ends if problem.pointwise else blocks * filled * source + ends
         return cycles.cost(
             problem, blocks * products, others, chunks * problem.groups * parts * shares, machine
