@@ -150,8 +150,8 @@ class DepthwiseChannels(Depthwise):
         source = Source.of(problem, list(cut))
         entries = min(source.rows, prod(planes.source[:2])) * min(source.entries, planes.source[2])
         alone = problem.stride[2] > 8 and not planes.adjoint
-        turned = entries * (lanes * cycles.SCALAR if alone else _turning(problem, planes.source))
-        stored = prod(cut) * planes.phases * _turning(problem, planes.target)
+        turned = entries * (lanes * cycles.SCALAR if alone else _turning(problem, planes.source, lanes))
+        stored = prod(cut) * planes.phases * _turning(problem, planes.target, lanes)
         rows = cut[0] * cut[1]
         runs = tile.runs(problem.kernel_size[2], _step(problem, 2))
         lines = prod(problem.kernel_size[:2])
@@ -237,9 +237,10 @@ def _unaligned(machine: Machine) -> float:
     return 1 + machine.vector_bytes / 64
 
 
-def _turning(problem: Problem, size: Ints) -> float:
-    """Cycles per vector of planes of some size that are turned to lanes, or back."""
-    return cycles.TRANSPOSE * (1.0 if prod(size) * problem.dtype.itemsize % _WAYS else 2.5)
+def _turning(problem: Problem, size: Ints, lanes: int) -> float:
+    """Cycles per vector of planes of some size that are turned to lanes, or back: by halves, quarters, ..."""
+    crowded = lanes > 8 and prod(size) * problem.dtype.itemsize % _WAYS == 0
+    return cycles.TRANSPOSE * (lanes.bit_length() - 1) / 4 * (2.5 if crowded else 1.0)
 
 
 def _step(problem: Problem, axis: int, outputs: int = 1) -> int:
