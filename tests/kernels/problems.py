@@ -78,6 +78,9 @@ def draw(rng: np.random.Generator) -> Drawn:
         padding = tuple([(min(a, n), min(b, n)) for (a, b), n in zip(padding, most, strict=True)])
     elif border == "zeros" and rng.random() < 0.1:  # a transposed convolution's last inputs, seen by nothing
         padding = tuple([(low, -min(2, n - 1)) for (low, _), n in zip(padding, size, strict=True)])
+    if rng.random() < 0.1:  # pointwise: what is read where it is
+        kernel = stride = dilation = (1,) * ndim
+        padding, border = ((0, 0),) * ndim, "zeros"
     geometry = Geometry(stride, padding, dilation, groups, border)
     out = conv_output_size(size, kernel, geometry)
     if 0 in out:
