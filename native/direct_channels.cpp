@@ -2,6 +2,7 @@
 // padded, cache-sized copy of the source; the results are turned back to planes as they are stored.
 #include "kernels.hpp"
 #include "panels.hpp"
+#include "row_tile.hpp"
 #include "source.hpp"
 
 namespace convgrad::CONVGRAD_ISA {
@@ -115,6 +116,14 @@ struct Run {
     }
   }
 
+  /// The biases of the channels of a vector.
+  Vec<T> bias_of(Index channel, Index lanes) const {
+    T bias[L] = {};
+    if (data.bias)
+      for (Index i = 0; i < lanes; i++) bias[i] = data.bias[channel + i];
+    return load<T>(bias);
+  }
+
   void store_panel(const T* sums, Index group, Index n, Index panel, const Index* start,
                    const Index* size) const {
     const AxisView* axis = v.axis;
@@ -123,14 +132,51 @@ struct Run {
     for (int vector = 0; vector < panels.width(panel); vector++) {
       const Index lane = (panels.start(panel) + vector) * L, lanes = min(L, v.produced - lane);
       const Index channel = group * v.produced + lane;
-      T bias[L] = {};
-      if (data.bias)
-        for (Index i = 0; i < lanes; i++) bias[i] = data.bias[channel + i];
       T* out = data.out + (n * v.groups * v.produced + channel) * plane;
       for (Index r = 0; r < runs.count; r++)
         store_lanes(out + runs.at(r), plane, sums + r * runs.length * step + vector * L, step, runs.length,
-                    lanes, load<T>(bias), data.activation);
+                    lanes, bias_of(channel, lanes), data.activation);
     }
+  }
+
+  // ---- sums of one pass, over rows of pixels: from registers to their place
+
+  // For up to two vectors of channels: of more, the wider tile reads each pixel less often.
+
+  /// Rows shorter than this leave too much of a tile empty.
+  static constexpr Index kFewPixels = L * 3 / 4;
+
+  static bool by_rows(const DirectView& v) {
+    const Index advance = v.axis[2].advance;
+    return L >= 8 && v.produced <= 2 * L && v.phases == 1 && v.axis[2].every == 1 &&
+           (advance == 1 || advance == 2 || advance == 4) && v.axis[2].span >= kFewPixels &&
+           v.chunk == v.contracted && v.contracted * v.phase[0].taps <= v.depth;
+  }
+
+  void rows_task(Index group, const Block& block, Index first, Index last, T* copy) const {
+    const AxisView* axis = v.axis;
+    const PhaseView& phase = v.phase[0];
+    const Index near = axis[0].source * axis[1].source * axis[2].source <= kNear;
+    const From<T> from =
+        source_of(copy, data.first, group, 0, v.contracted, v, block, near, max(block.count[2], L));
+    const std::int32_t* koff = from.in_place ? from.in_place : phase.koff;
+    const Index plane = axis[0].target * axis[1].target * axis[2].target, depth = v.contracted * phase.taps;
+    const Index rows = block.count[0] * block.count[1];
+    for (Index panel = first; panel < last; panel++)
+      for (int vector = 0; vector < panels.width(panel); vector++) {
+        const Index lane = (panels.start(panel) + vector) * L, lanes = min(L, v.produced - lane);
+        const T* b = weights(group, phase, panel) + vector * L;
+        Planes<T> out{nullptr, plane, 0, lanes, bias_of(group * v.produced + lane, lanes), data.activation};
+        for (Index i = 0; i < block.images * rows; i++) {
+          const Index image = i / rows, d = i % rows / block.count[1], h = i % block.count[1];
+          const Index at =
+              ((block.start[0] + d) * axis[1].target + block.start[1] + h) * axis[2].target + block.start[2];
+          out.to = data.out +
+                   ((block.image + image) * v.groups * v.produced + group * v.produced + lane) * plane + at;
+          multiply_row(from.at + image * from.image + d * v.pitch[1] + h * v.pitch[2], axis[2].advance,
+                       block.count[2], koff, depth, b, panels.width(panel) * L, out);
+        }
+      }
   }
 
   void operator()(Index task) const {
@@ -152,6 +198,7 @@ struct Run {
       return sums + (panels.start(panel) - panels.start(first)) * L * pixels;
     };
 
+    if (by_rows(v)) return rows_task(group, block, first, last, source);
     const Index plane = v.axis[0].source * v.axis[1].source * v.axis[2].source;
     for (Index c = 0; c < v.contracted; c += v.chunk) {
       const Index channels = min(v.chunk, v.contracted - c);

@@ -113,7 +113,10 @@ static void lanes_of_row(T* to, const T* row, Index plane, Index channels, Index
       }
     } else {
       CONVGRAD_UNROLL
-      for (int i = 0; i < L; i++) block[i] = i < channels ? load(from + i * plane, part) : Vec<T>{};
+      for (int i = 0; i < L; i++) {
+        block[i] = i < channels ? load(from + i * plane, part) : Vec<T>{};
+        if (i < channels) __builtin_prefetch(from + i * plane + size);
+      }
     }
     CONVGRAD_UNROLL
     for (int i = 0; i < L; i++) Guard<T>::see(guard, block[i]);

@@ -24,6 +24,7 @@ ROW = 12.0  # per row packed
 SCALAR = 1.3  # per element moved alone
 TILE = 25.0  # per call of a register tile
 _CACHED = 2**24  # operands of up to so many bytes are found in the last cache
+_WAITS = 0.4  # of the memory traffic, what is not hidden behind products: what comes next is asked for ahead
 _CACHE_SPEED = 5.0  # in which they are read so many times faster than from memory
 
 #: rows of the register tile beside panels of 1, 2, ... vectors (tile.hpp), for 32 and for 16 registers
@@ -87,8 +88,13 @@ class Source(NamedTuple):
         return self.rows * (ROW + (SCALAR * self.entries if alone else COPY * ceil(self.entries, lanes)))
 
 
-def cost(problem: Problem, products: float, others: float, jobs: int, machine: Machine) -> Cost:
-    """A call's cost from the cycles of all threads together and the number of its largest job's tasks."""
+def cost(
+    problem: Problem, products: float, others: float, jobs: int, machine: Machine, waits: float = 1.0
+) -> Cost:
+    """A call's cost from the cycles of all threads together and the number of its largest job's tasks.
+
+    ``waits``: how much more of the memory traffic than usual is waited for.
+    """
     total = products + others + TASK * jobs
     share = ceil(jobs, machine.threads) / jobs  # threads that end early wait
     start = CALL
@@ -98,7 +104,7 @@ def cost(problem: Problem, products: float, others: float, jobs: int, machine: M
         start += WAKE
     speed = machine.bandwidth * (_CACHE_SPEED if problem.operand_bytes < _CACHED else 1.0)
     overhead = ((others + TASK * jobs) * share + start) / CLOCK
-    return Cost(products * share / CLOCK, problem.operand_bytes / speed, overhead)
+    return Cost(products * share / CLOCK, waits * _WAITS * problem.operand_bytes / speed, overhead)
 
 
 def blocks_of(counts: list[int], span: list[int]) -> int:

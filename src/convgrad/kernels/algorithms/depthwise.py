@@ -108,9 +108,8 @@ class Depthwise(NativeAlgorithm):
                 span[axis] = ceil(span[axis], 2)
         return tuple(span)
 
-    #: of the memory traffic, what is not hidden behind products: the next block is asked for ahead of time;
-    #: for weight gradients the second
-    _waits = (0.4, 0.4)
+    #: waits for memory, beside those of other algorithms; for weight gradients the second
+    _waits = (1.0, 1.0)
 
     def _cost(
         self,
@@ -184,7 +183,7 @@ class DepthwisePixels(Depthwise):
         "one input channel per group, each by itself: neighbouring pixels of a row side by side in a vector"
     )
     _scratch = 24000  # bytes of the source, of first-level cache
-    _waits = (0.3, 0.6)
+    _waits = (0.75, 1.5)
 
     def cut(self, problem: Problem, machine: Machine) -> Cut:
         most = self._scratch // problem.dtype.itemsize // prod(problem.stride)

@@ -86,9 +86,12 @@ class Direct(NativeAlgorithm):
         weights = problem.w_elements / machine.lanes(problem) * self._weight_cycles(problem, machine)
         scale = blocks * filled
         return cycles.cost(
-            problem, products * passes * scale, others * scale + weights, int(blocks * parts), machine
-        )
+            problem, products * passes * scale, others * scale + weights, int(blocks * parts), machine,
+            self.waits,
+        )  # fmt: skip
 
+    #: waits for memory, see ``cycles.cost``
+    waits = 1.0
     #: rows are split by the residues of the stride when they are packed
     splits = False
 
@@ -128,8 +131,24 @@ class DirectChannels(Direct):
     ) -> tuple[float, float]:
         panels = Panels.of(sides.produced, machine.lanes(problem), machine)
         pixels = prod(span) * images
+        if self._by_rows(problem, sides, span, images, machine):
+            lanes = machine.lanes(problem)
+            high = min(lanes, ceil(8 * span[2], lanes) * lanes / 8)
+            one = cycles.step(high, 1, machine) * steps + cycles.TILE + lanes * cycles.TRANSPOSE
+            return pixels / span[2] * ceil(span[2], lanes) * panels.vectors * one, 0.0
         products = sides.phases * panels.tiles(pixels, steps, machine)
         return products, pixels * sides.phases * (panels.vectors * cycles.TRANSPOSE + 4)
+
+    def _by_rows(
+        self, problem: Problem, sides: Sides, span: list[int], images: int, machine: Machine
+    ) -> bool:
+        """Whether rows of pixels go from registers to their place (``by_rows`` in the kernel)."""
+        lanes = machine.lanes(problem)
+        advance = problem.stride[2] if problem.primitive == FORWARD and problem.kernel_size[2] > 1 else 1
+        short = sides.contracted * problem.taps <= DEPTH
+        whole = sides.contracted * problem.dtype.itemsize * prod(span) * images * 2 <= CACHE
+        narrow = lanes >= 8 and sides.produced <= 2 * lanes and span[2] >= lanes * 3 // 4
+        return short and whole and narrow and sides.phases == 1 and advance in (1, 2, 4)
 
     def _reads_in_place(self, problem: Problem, sides: Sides) -> bool:
         return problem.pointwise and prod(problem.input_size) <= _NEAR
@@ -195,6 +214,7 @@ class DirectPixels(Direct):
     name = "direct_pixels"
     summary = "sums of the definition, neighbouring pixels side by side in a vector"
     splits = True
+    waits = 2.0
     _heights = (1, 2, 3, 4, 6, 8)
     _widths = {32: (8, 8, 8, 6, 4, 3), 16: (6, 4, 3, 3, 2, 1)}
     _unaligned = 1.6  # loads that a vector anywhere in a row takes, on average
@@ -254,9 +274,8 @@ class DirectPixels(Direct):
         source = Source.of(problem, span).cycles(lanes, problem.stride[2] > 2) * problem.in_channels * shares
         ends = problem.w_elements * chunks * (8 + lanes)
         others = ends if problem.pointwise else blocks * filled * source + ends
-        return cycles.cost(
-            problem, blocks * products, others, chunks * problem.groups * parts * shares, machine
-        )
+        jobs = chunks * problem.groups * parts * shares
+        return cycles.cost(problem, blocks * products, others, jobs, machine, self.waits)
 
     def remark(self, problem: Problem, cut: Cut, machine: Machine) -> str:
         width = problem.input_size[2] if problem.primitive == INPUT_GRAD else problem.output_size[2]

@@ -29,6 +29,7 @@ _THREADS = ((2, 3.0), (8, 1.0))
 _LEVEL = 2.0  # per vector of points and level of a transform,
 _FAR = 0.7  # and so much of it again per doubling of a transform that outgrows the first-level cache,
 _IN_CACHE = 2048  # as those of more points do
+_WAITS = 5.0  # for memory, see ``cycles.cost``
 _PRODUCT = 2.2  # per vector of products
 _FRAME = 200.0  # per transform: finding, staging, storing
 _ROW = 16.0  # per row of an image in it
@@ -165,7 +166,7 @@ class Work:
         others = self.transforms * (vectors * levels * _LEVEL + _FRAME)
         others += self.traffic * _BYTE * (_FURTHER if self.far else 1.0)
         others += self.staged * (self.points // line_of(problem).pitch) * 2 * _ROW
-        return cycles.cost(problem, self.products * vectors * _PRODUCT, others, self.tasks, machine)
+        return cycles.cost(problem, self.products * vectors * _PRODUCT, others, self.tasks, machine, _WAITS)
 
 
 def _meets_nothing(problem: Problem) -> bool:

@@ -22,6 +22,7 @@ _DIRECT = DirectChannels()
 _CHUNK = 2**23  # bytes of points that a weight gradient holds
 _FILTERS = 2**24  # bytes of transformed filters
 _DEPTH = 256  # products per pass of the tile
+_WAITS = 2.0  # for memory, see ``cycles.cost``
 # Cycles of the three maps by number of points, per tile and vector of channels; of a filter per vector.
 _TO_POINTS = {36: 110.0, 6: 22.0}
 _TO_OUTPUTS = {36: 140.0, 6: 28.0}
@@ -127,14 +128,14 @@ class Winograd(NativeAlgorithm):
             products = 1.0 * points * tiles.parts * problem.groups * parts * passes
             products *= panels.tiles(each, along, machine)
             jobs = problem.groups * panels.number * (parts if stationary else points * tiles.parts)
-            return cycles.cost(problem, products, others, jobs, machine)
+            return cycles.cost(problem, products, others, jobs, machine, _WAITS)
         depth = min(channels if stationary else _DEPTH, tiles.contracted)
         passes = ceil(tiles.contracted, depth) * tiles.parts * slabs
         at_once = in_block * (blocks // problem.groups if stationary else 1)
         each_pass = panels.tiles(at_once, tiles.contracted / ceil(tiles.contracted, depth), machine)
         products = each_pass * points * passes * (problem.groups if stationary else blocks)
         jobs = problem.groups * panels.number if stationary else blocks
-        return cycles.cost(problem, products, others, jobs, machine)
+        return cycles.cost(problem, products, others, jobs, machine, _WAITS)
 
     def remark(self, problem: Problem, cut: Cut, machine: Machine) -> str:
         tiles = Tiles(problem)
