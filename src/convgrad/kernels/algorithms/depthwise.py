@@ -24,6 +24,7 @@ _RUN = 3.0  # cycles to start a run of taps
 _LINE = 30.0  # cycles to start a line of outputs
 _BLOCK = 120.0  # cycles to start a block
 _WAYS = 4096  # planes so many bytes apart meet in the same few lines of the first-level cache
+_AGAIN = {False: 1.25, True: 1.6}  # times as long where channels have several filters; of input gradients
 _CHAIN = 256  # outputs summed before the sums of a weight gradient are put by
 
 
@@ -213,6 +214,8 @@ class DepthwisePixels(Depthwise):
             products = one * count * across * beside
             mixed = {1: 0.0, 2: 3.0}.get(planes.every[2], lanes * cycles.SCALAR)  # residues of the stride
             stored = rows * planes.phases * (vectors * (1 + mixed) + 2)
+        if problem.out_channels > 1:  # sums come back to registers for every plane, or sources do
+            products *= _AGAIN[planes.adjoint]
         sets = problem.batch * problem.groups
         others = self._packing(problem, cut, lanes) * planes.reads + stored * planes.writes
         return self._cost(problem, cut, sets, products, others, 1, machine)
@@ -239,7 +242,7 @@ def _unaligned(machine: Machine) -> float:
 def _turning(problem: Problem, size: Ints, lanes: int) -> float:
     """Cycles per vector of planes of some size that are turned to lanes, or back: by halves, quarters, ..."""
     crowded = lanes > 8 and prod(size) * problem.dtype.itemsize % _WAYS == 0
-    return cycles.TRANSPOSE * (lanes.bit_length() - 1) / 4 * (2.5 if crowded else 1.0)
+    return cycles.TRANSPOSE * (lanes.bit_length() - 1) / 3 * (2.5 if crowded else 1.0)
 
 
 def _step(problem: Problem, axis: int, outputs: int = 1) -> int:

@@ -26,7 +26,7 @@ _WAITS = 2.0  # for memory, see ``cycles.cost``
 # Cycles of the three maps by number of points, per tile and vector of channels; of a filter per vector.
 _TO_POINTS = {36: 110.0, 6: 22.0}
 _TO_OUTPUTS = {36: 140.0, 6: 28.0}
-_FILTER = {36: 160.0, 6: 40.0}
+_FILTER = {36: 110.0, 6: 30.0}
 
 
 class Tiles:
