@@ -55,7 +55,7 @@ struct Run {
     }
   }
 
-  void multiply(T* sums, int width, const T* source, const std::int32_t* places, Index depth,
+  void multiply(T* sums, int width, const T* source, Index pitch, const std::int32_t* places, Index depth,
                 const T* cotangents, Index channels, bool add) const {
     const Index rows = channels * v.taps, step = width * L, tiles = ceil_div(rows, kMaxRows[width]);
     const T* a[8];
@@ -64,7 +64,7 @@ struct Run {
     for (Index i = 0, row = 0; i < tiles; i++) {
       const int count = int((rows - row) / (tiles - i));
       for (int r = 0; r < count; r++, row++) {
-        a[r] = source + channel * v.pitch[0] + v.tap_at[tap];
+        a[r] = source + channel * pitch + v.tap_at[tap];
         out[r] = sums + row * step;
         if (++tap == v.taps) tap = 0, channel++;
       }
@@ -89,16 +89,22 @@ struct Run {
     for (Index b = v.chunk_start(chunk); b < v.chunk_start(chunk + 1); b++) {
       Block block;
       block_of(v, b, block);
-      for (Index i = 0; i < block.images; i++) {
-        const Index channel = ((block.image + i) * v.groups + group) * v.in_channels + first;
-        pack_source(source + i * v.channels * v.pitch[0], data.first + channel * plane, channels, v, block);
-      }
+      const T* x = data.first + ((block.image * v.groups + group) * v.in_channels + first) * plane;
+      // Rows of a 1x1 kernel's channels are read where they are.
+      const bool in_place = v.pointwise && block.images * block.count[0] * block.count[1] == 1;
+      if (in_place)
+        x += (block.start[0] * v.axis[1].source + block.start[1]) * v.axis[2].source + block.start[2];
+      else
+        for (Index i = 0; i < block.images; i++)
+          pack_source(source + i * v.channels * v.pitch[0], x + i * v.groups * v.in_channels * plane,
+                      channels, v, block);
       const Index depth = set_places(places, block);
       for (Index panel = first_panel; panel < last_panel; panel++) {
         pack_cotangents(cotangents, group, panel, block);
         const int width = panels.width(panel);
-        multiply(sums(chunk, group, panel) + first * v.taps * width * L, width, source, places, depth,
-                 cotangents, channels, b > v.chunk_start(chunk));
+        multiply(sums(chunk, group, panel) + first * v.taps * width * L, width, in_place ? x : source,
+                 in_place ? plane : v.pitch[0], places, depth, cotangents, channels,
+                 b > v.chunk_start(chunk));
       }
     }
   }

@@ -198,6 +198,8 @@ class DirectChannels(Direct):
         source = Source.of(problem, span).cycles(lanes, False) * images * problem.in_channels * shares
         kept = problem.groups * problem.in_channels * problem.taps * panels.vectors
         ends = kept * (cycles.TRANSPOSE + 1.5 * chunks)
+        if problem.pointwise and images == 1:  # x is read where it is
+            source = 0.0
         others = blocks * filled * (turned + source) + ends
         return cycles.cost(
             problem, blocks * products, others, chunks * problem.groups * parts * shares, machine
