@@ -63,7 +63,10 @@ CONVGRAD_INLINE void add_outputs(Vec<T> (*sum)[J][K], const T* const* x, Index a
 /// total[weight] += sum over the rectangle of g times x, for the weights of J runs of K taps.
 template <typename T, int K, int J, typename Filter>
 static void add_products(const Rectangle<T>& a, const TapRun* run, T* total, const Filter& filter) {
-  constexpr int L = kLanes<T>, U = kSumOutputs, Beside = J * K < 3 ? 4 : J * K < 6 ? 2 : 1;
+  // Shorter code for what is rarer: the tails of lines, double precision.
+  constexpr bool tail = !std::is_same_v<Filter, LaneFilter<T, false>>;
+  constexpr int L = kLanes<T>, U = tail ? 2 : sizeof(T) == 8 ? 4 : kSumOutputs;
+  constexpr int Beside = J * K < 3 ? 4 : J * K < 6 ? 2 : 1;
   Vec<T> sum[Beside][J][K];
   CONVGRAD_UNROLL
   for (int i = 0; i < Beside * J * K; i++) sum[i / (J * K)][i / K % J][i % K] = Vec<T>{};
