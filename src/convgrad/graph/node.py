@@ -7,6 +7,7 @@ A node knows other nodes and arrays, never a Tensor. What PyTorch shows of a nod
 from __future__ import annotations
 
 from collections.abc import Sequence
+from sys import getrefcount
 from typing import Any, ClassVar
 
 from ..errors import GradError
@@ -128,6 +129,19 @@ class Output(Node):
         shape, dtype = source.outputs[index]
         super().__init__(source.op, (source,), (), None, shape, dtype)
         self.index = index
+
+
+def _references(value: Any) -> int:
+    return getrefcount(value)
+
+
+def _references_alone() -> int:
+    value = object()
+    return _references(value)
+
+
+#: ``getrefcount`` of what only a caller and the function it calls with it hold: Pythons differ
+ALONE = _references_alone()
 
 
 class Leaf(Node):

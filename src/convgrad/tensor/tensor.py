@@ -19,7 +19,7 @@ from ..dtypes import BF16, F16, F32, F64, HALVES, Array
 from ..errors import ConvgradError
 from ..graph import grad_mode
 from ..graph.grad_mode import DUAL, INFERENCE, MODE, OFF, RECORD
-from ..graph.node import LEAF, Cell, Leaf, Node, attach, attach_one, cell_of, snapshot
+from ..graph.node import ALONE, LEAF, Cell, Leaf, Node, attach, attach_one, cell_of, snapshot
 from ..graph.traced import Traced
 from ..ops import activation, reduce, special
 from ..ops import elementwise as ew
@@ -508,19 +508,6 @@ def _save_written(self: Tensor, node: Node) -> None:
 # ---------------------------------------------------------------------------------------------------
 
 
-def _references(g: Any) -> int:
-    return getrefcount(g)
-
-
-def _references_alone() -> int:
-    """``getrefcount`` of what only a caller and the function it calls with it hold: Pythons differ."""
-    g = np.empty(1)
-    return _references(g)
-
-
-_ALONE = _references_alone()
-
-
 class LeafNode(Leaf):
     """``AccumulateGrad`` of one tensor: it owns ``.grad`` and knows its tensor weakly (ruling R10).
 
@@ -558,8 +545,7 @@ class LeafNode(Leaf):
             self.grad = new if old is None else old + new
         elif old is None:
             # a copy, if the same array may be on its way to another leaf, or be in someone's hands
-            alone = getrefcount(g) <= _ALONE and type(g) is ndarray and g.flags.owndata
-            alone = alone and g.flags.c_contiguous
+            alone = getrefcount(g) <= ALONE and g.flags.owndata and g.flags.c_contiguous
             self.grad = Tensor(g if alone else np.array(g, order="C", copy=True), None)
         elif old._node is not None:
             self.grad = old.detach() + Tensor(g, None)
