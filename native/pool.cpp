@@ -26,15 +26,15 @@ namespace convgrad {
 namespace {
 
 // All in nanoseconds.
-constexpr Index kWatch = 50'000;           // a worker looks for the next job before it sleeps
-constexpr Index kWaitAwake = 20'000;       // a caller looks for the end of the last chunk before it sleeps
-constexpr Index kChunk = 10'000;           // tasks are handed out together up to about this time
+constexpr Index kWatch = 50'000;      // a worker looks for the next job before it sleeps
+constexpr Index kWaitAwake = 20'000;  // a caller looks for the end of the last chunk before it sleeps
+constexpr Index kChunk = 60'000;      // tasks are handed out together up to about this time, see Job::work
 constexpr Index kNotWorthWaking = 40'000;  // shorter work is not offered to sleepers
 constexpr Index kNotWorthSharing = 5'000;  // nor this to anybody
 constexpr Index kGap = 200'000;            // a watch that stood still so long was taken off its core
 constexpr Index kCrowded = 20'000'000;     // for this long after that nobody watches
 constexpr Index kSettled = 1'000'000;      // a worker changes its place no more often
-constexpr Index kMostInChunk = 32;
+constexpr Index kMostInChunk = 64;
 constexpr int kSlots = 32;  // jobs that can be shared at a time
 constexpr int kMostWorkers = 1023;
 
@@ -93,6 +93,8 @@ struct alignas(64) Job {
   }
 
   /// Takes chunks until none is left: single tasks at first, more at a time if they turn out to be short.
+  /// Neighbouring tasks often end and begin in one cache line; threads that take them one by one in turn
+  /// would hand those lines to and fro all the time.
   void work() {
     const AtTask here;
     Index most = 1;
