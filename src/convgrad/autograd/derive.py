@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from ..errors import GradError
 from ..graph import engine
@@ -83,15 +84,15 @@ def grad(
         return _batched(results, wanted, cotangents, retain, create_graph, allow_unused, materialize_grads)
     # in a forward-mode level the walk is recorded, since only recorded values carry tangents along
     record = create_graph or dual.is_open()
-    roots = [root(t, g, i, record) for i, (t, g) in enumerate(zip(results, cotangents, strict=True))]
+    roots = [root(t, cotangents[i], i, record) for i, t in enumerate(results)]
     nodes: list[Any] = [t._node for t in wanted]
     found = engine.run(roots, retain_graph=retain, create_graph=record, inputs=nodes, capture=True)
     if record and not create_graph:
         found = {node: dual.forget_history(g) for node, g in found.items()}
     return tuple(
         [
-            _result(t, found.get(n), allow_unused, materialize_grads)
-            for t, n in zip(wanted, nodes, strict=True)
+            Tensor(g, None) if type(g) is ndarray else _result(t, g, allow_unused, materialize_grads)
+            for t, g in zip(wanted, map(found.get, nodes))
         ]
     )
 

@@ -78,9 +78,7 @@ def _count_consumers(roots: list[Node]) -> tuple[dict[Node, int], list[Node]]:
 
 def _are_all_leaves(inputs: list[Node], reached: list[Node]) -> bool:
     """Whether the inputs are leaves, and there are no others."""
-    return all([node.kind == LEAF for node in inputs]) and all(
-        [node.kind != LEAF or node in inputs for node in reached]
-    )
+    return {node for node in reached if node.kind == LEAF} == set(inputs)
 
 
 def _walk(

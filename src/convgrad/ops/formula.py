@@ -19,12 +19,14 @@ Value: TypeAlias = Any  # an Array, or a recorded value that behaves like one
 Axes: TypeAlias = "int | tuple[int, ...] | None"
 
 _add_reduce: Any = np.add.reduce
+#: what is never recorded; asking any other value takes longer
+_PLAIN = frozenset({ndarray, tuple, int, float, bool, str, type(None)})
 
 
 def call(op: Any, *args: Any) -> Any:
     """Apply another operator inside a formula: recorded if any argument is, plain otherwise."""
     for arg in args:
-        if type(arg) is not ndarray and hasattr(arg, "__record__"):
+        if type(arg) not in _PLAIN and hasattr(arg, "__record__"):
             return arg.__record__(op, args)
     out = op.forward(*args)[0]
     return out if type(out) is ndarray or type(out) is tuple else np.asarray(out)
