@@ -8,6 +8,7 @@
 #include <optional>
 #include <stdexcept>
 
+#include "blocks.hpp"
 #include "gil.hpp"
 #include "kernel.hpp"
 #include "parallel.hpp"
@@ -160,6 +161,26 @@ std::vector<std::string> instruction_sets() {
   return names;
 }
 
+// ---- memory of arrays
+
+/// A block's bytes, writable, for whoever asks (PEP 3118): NumPy makes an array of them.
+int lay_open(PyObject* self, Py_buffer* view, int flags) noexcept {
+  const Block* block = nb::inst_ptr<Block>(self);
+  return PyBuffer_FillInfo(view, self, block->data(), Py_ssize_t(block->bytes()), 0, flags);
+}
+PyType_Slot block_slots[] = {{Py_bf_getbuffer, reinterpret_cast<void*>(lay_open)}, {0, nullptr}};
+
+nb::typed<nb::dict, nb::str, nb::int_> memory_facts() {
+  const BlockStatistics now = block_statistics();
+  nb::dict facts;
+  facts["in_use"] = now.in_use;
+  facts["kept"] = now.kept;
+  facts["limit"] = now.limit;
+  facts["reused"] = now.reused;
+  facts["mapped"] = now.mapped;
+  return nb::typed<nb::dict, nb::str, nb::int_>(facts);
+}
+
 /// Who compiled this extension, and for which instruction sets: CMakeLists.txt defines both.
 nb::typed<nb::dict, nb::str, nb::str> build_info() {
   nb::dict facts;
@@ -176,6 +197,9 @@ NB_MODULE(_native, m) {
            nb::arg("out"), nb::arg("activation") = 0)
       .def_prop_ro("shared_bytes", [](const BoundKernel& k) { return k.kernel->shared_bytes(); })
       .def_prop_ro("scratch_bytes", [](const BoundKernel& k) { return k.kernel->scratch_bytes(); });
+  nb::class_<Block>(m, "Block", nb::type_slots(block_slots)).def(nb::init<std::size_t>(), nb::arg("bytes"));
+  m.def("memory_facts", &memory_facts);
+  m.def("memory_trim", &blocks_trim);
   m.def("kernel", &make, nb::arg("algorithm"), nb::arg("primitive"), nb::arg("problem"), nb::arg("wide"),
         nb::arg("cut"), nb::arg("instruction_set"));
   m.def("build_info", &build_info);

@@ -13,6 +13,7 @@
 #include <system_error>
 #include <thread>
 
+#include "blocks.hpp"
 #include "processors.hpp"
 #include "waiting.hpp"
 
@@ -307,14 +308,17 @@ void Pool::sleep(std::uint32_t seen) {
 void before_fork() {
   pool().starting.lock();
   lock_scratch();
+  lock_blocks();
 }
 void after_fork_in_parent() {
+  unlock_blocks();
   unlock_scratch();
   pool().starting.unlock();
 }
 /// The child has this one thread: a new pool, without workers and jobs.
 void after_fork_in_child() {
   forks++;
+  unlock_blocks();
   forget_sleepers();
   new (&pool()) Pool;
   leave_scratch_of_others();

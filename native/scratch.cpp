@@ -6,59 +6,22 @@
 #include <thread>
 #include <vector>
 
+#include "pages.hpp"
 #include "pool.hpp"
-
-#if defined(_WIN32)
-#ifndef NOMINMAX
-#define NOMINMAX
-#endif
-#include <windows.h>
-#else
-#include <sys/mman.h>
-#endif
 
 namespace convgrad {
 
 namespace {
 
-constexpr std::size_t kGrain = std::size_t(64) << 10, kHugePage = std::size_t(2) << 20;
-constexpr std::size_t kHuge = std::size_t(4) << 20;  // from here on huge pages are asked for
-
 std::atomic<std::size_t> held{0};
 
+/// In steps, so that slowly growing requests do not map anew each time.
 std::size_t rounded(std::size_t bytes) {
-  const std::size_t grain = bytes >= kHuge ? kHugePage : kGrain;
+  constexpr std::size_t kGrain = std::size_t(64) << 10, kHugePage = std::size_t(2) << 20;
+  const std::size_t grain = bytes >= kHugePages ? kHugePage : kGrain;
   if (bytes > SIZE_MAX - 2 * kHugePage) throw std::bad_alloc();
   return (bytes + grain - 1) / grain * grain;
 }
-
-#if defined(_WIN32)
-
-void* map(std::size_t bytes) {
-  return VirtualAlloc(nullptr, bytes, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
-}
-void unmap(void* memory, std::size_t) { VirtualFree(memory, 0, MEM_RELEASE); }
-
-#else
-
-void unmap(void* memory, std::size_t bytes) { munmap(memory, bytes); }
-
-void* map(std::size_t bytes) {
-  const std::size_t slack = bytes >= kHuge ? kHugePage : 0;
-  void* const got = mmap(nullptr, bytes + slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (got == MAP_FAILED) return nullptr;
-  if (!slack) return got;
-  char* const start = static_cast<char*>(got);
-  const std::size_t before = (kHugePage - reinterpret_cast<std::size_t>(start) % kHugePage) % kHugePage;
-  if (before) unmap(start, before);
-  if (slack - before) unmap(start + before + bytes, slack - before);
-#if defined(MADV_HUGEPAGE)
-  madvise(start + before, bytes, MADV_HUGEPAGE);
-#endif
-  return start + before;
-}
-
-#endif
 
 struct Arena {
   void* memory = nullptr;
@@ -71,14 +34,14 @@ struct Arena {
     memory = nullptr;
     size = 0;
     if (!gone) return;
-    unmap(gone, bytes);
+    unmap_pages(gone, bytes);
     held -= bytes;
   }
   void* get(std::size_t bytes) {
     if (bytes <= size && memory) return memory;
     release();
     const std::size_t wanted = rounded(bytes ? bytes : 1);
-    void* const got = map(wanted);
+    void* const got = map_pages(wanted);
     if (!got) throw std::bad_alloc();
     size = wanted;
     memory = got;

@@ -14,7 +14,7 @@ HERE = Path(__file__).resolve().parent
 NATIVE = HERE.parents[1] / "native"
 SOURCES = [
     HERE / "pool_driver.cpp",
-    *(NATIVE / f"{name}.cpp" for name in ("call", "pool", "scratch", "waiting")),
+    *(NATIVE / f"{name}.cpp" for name in ("blocks", "call", "pages", "pool", "scratch", "waiting")),
 ]
 CHECKS = re.findall(r"^ *CASE\((\w+)\),$", SOURCES[0].read_text(encoding="utf-8"), re.MULTILINE)
 COMPILER = os.environ.get("CXX") or shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")

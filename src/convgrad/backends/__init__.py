@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from convgrad import kernels
-from convgrad.backends import convolution, cudnn
+from convgrad.backends import convolution, cudnn, memory
 from convgrad.errors import ConvgradError
 from convgrad.kernels import machine
 
-__all__ = ["convolution", "cudnn", "info", "use"]
+__all__ = ["convolution", "cudnn", "info", "memory", "use"]
 
 
 def info() -> dict[str, str]:

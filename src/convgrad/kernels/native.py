@@ -15,7 +15,7 @@ import numpy as np
 
 from convgrad.dtypes import F32, F64, Array
 from convgrad.errors import ConvgradError
-from convgrad.kernels import borders, planner, reference, timings
+from convgrad.kernels import borders, memory, planner, reference, timings
 from convgrad.kernels.algorithms import Machine
 from convgrad.kernels.geometry import Geometry, Ints, conv_output_size
 from convgrad.kernels.machine import _native, instruction_set
@@ -25,7 +25,6 @@ from convgrad.switches import switches
 
 ACTIVATIONS = {None: 0, "relu": 1}
 _MOST_READY = 4096
-_empty = np.empty
 
 
 def available() -> bool:
@@ -53,10 +52,10 @@ def convolve(
     x: Array, w: Array, geometry: Geometry, bias: Array | None = None, activation: str | None = None
 ) -> Array:
     """``reference.convolve`` by the planned algorithm."""
-    call, shape = _in_use()[FORWARD, x.shape, w.shape, geometry, x.dtype, None]
+    call, shape, empty = _in_use()[FORWARD, x.shape, w.shape, geometry, x.dtype, None]
     if call is None:
         return reference.convolve(x, w, geometry, bias, activation)
-    out = _empty(shape, x.dtype)
+    out = empty(shape, x.dtype)
     try:
         call(x, w, bias, out, ACTIVATIONS[activation])
     except TypeError:
@@ -71,10 +70,10 @@ def convolve_input_grad(
     """``reference.convolve_input_grad`` by the planned algorithm."""
     if geometry.border != "zeros":
         return borders.through_fold(convolve_input_grad, g, w, geometry, input_size, bias, activation)
-    call, shape = _in_use()[INPUT_GRAD, g.shape, w.shape, geometry, g.dtype, input_size]
+    call, shape, empty = _in_use()[INPUT_GRAD, g.shape, w.shape, geometry, g.dtype, input_size]
     if call is None:
         return reference.convolve_input_grad(g, w, geometry, input_size, bias, activation)
-    out = _empty(shape, g.dtype)
+    out = empty(shape, g.dtype)
     try:
         call(g, w, bias, out, ACTIVATIONS[activation])
     except TypeError:
@@ -84,10 +83,10 @@ def convolve_input_grad(
 
 def convolve_weight_grad(x: Array, g: Array, geometry: Geometry, kernel_size: Ints) -> Array:
     """``reference.convolve_weight_grad`` by the planned algorithm."""
-    call, shape = _in_use()[WEIGHT_GRAD, x.shape, g.shape, geometry, x.dtype, kernel_size]
+    call, shape, empty = _in_use()[WEIGHT_GRAD, x.shape, g.shape, geometry, x.dtype, kernel_size]
     if call is None:
         return reference.convolve_weight_grad(x, g, geometry, kernel_size)
-    out = _empty(shape, x.dtype)
+    out = empty(shape, x.dtype)
     try:
         call(x, g, None, out)
     except TypeError:
@@ -106,8 +105,9 @@ def plain(a: Any, dtype: Any = None) -> Any:
 # ---- calls made ready
 
 
-class Ready(dict[Any, tuple[Any, Ints]]):
-    """By primitive, shapes, geometry and dtype: a call made ready (None: the reference), its result's shape.
+class Ready(dict[Any, tuple[Any, Ints, Any]]):
+    """By primitive, shapes, geometry and dtype: a call made ready (None: the reference), its result's shape
+    and where memory for that comes from.
 
     ``forced`` is the algorithm or family that was asked for. What is missing is planned and kept.
     """
@@ -121,11 +121,11 @@ class Ready(dict[Any, tuple[Any, Ints]]):
         """What may be used now."""
         return Wish(switches.strict, self.forced)
 
-    def __missing__(self, key: Any) -> tuple[Any, Ints]:
+    def __missing__(self, key: Any) -> tuple[Any, Ints, Any]:
         changes = switches.changes
         problem, shape = problem_of_call(*key)
         try:
-            found = _call(problem, self.wish()), shape
+            found = _call(problem, self.wish()), shape, memory.allocator(shape, problem.dtype)
         except UnfitError as unfit:
             raise ConvgradError(
                 f"backends.convolution.algorithm({self.forced!r}) cannot compute {_in_words(*key)}: {unfit}"

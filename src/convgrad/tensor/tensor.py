@@ -17,10 +17,10 @@ from numpy import ndarray
 from .. import dtypes
 from ..dtypes import BF16, F16, F32, F64, HALVES, Array
 from ..errors import ConvgradError
-from ..graph import grad_mode
 from ..graph.grad_mode import DUAL, INFERENCE, MODE, OFF, RECORD
 from ..graph.node import ALONE, LEAF, Cell, Leaf, Node, attach, attach_one, cell_of, snapshot
 from ..graph.traced import Traced
+from ..kernels.memory import owns_memory
 from ..ops import activation, reduce, special
 from ..ops import elementwise as ew
 from ..ops.op import OUT, Op, Ufunc
@@ -545,7 +545,7 @@ class LeafNode(Leaf):
             self.grad = new if old is None else old + new
         elif old is None:
             # a copy, if the same array may be on its way to another leaf, or be in someone's hands
-            alone = getrefcount(g) <= ALONE and g.flags.owndata and g.flags.c_contiguous
+            alone = getrefcount(g) <= ALONE and g.flags.c_contiguous and owns_memory(g)
             self.grad = Tensor(g if alone else np.array(g, order="C", copy=True), None)
         elif old._node is not None:
             self.grad = old.detach() + Tensor(g, None)
@@ -593,7 +593,6 @@ __all__ = [
     "apply",
     "binary",
     "from_traced",
-    "grad_mode",
     "inplace",
     "promote",
     "to_traced",

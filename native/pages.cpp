@@ -1,0 +1,55 @@
+#include "pages.hpp"
+
+#if defined(_WIN32)
+#ifndef NOMINMAX
+#define NOMINMAX
+#endif
+#include <windows.h>
+#else
+#include <sys/mman.h>
+#include <unistd.h>
+#endif
+
+namespace convgrad {
+
+#if defined(_WIN32)
+
+void* map_pages(std::size_t bytes) {
+  return VirtualAlloc(nullptr, bytes, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+}
+void unmap_pages(void* memory, std::size_t) { VirtualFree(memory, 0, MEM_RELEASE); }
+
+std::size_t physical_memory() {
+  MEMORYSTATUSEX status{};
+  status.dwLength = sizeof(status);
+  return GlobalMemoryStatusEx(&status) ? std::size_t(status.ullTotalPhys) : 0;
+}
+
+#else
+
+void unmap_pages(void* memory, std::size_t bytes) { munmap(memory, bytes); }
+
+void* map_pages(std::size_t bytes) {
+  constexpr std::size_t kHugePage = std::size_t(2) << 20;
+  const std::size_t slack = bytes >= kHugePages ? kHugePage : 0;
+  void* const got = mmap(nullptr, bytes + slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (got == MAP_FAILED) return nullptr;
+  if (!slack) return got;
+  char* const start = static_cast<char*>(got);
+  const std::size_t before = (kHugePage - reinterpret_cast<std::size_t>(start) % kHugePage) % kHugePage;
+  if (before) unmap_pages(start, before);
+  if (slack - before) unmap_pages(start + before + bytes, slack - before);
+#if defined(MADV_HUGEPAGE)
+  madvise(start + before, bytes, MADV_HUGEPAGE);
+#endif
+  return start + before;
+}
+
+std::size_t physical_memory() {
+  const long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+  return pages > 0 && size > 0 ? std::size_t(pages) * std::size_t(size) : 0;
+}
+
+#endif
+
+}  // namespace convgrad

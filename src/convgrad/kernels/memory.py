@@ -1,0 +1,44 @@
+"""Memory of arrays: large ones come from blocks that are kept when an array is freed.
+
+The C library gives a large array's memory back to the operating system at once, and the next array pays a
+page fault for every 4 kB it touches: more time than most convolutions of that size take.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from convgrad.dtypes import Array
+from convgrad.kernels.geometry import Ints
+from convgrad.kernels.machine import _native
+
+#: bytes from which on arrays are taken from blocks: smaller ones stay in the heap of the C library
+LARGE = 1 << 17
+
+
+def empty_large(shape: Ints, dtype: np.dtype[Any]) -> Array:
+    """``np.empty`` in a block, 64-byte aligned. Its array does not own its memory: ``base`` is the block.
+
+    Raises:
+        MemoryError: there is not that much memory.
+    """
+    block: Any = _native.Block(_bytes(shape, dtype))
+    return np.ndarray(shape, dtype, block)
+
+
+def allocator(shape: Ints, dtype: np.dtype[Any]) -> Any:
+    """The one of ``np.empty`` and ``empty_large`` that serves arrays of this shape."""
+    return np.empty if _native is None or _bytes(shape, dtype) < LARGE else empty_large
+
+
+def owns_memory(a: Array) -> bool:
+    """Whether the array is no view of another's memory."""
+    base: Any = a.base
+    return a.flags.owndata or (_native is not None and type(base) is _native.Block)
+
+
+def _bytes(shape: Ints, dtype: np.dtype[Any]) -> int:
+    return prod(shape) * dtype.itemsize
