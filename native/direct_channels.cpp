@@ -2,7 +2,6 @@
 // padded, cache-sized copy of the source; the results are turned back to planes as they are stored.
 #include "kernels.hpp"
 #include "panels.hpp"
-#include "row_tile.hpp"
 #include "source.hpp"
 
 namespace convgrad::CONVGRAD_ISA {
@@ -139,46 +138,6 @@ struct Run {
     }
   }
 
-  // ---- sums of one pass, over rows of pixels: from registers to their place
-
-  // For up to two vectors of channels: of more, the wider tile reads each pixel less often.
-
-  /// Rows shorter than this leave too much of a tile empty.
-  static constexpr Index kFewPixels = L * 3 / 4;
-
-  static bool by_rows(const DirectView& v) {
-    const Index advance = v.axis[2].advance;
-    return L >= 8 && v.produced <= 2 * L && v.phases == 1 && v.axis[2].every == 1 &&
-           (advance == 1 || advance == 2 || advance == 4) && v.axis[2].span >= kFewPixels &&
-           v.chunk == v.contracted && v.contracted * v.phase[0].taps <= v.depth;
-  }
-
-  void rows_task(Index group, const Block& block, Index first, Index last, T* copy) const {
-    const AxisView* axis = v.axis;
-    const PhaseView& phase = v.phase[0];
-    const Index near = axis[0].source * axis[1].source * axis[2].source <= kNear;
-    const From<T> from =
-        source_of(copy, data.first, group, 0, v.contracted, v, block, near, max(block.count[2], L));
-    const std::int32_t* koff = from.in_place ? from.in_place : phase.koff;
-    const Index plane = axis[0].target * axis[1].target * axis[2].target, depth = v.contracted * phase.taps;
-    const Index rows = block.count[0] * block.count[1];
-    for (Index panel = first; panel < last; panel++)
-      for (int vector = 0; vector < panels.width(panel); vector++) {
-        const Index lane = (panels.start(panel) + vector) * L, lanes = min(L, v.produced - lane);
-        const T* b = weights(group, phase, panel) + vector * L;
-        Planes<T> out{nullptr, plane, 0, lanes, bias_of(group * v.produced + lane, lanes), data.activation};
-        for (Index i = 0; i < block.images * rows; i++) {
-          const Index image = i / rows, d = i % rows / block.count[1], h = i % block.count[1];
-          const Index at =
-              ((block.start[0] + d) * axis[1].target + block.start[1] + h) * axis[2].target + block.start[2];
-          out.to = data.out +
-                   ((block.image + image) * v.groups * v.produced + group * v.produced + lane) * plane + at;
-          multiply_row(from.at + image * from.image + d * v.pitch[1] + h * v.pitch[2], axis[2].advance,
-                       block.count[2], koff, depth, b, panels.width(panel) * L, out);
-        }
-      }
-  }
-
   void operator()(Index task) const {
     const Index panel_groups = ceil_div(panels.count, v.panels);
     const Index first = task % panel_groups * v.panels, last = min(first + v.panels, panels.count);
@@ -198,7 +157,6 @@ struct Run {
       return sums + (panels.start(panel) - panels.start(first)) * L * pixels;
     };
 
-    if (by_rows(v)) return rows_task(group, block, first, last, source);
     const Index plane = v.axis[0].source * v.axis[1].source * v.axis[2].source;
     for (Index c = 0; c < v.contracted; c += v.chunk) {
       const Index channels = min(v.chunk, v.contracted - c);

@@ -24,11 +24,21 @@ CONVGRAD_INLINE int height_index(Index outs) {
   return i;
 }
 
-/// sums[i][j] (+)= sum over k of w[k][i] * x[j][koff[k]], MR channels by NV vectors of pixels; FAR: from
-/// memory.
+/// What becomes of a tile's sums: kept, or added to those of the passes before; or, if all products were
+/// summed in one pass, outputs.
+template <typename T>
+struct Ending {
+  T* to[kMostVectors];  // where each vector of the first channel goes
+  Index row;            // from one channel to the next
+  Index pixels, outs;   // of a vector, and channels, that are stored
+  bool add;
+  const T* bias;  // of outputs; null: sums
+  Activation activation;
+};
+
+/// The sum over k of w[k][i] * x[j][koff[k]], MR channels i by NV vectors of pixels j; FAR: from memory.
 template <typename T, int MR, int NV, bool FAR>
-void tile(const T* const* x, const std::int32_t* koff, Index depth, const T* w, T* sums, Index row,
-          bool add) {
+void tile(const T* const* x, const std::int32_t* koff, Index depth, const T* w, const Ending<T>& end) {
   constexpr int L = kLanes<T>;
   Vec<T> sum[MR][NV];
   const T* column[NV];
@@ -54,18 +64,30 @@ void tile(const T* const* x, const std::int32_t* koff, Index depth, const T* w, 
       for (int j = 0; j < NV; j++) sum[i][j] += weight * pixels[j];
     }
   }
+  if (end.bias) {
+    CONVGRAD_UNROLL
+    for (int i = 0; i < MR; i++) {
+      const Vec<T> bias = splat(end.bias[i]);
+      CONVGRAD_UNROLL
+      for (int j = 0; j < NV; j++) sum[i][j] = activated<T>(sum[i][j] + bias, end.activation);
+    }
+  }
+  const Part<T> part(end.pixels);
   CONVGRAD_UNROLL
   for (int i = 0; i < MR; i++) {
+    if (i == end.outs) break;
     CONVGRAD_UNROLL
     for (int j = 0; j < NV; j++) {
-      T* to = sums + i * row + j * L;
-      store(to, add ? load<T>(to) + sum[i][j] : sum[i][j]);
+      T* to = end.to[j] + i * end.row;
+      if (end.add) sum[i][j] += load(to);
+      if (end.pixels == L) store(to, sum[i][j]);
+      else store(to, sum[i][j], part);
     }
   }
 }
 
 template <typename T>
-using Tile = void (*)(const T* const*, const std::int32_t*, Index, const T*, T*, Index, bool);
+using Tile = void (*)(const T* const*, const std::int32_t*, Index, const T*, const Ending<T>&);
 
 template <typename T, bool FAR, int HEIGHT, int... NV>
 Tile<T> tile_row(int vectors, std::integer_sequence<int, NV...>) {
@@ -176,6 +198,7 @@ struct Run {
     const Index slabs = block.images * block.count[0], total = slabs * lines.vectors;
     const Index each = ceil_div(block.count[2], L);
     const T* x[kMostVectors];
+    Ending<T> end{{}, total * L, L, panels.rows(), add, nullptr, Activation::None};
     for (Index first = 0; first < total; first += most) {
       const int count = int(min(most, total - first));
       for (int j = 0; j < count; j++) {
@@ -183,9 +206,10 @@ struct Run {
         const Index in_slab = lines.flat ? vector * L : vector / each * v.pitch[2] + vector % each * L;
         x[j] =
             source.at + slab / block.count[0] * source.image + slab % block.count[0] * v.pitch[1] + in_slab;
+        end.to[j] = sums + (first + j) * L;
       }
       const auto run = source.in_place ? tile_for<T, true> : tile_for<T, false>;
-      run(panels.height, count)(x, koff, depth, w, sums + first * L, total * L, add);
+      run(panels.height, count)(x, koff, depth, w, end);
     }
   }
 
@@ -216,6 +240,80 @@ struct Run {
       }
   }
 
+  // ---- sums of one pass, over lines of pixels: from registers to their place
+
+  /// Where each of a block's lines fills its vectors well enough, and all products are summed at once.
+  static bool by_lines(const DirectView& v) {
+    const Index width = v.axis[2].span;
+    return v.phases == 1 && v.axis[0].every * v.axis[1].every * v.axis[2].every == 1 &&
+           v.chunk == v.contracted && v.contracted * v.phase[0].taps <= v.depth &&
+           3 * round_up(width, Index(L)) <= 4 * width;
+  }
+
+  /// The vectors of a block, line by line; the last one of a line overlaps the one before: the same values
+  /// twice.
+  struct Cursor {
+    const DirectView& v;
+    const Block& block;
+    const From<T>& from;
+    Index row, plane, image = 0, d = 0, h = 0, w = 0;
+
+    /// Where the vector's pixels are read, and where its outputs go from the start of the first plane.
+    void get(const T*& x, Index& at) const {
+      const Index column = max(0, min(w, block.count[2] - L));
+      x = from.at + image * from.image + d * v.pitch[1] + h * v.pitch[2] + column * v.axis[2].advance;
+      at = image * row + ((block.start[0] + d) * v.axis[1].target + block.start[1] + h) * v.axis[2].target +
+           block.start[2] + column;
+    }
+    void next() {
+      if ((w += L) < block.count[2]) return;
+      w = 0;
+      if (++h < block.count[1]) return;
+      h = 0;
+      if (++d < block.count[0]) return;
+      d = 0;
+      image++;
+    }
+  };
+
+  void lines_task(Index group, const Block& block, Index first, Index last, T* copy) const {
+    const PhaseView& phase = v.phase[0];
+    const Index each = ceil_div(block.count[2], L);
+    const From<T> from =
+        source_of(copy, data.first, group, 0, v.contracted, v, block, panels.count == 1, each * L);
+    const Index plane = v.axis[0].target * v.axis[1].target * v.axis[2].target;
+    const Index total = block.images * block.count[0] * block.count[1] * each;
+    const Index tiles = ceil_div(total, Index(kWidths[panels.height]));
+    const auto run = from.in_place ? tile_for<T, true> : tile_for<T, false>;
+    for (Index panel = first; panel < last; panel++) {
+      const Index channel = group * v.produced + panel * panels.outs;
+      T bias[kMostOuts] = {};
+      Ending<T> end{{},
+                    plane,
+                    min(Index(L), block.count[2]),
+                    min(panels.outs, v.produced - panel * panels.outs),
+                    false,
+                    bias,
+                    data.activation};
+      if (data.bias)
+        for (Index i = 0; i < end.outs; i++) bias[i] = data.bias[channel + i];
+      T* out = data.out + (block.image * v.groups * v.produced + channel) * plane;
+      Cursor cursor{v, block, from, v.groups * v.produced * plane, plane};
+      const T* x[kMostVectors];
+      for (Index i = 0, left = total; i < tiles; i++) {
+        const int count = int(left / (tiles - i));
+        for (int j = 0; j < count; j++, cursor.next()) {
+          Index at;
+          cursor.get(x[j], at);
+          end.to[j] = out + at;
+        }
+        left -= count;
+        run(panels.height, count)(x, from.in_place ? from.in_place : phase.koff, v.contracted * phase.taps,
+                                  weights(group, phase, panel), end);
+      }
+    }
+  }
+
   void operator()(Index task) const {
     const Index first = task % panel_groups() * v.panels, last = min(first + v.panels, panels.count);
     Block block;
@@ -223,6 +321,7 @@ struct Run {
     const Lines<T> lines(block.count[1], block.count[2], v.pitch[2]);
     const Index total = block.images * block.count[0] * lines.vectors * L;  // sums of one channel and phase
     T* source = static_cast<T*>(scratch(Scratch::Task, scratch_bytes<T>(v)));
+    if (by_lines(v)) return lines_task(group, block, first, last, source);
     // A vector may reach past the last entry that a pixel needs: into slack, and its lanes are dropped.
     T* sums = source + v.images * v.chunk * v.pitch[0] + 2 * L;
     const auto sums_of = [&](int phase, Index panel) {

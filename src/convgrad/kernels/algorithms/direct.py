@@ -53,14 +53,19 @@ class Direct(NativeAlgorithm):
         if problem.primitive == WEIGHT_GRAD:
             return self._cut_weights(problem, machine)
         sides = Sides(problem)
-        lanes, size = machine.lanes(problem), problem.dtype.itemsize
-        most = max(64, 2 * CACHE // (size * ceil(sides.produced, lanes) * lanes))
+        size = problem.dtype.itemsize
+        most = self._most_pixels(problem, sides, machine)
         total = problem.batch * problem.groups * prod(sides.counts)
         pixels = max(48, min(448, most, total // TASKS)) // prod(sides.every)
         span = spans(sides.counts, max(1, pixels))
         images = max(1, min(problem.batch, pixels // prod(sides.counts)))
         chunk = max(1, CACHE // (size * prod(span) * images * 2))
         return (*span, images, min(chunk, sides.contracted), DEPTH, 8)
+
+    def _most_pixels(self, problem: Problem, sides: Sides, machine: Machine) -> int:
+        """Outputs of a block whose sums stay in the cache."""
+        lanes = machine.lanes(problem)
+        return max(64, 2 * CACHE // (problem.dtype.itemsize * ceil(sides.produced, lanes) * lanes))
 
     def _cut_weights(self, problem: Problem, machine: Machine) -> Cut:
         raise NotImplementedError
@@ -87,11 +92,13 @@ class Direct(NativeAlgorithm):
         scale = blocks * filled
         return cycles.cost(
             problem, products * passes * scale, others * scale + weights, int(blocks * parts), machine,
-            self.waits,
+            self._waits(problem, sides, span, images, machine),
         )  # fmt: skip
 
-    #: waits for memory, see ``cycles.cost``
-    waits = 1.0
+    def _waits(self, problem: Problem, sides: Sides, span: list[int], images: int, machine: Machine) -> float:
+        """Waits for memory, see ``cycles.cost``."""
+        return 1.0
+
     #: rows are split by the residues of the stride when they are packed
     splits = False
 
@@ -131,24 +138,8 @@ class DirectChannels(Direct):
     ) -> tuple[float, float]:
         panels = Panels.of(sides.produced, machine.lanes(problem), machine)
         pixels = prod(span) * images
-        if self._by_rows(problem, sides, span, images, machine):
-            lanes = machine.lanes(problem)
-            high = min(lanes, ceil(8 * span[2], lanes) * lanes / 8)
-            one = cycles.step(high, 1, machine) * steps + cycles.TILE + lanes * cycles.TRANSPOSE
-            return pixels / span[2] * ceil(span[2], lanes) * panels.vectors * one, 0.0
         products = sides.phases * panels.tiles(pixels, steps, machine)
         return products, pixels * sides.phases * (panels.vectors * cycles.TRANSPOSE + 4)
-
-    def _by_rows(
-        self, problem: Problem, sides: Sides, span: list[int], images: int, machine: Machine
-    ) -> bool:
-        """Whether rows of pixels go from registers to their place (``by_rows`` in the kernel)."""
-        lanes = machine.lanes(problem)
-        advance = problem.stride[2] if problem.primitive == FORWARD and problem.kernel_size[2] > 1 else 1
-        short = sides.contracted * problem.taps <= DEPTH
-        whole = sides.contracted * problem.dtype.itemsize * prod(span) * images * 2 <= CACHE
-        narrow = lanes >= 8 and sides.produced <= 2 * lanes and span[2] >= lanes * 3 // 4
-        return short and whole and narrow and sides.phases == 1 and advance in (1, 2, 4)
 
     def _reads_in_place(self, problem: Problem, sides: Sides) -> bool:
         return problem.pointwise and prod(problem.input_size) <= _NEAR
@@ -216,10 +207,15 @@ class DirectPixels(Direct):
     name = "direct_pixels"
     summary = "sums of the definition, neighbouring pixels side by side in a vector"
     splits = True
-    waits = 2.0
     _heights = (1, 2, 3, 4, 6, 8)
     _widths = {32: (8, 8, 8, 6, 4, 3), 16: (6, 4, 3, 3, 2, 1)}
     _unaligned = 1.6  # loads that a vector anywhere in a row takes, on average
+
+    def _most_pixels(self, problem: Problem, sides: Sides, machine: Machine) -> int:
+        most = super()._most_pixels(problem, sides, machine)
+        # So few that all channels of a block are packed at once: its outputs then need no sums.
+        whole = CACHE // (2 * problem.dtype.itemsize * sides.contracted)
+        return whole if 192 <= whole < most and sides.contracted * problem.taps <= DEPTH else most
 
     def _panels(self, sides: Sides, machine: Machine, problem: Problem) -> int:
         return ceil(sides.produced, 8)
@@ -230,7 +226,10 @@ class DirectPixels(Direct):
         lanes = machine.lanes(problem)
         pitch = Source.of(problem, span).entries
         each = ceil(span[2], lanes)
-        line = min(span[1] * each, ceil((span[1] - 1) * pitch + span[2], lanes))
+        by_lines = self._by_lines(problem, sides, span, images, machine)
+        line = span[1] * each
+        if not by_lines:
+            line = min(line, ceil((span[1] - 1) * pitch + span[2], lanes))
         vectors = images * span[0] * line
         panels = self._panels(sides, machine, problem)
         place = next(i for i, h in enumerate(self._heights) if h >= ceil(sides.produced, panels))
@@ -241,7 +240,21 @@ class DirectPixels(Direct):
         products = sides.phases * panels * calls * (steps * one + cycles.TILE + 1.5 * height * wide)
         apart = lanes * cycles.SCALAR if sides.every[2] > 1 else 0.0
         stored = images * span[0] * span[1] * each * sides.phases * sides.produced
-        return products, stored * (5 + apart)
+        return products, 0.0 if by_lines else stored * (5 + apart)
+
+    def _by_lines(
+        self, problem: Problem, sides: Sides, span: list[int], images: int, machine: Machine
+    ) -> bool:
+        """Whether lines of pixels go from registers to their place (``by_lines`` in the kernel)."""
+        lanes = machine.lanes(problem)
+        short = sides.contracted * problem.taps <= DEPTH
+        whole = sides.contracted * problem.dtype.itemsize * prod(span) * images * 2 <= CACHE
+        full = 3 * ceil(span[2], lanes) * lanes <= 4 * span[2]
+        return short and whole and full and prod(sides.every) == 1
+
+    def _waits(self, problem: Problem, sides: Sides, span: list[int], images: int, machine: Machine) -> float:
+        alike = self._by_lines(problem, sides, span, images, machine)
+        return 1.0 if alike and not self._reads_in_place(problem, sides) else 2.0
 
     def _reads_in_place(self, problem: Problem, sides: Sides) -> bool:
         return problem.pointwise and sides.produced <= self._heights[-1]
@@ -277,7 +290,7 @@ class DirectPixels(Direct):
         ends = problem.w_elements * chunks * (8 + lanes)
         others = ends if problem.pointwise else blocks * filled * source + ends
         jobs = chunks * problem.groups * parts * shares
-        return cycles.cost(problem, blocks * products, others, jobs, machine, self.waits)
+        return cycles.cost(problem, blocks * products, others, jobs, machine, waits=2.0)
 
     def remark(self, problem: Problem, cut: Cut, machine: Machine) -> str:
         width = problem.input_size[2] if problem.primitive == INPUT_GRAD else problem.output_size[2]
