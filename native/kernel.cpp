@@ -85,14 +85,15 @@ WeightPlan weight_plan(const std::string& algorithm, const Problem& p, const std
 /// stationary; then the cut of the direct plan that serves values out of range.
 WinogradPlan winograd_plan(const std::string& algorithm, Primitive primitive, const Problem& p,
                            const std::vector<Index>& cut) {
-  if (cut.size() < 8) refuse(algorithm, "wants another number of block sizes");
+  if (cut.size() < 9) refuse(algorithm, "wants another number of block sizes");
   check_cut(algorithm, {cut.begin(), cut.begin() + 7}, 7);
   if (!WinogradPlan::fits(p))
     refuse(algorithm, "wants stride 1, and more than one tap along height or width");
-  const WinogradCut own{cut[0], cut[1], cut[2], cut[3], cut[4], cut[5], cut[6], cut[7]};
-  const std::vector<Index> direct(cut.begin() + 8, cut.end());
+  const WinogradCut own{cut[0], cut[1], cut[2], cut[3], cut[4], cut[5], cut[6], cut[7], cut[8]};
+  const std::vector<Index> direct(cut.begin() + 9, cut.end());
   if (primitive == Primitive::WeightGrad) {
     WinogradPlan plan(p, own, weight_plan(algorithm, p, direct, false));
+    if (own.shares < 0 || (own.shares && own.stationary)) refuse(algorithm, "stationary sums have no shares");
     if (own.stationary && plan.view().chunk < plan.view().blocks())
       refuse(algorithm, "this order takes one chunk");
     return plan;

@@ -74,6 +74,7 @@ void WinogradPlan::lay_out(const Problem& p, Primitive primitive, const Winograd
   for (Index i = 0; i < v.contracted; i++) counting_[i] = std::int32_t(i);
   v.counting = counting_.data();
   v.chunk = min(cut.chunk, v.blocks());
+  v.shares = min(cut.shares, v.blocks());
 }
 
 }  // namespace convgrad

@@ -41,6 +41,7 @@ struct WinogradCut {
   Index vectors;     // per panel of produced channels
   Index chunk;       // weight gradient: blocks whose points are held at a time
   Index stationary;  // 0: filters are transformed once, blocks pass; 1: the other way round
+  Index shares;      // weight gradient: parts of the blocks with sums of their own; 0: all sums are shared
 };
 
 struct WinogradView {
@@ -56,6 +57,7 @@ struct WinogradView {
   const DirectView* direct;         // for images with values out of range ...
   const WeightView* direct_weight;  // ... or, of a weight gradient, for all of it
   Index chunk;                      // weight gradient: blocks whose points are held at a time
+  Index shares;                     // weight gradient: parts of the blocks with sums of their own, or 0
 
   Index points() const { return height.points * width.points; }
   Index pieces() const { return height.pieces * width.pieces; }

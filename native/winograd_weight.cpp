@@ -2,8 +2,10 @@
 // tiles, gw = G' [sum over tiles of (A y A') * (B' x B)] G; the blocks pass in chunks whose points stay in
 // the caches.
 //
-// Many tiles: tasks are points, and the sums of all points are held until the last chunk. Many channels and
-// few tiles ("stationary"): one chunk, tasks are parts of the kernel, each with all its points.
+// Few channels ("shares"): a task takes a share of a group's blocks through all stages, with points and sums
+// of its own; the sums of all shares are added in their order. Many tiles: tasks are points, and the sums of
+// all points are held until the last chunk. Many channels and few tiles ("stationary"): one chunk, tasks are
+// parts of the kernel, each with all its points.
 #include "kernels.hpp"
 #include "parallel.hpp"
 #include "winograd_blocks.hpp"
@@ -69,17 +71,20 @@ void taps_of_points(T* to, const T* from, Index step) {
   }
 }
 
-/// Sizes of the buffers, in entries, and how they follow each other in the shared scratch.
+/// Sizes of the buffers, in entries. Points and sums of a group follow each other:
+/// points of x [piece][point][block][slab of x][tile][channel], of y [panel][point][block][slab][tile][lane],
+/// sums [panel][part of the kernel][point][channel][lane]. Those of all groups are shared, or a task has its
+/// own.
 template <typename T>
 struct Sizes {
   static constexpr Index L = kLanes<T>;
   Panels panels;
   Index channels;             // of x, rounded up to vectors
   Index slabs, tiles;         // of x and of y in a block: slabs of x, tiles per slab
-  Index inputs_step, inputs;  // points of x: [group][piece][point][block][slab of x][tile][channel]
-  Index outs_step, outs;      // points of y: [group][panel][point][block][slab][tile][lane]
-  Index sums;                 // [group][panel][part of the kernel][point][channel][lane]
-  Index places;               // 32-bit numbers
+  Index inputs_step, inputs;  // of one group
+  Index outs_step, outs;
+  Index sums;
+  Index places;  // 32-bit numbers
   Index lane_block, part_sums;
 
   explicit Sizes(const WinogradView& v) : panels(Panels::of(ceil_div(v.produced, L), v.vectors)) {
@@ -87,18 +92,24 @@ struct Sizes {
     slabs = v.depth_extent();
     tiles = v.tiles();
     inputs_step = spread(v.chunk * slabs * tiles * channels);
-    inputs = v.groups * v.pieces() * v.points() * inputs_step;
+    inputs = v.pieces() * v.points() * inputs_step;
     outs_step = spread(v.chunk * v.slabs * tiles * panels.width(0) * L);
-    outs = v.groups * panels.count * v.points() * outs_step;
+    outs = panels.count * v.points() * outs_step;
     places = v.chunk * v.slabs * tiles;
     const Index per_channel = v.parts() * v.points() * L;
-    sums = v.stationary ? 0 : v.groups * per_channel * v.contracted * panels.vectors;
+    sums = v.stationary ? 0 : per_channel * v.contracted * panels.vectors;
     const WinogradAxis &h = v.height, &w = v.width;
     lane_block = (h.extent(h.span) + h.points) * w.extent(w.span) * L;
     part_sums = v.stationary ? per_channel * v.channels * panels.width(0) : 0;
   }
-  Index shared() const { return inputs + outs + sums + ceil_div(places * sizeof(std::int32_t), sizeof(T)); }
-  Index per_task(const WinogradView& v) const { return lane_block + part_sums + kTurned * v.taps() * L; }
+  Index shared(const WinogradView& v) const {
+    const Index points = v.shares ? 0 : inputs + outs, parts = max(1, v.shares);
+    return v.groups * (points + parts * sums) + ceil_div(places * sizeof(std::int32_t), sizeof(T));
+  }
+  Index per_task(const WinogradView& v) const {
+    const Index points = v.shares ? inputs + outs : 0;
+    return lane_block + part_sums + kTurned * v.taps() * L + points;
+  }
   static constexpr Index kTurned = 8;  // channels whose taps are turned over together
 };
 
@@ -107,14 +118,17 @@ struct Run {
   const WinogradView& v;
   const Operands<T>& data;
   Sizes<T> sizes;
-  T *inputs, *outs, *sums;
+  T *inputs, *outs, *sums;  // of all groups, where they are shared
   std::int32_t* places;  // where in the inputs the tile that a row of outs pairs with lies, for depth tap 0
   unsigned char* broken;
-  Index first_block, blocks;  // the chunk
+  Index first_block, blocks;  // the chunk that all tasks are at
 
   static constexpr int L = kLanes<T>;
 
+  /// First a block as vectors of channels, then sums of a part, turned taps and, if they are its own, points.
   T* task_memory() const { return static_cast<T*>(scratch(Scratch::Task, sizeof(T) * sizes.per_task(v))); }
+  T* turned_taps() const { return task_memory() + sizes.lane_block + sizes.part_sums; }
+  T* own_points() const { return turned_taps() + Sizes<T>::kTurned * v.taps() * L; }
 
   void set_places() const {
     for (Index b = 0, i = 0; b < v.chunk; b++)
@@ -133,8 +147,14 @@ struct Run {
     task /= vectors;
     const Index group = task % v.groups, number = task / v.groups;
     const WinogradBlock block = WinogradBlock::of(v, first_block + number);
-    if (vector < sizes.channels / L) transform_inputs(group, vector * L, number, block);
-    else transform_outs(group, vector - sizes.channels / L, number, block);
+    transform(inputs + group * sizes.inputs, outs + group * sizes.outs, group, vector, number, block);
+  }
+
+  /// A vector of channels of x or, after those, of y in block `number` of the chunk.
+  void transform(T* inputs, T* outs, Index group, Index vector, Index number,
+                 const WinogradBlock& block) const {
+    if (vector < sizes.channels / L) transform_inputs(inputs, group, vector * L, number, block);
+    else transform_outs(outs, group, vector - sizes.channels / L, number, block);
   }
 
   /// Rows that a smaller block at the edge leaves out count as zero.
@@ -144,12 +164,12 @@ struct Run {
         store(points.at + point * points.step + row * points.row, Vec<T>{});
   }
 
-  void transform_inputs(Index group, Index channel, Index number, const WinogradBlock& block) const {
+  void transform_inputs(T* inputs, Index group, Index channel, Index number,
+                        const WinogradBlock& block) const {
     const Index plane = v.depth_source * v.height.source * v.width.source;
     T* lanes = task_memory();
     T* line = lanes + v.height.extent(v.height.span) * v.width.extent(v.width.span) * L;
-    T* at = inputs + group * v.pieces() * v.points() * sizes.inputs_step +
-            number * sizes.slabs * sizes.tiles * sizes.channels + channel;
+    T* at = inputs + number * sizes.slabs * sizes.tiles * sizes.channels + channel;
     const Index piece_step = v.points() * sizes.inputs_step, row = sizes.channels, step = sizes.inputs_step;
     const Index slabs = block.slabs + (v.depth_taps - 1) * v.depth_dilation, each = block.tiles_per_image(v);
     Guard<T> guard;
@@ -172,14 +192,14 @@ struct Run {
     if (guard.broken()) __atomic_store_n(broken, 1, __ATOMIC_RELAXED);
   }
 
-  void transform_outs(Index group, Index vector, Index number, const WinogradBlock& block) const {
+  void transform_outs(T* outs, Index group, Index vector, Index number, const WinogradBlock& block) const {
     const WinogradAxis &h = v.height, &w = v.width;
     Index panel = 0;
     while (sizes.panels.start(panel) + sizes.panels.width(panel) <= vector) panel++;
     const Index width = sizes.panels.width(panel) * L, channel = vector * L;
     T* lanes = task_memory();
-    T* at = outs + (group * sizes.panels.count + panel) * v.points() * sizes.outs_step +
-            number * v.slabs * sizes.tiles * width + (vector - sizes.panels.start(panel)) * L;
+    T* at = outs + panel * v.points() * sizes.outs_step + number * v.slabs * sizes.tiles * width +
+            (vector - sizes.panels.start(panel)) * L;
     const Points<T> all{at, sizes.outs_step, width};
     const Index plane = v.depth_target * h.target * w.target, each = block.tiles_per_image(v);
     const Index rows = h.reach(block.rows), columns = w.reach(block.columns);
@@ -209,24 +229,25 @@ struct Run {
 
   // ---- products over tiles
 
-  /// Sums at one point for a part of the kernel (a piece at a depth tap), of channels [first, first + count)
-  /// with a panel.
-  void multiply(T* to, Index group, Index panel, Index part, Index point, Index first, Index count) const {
+  /// Of a group's points: tiles of `blocks` blocks, summed at one point for a part of the kernel (a piece at
+  /// a depth tap), of channels [first, first + count) with a panel.
+  void multiply(T* to, const T* inputs, const T* outs, Index blocks, bool add, Index panel, Index part,
+                Index point, Index first, Index count) const {
     const int width = sizes.panels.width(panel);
     const Index piece = part / v.depth_taps, depth_tap = part % v.depth_taps;
-    const T* x = inputs + ((group * v.pieces() + piece) * v.points() + point) * sizes.inputs_step + first +
+    const T* x = inputs + (piece * v.points() + point) * sizes.inputs_step + first +
                  depth_tap * v.depth_dilation * sizes.tiles * sizes.channels;
-    const T* y = outs + ((group * sizes.panels.count + panel) * v.points() + point) * sizes.outs_step;
+    const T* y = outs + (panel * v.points() + point) * sizes.outs_step;
     const Index rows = blocks * v.slabs * sizes.tiles;
     for (Index k = 0; k < rows; k += kDepth)
       multiply_rows(x, 1, count, places + k, min(kDepth, rows - k), y + k * width * L, width, to, width * L,
-                    k > 0 || first_block > 0);
+                    add || k > 0);
   }
   static constexpr Index kDepth = 256;
 
-  T* sums_of(Index group, Index panel) const {
-    return sums + v.parts() * v.points() * v.contracted * L *
-                      (group * sizes.panels.vectors + sizes.panels.start(panel));
+  /// Where in a group's sums those of a panel start.
+  Index panel_sums(Index panel) const {
+    return v.parts() * v.points() * v.contracted * L * sizes.panels.start(panel);
   }
 
   void point_task(Index task) const {
@@ -235,9 +256,46 @@ struct Run {
     const Index part = task % v.parts();
     task /= v.parts();
     const Index panel = task % sizes.panels.count, group = task / sizes.panels.count;
-    T* to =
-        sums_of(group, panel) + (part * v.points() + point) * v.contracted * sizes.panels.width(panel) * L;
-    multiply(to, group, panel, part, point, 0, v.contracted);
+    T* to = sums + group * sizes.sums + panel_sums(panel) +
+            (part * v.points() + point) * v.contracted * sizes.panels.width(panel) * L;
+    multiply(to, inputs + group * sizes.inputs, outs + group * sizes.outs, blocks, first_block > 0, panel,
+             part, point, 0, v.contracted);
+  }
+
+  // ---- a share of a group's blocks, from the operands to sums
+
+  Index share_start(Index share) const { return v.blocks() * share / v.shares; }
+
+  void share_task(Index task) const {
+    const Index share = task % v.shares, group = task / v.shares, end = share_start(share + 1);
+    T* own_inputs = own_points();
+    T* own_outs = own_inputs + sizes.inputs;
+    T* own_sums = sums + task * sizes.sums;
+    for (Index at = share_start(share); at < end; at += v.chunk) {
+      const Index count = min(v.chunk, end - at);
+      for (Index number = 0; number < count; number++) {
+        const WinogradBlock block = WinogradBlock::of(v, at + number);
+        for (Index vector = 0; vector < sizes.channels / L + out_vectors(); vector++)
+          transform(own_inputs, own_outs, group, vector, number, block);
+      }
+      T* to = own_sums;
+      for (Index panel = 0; panel < sizes.panels.count; panel++)
+        for (Index part = 0; part < v.parts(); part++)
+          for (Index point = 0; point < v.points(); point++) {
+            multiply(to, own_inputs, own_outs, count, at > share_start(share), panel, part, point, 0,
+                     v.contracted);
+            to += v.contracted * sizes.panels.width(panel) * L;
+          }
+    }
+  }
+
+  /// The sums of all shares for some channels of a panel, into those of the first.
+  void add_shares(T* to, Index step, Index entries) const {
+    for (Index row = 0; row < v.parts() * v.points(); row++, to += step)
+      for (Index share = 1; share < v.shares; share++) {
+        const T* from = to + share * sizes.sums;
+        for (Index i = 0; i < entries; i += L) store(to + i, load<T>(to + i) + load(from + i));
+      }
   }
 
   // ---- back to taps
@@ -283,21 +341,24 @@ struct Run {
     task /= channel_parts();
     const Index panel = task % sizes.panels.count, group = task / sizes.panels.count;
     const Index width = sizes.panels.width(panel) * L;
+    if (!v.stationary) {
+      const Index step = v.contracted * width;
+      T* all = sums + group * max(1, v.shares) * sizes.sums + panel_sums(panel) + first * width;
+      add_shares(all, step, count * width);
+      return store_taps(all, step, group, panel, first, count, turned_taps());
+    }
     T* own = task_memory() + sizes.lane_block;
-    T* turned = own + sizes.part_sums;
-    if (!v.stationary)
-      return store_taps(sums_of(group, panel) + first * width, v.contracted * width, group, panel, first,
-                        count, turned);
     for (Index part = 0; part < v.parts(); part++)
       for (Index point = 0; point < v.points(); point++)
-        multiply(own + (part * v.points() + point) * count * width, group, panel, part, point, first, count);
-    store_taps(own, count * width, group, panel, first, count, turned);
+        multiply(own + (part * v.points() + point) * count * width, inputs + group * sizes.inputs,
+                 outs + group * sizes.outs, blocks, false, panel, part, point, first, count);
+    store_taps(own, count * width, group, panel, first, count, turned_taps());
   }
 };
 
 template <typename T>
 std::size_t shared_bytes(const WinogradView& v) {
-  return sizeof(T) * Sizes<T>(v).shared() + 1;
+  return sizeof(T) * Sizes<T>(v).shared(v) + 1;
 }
 
 template <typename T>
@@ -311,20 +372,16 @@ void winograd_weight(const WinogradView& v, const Operands<T>& data) {
   T* shared = static_cast<T*>(scratch(Scratch::Shared, shared_bytes<T>(v)));
   unsigned char* broken = static_cast<unsigned char*>(scratch(Scratch::Flags, 1));
   *broken = 0;
-  T* sums = shared + sizes.inputs + sizes.outs;
-  Run<T> run{v,
-             data,
-             sizes,
-             shared,
-             shared + sizes.inputs,
-             sums,
-             reinterpret_cast<std::int32_t*>(sums + sizes.sums),
-             broken,
-             0,
-             0};
+  const Index points = v.shares ? 0 : v.groups;  // of so many groups
+  T* outs = shared + points * sizes.inputs;
+  T* sums = outs + points * sizes.outs;
+  T* places = sums + v.groups * max(1, v.shares) * sizes.sums;
+  Run<T> run{v, data, sizes, shared, outs, sums, reinterpret_cast<std::int32_t*>(places), broken, 0, 0};
   run.set_places();
   const Index panels = v.groups * sizes.panels.count;
-  for (; run.first_block < v.blocks() && !*broken; run.first_block += v.chunk) {
+  if (v.shares)
+    parallel_for(v.groups * v.shares, [](void* r, Index i) { static_cast<Run<T>*>(r)->share_task(i); }, &run);
+  for (; !v.shares && run.first_block < v.blocks() && !*broken; run.first_block += v.chunk) {
     run.blocks = min(v.chunk, v.blocks() - run.first_block);
     parallel_for(
         run.transform_tasks(), [](void* r, Index i) { static_cast<Run<T>*>(r)->transform_task(i); }, &run);

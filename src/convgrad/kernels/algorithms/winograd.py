@@ -2,9 +2,10 @@
 Longer kernels are sums of pieces of three taps.
 
 ``cut``: images, slabs, super tiles along height and width of a block, contracted channels at a time, vectors
-per panel, blocks per chunk (weight gradient), whether the weights are stationary; then the cut of the direct
-convolution that serves values out of range. Sources: Lavin & Gray 2015, arXiv:1509.09308; Alam et al. 2022,
-arXiv:2201.10369 (points).
+per panel, blocks per chunk, whether the weights are stationary, shares with sums of their own (of the last
+three, the first and the last are of weight gradients); then the cut of the direct convolution that serves
+values out of range. Sources: Lavin & Gray 2015, arXiv:1509.09308; Alam et al. 2022, arXiv:2201.10369 (the
+points).
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from convgrad.kernels.problem import INPUT_GRAD, WEIGHT_GRAD, Problem
 
 _DIRECT = DirectChannels()
 _CHUNK = 2**23  # bytes of points that a weight gradient holds
+_OWN = 2**21  # about the bytes of points that a task of a weight gradient holds alone
+_SUMS = 10 * 2**20  # bytes of all sums that shares of a weight gradient keep
+_FEW_TASKS = 4  # shares of groups that are too few to occupy several threads evenly
 _FILTERS = 2**24  # bytes of transformed filters
 _DEPTH = 256  # products per pass of the tile
 _WAITS = 2.0  # for memory, see ``cycles.cost``
@@ -83,30 +87,38 @@ class Winograd(NativeAlgorithm):
         filters = size * tiles.points * tiles.parts * tiles.contracted * tiles.produced * problem.groups
         if taps == tiles.depth == 1 and tiles.total <= 160 and filters > 2**21:
             rows, columns = tiles.supers
-            return (1, 1, rows, columns, max(8, 64 // tiles.pieces), 3, 1, 1, *direct)
+            return (1, 1, rows, columns, max(8, 64 // tiles.pieces), 3, 1, 1, 0, *direct)
         slabs = min(tiles.depth, 4) if taps > 1 else 1
         kept = (slabs + (taps - 1) * problem.dilation[0]) * tiles.pieces
         per_tile = size * tiles.points * max(tiles.contracted, lanes) * kept
         most = max(
-            4, 8 // slabs, min(CACHE * 3 // 2 // per_tile, 48 * 36 // tiles.points, tiles.total // TASKS)
+            4,
+            8 // slabs,
+            min(CACHE * 3 // 2 // per_tile, 48 * 36 // tiles.points, tiles.total * problem.groups // TASKS),
         )
-        images, rows, columns = _block(problem.batch, tiles, most)
-        return (images, slabs, rows, columns, 64, 3, 1, 0, *direct)
+        images, rows, columns = _block(problem.batch, tiles, most, most)
+        return (images, slabs, rows, columns, 64, 3, 1, 0, 0, *direct)
 
     def _cut_weights(self, problem: Problem, tiles: Tiles, size: int) -> Cut:
-        images, rows, columns = _block(problem.batch, tiles, 64)
+        # bytes of points of one group, and of sums of all
+        per_tile = size * tiles.points * (tiles.contracted * tiles.parts + tiles.produced)
+        images, rows, columns = _block(problem.batch, tiles, max(32, min(100, _OWN // per_tile)), 64)
         blocks = ceil(problem.batch, images) * blocks_of(tiles.supers, [rows, columns]) * tiles.depth
-        per_block = size * tiles.points * images * rows * columns * tiles.each * problem.groups
-        per_block *= tiles.contracted * tiles.parts + tiles.produced
+        per_block = per_tile * images * rows * columns * tiles.each
         sums = size * tiles.points * tiles.parts * problem.groups * tiles.contracted * tiles.produced
+        block = (images, 1, rows, columns)
+        shares = min(ceil(TASKS, problem.groups), blocks, _SUMS // sums)
+        if shares * problem.groups >= _FEW_TASKS and per_block <= 2 * _OWN:
+            return *block, 16, 4, 1, 0, 1 << shares.bit_length() - 1
+        per_block *= problem.groups
         if per_block * blocks <= 2 * _CHUNK and sums > 2**22:
-            return images, 1, rows, columns, max(8, 32 // tiles.pieces), 3, blocks, 1
+            return *block, max(8, 32 // tiles.pieces), 3, blocks, 1, 0
         chunk = max(1, min(blocks, _CHUNK // per_block))
-        return images, 1, rows, columns, 16, 4, ceil(blocks, ceil(blocks, chunk)), 0
+        return *block, 16, 4, ceil(blocks, ceil(blocks, chunk)), 0, 0
 
     def cost(self, problem: Problem, cut: Cut, machine: Machine) -> Cost:
         tiles, lanes = Tiles(problem), machine.lanes(problem)
-        images, slabs, rows, columns, channels, vectors, chunk, stationary = cut[:8]
+        images, slabs, rows, columns, channels, vectors, chunk, stationary, shares = cut[:9]
         taps, points = problem.kernel_size[0], tiles.points
         panels = Panels.of(tiles.produced, lanes, machine, vectors)
         inputs = ceil(tiles.contracted, lanes)
@@ -128,6 +140,9 @@ class Winograd(NativeAlgorithm):
             products = 1.0 * points * tiles.parts * problem.groups * parts * passes
             products *= panels.tiles(each, along, machine)
             jobs = problem.groups * panels.number * (parts if stationary else points * tiles.parts)
+            if shares:
+                jobs = problem.groups * shares
+                others += 1.5 * (shares - 1) * pairs * points
             return cycles.cost(problem, products, others, jobs, machine, _WAITS)
         depth = min(channels if stationary else _DEPTH, tiles.contracted)
         passes = ceil(tiles.contracted, depth) * tiles.parts * slabs
@@ -144,12 +159,13 @@ class Winograd(NativeAlgorithm):
         return f"{fewer:.2f}x fewer products"
 
 
-def _block(batch: int, tiles: Tiles, most: int) -> tuple[int, int, int]:
-    """Images, and super tiles along height and width, of a block of at most ``most`` tiles."""
+def _block(batch: int, tiles: Tiles, most: int, of_images: int) -> tuple[int, int, int]:
+    """Images, and super tiles along height and width, of a block of at most ``most`` tiles of one image or
+    ``of_images`` of several."""
     columns = max(1, min(tiles.supers[1], most // tiles.each))
     columns = ceil(tiles.supers[1], ceil(tiles.supers[1], columns))
     rows = max(1, min(tiles.supers[0], most // (columns * tiles.each)))
     rows = ceil(tiles.supers[0], ceil(tiles.supers[0], rows))
     whole = [rows, columns] == tiles.supers
-    images = max(1, min(batch, most // (rows * columns * tiles.each))) if whole else 1
+    images = max(1, min(batch, of_images // (rows * columns * tiles.each))) if whole else 1
     return images, rows, columns
