@@ -53,9 +53,8 @@ def run(
         ready = [node for node in grads if node not in counts]
         if create_graph or not every_leaf:
             return _walk_selected(ready, grads, counts, inputs, wanted, retain_graph, create_graph, capture)
-        found: Gradients = {}
-        _walk(ready, grads, counts, retain_graph, found if capture else None)
-        return found
+        _walk(ready, grads, counts, retain_graph, capture)
+        return grads
     finally:
         MODE.set(before)
 
@@ -78,7 +77,8 @@ def _count_consumers(roots: list[Node]) -> tuple[dict[Node, int], list[Node]]:
 
 def _are_all_leaves(inputs: list[Node], reached: list[Node]) -> bool:
     """Whether the inputs are leaves, and there are no others."""
-    return {node for node in reached if node.kind == LEAF} == set(inputs)
+    leaves = [node for node in reached if node.kind == LEAF]
+    return leaves == inputs or set(leaves) == set(inputs)
 
 
 def _walk(
@@ -86,9 +86,9 @@ def _walk(
     grads: Gradients,
     counts: dict[Node, int],
     retain_graph: bool,
-    found: Gradients | None,
+    capture: bool,
 ) -> None:
-    """The ordinary backward: bare arrays, every leaf, whose gradients go to ``found`` if there is one.
+    """The ordinary backward: bare arrays, every leaf, whose gradients stay in ``grads`` under ``capture``.
 
     Spelt out, since each line runs once per node.
     """
@@ -99,8 +99,8 @@ def _walk(
             g = _run_hooks(node, g)
         kind = node.kind
         if kind == LEAF:
-            if found is not None:
-                found[node] = g
+            if capture:
+                grads[node] = g
             elif g is not None:
                 node.accumulate(g)
             continue
@@ -135,7 +135,7 @@ def _walk(
             left = counts[parent] - 1
             if left:
                 counts[parent] = left
-            else:
+            elif not capture or parent.kind != LEAF or parent.hooks is not None:
                 ready.append(parent)
         pulled = None  # a gradient that only its leaf will hold need not be copied there
         if not retain_graph and node.saved and (node.versions is not None or _holds_arrays(node)):

@@ -209,7 +209,8 @@ def attach(op: type[Op], handles: tuple[Any, ...], out: Any, saved: Saved) -> No
         for i, role in owned:
             owner = first if role == OUT else handles[role]
             if owner is not None:
-                versions.append(snapshot(owner._cell or cell_of(owner), i))
+                cell = owner._cell or cell_of(owner)
+                versions.append((cell, cell.version, i) if not cell.inference else snapshot(cell, i))
     if not op.several or op.primary is not None:
         data = first._data
         first._node = Node(op, parents, saved, versions or None, data.shape, data.dtype)
