@@ -56,7 +56,9 @@ class Direct(NativeAlgorithm):
         size = problem.dtype.itemsize
         most = self._most_pixels(problem, sides, machine)
         total = problem.batch * problem.groups * prod(sides.counts)
-        pixels = max(48, min(448, most, total // TASKS)) // prod(sides.every)
+        each = prod(sides.every)
+        # of one residue of the stride; fewer would read all weights too often
+        pixels = max(min(48, most // each), min(448 // each, most // each, total // TASKS))
         span = spans(sides.counts, max(1, pixels))
         images = max(1, min(problem.batch, pixels // prod(sides.counts)))
         chunk = max(1, CACHE // (size * prod(span) * images * 2))

@@ -28,8 +28,8 @@ _FILTERS = 2**24  # bytes of transformed filters
 _DEPTH = 256  # products per pass of the tile
 _WAITS = 2.0  # for memory, see ``cycles.cost``
 # Cycles of the three maps by number of points, per tile and vector of channels; of a filter per vector.
-_TO_POINTS = {36: 110.0, 6: 22.0}
-_TO_OUTPUTS = {36: 140.0, 6: 28.0}
+_TO_POINTS = {36: 110.0, 6: 16.0}
+_TO_OUTPUTS = {36: 140.0, 6: 20.0}
 _FILTER = {36: 110.0, 6: 30.0}
 
 
@@ -126,7 +126,7 @@ class Winograd(NativeAlgorithm):
         blocks = ceil(problem.batch, images) * blocks_of(tiles.supers, [rows, columns]) * problem.groups
         blocks *= ceil(tiles.depth, slabs)
         read = slabs + (taps - 1) * problem.dilation[0]
-        turn = in_block * (16 if points == 36 else 4) * 1.3 * TRANSPOSE
+        turn = in_block * (16 * 1.3 if points == 36 else 4) * TRANSPOSE
         reads = blocks * read * inputs * (in_block * tiles.pieces * _TO_POINTS[points] + turn)
         pairs = inputs * lanes * panels.vectors * problem.groups * tiles.parts
         filters = pairs * (_FILTER[points] + 9 * TRANSPOSE)
