@@ -106,10 +106,13 @@ class Winograd(NativeAlgorithm):
         blocks = ceil(problem.batch, images) * blocks_of(tiles.supers, [rows, columns]) * tiles.depth
         per_block = per_tile * images * rows * columns * tiles.each
         sums = size * tiles.points * tiles.parts * problem.groups * tiles.contracted * tiles.produced
-        block = (images, 1, rows, columns)
         shares = min(ceil(TASKS, problem.groups), blocks, _SUMS // sums)
         if shares * problem.groups >= _FEW_TASKS and per_block <= 2 * _OWN:
-            return *block, 16, 4, 1, 0, 1 << shares.bit_length() - 1
+            shares = 1 << shares.bit_length() - 1
+            if blocks == ceil(problem.batch, images):  # of whole images: as many to each share
+                images = ceil(problem.batch, shares * round(blocks / shares))
+            return images, 1, rows, columns, 16, 4, 1, 0, shares
+        block = (images, 1, rows, columns)
         per_block *= problem.groups
         if per_block * blocks <= 2 * _CHUNK and sums > 2**22:
             return *block, max(8, 32 // tiles.pieces), 3, blocks, 1, 0
