@@ -73,7 +73,9 @@ try:
     from .tensor.functions import method_functions
     from .tensor.settings import (
         are_deterministic_algorithms_enabled,
+        get_float32_matmul_precision,
         is_tensor,
+        set_float32_matmul_precision,
         use_deterministic_algorithms,
     )
     from .tensor.tensor import Tensor

@@ -17,16 +17,20 @@ class Switches:
         strict: convolutions are computed as sums of the definition's products only.
         benchmark: the algorithms for a convolution are timed when its shape is first met.
         deterministic: nothing that is measured may have a say in how something is computed.
+        matmul_precision: how exact products of float32 must be; all are as exact as can be.
         changes: how often a switch was turned; whoever prepares something can see that it has become old.
         lock: held while a switch changes, and by those who store what they have prepared.
     """
 
-    __slots__ = ("_listeners", "benchmark", "changes", "deterministic", "lock", "strict")
+    __slots__ = (
+        "_listeners", "benchmark", "changes", "deterministic", "lock", "matmul_precision", "strict",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.strict = False
         self.benchmark = False
         self.deterministic = False
+        self.matmul_precision = "highest"
         self.changes = 0
         self.lock = threading.Lock()
         self._listeners: list[Callable[[], None]] = []

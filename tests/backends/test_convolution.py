@@ -225,6 +225,24 @@ def test_cudnn_switches_do_nothing() -> None:
     backends.cudnn.benchmark = backends.cudnn.deterministic = False
 
 
+def test_matmul_precision_is_kept_and_without_effect() -> None:
+    x, w = torch.from_numpy(X), torch.from_numpy(W)
+    before = torch.nn.functional.conv2d(x, w)
+    assert torch.get_float32_matmul_precision() == "highest"
+    try:
+        for precision in ("high", "medium"):
+            torch.set_float32_matmul_precision(precision)
+            assert torch.get_float32_matmul_precision() == precision
+            assert torch.equal(torch.nn.functional.conv2d(x, w), before)
+        with pytest.warns(UserWarning, match="foo is not one of 'highest', 'high', or 'medium'"):
+            torch.set_float32_matmul_precision("foo")
+        with pytest.raises(RuntimeError, match="expects a str, but got int"):
+            torch.set_float32_matmul_precision(3)  # type: ignore[arg-type]
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision("highest")
+
+
 @needs_native
 def test_scratch_is_counted_and_given_back() -> None:
     native.convolve(X, W, GEOMETRY)
