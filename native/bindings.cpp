@@ -165,6 +165,11 @@ std::vector<std::string> instruction_sets() {
 
 /// A block's bytes, writable, for whoever asks (PEP 3118): NumPy makes an array of them.
 int lay_open(PyObject* self, Py_buffer* view, int flags) noexcept {
+  if (!nb::inst_ready(self)) {
+    PyErr_SetString(PyExc_BufferError, "this block has no memory: make it by Block(bytes)");
+    view->obj = nullptr;
+    return -1;
+  }
   const Block* block = nb::inst_ptr<Block>(self);
   return PyBuffer_FillInfo(view, self, block->data(), Py_ssize_t(block->bytes()), 0, flags);
 }

@@ -98,6 +98,15 @@ def test_more_memory_than_there_is() -> None:
     memory.empty_large((1 << 16,), F32).fill(1)
 
 
+def test_a_block_that_was_not_made_has_no_bytes() -> None:
+    block = machine._native.Block.__new__(machine._native.Block)
+    with pytest.raises(BufferError, match="no memory"):
+        memoryview(block)  # type: ignore[call-overload]
+    for bad in (-1, 2**64, 1.5, "x"):
+        with pytest.raises(TypeError):
+            machine._native.Block(bad)
+
+
 def test_threads_take_and_free() -> None:
     wrong = []
 
