@@ -27,7 +27,7 @@ namespace convgrad {
 
 namespace {
 
-constexpr std::size_t kPage = 4096, kLine = 64;
+constexpr std::size_t kSpread = 4096, kLine = 64;
 constexpr std::size_t kUsualLimit = std::size_t(256) << 20;
 
 struct List {
@@ -50,7 +50,8 @@ List& list() {
 /// Whole pages for that many bytes, and for a start anywhere in the first.
 std::size_t size_for(std::size_t bytes) {
   if (bytes > SIZE_MAX / 2) throw std::bad_alloc();
-  return (bytes + kPage - 1) / kPage * kPage + kPage;
+  const std::size_t page = page_size();
+  return (bytes + kSpread + page - 1) / page * page;
 }
 
 void release(const Block::Pages& pages) {
@@ -97,7 +98,7 @@ Block::Block(std::size_t bytes) : bytes_(bytes) {
     }
     if (!pages_.memory) throw std::bad_alloc();
     // Arrays that all start at the same place of a page would meet in the same sets of the first-level cache.
-    pages_.start = all.now.mapped++ * 13 % (kPage / kLine) * kLine;
+    pages_.start = all.now.mapped++ * 13 % (kSpread / kLine) * kLine;
   }
   all.now.in_use += pages_.size;
   ASAN_POISON_MEMORY_REGION(pages_.memory, pages_.size);
@@ -109,7 +110,12 @@ Block::~Block() {
   std::lock_guard<std::mutex> lock(all.mutex);
   ASAN_POISON_MEMORY_REGION(pages_.memory, pages_.size);
   all.now.in_use -= pages_.size;
-  all.free.push_back(pages_);
+  try {
+    all.free.push_back(pages_);
+  } catch (const std::bad_alloc&) {  // no memory for the list: none to keep either
+    release(pages_);
+    return;
+  }
   all.now.kept += pages_.size;
   shrink(all, all.now.limit);
 }

@@ -19,6 +19,12 @@ void* map_pages(std::size_t bytes) {
 }
 void unmap_pages(void* memory, std::size_t) { VirtualFree(memory, 0, MEM_RELEASE); }
 
+std::size_t page_size() {
+  SYSTEM_INFO info;
+  GetSystemInfo(&info);
+  return std::size_t(info.dwPageSize);
+}
+
 std::size_t physical_memory() {
   MEMORYSTATUSEX status{};
   status.dwLength = sizeof(status);
@@ -27,7 +33,10 @@ std::size_t physical_memory() {
 
 #else
 
-void unmap_pages(void* memory, std::size_t bytes) { munmap(memory, bytes); }
+void unmap_pages(void* memory, std::size_t bytes) {
+  // A process may have only so many mappings, and one in the middle of another makes two of it.
+  if (munmap(memory, bytes) != 0) madvise(memory, bytes, MADV_DONTNEED);
+}
 
 void* map_pages(std::size_t bytes) {
   constexpr std::size_t kHugePage = std::size_t(2) << 20;
@@ -45,9 +54,14 @@ void* map_pages(std::size_t bytes) {
   return start + before;
 }
 
+std::size_t page_size() {
+  static const long size = sysconf(_SC_PAGESIZE);
+  return size > 0 ? std::size_t(size) : 4096;
+}
+
 std::size_t physical_memory() {
-  const long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
-  return pages > 0 && size > 0 ? std::size_t(pages) * std::size_t(size) : 0;
+  const long pages = sysconf(_SC_PHYS_PAGES);
+  return pages > 0 ? std::size_t(pages) * page_size() : 0;
 }
 
 #endif

@@ -12,6 +12,7 @@ inline constexpr std::size_t kHugePages = std::size_t(4) << 20;
 void* map_pages(std::size_t bytes);
 void unmap_pages(void* memory, std::size_t bytes);
 
+std::size_t page_size();
 /// Bytes of memory that the machine has; 0 if it does not say.
 std::size_t physical_memory();
 

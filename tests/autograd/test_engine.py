@@ -317,3 +317,51 @@ def test_a_gradient_of_the_users_own_function_is_copied() -> None:
     assert x.grad is not None
     x.grad += 1
     assert kept.tolist() == [1.0, 1.0, 1.0]
+
+
+# ---- roots that lie behind other roots
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_root_behind_another_counts_once(create_graph: bool, turned: bool) -> None:
+    one = torch.ones(1)
+
+    def graph() -> tuple[Any, list[Any]]:
+        x = torch.tensor([3.0], requires_grad=True)
+        p = x * 2
+        y = p * p
+        z = y + x
+        return x, [y, z] if turned else [z, y]
+
+    x, roots = graph()
+    assert torch.autograd.grad(roots, [x], [one, one], create_graph=create_graph)[0].item() == 49
+    x, roots = graph()
+    torch.autograd.backward(roots, [one, one], create_graph=create_graph)
+    assert x.grad is not None and x.grad.item() == 49
+    x, roots = graph()
+    inner = roots[0 if turned else 1]
+    gx, gy = torch.autograd.grad(roots, [x, inner], [one, one], create_graph=create_graph)
+    assert (gx.item(), gy.item()) == (49, 2)
+
+
+def test_leaf_hooks_see_the_sum_of_all_roots() -> None:
+    x = torch.tensor([3.0], requires_grad=True)
+    y = x * x
+    z = y * 2
+    x.register_hook(lambda g: g * 10)
+    one = torch.ones(1)
+    assert torch.autograd.grad([z, y], [x], [one, one])[0].item() == 180
+
+
+def test_roots_that_are_outputs_of_one_operator_and_what_follows_them() -> None:
+    y = torch.tensor([1.0, 2.0], requires_grad=True)
+    a, b = (y * 1).chunk(2)
+    ones = [torch.ones(1), torch.ones(1), torch.tensor(1.0)]
+    assert torch.autograd.grad([a, b, (a * b).sum()], [y], ones)[0].tolist() == [3.0, 2.0]
+
+
+def test_a_leaf_as_root_beside_others() -> None:
+    x = torch.tensor([3.0], requires_grad=True)
+    one = torch.ones(1)
+    assert torch.autograd.grad([x, x * x], [x], [one, one])[0].item() == 7

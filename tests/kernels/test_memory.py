@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import pickle
 import threading
 from collections.abc import Iterator
@@ -178,6 +179,50 @@ def test_a_gradient_that_goes_to_two_leaves_is_copied() -> None:
     assert a.grad is not None and b.grad is not None
     a.grad.zero_()
     assert b.grad.abs().sum() > 0
+
+
+def test_a_gradient_whose_block_somebody_else_reads_is_copied() -> None:
+    class Scale(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):  # type: ignore[no-untyped-def]
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):  # type: ignore[no-untyped-def]
+            out = torch.nn.functional.conv2d(g, torch.ones(1, 1, 1, 1))
+            read.append(np.frombuffer(out.numpy().base, np.float32))
+            return out
+
+    read: list[np.ndarray] = []
+    x = torch.randn(1, 1, 300, 300, requires_grad=True)
+    Scale.apply(x).sum().backward()
+    assert x.grad is not None and not np.shares_memory(read[0], x.grad.numpy())
+
+
+@posix
+def test_freeing_when_nothing_is_left() -> None:
+    code = """
+        import resource
+        import numpy as np
+        from convgrad.kernels import memory
+        held = [memory.empty_large((1 << 17,), np.dtype(np.uint8)) for _ in range(1100)]
+        with open("/proc/self/statm") as file:
+            size = int(file.read().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (size, size))
+        filled = []
+        for bytes_each in (1 << 20, 1 << 14, 1 << 9, 40):
+            try:
+                while True:
+                    filled.append(bytearray(bytes_each))
+            except MemoryError:
+                pass
+        held.clear()
+        filled.clear()
+        print("done")
+    """
+    if not os.path.exists("/proc/self/statm"):
+        pytest.skip("needs Linux's /proc")
+    assert run_python(code).strip() == "done"
 
 
 def test_without_compiled_kernels_numpy_allocates(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,7 +44,7 @@ def run(
     grads: Gradients = {}
     for node, g in roots:
         _add(grads, node, g)
-    counts, reached = _count_consumers(list(grads))
+    counts, reached = _count_consumers(grads)
     every_leaf = inputs is None or (capture and _are_all_leaves(inputs, reached))
     wanted = None if every_leaf else _leading_to(inputs or [], reached)
     before = MODE.get()
@@ -59,7 +59,7 @@ def run(
         MODE.set(before)
 
 
-def _count_consumers(roots: list[Node]) -> tuple[dict[Node, int], list[Node]]:
+def _count_consumers(roots: Gradients) -> tuple[dict[Node, int], list[Node]]:
     """How many gradients each node waits for, and all nodes that can be reached from the roots."""
     counts: dict[Node, int] = {}
     stack = list(roots)
@@ -69,7 +69,8 @@ def _count_consumers(roots: list[Node]) -> tuple[dict[Node, int], list[Node]]:
                 waiting = counts.get(parent)
                 if waiting is None:
                     counts[parent] = 1
-                    stack.append(parent)
+                    if parent not in roots:  # those are in the list as it is
+                        stack.append(parent)
                 else:
                     counts[parent] = waiting + 1
     return counts, stack

@@ -7,6 +7,7 @@ page fault for every 4 kB it touches: more time than most convolutions of that s
 from __future__ import annotations
 
 from math import prod
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -35,9 +36,19 @@ def allocator(shape: Ints, dtype: np.dtype[Any]) -> Any:
 
 
 def owns_memory(a: Array) -> bool:
-    """Whether the array is no view of another's memory."""
-    base: Any = a.base
-    return a.flags.owndata or (_native is not None and type(base) is _native.Block)
+    """Whether the array is no view of another's memory: its own, or a block that nobody else holds."""
+    if a.flags.owndata:
+        return True
+    return _native is not None and isinstance(a.base, _native.Block) and _references_of_base(a) <= _ALONE
+
+
+def _references_of_base(a: Array) -> int:
+    base = a.base
+    return getrefcount(base)
+
+
+#: what ``_references_of_base`` is where only the array holds it: Pythons differ
+_ALONE = _references_of_base(np.ndarray((1,), np.uint8, bytearray(1)))
 
 
 def _bytes(shape: Ints, dtype: np.dtype[Any]) -> int:
