@@ -12,10 +12,15 @@ import pytest
 
 import convgrad
 from convgrad.kernels import native
+from convgrad.kernels.machine import _native
 
 compiled = pytest.mark.skipif(not native.available(), reason="the compiled kernels are not built here")
 posix = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and signals as POSIX has them")
 linux = pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux's affinity masks")
+unsanitized = pytest.mark.skipif(
+    _native is not None and "sanitizers" in _native.build_info()["compiler"],
+    reason="the address sanitizer needs more address space than may be limited",
+)
 
 
 def run_python(code: str, timeout: float = 120, **env: str) -> str:

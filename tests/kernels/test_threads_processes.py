@@ -6,10 +6,9 @@ import os
 import textwrap
 
 import pytest
-from tests.kernels.processes import compiled, linux, posix, run_with_setup
+from tests.kernels.processes import compiled, linux, posix, run_with_setup, unsanitized
 
 from convgrad.kernels import threads
-from convgrad.kernels.machine import _native
 
 # ---- forks and exits
 
@@ -209,10 +208,7 @@ def test_signal_handlers_run_during_a_call_and_may_compute() -> None:
 
 @compiled
 @linux
-@pytest.mark.skipif(
-    _native is not None and "sanitizers" in _native.build_info()["compiler"],
-    reason="the address sanitizer needs more address space than may be limited",
-)
+@unsanitized
 def test_out_of_memory_is_a_memory_error_and_leaves_all_usable() -> None:
     code = """
         import resource
