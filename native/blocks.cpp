@@ -47,7 +47,7 @@ List& list() {
   return *made;
 }
 
-/// Whole pages for that many bytes, and for a start anywhere in the first.
+/// Whole pages for that many bytes, and for a start on any line of the first kSpread.
 std::size_t size_for(std::size_t bytes) {
   if (bytes > SIZE_MAX / 2) throw std::bad_alloc();
   const std::size_t page = page_size();

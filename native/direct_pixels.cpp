@@ -256,13 +256,15 @@ struct Run {
     const DirectView& v;
     const Block& block;
     const From<T>& from;
-    Index row, plane, image = 0, d = 0, h = 0, w = 0;
+    Index image_step;  // outputs from one image to the next
+    Index image = 0, d = 0, h = 0, w = 0;
 
     /// Where the vector's pixels are read, and where its outputs go from the start of the first plane.
     void get(const T*& x, Index& at) const {
       const Index column = max(0, min(w, block.count[2] - L));
       x = from.at + image * from.image + d * v.pitch[1] + h * v.pitch[2] + column * v.axis[2].advance;
-      at = image * row + ((block.start[0] + d) * v.axis[1].target + block.start[1] + h) * v.axis[2].target +
+      at = image * image_step +
+           ((block.start[0] + d) * v.axis[1].target + block.start[1] + h) * v.axis[2].target +
            block.start[2] + column;
     }
     void next() {
@@ -298,7 +300,7 @@ struct Run {
       if (data.bias)
         for (Index i = 0; i < end.outs; i++) bias[i] = data.bias[channel + i];
       T* out = data.out + (block.image * v.groups * v.produced + channel) * plane;
-      Cursor cursor{v, block, from, v.groups * v.produced * plane, plane};
+      Cursor cursor{v, block, from, v.groups * v.produced * plane};
       const T* x[kMostVectors];
       for (Index i = 0, left = total; i < tiles; i++) {
         const int count = int(left / (tiles - i));
