@@ -9,7 +9,7 @@ from convgrad.kernels.algorithms import Cost
 from convgrad.kernels.geometry import Ints
 from convgrad.tools.svg import Canvas, Picture, clip_text, escape, text_width
 
-_BAR, _NAMES, _ROW, _WHY = 330.0, 150.0, 20.0, 10.5
+_BAR, _NAMES, _ROW, _WHY = 330.0, 162.0, 20.0, 10.5
 _COST_PARTS = (("arithmetic", "s0"), ("memory traffic", "s4"), ("overhead", "s1"))
 PARTS = ("output", "input gradient", "weight gradient")
 
