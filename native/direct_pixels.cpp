@@ -36,9 +36,10 @@ struct Ending {
   Activation activation;
 };
 
-/// The sum over k of w[k][i] * x[j][koff[k]], MR channels i by NV vectors of pixels j; FAR: from memory.
-template <typename T, int MR, int NV, bool FAR>
-void tile(const T* const* x, const std::int32_t* koff, Index depth, const T* w, const Ending<T>& end) {
+/// The sum over k of w[k][i] * x[j][koff[k]], MR channels i by NV vectors of pixels j; far: from memory.
+template <typename T, int MR, int NV>
+void tile(const T* const* x, const std::int32_t* koff, Index depth, const T* w, const Ending<T>& end,
+          bool far) {
   constexpr int L = kLanes<T>;
   Vec<T> sum[MR][NV];
   const T* column[NV];
@@ -52,11 +53,12 @@ void tile(const T* const* x, const std::int32_t* koff, Index depth, const T* w, 
   for (Index k = 0; k < depth; k++, w += MR) {
     const Index at = koff[k];
     Vec<T> pixels[NV];
-    CONVGRAD_UNROLL
-    for (int j = 0; j < NV; j++) {
-      pixels[j] = held(load(column[j] + at));
-      if (FAR) __builtin_prefetch(column[j] + at + NV * L, 0, 2);  // the next tile's: too many streams
+    if (far) {  // the next tile's: too many streams
+      CONVGRAD_UNROLL
+      for (int j = 0; j < NV; j++) __builtin_prefetch(column[j] + at + NV * L, 0, 2);
     }
+    CONVGRAD_UNROLL
+    for (int j = 0; j < NV; j++) pixels[j] = held(load(column[j] + at));
     CONVGRAD_UNROLL
     for (int i = 0; i < MR; i++) {
       const Vec<T> weight = held(splat(w[i]));
@@ -87,32 +89,32 @@ void tile(const T* const* x, const std::int32_t* koff, Index depth, const T* w, 
 }
 
 template <typename T>
-using Tile = void (*)(const T* const*, const std::int32_t*, Index, const T*, const Ending<T>&);
+using Tile = void (*)(const T* const*, const std::int32_t*, Index, const T*, const Ending<T>&, bool);
 
-template <typename T, bool FAR, int HEIGHT, int... NV>
+template <typename T, int HEIGHT, int... NV>
 Tile<T> tile_row(int vectors, std::integer_sequence<int, NV...>) {
-  static constexpr Tile<T> row[] = {tile<T, kHeights[HEIGHT], NV + 1, FAR>...};
+  static constexpr Tile<T> row[] = {tile<T, kHeights[HEIGHT], NV + 1>...};
   return row[vectors - 1];
 }
-template <typename T, bool FAR, int HEIGHT>
+template <typename T, int HEIGHT>
 Tile<T> tile_row(int vectors) {
-  return tile_row<T, FAR, HEIGHT>(vectors, std::make_integer_sequence<int, kWidths[HEIGHT]>{});
+  return tile_row<T, HEIGHT>(vectors, std::make_integer_sequence<int, kWidths[HEIGHT]>{});
 }
-template <typename T, bool FAR>
+template <typename T>
 Tile<T> tile_for(int height, int vectors) {
   switch (height) {
     case 0:
-      return tile_row<T, FAR, 0>(vectors);
+      return tile_row<T, 0>(vectors);
     case 1:
-      return tile_row<T, FAR, 1>(vectors);
+      return tile_row<T, 1>(vectors);
     case 2:
-      return tile_row<T, FAR, 2>(vectors);
+      return tile_row<T, 2>(vectors);
     case 3:
-      return tile_row<T, FAR, 3>(vectors);
+      return tile_row<T, 3>(vectors);
     case 4:
-      return tile_row<T, FAR, 4>(vectors);
+      return tile_row<T, 4>(vectors);
     default:
-      return tile_row<T, FAR, 5>(vectors);
+      return tile_row<T, 5>(vectors);
   }
 }
 
@@ -208,8 +210,7 @@ struct Run {
             source.at + slab / block.count[0] * source.image + slab % block.count[0] * v.pitch[1] + in_slab;
         end.to[j] = sums + (first + j) * L;
       }
-      const auto run = source.in_place ? tile_for<T, true> : tile_for<T, false>;
-      run(panels.height, count)(x, koff, depth, w, end);
+      tile_for<T>(panels.height, count)(x, koff, depth, w, end, source.in_place);
     }
   }
 
@@ -286,7 +287,7 @@ struct Run {
     const Index plane = v.axis[0].target * v.axis[1].target * v.axis[2].target;
     const Index total = block.images * block.count[0] * block.count[1] * each;
     const Index tiles = ceil_div(total, Index(kWidths[panels.height]));
-    const auto run = from.in_place ? tile_for<T, true> : tile_for<T, false>;
+    const std::int32_t* koff = from.in_place ? from.in_place : phase.koff;
     for (Index panel = first; panel < last; panel++) {
       const Index channel = group * v.produced + panel * panels.outs;
       T bias[kMostOuts] = {};
@@ -310,8 +311,8 @@ struct Run {
           end.to[j] = out + at;
         }
         left -= count;
-        run(panels.height, count)(x, from.in_place ? from.in_place : phase.koff, v.contracted * phase.taps,
-                                  weights(group, phase, panel), end);
+        tile_for<T>(panels.height, count)(x, koff, v.contracted * phase.taps, weights(group, phase, panel),
+                                          end, from.in_place);
       }
     }
   }
