@@ -51,8 +51,9 @@ LAYERS: dict[str, int] = {
     "convgrad.__main__": 9,
 }
 THIRD_PARTY = {"numpy", "ml_dtypes"}
-# The two doors through which modules come in late: optional packages, and layer 8 on first use (PEP 562).
-LATE_IMPORTERS = {"convgrad", "convgrad.autograd", "convgrad.errors"}
+# The doors through which modules come in late: optional packages, layer 8 on first use (PEP 562), and
+# families of methods that few programs need.
+LATE_IMPORTERS = {"convgrad", "convgrad.autograd", "convgrad.errors", "convgrad.tensor.late"}
 MAX_FILE_LINES = 600
 MAX_FUNCTION_LINES = 60  # without the docstring
 # What `import convgrad` may load beyond NumPy and ml_dtypes, and what it must not.

@@ -68,9 +68,10 @@ try:
         functions_linear,
         functions_reduce,
         functions_shape,
+        late,
         return_types,
     )
-    from .tensor.functions import method_functions
+    from .tensor.functions import function, method_functions
     from .tensor.settings import (
         are_deterministic_algorithms_enabled,
         get_float32_matmul_precision,
@@ -114,33 +115,28 @@ del _module, _name, _value
 _LAZY = ("backends", "nn", "optim", "func", "testing", "utils", "linalg", "datasets", "tools")
 
 
-#: functions of those that are also shown at the top
-_LATE = {"vmap": "func", "explain": "tools.explain"} | dict.fromkeys(
-    (
-        "adaptive_avg_pool1d", "avg_pool1d", "bilinear", "conv1d", "conv2d", "conv3d", "conv_transpose1d",
-        "conv_transpose2d", "conv_transpose3d", "cosine_similarity", "dropout", "group_norm", "layer_norm",
-        "max_pool1d", "max_pool2d", "max_pool3d",
-    ),
-    "nn.functional",
-) | dict.fromkeys(
-    ("get_num_interop_threads", "get_num_threads", "set_num_interop_threads", "set_num_threads"),
-    "kernels.threads",
-)  # fmt: skip
+#: functions that are loaded when they are first asked for: name -> module
+_LATE = {name: module for module, names in late.FUNCTIONS.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return importlib.import_module(f"{__name__}.{name}")
     if name in _LATE:
-        return getattr(importlib.import_module(f"{__name__}.{_LATE[name]}"), name)
-    raise AttributeError(
-        f"module 'convgrad' has no attribute {name!r} (convgrad has a part of PyTorch's names, see README.md)"
-    )
+        found = getattr(importlib.import_module(f"{__name__}.{_LATE[name]}"), name)
+    elif name in late.OF_METHODS:
+        found = function(name)
+    else:
+        raise AttributeError(
+            f"module 'convgrad' has no attribute {name!r} (convgrad has a part of PyTorch's names, see README.md)"
+        )
+    globals()[name] = found
+    return found
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY, *_LATE})
+    return sorted({*globals(), *_LAZY, *_LATE, *late.OF_METHODS})
 
 
-_NOT_OURS = ("annotations", "gc", "importlib", "math", "warnings", "Any")
+_NOT_OURS = ("annotations", "function", "gc", "importlib", "late", "math", "warnings", "Any")
 __all__ = [name for name in globals() if not name.startswith("_") and name not in _NOT_OURS]

@@ -251,3 +251,17 @@ def shared(array: Any) -> Array:
             stacklevel=3,
         )
     return array if type(array) is ndarray else array.view(ndarray)
+
+
+def legacy_array(args: list[Any]) -> Array:
+    """The array behind ``torch.Tensor(...)``: sizes give uninitialised memory, a sequence gives values."""
+    kind = dtypes.default_dtype().np
+    if len(args) == 1 and not isinstance(args[0], int):
+        value = args[0]
+        if hasattr(value, "_data"):
+            held: Array = value._data
+            return held
+        if type(value).__name__ == "Size":
+            return np.empty(value, kind)
+        return np.array(value, kind)
+    return np.empty(args, kind) if args else np.empty(0, kind)

@@ -25,7 +25,8 @@ from ..ops import activation, reduce, special
 from ..ops import elementwise as ew
 from ..ops.op import OUT, Op, Ufunc
 from ..printing import format_tensor
-from . import dual
+from . import dual, late
+from .arrays import legacy_array
 from .checks import check_result
 from .methods.arithmetic import ArithmeticMethods
 from .methods.base import NUMBERS
@@ -298,7 +299,8 @@ class Tensor(
     def __init__(self, data: Any = _NOT_GIVEN, node: Any = _NOT_GIVEN, *more: int) -> None:
         # Inside convgrad: (ndarray, node or None). Users never write a node.
         if node is _NOT_GIVEN or type(data) is not ndarray:
-            data, node = _legacy_data((data, node, *more)), None
+            given = [a for a in (data, node, *more) if a is not _NOT_GIVEN]
+            data, node = legacy_array(given), None
         self._data = data
         self._node = node
         self._cell = None
@@ -383,6 +385,8 @@ class Tensor(
         node = self._node = LeafNode(self)
         return node
 
+
+late.announce(Tensor)
 
 # ---------------------------------------------------------------------------------------------------
 # Ways to run an operator
@@ -570,20 +574,6 @@ def from_traced(value: Any) -> Tensor:
 def to_traced(tensor: Tensor) -> Traced:
     """The engine's form of a tensor, with its place in the graph."""
     return Traced(tensor._data, tensor._node, tensor._cell)
-
-
-def _legacy_data(args: tuple[Any, ...]) -> Array:
-    """The array behind ``torch.Tensor(...)``: sizes give uninitialised memory, a sequence gives values."""
-    args = tuple([a for a in args if a is not _NOT_GIVEN])
-    kind = dtypes.default_dtype().np
-    if len(args) == 1 and not isinstance(args[0], int):
-        value = args[0]
-        if isinstance(value, Tensor):
-            return value._data
-        if type(value).__name__ == "Size":
-            return np.empty(value, kind)
-        return np.array(value, kind)
-    return np.empty(args, kind) if args else np.empty(0, kind)
 
 
 __all__ = [
