@@ -7,6 +7,7 @@ counted first. In an ordinary backward gradients are bare arrays; under ``create
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,19 @@ from numpy import ndarray
 from ..errors import GradError, ShapeError
 from ..ops import formula
 from ..ops.formula import Value
-from .grad_mode import MODE, OFF, RECORD
-from .node import CUSTOM, LEAF, OUTPUT, ManyNode, Node, freed_message
+from . import watch
+from .grad_mode import MODE, OFF, RECORD, WATCH
+from .hooks import run_after, run_before
+from .node import CUSTOM, LEAF, OUTPUT, PACKED, ManyNode, Node, freed_message
+from .place import show
 from .traced import Traced, lift_saved
 
 Gradients = dict[Node, Any]
+
+#: the nodes that the backward under way in this thread waits for or began with; None outside of one
+RUNNING: ContextVar[tuple[dict[Node, int], frozenset[Node]] | None] = ContextVar(
+    "convgrad.running", default=None
+)
 
 
 def run(
@@ -48,15 +57,18 @@ def run(
     every_leaf = inputs is None or (capture and _are_all_leaves(inputs, reached))
     wanted = None if every_leaf else _leading_to(inputs or [], reached)
     before = MODE.get()
-    MODE.set(RECORD if create_graph else OFF)
+    MODE.set((RECORD if create_graph else OFF) | before & WATCH)
+    outer = RUNNING.get()
+    RUNNING.set((counts, frozenset(grads)))
     try:
         ready = [node for node in grads if node not in counts]
-        if create_graph or not every_leaf:
+        if create_graph or not every_leaf or before & WATCH:
             return _walk_selected(ready, grads, counts, inputs, wanted, retain_graph, create_graph, capture)
         _walk(ready, grads, counts, retain_graph, capture)
         return grads
     finally:
         MODE.set(before)
+        RUNNING.set(outer)
 
 
 def _count_consumers(roots: Gradients) -> tuple[dict[Node, int], list[Node]]:
@@ -96,14 +108,17 @@ def _walk(
     while ready:
         node = ready.pop()
         g = grads.pop(node, None)
-        if node.hooks is not None and g is not None:
-            g = _run_hooks(node, g)
+        hooks = node.hooks
+        if hooks is not None and g is not None:
+            g = run_before(hooks, g, False)
         kind = node.kind
         if kind == LEAF:
             if capture:
                 grads[node] = g
             elif g is not None:
                 node.accumulate(g)
+                if hooks is not None and hooks.after:
+                    run_after(hooks, (), (), g, False)
             continue
         parents: Any = node.parents
         op = node.op
@@ -118,6 +133,8 @@ def _walk(
                     if cell.version != version:
                         _raise_modified(node, cell, version, index)
             pulled = [None if p is None else vjp(g, *saved) for p, vjp in zip(parents, op.vjps)]
+        if hooks is not None and hooks.after and g is not None:
+            pulled = run_after(hooks, parents, pulled, g, False)
         for parent, g in zip(parents, pulled):
             if parent is None:
                 continue
@@ -156,18 +173,28 @@ def _walk_selected(
     """The same walk for given inputs and for ``create_graph``; returns what arrived at the inputs."""
     found: Gradients = {}
     targets = frozenset(inputs or ())
+    watched = bool(MODE.get() & WATCH)
     while ready:
         node = ready.pop()
         g = grads.pop(node, None)
-        if node.hooks is not None and g is not None:
-            g = _run_hooks(node, g)
+        hooks = node.hooks
+        if hooks is not None and g is not None:
+            g = run_before(hooks, g, create_graph)
         if node in targets:
             found[node] = g
         if node.kind == LEAF:
             if g is not None and not capture and (inputs is None or node in targets):
                 node.accumulate(g)
+                if hooks is not None and hooks.after:
+                    run_after(hooks, (), (), g, create_graph)
             continue
-        _hand_on(node, _pull(node, g, wanted, create_graph), grads, counts, ready, wanted)
+        if watched:
+            pulled = watch.pull(_pull, node, g, wanted, create_graph)
+        else:
+            pulled = _pull(node, g, wanted, create_graph)
+        if hooks is not None and hooks.after and g is not None:
+            pulled = run_after(hooks, node.parents, pulled, g, create_graph)
+        _hand_on(node, pulled, grads, counts, ready, wanted)
         if not retain_graph and node.saved and (node.versions is not None or _holds_arrays(node)):
             node.saved = None
     return found
@@ -175,13 +202,7 @@ def _walk_selected(
 
 def _holds_arrays(node: Node) -> bool:
     """Whether freeing what a node saved frees memory; a graph that saved only shapes can be walked again."""
-    return node.kind == CUSTOM or any([type(value) is ndarray for value in node.saved or ()])
-
-
-def _run_hooks(node: Node, g: Any) -> Any:
-    for hook in tuple(node.hooks or ()):
-        g = hook(g)
-    return g
+    return node.kind == CUSTOM or node.kind == PACKED or any([type(value) is ndarray for value in node.saved or ()])
 
 
 def _leading_to(inputs: list[Node], reached: list[Node]) -> set[Node]:
@@ -208,15 +229,13 @@ def _pull(node: Node, g: Any, wanted: set[Node] | None, create_graph: bool) -> A
         return (None,) * len(parents)
     if node.kind == OUTPUT:
         return (g,)
-    saved = node.saved
-    if saved is None:
-        raise GradError(freed_message(node))
+    saved = node.unpacked()
     if node.versions is not None:
         for cell, version, index in node.versions:
             if cell.version != version:
                 _raise_modified(node, cell, version, index)
     op = node.op
-    if type(node) is ManyNode:
+    if isinstance(node, ManyNode):
         g = tuple(
             [_zeros(meta) if piece is None else piece for piece, meta in zip(g, node.outputs, strict=True)]
         )
@@ -224,7 +243,7 @@ def _pull(node: Node, g: Any, wanted: set[Node] | None, create_graph: bool) -> A
         needs = tuple([p is not None and (wanted is None or p in wanted) for p in parents])
         return node.pull(g, needs, create_graph)
     if create_graph:
-        saved = lift_saved(node)
+        saved = lift_saved(node, saved)
     if op.joint:
         return op.vjp(tuple([p is not None for p in parents]), g, *saved)
     if wanted is None:
@@ -300,9 +319,13 @@ def _raise_modified(node: Node, cell: Any, version: int, index: int) -> None:
     value = node.saved[index] if node.saved is not None else None
     shape = list(value.shape) if type(value) is ndarray else []
     kind = value.dtype.name if type(value) is ndarray else "value"
+    recorded = (node.extra or {}).get("place")
+    saver = (
+        f" at {show(recorded[-1])}" if recorded else " (torch.autograd.detect_anomaly() tells in which line)"
+    )
     raise GradError(
         "one of the variables needed for gradient computation has been modified by an inplace operation: "
-        f"[{kind} {shape}], saved by {node.name()} as {node.op.saves[index]!r}, was last changed by "
-        f"{cell.writer}; it is at version {cell.version}; expected version {version} instead. "
-        f"Remedy: use the out-of-place form of {cell.writer}, or change a clone()."
+        f"[{kind} {shape}], saved by {node.name()} as {node.op.saves[index]!r}{saver}, was last changed by "
+        f"{cell.writer} at {show(cell.place)}; it is at version {cell.version}; expected version {version} "
+        f"instead. Remedy: use the out-of-place form of {cell.writer}, or change a clone()."
     )

@@ -1,7 +1,8 @@
 """What is recorded right now: one small integer per thread and task, read once per operation.
 
-A bit each: RECORD (reverse mode records a graph), DUAL (a forward-mode level is open). The hot path
-asks `MODE.get() == RECORD`, so that everything unusual hides behind one comparison.
+A bit each: RECORD (reverse mode records a graph), DUAL (a forward-mode level or a vmap is open), INFERENCE,
+WATCH (somebody is told of every recorded node). The hot path asks `MODE.get() == RECORD`, so that everything
+unusual hides behind one comparison.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import threading
 from contextvars import ContextVar
 from typing import Any
 
-OFF, RECORD, DUAL, INFERENCE = 0, 1, 2, 4
+OFF, RECORD, DUAL, INFERENCE, WATCH = 0, 1, 2, 4, 8
 
 
 class _ThreadMode(threading.local):

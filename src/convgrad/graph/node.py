@@ -6,14 +6,23 @@ A node knows other nodes and arrays, never a Tensor. What PyTorch shows of a nod
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from sys import getrefcount
 from typing import Any, ClassVar
 
+from numpy import ndarray
+
 from ..errors import GradError
 from ..ops.op import OUT, Op, Saved
+from . import hooks as hooking
+from . import watch
+from .grad_mode import MODE, WATCH
+from .hooks import Hooks, RemovableHandle
+from .place import Place, here
 
 OPERATION, LEAF, OUTPUT, CUSTOM = range(4)
+#: a node whose saved values are in the keeping of somebody's pack hook (4 is TRANSFORM, in traced.py)
+PACKED = 5
 
 
 class Cell:
@@ -25,6 +34,8 @@ class Cell:
     version = 0
     #: name of the in-place operation that wrote last
     writer: str | None = None
+    #: where in the user's program that was
+    place: Place | None = None
     #: weak references to the tensors that view this storage (ruling R8); None before the first
     views: list[Any] | None = None
     #: made under inference_mode: may not be saved for backward
@@ -34,6 +45,7 @@ class Cell:
         """Count one in-place change."""
         self.version += 1
         self.writer = writer
+        self.place = here()
 
 
 class Node:
@@ -66,7 +78,7 @@ class Node:
         self.versions = versions
         self.shape = shape
         self.dtype = dtype
-        self.hooks: list[Any] | None = None
+        self.hooks: Hooks | None = None
         self.extra: dict[str, Any] | None = None
 
     def name(self) -> str:
@@ -85,15 +97,36 @@ class Node:
             self.extra = {}
         return self.extra.setdefault("metadata", {})
 
+    def register_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call ``hook(grad_inputs, grad_outputs)`` when backward has passed this node; a tuple replaces the first."""
+        hooks = self.hooks = self.hooks or Hooks()
+        hooks.after.append(hook)
+        return RemovableHandle(hooks.after, hook)
+
+    def register_prehook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call ``hook(grad_outputs)`` when backward comes to this node; a tuple it returns replaces them."""
+        hooks = self.hooks = self.hooks or Hooks()
+        hooks.before.append(hook)
+        return RemovableHandle(hooks.before, hook)
+
+    def unpacked(self) -> Saved:
+        """The saved values as arrays and parameters.
+
+        Raises:
+            GradError: they were freed.
+        """
+        if self.saved is None:
+            raise GradError(freed_message(self))
+        return self.saved
+
     def __getattr__(self, name: str) -> Any:
-        """Saved values under PyTorch's names: ``_saved_<name>``."""
+        """Saved values under PyTorch's names: ``_saved_<name>``, tensors as Tensors."""
         if name.startswith("_saved_"):
             names = self.op.saves
             wanted = {"self": names[0] if names else "", "result": "out"}.get(name[7:], name[7:])
             if wanted in names:
-                if self.saved is None:
-                    raise GradError(freed_message(self))
-                return self.saved[names.index(wanted)]
+                value = self.unpacked()[names.index(wanted)]
+                return hooking.lift(value) if type(value) is ndarray else value
         raise AttributeError(f"{self.name()} has no attribute {name!r}")
 
     def __repr__(self) -> str:
@@ -116,6 +149,43 @@ class ManyNode(Node):
     def __init__(self, *args: Any, outputs: tuple[tuple[Any, Any], ...]) -> None:
         super().__init__(*args)
         self.outputs = outputs
+
+
+class Packed:
+    """A saved array in the keeping of a pack hook: what the hook gave for it, and the hook that gives it back."""
+
+    __slots__ = ("stored", "unpack")
+
+    def __init__(self, stored: Any, unpack: Callable[[Any], Any]) -> None:
+        self.stored = stored
+        self.unpack = unpack
+
+
+class _PackedValues:
+    """What nodes with ``Packed`` saved values have in common."""
+
+    __slots__ = ()
+
+    kind = PACKED
+    saved: Any
+
+    def unpacked(self) -> Saved:
+        """The saved values, packed ones asked back from their hooks."""
+        if self.saved is None:
+            raise GradError(freed_message(self))  # type: ignore[arg-type]
+        return tuple([v.unpack(v.stored) if type(v) is Packed else v for v in self.saved])
+
+
+class PackedNode(_PackedValues, Node):
+    """A node of one output whose saved values are packed."""
+
+    __slots__ = ()
+
+
+class PackedManyNode(_PackedValues, ManyNode):
+    """A node of several outputs whose saved values are packed."""
+
+    __slots__ = ()
 
 
 class Output(Node):
@@ -213,12 +283,16 @@ def attach(op: type[Op], handles: tuple[Any, ...], out: Any, saved: Saved) -> No
                 versions.append((cell, cell.version, i) if not cell.inference else snapshot(cell, i))
     if not op.several or op.primary is not None:
         data = first._data
-        first._node = Node(op, parents, saved, versions or None, data.shape, data.dtype)
+        node = first._node = Node(op, parents, saved, versions or None, data.shape, data.dtype)
+        if MODE.get() & WATCH:
+            watch.recorded(node, handles, first)
         return
     outputs = tuple([(h._data.shape, h._data.dtype) for h in out])
-    node = ManyNode(op, parents, saved, versions or None, (), None, outputs=outputs)
+    many = ManyNode(op, parents, saved, versions or None, (), None, outputs=outputs)
     for index, handle in enumerate(out):
-        handle._node = Output(node, index)
+        handle._node = Output(many, index)
+    if MODE.get() & WATCH:
+        watch.recorded(many, handles, out)
 
 
 def attach_one(op: type[Op], handle: Any, out: Any, saved: Saved) -> None:

@@ -174,13 +174,12 @@ def _arrays(saved: Saved) -> Saved:
     return tuple([np.asarray(v) if isinstance(v, np.generic) else v for v in saved])
 
 
-def lift_saved(node: Node) -> Saved:
+def lift_saved(node: Node, saved: Saved) -> Saved:
     """A node's saved values with inputs and outputs put back into the graph, for higher derivatives."""
     op = node.op
-    assert node.saved is not None
     cells = {index: cell for cell, _, index in node.versions or ()}
     lifted: list[Any] = []
-    for index, (value, role) in enumerate(zip(_arrays(node.saved), op.roles, strict=True)):
+    for index, (value, role) in enumerate(zip(_arrays(saved), op.roles, strict=True)):
         if type(value) is not ndarray or role < OUT:
             lifted.append(value)
         else:

@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 
 from ..dtypes import Array
 from ..errors import ConvgradError
-from ..graph.node import Node, attach
+from ..graph.node import Node, PackedNode, attach
 from ..graph.traced import TRANSFORM, Traced
 from ..ops import formula
 from ..ops.op import OUT, Linear, Op, Saved
@@ -136,7 +136,7 @@ def place(handle: Any, tangent: Any) -> None:
     """Make a handle dual: its node, tangent beside it."""
     node = handle._node
     made = DualNode(node, tangent, handle._data.shape, handle._data.dtype)
-    if node is not None and type(node) is Node:
+    if node is not None and (type(node) is Node or type(node) is PackedNode):
         node.extra = {**(node.extra or {}), "dual": made}
     handle._node = made
     if type(handle) is not Traced:

@@ -6,9 +6,7 @@ operator is run and recorded, and the few methods that are called so often that 
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Sequence
-from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -18,9 +16,9 @@ from .. import dtypes
 from ..dtypes import BF16, F16, F32, F64, HALVES, Array
 from ..errors import ConvgradError
 from ..graph.grad_mode import DUAL, INFERENCE, MODE, OFF, RECORD
-from ..graph.node import ALONE, LEAF, Cell, Leaf, Node, attach, attach_one, cell_of, snapshot
+from ..graph.hooks import present
+from ..graph.node import LEAF, Cell, Node, attach, attach_one, cell_of, snapshot
 from ..graph.traced import Traced
-from ..kernels.memory import owns_memory
 from ..ops import activation, reduce, special
 from ..ops import elementwise as ew
 from ..ops.op import OUT, Op, Ufunc
@@ -28,6 +26,7 @@ from ..printing import format_tensor
 from . import dual, late
 from .arrays import legacy_array
 from .checks import check_result
+from .leaf import TensorLeaf
 from .methods.arithmetic import ArithmeticMethods
 from .methods.base import NUMBERS
 from .methods.grad import GradMethods
@@ -252,12 +251,11 @@ def apply(op: type[Op], inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -
             break
     else:
         return dual.checked(result, op, params) if mode & DUAL else result
-    if mode == RECORD:
-        if op.traceable:
-            attach(op, tuple([x if isinstance(x, Tensor) else None for x in inputs]), result, saved)
-    elif mode & DUAL:
+    if mode & DUAL:
         handles = tuple([x if isinstance(x, Tensor) else None for x in inputs])
         dual.push(op, handles, arrays, result, saved, bool(mode & RECORD))
+    elif mode & RECORD and op.traceable:
+        attach(op, tuple([x if isinstance(x, Tensor) else None for x in inputs]), result, saved)
     return result
 
 
@@ -512,54 +510,12 @@ def _save_written(self: Tensor, node: Node) -> None:
 # ---------------------------------------------------------------------------------------------------
 
 
-class LeafNode(Leaf):
-    """``AccumulateGrad`` of one tensor: it owns ``.grad`` and knows its tensor weakly (ruling R10).
+class LeafNode(TensorLeaf):
+    """The leaf of a Tensor; gradients are Tensors."""
 
-    If the user has let go of the tensor, ``variable`` makes a new handle on the same array, version
-    cell and node, so nothing can tell the difference and nothing forms a cycle.
-    """
+    __slots__ = ()
 
-    __slots__ = ("tensor", "data", "cell", "type", "grad", "post_hooks")
-
-    def __init__(self, tensor: Tensor) -> None:
-        data = tensor._data
-        super().__init__(None, (), (), None, data.shape, data.dtype)
-        self.tensor = weakref.ref(tensor)
-        self.data = data
-        self.cell = cell_of(tensor)
-        self.type = type(tensor)
-        self.grad: Tensor | None = None
-        self.post_hooks: list[Callable[[Tensor], None]] | None = None
-
-    @property
-    def variable(self) -> Tensor:
-        """The leaf tensor itself."""
-        tensor: Tensor | None = self.tensor()
-        if tensor is None:
-            tensor = self.type.__new__(self.type)
-            tensor._data, tensor._node, tensor._cell, tensor._view = self.data, self, self.cell, None
-            self.tensor = weakref.ref(tensor)
-        return tensor
-
-    def accumulate(self, g: Any) -> None:
-        """Add to ``.grad``: in place if it is plain, by a recorded sum under ``create_graph``."""
-        old = self.grad
-        if type(g) is Traced:
-            new = from_traced(g)
-            self.grad = new if old is None else old + new
-        elif old is None:
-            # a copy, if the same array may be on its way to another leaf, or be in someone's hands
-            alone = getrefcount(g) <= ALONE and g.flags.c_contiguous and owns_memory(g)
-            self.grad = Tensor(g if alone else np.array(g, order="C", copy=True), None)
-        elif old._node is not None:
-            self.grad = old.detach() + Tensor(g, None)
-        else:
-            np.add(old._data, g, out=old._data)
-            if old._cell is not None:
-                old._cell.bump("backward")
-        if self.post_hooks:
-            for hook in tuple(self.post_hooks):
-                hook(self.variable)
+    plain = Tensor
 
 
 def from_traced(value: Any) -> Tensor:
@@ -575,6 +531,15 @@ def to_traced(tensor: Tensor) -> Traced:
     """The engine's form of a tensor, with its place in the graph."""
     return Traced(tensor._data, tensor._node, tensor._cell)
 
+
+def _lowered(tensor: Any, recorded: bool) -> Any:
+    """What the engine takes in place of a Tensor that a hook returned."""
+    if not isinstance(tensor, Tensor):
+        raise TypeError(f"hook must return a Tensor or None, not {type(tensor).__name__}")
+    return to_traced(tensor) if recorded else tensor._data
+
+
+present(from_traced, _lowered)
 
 __all__ = [
     "LEAF",

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..errors import ConvgradError, GradError
 from ..graph.grad_mode import DUAL, INFERENCE, MODE, OFF, RECORD
+from ..graph.hooks import Hooks
 from ..graph.node import LEAF, Node, cell_of
 from ..graph.traced import TRANSFORM, Traced
 from ..ops.op import Op
@@ -167,7 +168,8 @@ def _replant(tensor: Any, node: Any) -> None:
     owner = getattr(keeper, "owner", None)
     if owner is not None and owner() is tensor:
         old.hooks.remove(keeper)
-        node.hooks = [*(node.hooks or ()), keeper]
+        node.hooks = node.hooks or Hooks()
+        node.hooks.append(keeper)
 
 
 def multi_view_message(op: type[Op], index: int) -> str:

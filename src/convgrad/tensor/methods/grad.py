@@ -13,6 +13,7 @@ from ...dtypes import F32, F64
 from ...errors import ConvgradError, GradError, ShapeError
 from ...graph import engine
 from ...graph.grad_mode import INFERENCE, MODE
+from ...graph.hooks import Hooks, RemovableHandle
 from ...graph.node import LEAF, OUTPUT, Node
 from ...graph.traced import Traced
 from ...size import Size
@@ -22,27 +23,6 @@ from .base import Methods
 _ONES = {F32: np.ones((), F32), F64: np.ones((), F64)}
 for _one in _ONES.values():
     _one.flags.writeable = False
-
-
-class RemovableHandle:
-    """What registering a hook returns: ``remove()`` takes the hook away again; also a context manager."""
-
-    __slots__ = ("hooks", "hook")
-
-    def __init__(self, hooks: list[Any], hook: Any) -> None:
-        self.hooks = hooks
-        self.hook = hook
-
-    def remove(self) -> None:
-        """Take the hook away; a second call does nothing."""
-        if self.hook in self.hooks:
-            self.hooks.remove(self.hook)
-
-    def __enter__(self) -> RemovableHandle:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.remove()
 
 
 class GradMethods(Methods):
@@ -223,7 +203,7 @@ class GradMethods(Methods):
             )
 
         if node.hooks is None:
-            node.hooks = []
+            node.hooks = Hooks()
         last = node.hooks[-1:]
         if last and getattr(last[0], "owner", None) is not None:  # retain_grad sees what the other hooks left
             node.hooks.insert(len(node.hooks) - 1, on_arrays)
