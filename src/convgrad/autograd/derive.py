@@ -14,6 +14,7 @@ from ..ops.shape import Stack as STACK
 from ..tensor import dual
 from ..tensor.methods.grad import root, run_backward
 from ..tensor.tensor import Tensor, from_traced
+from .edge import edge_root, is_edge, target
 
 
 def backward(
@@ -37,6 +38,15 @@ def backward(
     cotangents = (None,) * len(outputs) if given is None else _sequence(given)
     if len(cotangents) != len(outputs):
         raise GradError(f"got {len(outputs)} tensors and {len(cotangents)} gradients")
+    if any(map(is_edge, outputs)):
+        retain = create_graph if retain_graph is None else retain_graph
+        roots = [
+            _root(t, g, i, create_graph) for i, (t, g) in enumerate(zip(outputs, cotangents, strict=True))
+        ]
+        if inputs is not None:
+            raise NotImplementedError("backward from edges to given inputs: use autograd.grad")
+        engine.run(roots, retain_graph=retain, create_graph=create_graph)
+        return
     run_backward(outputs, cotangents, retain_graph, create_graph, inputs)
 
 
@@ -76,37 +86,45 @@ def grad(
         raise GradError(f"got {len(results)} tensors and {len(cotangents)} gradients")
     retain = create_graph if retain_graph is None else retain_graph
     for index, tensor in enumerate(wanted):
-        if not isinstance(tensor, Tensor):
+        if isinstance(tensor, Tensor):
+            if not tensor.requires_grad:
+                raise GradError("One of the differentiated Tensors does not require grad")
+        elif not is_edge(tensor):
             raise TypeError(f"inputs can be Tensors only, but element {index} is {type(tensor).__name__}")
-        if not tensor.requires_grad:
-            raise GradError("One of the differentiated Tensors does not require grad")
     if is_grads_batched:
         return _batched(results, wanted, cotangents, retain, create_graph, allow_unused, materialize_grads)
     # in a forward-mode level the walk is recorded, since only recorded values carry tangents along
     record = create_graph or dual.is_open()
-    roots = [root(t, cotangents[i], i, record) for i, t in enumerate(results)]
-    nodes: list[Any] = [t._node for t in wanted]
+    roots = [_root(t, cotangents[i], i, record) for i, t in enumerate(results)]
+    targets = [target(t) for t in wanted]
+    nodes: list[Any] = [node for node, _ in targets]
     found = engine.run(roots, retain_graph=retain, create_graph=record, inputs=nodes, capture=True)
     if record and not create_graph:
         found = {node: dual.forget_history(g) for node, g in found.items()}
     return tuple(
         [
-            Tensor(g, None) if type(g) is ndarray else _result(t, g, allow_unused, materialize_grads)
-            for t, g in zip(wanted, map(found.get, nodes))
+            Tensor(g, None) if type(g) is ndarray else _result(t, g, piece, allow_unused, materialize_grads)
+            for t, g, (_, piece) in zip(wanted, map(found.get, nodes), targets)
         ]
     )
 
 
-def _result(tensor: Tensor, g: Any, allow_unused: bool | None, materialize: bool) -> Any:
+def _root(output: Any, cotangent: Any, index: int, record: bool) -> Any:
+    return (edge_root if is_edge(output) else root)(output, cotangent, index, record)
+
+
+def _result(tensor: Any, g: Any, piece: int | None, allow_unused: bool | None, materialize: bool) -> Any:
+    if piece is not None and g is not None:
+        g = g[piece]
     if g is not None:
         return from_traced(g)
+    like = tensor.node if is_edge(tensor) else tensor._data
     if materialize:
-        return tensor._wrap(np.zeros(tensor._data.shape, tensor._data.dtype))
+        return Tensor(np.zeros(like.shape, like.dtype), None)
     if not allow_unused:
         raise GradError(
             "One of the differentiated Tensors appears to not have been used in the graph. Set "
-            "allow_unused=True if "
-            f"this is the desired behavior. (its shape is {list(tensor._data.shape)})"
+            f"allow_unused=True if this is the desired behavior. (its shape is {list(like.shape)})"
         )
     return None
 
@@ -132,7 +150,7 @@ def stack_rows(rows: Sequence[Any]) -> Any:
 
 
 def _sequence(value: Any) -> tuple[Any, ...]:
-    return tuple(value) if isinstance(value, (tuple, list)) else (value,)
+    return tuple(value) if isinstance(value, (tuple, list)) and not is_edge(value) else (value,)
 
 
 __all__ = ["backward", "grad", "stack_rows"]

@@ -25,10 +25,24 @@ from .traced import Traced, lift_saved
 
 Gradients = dict[Node, Any]
 
-#: the nodes that the backward under way in this thread waits for or began with; None outside of one
-RUNNING: ContextVar[tuple[dict[Node, int], frozenset[Node]] | None] = ContextVar(
-    "convgrad.running", default=None
-)
+
+class Task:
+    """One backward under way: hooks ask it which nodes it will come to."""
+
+    __slots__ = ("counts", "roots", "wanted")
+
+    def __init__(self, counts: dict[Node, int], roots: frozenset[Node], wanted: set[Node] | None) -> None:
+        self.counts = counts
+        self.roots = roots
+        self.wanted = wanted
+
+    def reaches(self, node: Node) -> bool:
+        """Whether this backward has come, or will come, to a node."""
+        return (node in self.counts or node in self.roots) and (self.wanted is None or node in self.wanted)
+
+
+#: the backward under way in this thread
+RUNNING: ContextVar[Task | None] = ContextVar("convgrad.running", default=None)
 
 
 def run(
@@ -59,7 +73,7 @@ def run(
     before = MODE.get()
     MODE.set((RECORD if create_graph else OFF) | before & WATCH)
     outer = RUNNING.get()
-    RUNNING.set((counts, frozenset(grads)))
+    RUNNING.set(Task(counts, frozenset(grads), wanted))
     try:
         ready = [node for node in grads if node not in counts]
         if create_graph or not every_leaf or before & WATCH:
@@ -202,7 +216,11 @@ def _walk_selected(
 
 def _holds_arrays(node: Node) -> bool:
     """Whether freeing what a node saved frees memory; a graph that saved only shapes can be walked again."""
-    return node.kind == CUSTOM or node.kind == PACKED or any([type(value) is ndarray for value in node.saved or ()])
+    return (
+        node.kind == CUSTOM
+        or node.kind == PACKED
+        or any([type(value) is ndarray for value in node.saved or ()])
+    )
 
 
 def _leading_to(inputs: list[Node], reached: list[Node]) -> set[Node]:

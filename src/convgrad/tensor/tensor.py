@@ -497,7 +497,7 @@ def _save_written(self: Tensor, node: Node) -> None:
     """Let the node's saved output be the tensor's own memory, guarded by its version."""
     index = node.op.roles.index(OUT)
     saved = list(node.saved or ())
-    if saved[index] is None or self._data.dtype != saved[index].dtype:
+    if type(saved[index]) is not ndarray or self._data.dtype != saved[index].dtype:
         return
     saved[index] = self._data
     node.saved = tuple(saved)
