@@ -49,6 +49,7 @@ def test_a_nan_gradient_is_an_error_with_the_forward_line(anomaly: None) -> None
 def test_a_value_that_stops_being_finite_in_forward_is_warned_of_once_where_it_arises(anomaly: None) -> None:
     x = leaf(1.0, 0.0)
     with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
         y = x.log()
         here = line() - 1
         y = y * 2

@@ -272,9 +272,9 @@ class FunctionNode(CustomNode):
             elif cell.version != version:
                 raise GradError(
                     "one of the variables needed for gradient computation has been modified by an inplace "
-                    f"operation: [{data.dtype.name} {list(data.shape)}], saved by {self.name()}, was "
-                    "last changed by "
-                    f"{cell.writer} at {show(cell.place)}; it is at version {cell.version}; expected version {version} instead."
+                    f"operation: [{data.dtype.name} {list(data.shape)}], saved by {self.name()}, was last "
+                    f"changed by {cell.writer} at {show(cell.place)}; it is at version {cell.version}; "
+                    f"expected version {version} instead."
                 )
             if node is not None and node.kind == LEAF and not packed:
                 out.append(node.variable)
