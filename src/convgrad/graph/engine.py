@@ -150,6 +150,10 @@ def _walk(
                         _raise_modified(node, cell, version, index)
             if len(parents) == 1:
                 pulled = (op.vjps[0](g, *saved),)
+            elif len(parents) == 2:
+                a, b = parents
+                vjp_a, vjp_b = op.vjps
+                pulled = (None if a is None else vjp_a(g, *saved), None if b is None else vjp_b(g, *saved))
             else:
                 pulled = [None if p is None else vjp(g, *saved) for p, vjp in zip(parents, op.vjps)]
         if hooks is not None and hooks.after and g is not None:

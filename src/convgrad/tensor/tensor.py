@@ -99,13 +99,15 @@ def _binary(op: type[Ufunc]) -> Callable[[Any, Any], Any]:
         keep = keep_a if nb is None else keep_b if na is None else keep_both
         versions: tuple[Any, ...] = ()
         if keep[0]:
-            versions = (snapshot(self._cell or cell_of(self), 0),)
+            cell = self._cell or cell_of(self)
+            versions = ((cell, cell.version, 0) if not cell.inference else snapshot(cell, 0),)
         else:
             a = None
         if not keep[1]:
             b = None
         elif isinstance(other, Tensor):
-            versions += (snapshot(other._cell or cell_of(other), 1),)
+            cell = other._cell or cell_of(other)
+            versions += ((cell, cell.version, 1) if not cell.inference else snapshot(cell, 1),)
         return Tensor(out, Node(op, (na, nb), (a, b), versions or None, out.shape, dtype))
 
     return method
@@ -131,11 +133,13 @@ def _product(slow: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
         keep = keep_a if nb is None else keep_b if na is None else keep_both
         versions: tuple[Any, ...] = ()
         if keep[0]:
-            versions = (snapshot(self._cell or cell_of(self), 0),)
+            cell = self._cell or cell_of(self)
+            versions = ((cell, cell.version, 0) if not cell.inference else snapshot(cell, 0),)
         else:
             a = None
         if keep[1]:
-            versions += (snapshot(other._cell or cell_of(other), 1),)
+            cell = other._cell or cell_of(other)
+            versions += ((cell, cell.version, 1) if not cell.inference else snapshot(cell, 1),)
         else:
             b = None
         return Tensor(out, Node(Mm, (na, nb), (a, b, False), versions, out.shape, dtype))
