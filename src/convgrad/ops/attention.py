@@ -17,7 +17,8 @@ from .op import Op
 class ScaledDotProductAttention(Op):
     """``softmax(scale q kᵀ + mask) v``: q ``(..., L, E)``, k ``(..., S, E)``, v ``(..., S, F)``.
 
-    ``mask`` (or None) is added to the scores; ``allowed`` (a constant, or None) is False where a query may not
+    ``mask`` (or None) is added to the scores; ``allowed`` (a constant, or None) is False where a query may
+    not
     look; ``noise`` (or None) multiplies the weights (dropout). A query that may look nowhere gets zeros.
     Source: Vaswani et al. 2017, arXiv:1706.03762, section 3.2.1.
     """
@@ -59,7 +60,8 @@ class ScaledDotProductAttention(Op):
 
     @staticmethod
     def vjp(
-        needs: tuple[bool, ...], g: Value, q: Value, k: Value, v: Value, _mask: Value, p: Value, _allowed: Any,
+        needs: tuple[bool, ...], g: Value, q: Value, k: Value, v: Value, _mask: Value, p: Value, _allowed:
+            Any,
         noise: Any, scale: float,
     ) -> tuple[Value, ...]:  # fmt: skip
         gq = gk = gv = gs = None

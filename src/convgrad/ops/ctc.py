@@ -27,8 +27,10 @@ _INFINITE = 1e29
 class Labels(NamedTuple):
     """What is constant: N labellings with blanks, in S states.
 
-    labels: ``(N, S)`` classes; skip: ``(N, S)``, whether s may follow s - 2; skip_back: the same seen from the
-    last state; first, last: ``(N, S)``, states an alignment may begin and end in; steps: ``(N,)`` lengths of the
+    labels: ``(N, S)`` classes; skip: ``(N, S)``, whether s may follow s - 2; skip_back: the same seen from
+    the
+    last state; first, last: ``(N, S)``, states an alignment may begin and end in; steps: ``(N,)`` lengths of
+    the
     inputs; zero_infinity: whether a labelling that has no alignment has gradient 0 (else nan).
     """
 
@@ -58,9 +60,10 @@ def read_labels(targets: Array, lengths: Array, steps: Array, blank: int, zero_i
 
 
 class CtcLoss(Op):
-    """``-log p(labels | lp)`` of each sequence, ``(N,)``, inf where there is no alignment; lp is ``(T, N, C)``.
+    """``-log p(labels | lp)`` of each sequence, ``(N,)``, inf if there is no alignment; lp is ``(T, N, C)``.
 
-    The gradient is that of ``log_softmax`` together with the loss: ``exp(lp)`` less the share of the alignments
+    The gradient is that of ``log_softmax`` together with the loss: ``exp(lp)`` less the share of the
+    alignments
     that emit the class, as PyTorch has it. For lp that come from ``log_softmax`` the two agree.
     """
 

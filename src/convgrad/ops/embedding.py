@@ -16,7 +16,8 @@ from .reduce import ScatterSum
 class Embedding(Linear):
     """``w[index]``: w ``(V, D)``, index of any shape, out ``(*index.shape, D)``.
 
-    The row ``padding`` (-1: none) gets no gradient. ``rarity`` divides a row's gradient by how often index has it.
+    The row ``padding`` (-1: none) gets no gradient. ``rarity`` divides a row's gradient by how often index
+    has it.
     """
 
     saves = ("index", "padding", "rarity", "rows")
@@ -73,7 +74,8 @@ class EmbeddingDense(Linear):
 class EmbeddingBag(Op):
     """Sums of rows, ``out[b] = sum of s[i] w[index[i]] where bag[i] = b``; w ``(V, D)``, out ``(bags, D)``.
 
-    index and bag are ``(n,)``, bag ascending; s is ``(n,)`` or None, for ones. ``rarity`` as for ``Embedding``.
+    index and bag are ``(n,)``, bag ascending; s is ``(n,)`` or None, for ones. ``rarity`` as for
+    ``Embedding``.
     """
 
     saves = ("w", "s", "index", "bag", "bags", "rarity", "rows")
@@ -132,7 +134,7 @@ def bag_starts(bag: Array) -> tuple[Array, Array]:
 
 
 class EmbeddingBagMax(Linear):
-    """``w[winners[b, j], j]`` where the bag ``full[b]`` holds something, else 0: w ``(V, D)``, out ``(B, D)``."""
+    """``w[winners[b, j], j]`` where bag b is ``full`` (not empty), else 0; w ``(V, D)``, out ``(B, D)``."""
 
     backward_name = "EmbeddingBagBackward0"
     saves = ("winners", "full", "size")

@@ -40,7 +40,8 @@ class SoftMarginLoss(Op):
 class MultilabelMarginLoss(Op):
     """``sum over j, i of coeff[n, j, i] max(0, margin - x[n, target[n, j]] + x[n, i])^p``; x is ``(N, C)``.
 
-    ``target`` is ``(N, J)``; ``coeff`` is ``(N, J, C)``, 0 for pairs that do not count. The result is ``(N,)``
+    ``target`` is ``(N, J)``; ``coeff`` is ``(N, J, C)``, 0 for pairs that do not count. The result is
+    ``(N,)``
     with "none".
     """
 
@@ -55,9 +56,7 @@ class MultilabelMarginLoss(Op):
         return reduced(each, reduction), (x, target, coeff, margin, p, reduction)
 
     @staticmethod
-    def vjp_x(
-        g: Value, x: Value, target: Any, coeff: Any, margin: float, p: int, reduction: str
-    ) -> Value:
+    def vjp_x(g: Value, x: Value, target: Any, coeff: Any, margin: float, p: int, reduction: str) -> Value:
         slope = _slope(x, target, coeff, margin, p)
         if reduction == "none":
             slope = slope * reshape(g, (x.shape[0], 1, 1))
@@ -67,9 +66,7 @@ class MultilabelMarginLoss(Op):
         return formula.sum(slope, 1) - own
 
     @staticmethod
-    def jvp_x(
-        d: Value, x: Value, target: Any, coeff: Any, margin: float, p: int, reduction: str
-    ) -> Value:
+    def jvp_x(d: Value, x: Value, target: Any, coeff: Any, margin: float, p: int, reduction: str) -> Value:
         moved = formula.sum(_slope(x, target, coeff, margin, p) * _gap(d, target), (1, 2))
         return reduced_tangent(moved, reduction)
 

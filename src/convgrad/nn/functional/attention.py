@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...dtypes import B8
 from ...errors import ConvgradError, DtypeError, ShapeError
 from ...ops.attention import ScaledDotProductAttention
 from ...tensor import creation
@@ -36,7 +37,8 @@ def scaled_dot_product_attention(
         query: float ``(..., L, E)``.
         key: same dtype ``(..., S, E)``.
         value: same dtype ``(..., S, F)``; leading dimensions broadcast.
-        attn_mask: broadcasts to ``(..., L, S)``; bool (True: look there) or of query's dtype, added to the scores.
+        attn_mask: broadcasts to ``(..., L, S)``; bool (True: look there) or of query's dtype, added to the
+            scores.
         dropout_p: probability with which a weight is set to zero (also outside training).
         is_causal: query i looks at keys 0 .. i.
         scale: ``1 / sqrt(E)`` if None.
@@ -57,7 +59,8 @@ def scaled_dot_product_attention(
     _check_attention(query, key, value, attn_mask)
     if not 0.0 <= dropout_p <= 1.0:
         raise ConvgradError(
-            f"dropout probability has to be between 0 and 1, but got {dropout_p} (scaled_dot_product_attention)"
+            f"dropout probability has to be between 0 and 1, but got {dropout_p} "
+            "(scaled_dot_product_attention)"
         )
     if enable_gqa:
         key, value = _repeated(query, key), _repeated(query, value)
@@ -65,7 +68,7 @@ def scaled_dot_product_attention(
     allowed = mask = None
     if attn_mask is not None:
         _check_mask(attn_mask, scores)
-        mask, allowed = (None, attn_mask._data) if attn_mask._data.dtype == bool else (attn_mask, None)
+        mask, allowed = (None, attn_mask._data) if attn_mask._data.dtype is B8 else (attn_mask, None)
     if is_causal:
         causal = np.tri(*scores[-2:], dtype=bool)
         allowed = causal if allowed is None else allowed & causal
@@ -89,7 +92,8 @@ def _check_attention(query: Tensor, key: Tensor, value: Tensor, mask: Optional) 
     kind = query._data.dtype.kind
     if kind == "c":
         raise NotImplementedError(
-            f"scaled_dot_product_attention is not implemented for {query.dtype}: complex scores have no softmax"
+            f"scaled_dot_product_attention is not implemented for {query.dtype}: complex scores have no "
+            "softmax"
         )
     if kind not in "fV":
         raise DtypeError(f"scaled_dot_product_attention: expected scalar type Float but found {query.dtype}")
@@ -118,7 +122,8 @@ def _score_shape(query: Tensor, key: Tensor, value: Tensor) -> tuple[int, ...]:
     shapes = f"query {list(q)}, key {list(k)}, value {list(v)}"
     if q[-1] != k[-1]:
         raise ShapeError(
-            f"scaled_dot_product_attention: query and key must have the same size of the last dimension, E: {shapes}"
+            "scaled_dot_product_attention: query and key must have the same size of the last dimension, E: "
+            f"{shapes}"
         )
     if k[-2] != v[-2]:
         raise ShapeError(
@@ -171,7 +176,7 @@ def multi_head_attention_forward(
     average_attn_weights: bool = True,
     is_causal: bool = False,
 ) -> tuple[Tensor, Optional]:
-    """Attention in ``num_heads`` parts of the features, between a projection of the inputs and one of the result.
+    """Attention in ``num_heads`` parts of the features, with a projection before and one after.
 
     Args:
         query: ``(L, N, E)``, or ``(L, E)`` of one sequence.
@@ -200,7 +205,8 @@ def multi_head_attention_forward(
     batched = _check_heads(query, key, value, key_padding_mask, attn_mask, num_heads)
     if is_causal and attn_mask is None:
         raise ConvgradError(
-            "Need attn_mask if specifying the is_causal hint: multi_head_attention_forward takes is_causal only "
+            "Need attn_mask if specifying the is_causal hint: multi_head_attention_forward takes is_causal "
+            "only "
             "as a remark on attn_mask (Transformer.generate_square_subsequent_mask makes one)"
         )
     if not batched:
@@ -214,9 +220,7 @@ def multi_head_attention_forward(
     if use_separate_proj_weight:
         weights = _separate_weights(key, value, q_proj_weight, k_proj_weight, v_proj_weight)
     else:
-        _require(
-            key.shape == value.shape, f"key shape {key.shape} does not match value shape {value.shape}"
-        )
+        _require(key.shape == value.shape, f"key shape {key.shape} does not match value shape {value.shape}")
         _require(in_proj_weight is not None, "use_separate_proj_weight is False but in_proj_weight is None")
         weights = in_proj_weight.chunk(3)
     biases = (None,) * 3 if in_proj_bias is None else in_proj_bias.chunk(3)
@@ -273,7 +277,8 @@ def _check_heads(
     if mask is not None:
         _require(
             mask._data.ndim in (2, 3),
-            f"For {kind} `query`, expected `attn_mask` to be `None`, 2-D or 3-D but found {mask._data.ndim}-D "
+            f"For {kind} `query`, expected `attn_mask` to be `None`, 2-D or 3-D but found "
+            f"{mask._data.ndim}-D "
             "tensor instead",
         )
         if ranks[0] == 2 and mask._data.ndim == 3:
@@ -290,13 +295,13 @@ def _additive(name: str, mask: Optional, query: Tensor, other: Any) -> Optional:
     if mask is None:
         return None
     kind = mask._data.dtype
-    _require(kind == bool or kind.kind in "fV", f"only bool and floating types of {name} are supported")
+    _require(kind is B8 or kind.kind in "fV", f"only bool and floating types of {name} are supported")
     if other is not None and other is not mask.dtype:
         warnings.warn(
             f"Support for mismatched {name} and attn_mask is deprecated. Use same type for both instead.",
             stacklevel=3,
         )
-    if kind != bool:
+    if kind is not B8:
         return mask
     return creation.zeros(mask.shape, dtype=query.dtype).masked_fill(mask, -math.inf)
 
@@ -323,9 +328,7 @@ def _mask_of_heads(mask: Optional, rows: int, columns: int, heads: int) -> Optio
     shape = mask._data.shape
     wanted = (rows, columns) if len(shape) == 2 else (heads, rows, columns)
     if shape != wanted:
-        raise ShapeError(
-            f"The shape of the {len(shape)}D attn_mask is {mask.shape}, but should be {wanted}."
-        )
+        raise ShapeError(f"The shape of the {len(shape)}D attn_mask is {mask.shape}, but should be {wanted}.")
     return mask.unsqueeze(0) if len(shape) == 2 else mask
 
 

@@ -30,7 +30,8 @@ def _idle(name: str, input: Tensor, p: float, training: bool) -> bool:
         return True
     if input._data.dtype.kind in "biu":
         raise ConvgradError(
-            f"result type Float can't be cast to the desired output type {scalar_name(input.dtype)} ({name} needs "
+            f"result type Float can't be cast to the desired output type {scalar_name(input.dtype)} ({name} "
+            "needs "
             "a floating point input)"
         )
     return False
@@ -78,7 +79,7 @@ def _channels(input: Tensor) -> tuple[int, ...]:
 
 
 def feature_dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """Set whole channels, ``input[n, c]``, to zero with probability p and enlarge the others by ``1 / (1 - p)``.
+    """Set whole channels ``input[n, c]`` to zero with probability p, enlarge the others by ``1 / (1 - p)``.
 
     Args:
         input: float ``(N, C, ...)``.
@@ -121,8 +122,10 @@ def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
 def _warn(name: str, ndim: int, spatial: int) -> None:
     warnings.warn(
         f"{name}: Received a {ndim}-D input to {name}, which is deprecated and will result in an error in a "
-        "future release. To retain the behavior and silence this warning, please use dropout instead. Note that "
-        f"{name} exists to provide channel-wise dropout on inputs with {spatial} spatial dimensions, a channel "
+        "future release. To retain the behavior and silence this warning, please use dropout instead. Note "
+        "that "
+        f"{name} exists to provide channel-wise dropout on inputs with {spatial} spatial dimensions, a "
+        "channel "
         f"dimension, and an optional batch dimension (i.e. {spatial + 1}D or {spatial + 2}D inputs).",
         stacklevel=3,
     )
@@ -139,8 +142,10 @@ def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
         _warn("dropout2d", ndim, 2)
     if ndim == 3:
         warnings.warn(
-            "dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D dropout behavior is "
-            "desired - input is interpreted as shape (N, C, L), where C is the channel dim. This behavior will "
+            "dropout2d: Received a 3D input to dropout2d and assuming that channel-wise 1D dropout behavior "
+            "is "
+            "desired - input is interpreted as shape (N, C, L), where C is the channel dim. This behavior "
+            "will "
             "change in a future release to interpret the input as one without a batch dimension, i.e. shape "
             "(C, H, W). To maintain the 1D channel-wise dropout behavior, please switch to using dropout1d "
             "instead.",
@@ -150,7 +155,7 @@ def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
 
 
 def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """Set whole channels of ``(N, C, D, H, W)`` or ``(C, D, H, W)`` to zero; arguments as ``feature_dropout``."""
+    """Set whole channels of ``(N, C, D, H, W)`` or ``(C, D, H, W)`` to zero; as ``feature_dropout``."""
     _idle("dropout3d", input, p, False)
     ndim = input._data.ndim
     if ndim not in (4, 5):
@@ -158,9 +163,7 @@ def dropout3d(input: Tensor, p: float = 0.5, training: bool = True, inplace: boo
     return _of_batch(input, p, training, inplace, ndim == 5)
 
 
-def _alpha(
-    name: str, input: Tensor, p: float, training: bool, inplace: bool, channels: bool
-) -> Tensor:
+def _alpha(name: str, input: Tensor, p: float, training: bool, inplace: bool, channels: bool) -> Tensor:
     """Dropout to SELU's lower limit, then scaled and shifted so that mean 0 and variance 1 stay."""
     if _idle(name, input, p, training):
         return input
@@ -202,5 +205,6 @@ def feature_alpha_dropout(
 
 
 __all__ = [
-    "alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout", "feature_dropout",
+    "alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout", "
+    ""feature_dropout",
 ]  # fmt: skip

@@ -45,7 +45,9 @@ def embedding(
     check_tensor("embedding", input, "input")
     check_tensor("embedding", weight, "weight")
     if weight._data.ndim != 2:
-        raise ShapeError(f"'weight' must be 2-D, got {weight._data.ndim}-D tensor of shape {list(weight.shape)}")
+        raise ShapeError(
+            f"'weight' must be 2-D, got {weight._data.ndim}-D tensor of shape {list(weight.shape)}"
+        )
     if input._data.dtype.kind not in "iu" or input._data.dtype.itemsize < 4:
         raise _index_error("embedding", input)
     index, rows = input._data, weight._data.shape[0]
@@ -80,7 +82,8 @@ def _index_error(name: str, index: Tensor) -> DtypeError:
 def _check_range(name: str, index: Array, rows: int) -> None:
     if index.size and (int(index.min()) < 0 or int(index.max()) >= rows):
         raise IndexError(
-            f"index out of range in self: {name} of {rows} rows needs 0 <= index < {rows}, but got indices from "
+            f"index out of range in self: {name} of {rows} rows needs 0 <= index < {rows}, but got indices "
+            "from "
             f"{int(index.min())} to {int(index.max())}"
         )
 
@@ -125,7 +128,8 @@ def embedding_bag(
     check_tensor("embedding_bag", weight, "weight")
     if weight._data.dtype.kind in "iu" and input._data.dtype.kind == "f":
         warnings.warn(
-            "Argument order of nn.functional.embedding_bag was changed. Usage `embedding_bag(weight, input, ...)` "
+            "Argument order of nn.functional.embedding_bag was changed. Usage `embedding_bag(weight, input, "
+            "...)` "
             "is deprecated, and should now be `embedding_bag(input, weight, ...)`.",
             stacklevel=2,
         )
@@ -133,7 +137,8 @@ def embedding_bag(
     factors = per_sample_weights
     if factors is not None and factors._data.shape != input._data.shape:
         raise ValueError(
-            f"embedding_bag: If per_sample_weights ({list(factors.shape)}) is not None, then it must have the "
+            f"embedding_bag: If per_sample_weights ({list(factors.shape)}) is not None, then it must have "
+            "the "
             f"same shape as the input ({list(input.shape)})"
         )
     if weight._data.ndim != 2:
@@ -150,7 +155,8 @@ def _starts(input: Tensor, offsets: Tensor | None, include_last_offset: bool) ->
     if len(shape) == 2:
         if offsets is not None:
             raise ValueError(
-                "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed length "
+                "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed "
+                "length "
                 f"sequences. However, found offsets of type {type(offsets)}"
             )
         count = shape[0] + 1 if include_last_offset else shape[0]
@@ -175,7 +181,8 @@ def _check_mode(mode: str, factors: Tensor | None, scale_grad_by_freq: bool, spa
         raise ValueError("max mode does not support sparse weights")
     if factors is not None and mode != "sum":
         raise NotImplementedError(
-            "embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for mode='sum' "
+            "embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for "
+            "mode='sum' "
             f"(got mode='{mode}')."
         )
 
@@ -188,14 +195,15 @@ def bags(
     weight: Tensor, indices: Tensor, starts: Array, mode: str, factors: Tensor | None, rarity: bool,
     last: bool, padding_idx: int | None,
 ) -> tuple[Tensor, Array, Array, Array]:  # fmt: skip
-    """Rows of bags that begin at ``starts``; the bag of each index, the bags' sizes, the rows a maximum took."""
+    """The row of each bag; the bag of each index, the bags' sizes, the rows that maxima took."""
     index = indices._data.reshape(-1)
     if index.dtype.kind not in "iu":
         raise _index_error("embedding_bag", indices)
     kind = weight._data.dtype
     if kind.kind not in "fV":
         raise DtypeError(
-            "Expected tensor for argument #1 'weight' to have one of the following scalar types: Half, BFloat16, "
+            "Expected tensor for argument #1 'weight' to have one of the following scalar types: Half, "
+            "BFloat16, "
             f"Float, Double; but got {weight.dtype} instead (while checking arguments for embedding_bag)"
         )
     if factors is not None and factors._data.dtype != kind:
@@ -235,12 +243,14 @@ def _bag_of(index: Array, starts: Array, last: bool) -> tuple[Array, int]:
         raise ConvgradError("include_last_offset: number of offset should be at least 1")
     if len(starts) and starts[0] != 0:
         raise ConvgradError(
-            "offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from position 0. "
+            "offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from position "
+            "0. "
             f"However, got {starts[0]}"
         )
     if len(starts) and starts[-1] > len(index):
         raise ConvgradError(
-            f"offsets[-1] can not be greater than input's length {len(index)} but got offsets[-1] of {starts[-1]}"
+            f"offsets[-1] can not be greater than input's length {len(index)} but got offsets[-1] of "
+            f"{starts[-1]}"
         )
     if len(starts) and starts.min() < 0:
         raise IndexError(f"index out of range in self: embedding_bag got offsets {starts.tolist()}")
