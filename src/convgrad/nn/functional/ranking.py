@@ -301,7 +301,7 @@ def multi_margin_loss(
     if weight is not None and weight._data.size != c:
         raise ShapeError(f"inconsistent weight size, expected {c} but got {list(weight.shape)}")
     column = labels.reshape(n, 1)
-    if column.size and not (0 <= column.min() and column.max() < c):
+    if column.size and not (column.min() >= 0 and column.max() < c):
         raise ConvgradError(f"target out of range: multi_margin_loss of {c} classes got {labels.tolist()}")
     coeff = (np.arange(c) != column[:, :, None]) / np.float64(c)
     if weight is not None:
