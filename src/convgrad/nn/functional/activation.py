@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import ConvgradError
-from ...generator import default_generator
+from ...generator import Generator, default_generator
 from ...ops import activation as ops
 from ...tensor.functions_activation import (
     celu,
@@ -47,27 +47,32 @@ def sigmoid(input: Tensor) -> Tensor:
     return input.sigmoid()
 
 
-def _needed(name: str, dim: int | None) -> int:
-    if dim is None:
-        raise TypeError(
-            f"{name}() needs dim: say along which dimension the values shall sum to 1, e.g. dim=-1"
-        )
-    return dim
+def _needed(name: str, dim: int | None, input: Tensor) -> int:
+    """The dimension along which to sum to 1; without one PyTorch's choice, with its warning."""
+    check_tensor(name, input, "input")
+    if dim is not None:
+        return dim
+    warnings.warn(
+        f"Implicit dimension choice for {name} has been deprecated. Change the call to include dim=X as an "
+        f"argument: say along which dimension the values shall sum to 1, e.g. dim=-1.",
+        stacklevel=3,
+    )
+    return 0 if input._data.ndim in (0, 1, 3) else 1
 
 
 def softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
     """``exp(x)`` over its sum along ``dim``; ``dtype`` converts the input first."""
-    return input.softmax(_needed("softmax", dim), dtype)
+    return input.softmax(_needed("softmax", dim, input), dtype)
 
 
 def softmin(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
     """Softmax of ``-x``."""
-    return (-input).softmax(_needed("softmin", dim), dtype)
+    return (-input).softmax(_needed("softmin", dim, input), dtype)
 
 
 def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
     """The logarithm of softmax, without overflow."""
-    return input.log_softmax(_needed("log_softmax", dim), dtype)
+    return input.log_softmax(_needed("log_softmax", dim, input), dtype)
 
 
 def gumbel_softmax(
@@ -110,6 +115,13 @@ def rrelu(
         inplace: change the input.
     Source: Xu et al. 2015, arXiv:1505.00853.
     """
+    return randomised_relu(input, lower, upper, training, default_generator, inplace)
+
+
+def randomised_relu(
+    input: Tensor, lower: float, upper: float, training: bool, generator: Generator, inplace: bool = False
+) -> Tensor:  # fmt: skip
+    """``rrelu`` with slopes from a generator."""
     check_tensor("rrelu", input, "input")
     x = input._data
     if x.dtype.kind in "biuc":
@@ -121,7 +133,7 @@ def rrelu(
     noise = np.ones(x.shape, np.float32 if x.dtype.itemsize < 4 else x.dtype)
     low = x <= 0
     if training:
-        noise[low] = default_generator.uniform((int(low.sum()),), np.float64, lower, upper)
+        noise[low] = generator.uniform((int(low.sum()),), np.float64, lower, upper)
     else:
         noise[low] = (lower + upper) / 2
     return (

@@ -70,7 +70,7 @@ def scaled_dot_product_attention(
         _check_mask(attn_mask, scores)
         mask, allowed = (None, attn_mask._data) if attn_mask._data.dtype is B8 else (attn_mask, None)
     if is_causal:
-        causal = np.tri(*scores[-2:], dtype=bool)
+        causal = np.tri(*scores[-2:]) > 0
         allowed = causal if allowed is None else allowed & causal
     noise = dropout_noise(dropout_p, scores, query._data.dtype) if dropout_p else None
     factor = 1.0 / math.sqrt(max(1, query._data.shape[-1])) if scale is None else float(scale)
@@ -218,13 +218,12 @@ def multi_head_attention_forward(
     mask = None if only_hint else _additive("attn_mask", attn_mask, query, None)
     head = _head_size(query, embed_dim_to_check, num_heads)
     if use_separate_proj_weight:
-        weights = _separate_weights(key, value, q_proj_weight, k_proj_weight, v_proj_weight)
+        projections = _separate_weights(key, value, q_proj_weight, k_proj_weight, v_proj_weight)
     else:
         _require(key.shape == value.shape, f"key shape {key.shape} does not match value shape {value.shape}")
-        _require(in_proj_weight is not None, "use_separate_proj_weight is False but in_proj_weight is None")
-        weights = in_proj_weight.chunk(3)
-    biases = (None,) * 3 if in_proj_bias is None else in_proj_bias.chunk(3)
-    q, k, v = [linear(x, w, b) for x, w, b in zip((query, key, value), weights, biases, strict=True)]
+        projections = _thirds(in_proj_weight)
+    biases = (None,) * 3 if in_proj_bias is None else _thirds(in_proj_bias)
+    q, k, v = [linear(x, w, b) for x, w, b in zip((query, key, value), projections, biases, strict=True)]
     mask = _mask_of_heads(mask, q._data.shape[0], key._data.shape[0], q._data.shape[1] * num_heads)
     extra = [_joined(bias_k, k, bias_v, static_k, static_v), _joined(bias_v, v, bias_k, static_v, static_k)]
     more = int(extra[0] is not k)
@@ -319,6 +318,12 @@ def _separate_weights(key: Tensor, value: Tensor, *weights: Optional) -> tuple[A
     for name, w in zip(("q_proj_weight", "k_proj_weight", "v_proj_weight"), weights, strict=True):
         _require(w is not None, f"use_separate_proj_weight is True but {name} is None")
     return weights
+
+
+def _thirds(joint: Optional) -> tuple[Any, ...]:
+    if joint is None:
+        raise AssertionError("use_separate_proj_weight is False but in_proj_weight is None")
+    return joint.chunk(3)
 
 
 def _mask_of_heads(mask: Optional, rows: int, columns: int, heads: int) -> Optional:

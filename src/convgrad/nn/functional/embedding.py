@@ -58,11 +58,11 @@ def embedding(
             raise AssertionError("Padding_idx must be within num_embeddings")
         padding = padding_idx % rows
     if max_norm is not None:
-        _renormalise(weight, index, max_norm, norm_type)
+        renormalise(weight, index, max_norm, norm_type)
     return apply(ops.Embedding, (weight,), (index, padding, scale_grad_by_freq))
 
 
-def _renormalise(weight: Tensor, index: Array, max_norm: float, norm_type: float) -> None:
+def renormalise(weight: Tensor, index: Array, max_norm: float, norm_type: float) -> None:
     used = np.unique(index)
     norms = np.linalg.norm(weight._data[used], norm_type, 1)
     long = norms > max_norm
@@ -146,7 +146,7 @@ def embedding_bag(
     starts = _starts(input, offsets, include_last_offset)
     _check_mode(mode, factors, scale_grad_by_freq, sparse)
     if max_norm is not None:
-        _renormalise(weight, input._data, max_norm, norm_type)
+        renormalise(weight, input._data, max_norm, norm_type)
     return bags(weight, input, starts, mode, factors, scale_grad_by_freq, include_last_offset, padding_idx)[0]
 
 

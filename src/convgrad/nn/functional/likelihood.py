@@ -230,6 +230,11 @@ def kl_div(
             "'mean' will be changed to behave the same as 'batchmean' in the next major release.",
             stacklevel=2,
         )
+    return kl_divergence(input, target, reduction, log_target)
+
+
+def kl_divergence(input: Tensor, target: Tensor, reduction: str, log_target: bool) -> Tensor:
+    """``kl_div`` without its warning."""
     each = target.exp() * (target - input) if log_target else target.xlogy(target) - target * input
     if reduction != "batchmean":
         return reduced(each, check_reduction(reduction))
