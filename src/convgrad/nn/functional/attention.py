@@ -70,7 +70,7 @@ def scaled_dot_product_attention(
         _check_mask(attn_mask, scores)
         mask, allowed = (None, attn_mask._data) if attn_mask._data.dtype is B8 else (attn_mask, None)
     if is_causal:
-        causal = np.tri(*scores[-2:]) > 0
+        causal = np.tri(scores[-2], scores[-1]) > 0
         allowed = causal if allowed is None else allowed & causal
     noise = dropout_noise(dropout_p, scores, query._data.dtype) if dropout_p else None
     factor = 1.0 / math.sqrt(max(1, query._data.shape[-1])) if scale is None else float(scale)
@@ -150,32 +150,14 @@ def _check_mask(mask: Tensor, scores: tuple[int, ...]) -> None:
 
 
 def multi_head_attention_forward(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    embed_dim_to_check: int,
-    num_heads: int,
-    in_proj_weight: Optional,
-    in_proj_bias: Optional,
-    bias_k: Optional,
-    bias_v: Optional,
-    add_zero_attn: bool,
-    dropout_p: float,
-    out_proj_weight: Tensor,
-    out_proj_bias: Optional,
-    training: bool = True,
-    key_padding_mask: Optional = None,
-    need_weights: bool = True,
-    attn_mask: Optional = None,
-    use_separate_proj_weight: bool = False,
-    q_proj_weight: Optional = None,
-    k_proj_weight: Optional = None,
-    v_proj_weight: Optional = None,
-    static_k: Optional = None,
-    static_v: Optional = None,
-    average_attn_weights: bool = True,
-    is_causal: bool = False,
-) -> tuple[Tensor, Optional]:
+    query: Tensor, key: Tensor, value: Tensor, embed_dim_to_check: int, num_heads: int,
+    in_proj_weight: Optional, in_proj_bias: Optional, bias_k: Optional, bias_v: Optional, add_zero_attn: bool,
+    dropout_p: float, out_proj_weight: Tensor, out_proj_bias: Optional, training: bool = True,
+    key_padding_mask: Optional = None, need_weights: bool = True, attn_mask: Optional = None,
+    use_separate_proj_weight: bool = False, q_proj_weight: Optional = None, k_proj_weight: Optional = None,
+    v_proj_weight: Optional = None, static_k: Optional = None, static_v: Optional = None,
+    average_attn_weights: bool = True, is_causal: bool = False,
+) -> tuple[Tensor, Optional]:  # fmt: skip
     """Attention in ``num_heads`` parts of the features, with a projection before and one after.
 
     Args:
@@ -204,11 +186,7 @@ def multi_head_attention_forward(
     """
     batched = _check_heads(query, key, value, key_padding_mask, attn_mask, num_heads)
     if is_causal and attn_mask is None:
-        raise ConvgradError(
-            "Need attn_mask if specifying the is_causal hint: multi_head_attention_forward takes is_causal "
-            "only "
-            "as a remark on attn_mask (Transformer.generate_square_subsequent_mask makes one)"
-        )
+        raise ConvgradError("Need attn_mask if specifying the is_causal hint, which is a remark on that mask")
     if not batched:
         query, key, value = query.unsqueeze(1), key.unsqueeze(1), value.unsqueeze(1)
         key_padding_mask = None if key_padding_mask is None else key_padding_mask.unsqueeze(0)
@@ -220,25 +198,23 @@ def multi_head_attention_forward(
     if use_separate_proj_weight:
         projections = _separate_weights(key, value, q_proj_weight, k_proj_weight, v_proj_weight)
     else:
-        _require(key.shape == value.shape, f"key shape {key.shape} does not match value shape {value.shape}")
-        projections = _thirds(in_proj_weight)
-    biases = (None,) * 3 if in_proj_bias is None else _thirds(in_proj_bias)
+        projections = _joint_weights(key, value, in_proj_weight)
+    biases = (None,) * 3 if in_proj_bias is None else in_proj_bias.chunk(3)
     q, k, v = [linear(x, w, b) for x, w, b in zip((query, key, value), projections, biases, strict=True)]
     mask = _mask_of_heads(mask, q._data.shape[0], key._data.shape[0], q._data.shape[1] * num_heads)
-    extra = [_joined(bias_k, k, bias_v, static_k, static_v), _joined(bias_v, v, bias_k, static_v, static_k)]
-    more = int(extra[0] is not k)
+    longer = [_joined(bias_k, k, bias_v, static_k, static_v), _joined(bias_v, v, bias_k, static_v, static_k)]
     q = _by_head(q, num_heads, head, None, "q")
-    k = _by_head(extra[0], num_heads, head, static_k, "static_k")
-    v = _by_head(extra[1], num_heads, head, static_v, "static_v")
+    keys = _by_head(longer[0], num_heads, head, static_k, "static_k")
+    values = _by_head(longer[1], num_heads, head, static_v, "static_v")
+    more = int(longer[0] is not k) + int(add_zero_attn)
     if add_zero_attn:
-        more += 1
-        none = creation.zeros(k._data.shape[0], 1, head, dtype=k.dtype)
-        k, v = cat([k, none], 1), cat([v, none], 1)
+        none = creation.zeros(keys._data.shape[0], 1, head, dtype=k.dtype)
+        keys, values = cat([keys, none], 1), cat([values, none], 1)
     if more:
         mask, padding = [None if m is None else pad(m, (0, more)) for m in (mask, padding)]
-    mask = _merged(mask, padding, num_heads, k._data.shape[1])
+    mask = _merged(mask, padding, num_heads, keys._data.shape[1])
     p = dropout_p if training else 0.0
-    out, weights = _mixture(q, k, v, mask, p, need_weights, only_hint, num_heads)
+    out, weights = _mixture(q, keys, values, mask, p, need_weights, only_hint, num_heads)
     out = linear(out, out_proj_weight, out_proj_bias)
     if weights is not None and average_attn_weights:
         weights = weights.mean(1)
@@ -277,8 +253,7 @@ def _check_heads(
         _require(
             mask._data.ndim in (2, 3),
             f"For {kind} `query`, expected `attn_mask` to be `None`, 2-D or 3-D but found "
-            f"{mask._data.ndim}-D "
-            "tensor instead",
+            f"{mask._data.ndim}-D tensor instead",
         )
         if ranks[0] == 2 and mask._data.ndim == 3:
             wanted = (heads, query._data.shape[0], key._data.shape[0])
@@ -320,7 +295,8 @@ def _separate_weights(key: Tensor, value: Tensor, *weights: Optional) -> tuple[A
     return weights
 
 
-def _thirds(joint: Optional) -> tuple[Any, ...]:
+def _joint_weights(key: Tensor, value: Tensor, joint: Optional) -> tuple[Any, ...]:
+    _require(key.shape == value.shape, f"key shape {key.shape} does not match value shape {value.shape}")
     if joint is None:
         raise AssertionError("use_separate_proj_weight is False but in_proj_weight is None")
     return joint.chunk(3)

@@ -31,8 +31,7 @@ def _idle(name: str, input: Tensor, p: float, training: bool) -> bool:
     if input._data.dtype.kind in "biu":
         raise ConvgradError(
             f"result type Float can't be cast to the desired output type {scalar_name(input.dtype)} ({name} "
-            "needs "
-            "a floating point input)"
+            "needs a floating point input)"
         )
     return False
 
@@ -123,10 +122,8 @@ def _warn(name: str, ndim: int, spatial: int) -> None:
     warnings.warn(
         f"{name}: Received a {ndim}-D input to {name}, which is deprecated and will result in an error in a "
         "future release. To retain the behavior and silence this warning, please use dropout instead. Note "
-        "that "
-        f"{name} exists to provide channel-wise dropout on inputs with {spatial} spatial dimensions, a "
-        "channel "
-        f"dimension, and an optional batch dimension (i.e. {spatial + 1}D or {spatial + 2}D inputs).",
+        f"that {name} exists to provide channel-wise dropout on inputs with {spatial} spatial dimensions, a "
+        f"channel dimension, and an optional batch dimension (i.e. {spatial + 1}D or {spatial + 2}D inputs).",
         stacklevel=3,
     )
 

@@ -83,8 +83,7 @@ def _check_range(name: str, index: Array, rows: int) -> None:
     if index.size and (int(index.min()) < 0 or int(index.max()) >= rows):
         raise IndexError(
             f"index out of range in self: {name} of {rows} rows needs 0 <= index < {rows}, but got indices "
-            "from "
-            f"{int(index.min())} to {int(index.max())}"
+            f"from {int(index.min())} to {int(index.max())}"
         )
 
 
@@ -129,8 +128,7 @@ def embedding_bag(
     if weight._data.dtype.kind in "iu" and input._data.dtype.kind == "f":
         warnings.warn(
             "Argument order of nn.functional.embedding_bag was changed. Usage `embedding_bag(weight, input, "
-            "...)` "
-            "is deprecated, and should now be `embedding_bag(input, weight, ...)`.",
+            "...)` is deprecated, and should now be `embedding_bag(input, weight, ...)`.",
             stacklevel=2,
         )
         input, weight = weight, input
@@ -138,8 +136,7 @@ def embedding_bag(
     if factors is not None and factors._data.shape != input._data.shape:
         raise ValueError(
             f"embedding_bag: If per_sample_weights ({list(factors.shape)}) is not None, then it must have "
-            "the "
-            f"same shape as the input ({list(input.shape)})"
+            f"the same shape as the input ({list(input.shape)})"
         )
     if weight._data.ndim != 2:
         raise ValueError(f"weight has to be a 2D Tensor, but got Tensor of dimension {weight._data.ndim}")
@@ -156,8 +153,7 @@ def _starts(input: Tensor, offsets: Tensor | None, include_last_offset: bool) ->
         if offsets is not None:
             raise ValueError(
                 "if input is 2D, then offsets has to be None, as input is treated is a mini-batch of fixed "
-                "length "
-                f"sequences. However, found offsets of type {type(offsets)}"
+                f"length sequences. However, found offsets of type {type(offsets)}"
             )
         count = shape[0] + 1 if include_last_offset else shape[0]
         return np.arange(count) * shape[1]
@@ -182,8 +178,7 @@ def _check_mode(mode: str, factors: Tensor | None, scale_grad_by_freq: bool, spa
     if factors is not None and mode != "sum":
         raise NotImplementedError(
             "embedding_bag: per_sample_weights was not None. per_sample_weights is only supported for "
-            "mode='sum' "
-            f"(got mode='{mode}')."
+            f"mode='sum' (got mode='{mode}')."
         )
 
 
@@ -244,8 +239,7 @@ def _bag_of(index: Array, starts: Array, last: bool) -> tuple[Array, int]:
     if len(starts) and starts[0] != 0:
         raise ConvgradError(
             "offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from position "
-            "0. "
-            f"However, got {starts[0]}"
+            f"0. However, got {starts[0]}"
         )
     if len(starts) and starts[-1] > len(index):
         raise ConvgradError(

@@ -23,38 +23,9 @@ def _classes(
     name: str, input: Tensor, target: Tensor, weight: Weight, ignore_index: int
 ) -> tuple[Array, Array]:
     """Targets ``(N, L)``, 0 where ignored, and the weight of each."""
+    _check_classes(name, input, target)
     x, t = input._data, target._data
-    if x.ndim == 0:
-        raise ShapeError(f"{name}: input needs a dimension of classes, but got a 0-d tensor")
-    channel = 0 if x.ndim == 1 else 1
-    if x.dtype.kind in "biuc":
-        raise NotImplementedError(f'"{name}_out_frame" not implemented for {scalar_name(input.dtype)!r}')
-    wanted = x.shape[:channel] + x.shape[channel + 1 :]
-    if t.shape != wanted and not (x.ndim == 1 and t.shape == (1,)):
-        if x.ndim == 1 and t.ndim == 1:
-            raise ValueError(
-                f"For 1D input, 1D target must have size 1, but got target size: {t.size} ({name})"
-            )
-        if x.ndim > 1 and t.ndim and t.shape[0] != x.shape[0]:
-            raise ValueError(
-                f"Expected input batch_size ({x.shape[0]}) to match target batch_size ({t.shape[0]}): "
-                f"{name} got "
-                f"input {list(x.shape)} and target {list(t.shape)}"
-            )
-        raise ShapeError(
-            f"{name}: Expected target size {list(wanted)}, got {list(t.shape)} for input {list(x.shape)}: "
-            "target "
-            "holds one class per prediction (0D or 1D target tensor expected for 1D or 2D input, "
-            "multi-target not "
-            "supported)"
-        )
-    if t.dtype.kind not in "iu" or t.dtype not in (np.int64, np.uint8):
-        raise DtypeError(
-            f"{name}: expected target dtype to be Long or Byte, but got {scalar_name(target.dtype)} "
-            "(expected scalar "
-            f"type Long but found {target.dtype}); use target.long()"
-        )
-    count = x.shape[channel]
+    count = x.shape[0 if x.ndim == 1 else 1]
     flat = t.reshape(1, -1) if x.ndim == 1 else t.reshape(x.shape[0], math.prod(x.shape[2:]))
     flat = flat.astype(np.int64, copy=False)
     used = flat != ignore_index
@@ -63,8 +34,7 @@ def _classes(
         bad = used & ((flat < 0) | (flat >= count))
         if bad.any():
             raise IndexError(
-                f"Target {int(flat[bad][0])} is out of bounds. ({name}: {count} classes, 0 <= target < "
-                f"{count})"
+                f"Target {int(flat[bad][0])} is out of bounds. ({name}: {count} classes, 0 <= target < {count})"
             )
     if not used.all():
         flat = np.where(used, flat, 0)
@@ -73,17 +43,43 @@ def _classes(
     if weight._data.shape != (count,):
         raise ShapeError(
             f"weight tensor should be defined either for all {count} classes or no classes but got weight "
-            "tensor of "
-            f"shape: {list(weight._data.shape)}"
+            f"tensor of shape: {list(weight._data.shape)}"
         )
-    check_constant(f"{name}_forward", "weight", weight)
+    check_constant("nll_loss_forward", "weight", weight)
     if weight._data.dtype != x.dtype:
         raise DtypeError(
             f"{name}: expected scalar type {scalar_name(input.dtype)} but found {scalar_name(weight.dtype)}: "
-            "weight "
-            "has input's dtype"
+            "weight has input's dtype"
         )
     return flat, weight._data[flat].astype(kind, copy=False) * used
+
+
+def _check_classes(name: str, input: Tensor, target: Tensor) -> None:
+    x, t = input._data.shape, target._data.shape
+    if not x:
+        raise ShapeError(f"{name}: input needs a dimension of classes, but got a 0-d tensor")
+    if input._data.dtype.kind in "biuc":
+        raise NotImplementedError(f'"{name}_out_frame" not implemented for {scalar_name(input.dtype)!r}')
+    wanted = () if len(x) == 1 else (x[0], *x[2:])
+    if t != wanted and not (len(x) == 1 and t == (1,)):
+        if len(x) == len(t) == 1:
+            raise ValueError(
+                f"For 1D input, 1D target must have size 1, but got target size: {t[0]} ({name})"
+            )
+        if len(x) > 1 and t and t[0] != x[0]:
+            raise ValueError(
+                f"Expected input batch_size ({x[0]}) to match target batch_size ({t[0]}): {name} got input "
+                f"{list(x)} and target {list(t)}"
+            )
+        raise ShapeError(
+            f"{name}: Expected target size {list(wanted)}, got {list(t)} for input {list(x)}: target holds one "
+            "class per prediction (0D or 1D target tensor expected for 1D or 2D input, multi-target not supported)"
+        )
+    if target._data.dtype not in (np.int64, np.uint8):
+        raise DtypeError(
+            f"{name}: expected target dtype to be Long or Byte, but got {scalar_name(target.dtype)} (expected "
+            f"scalar type Long but found {target.dtype}); use target.long()"
+        )
 
 
 def nll_loss(
@@ -167,8 +163,7 @@ def cross_entropy(
     if not by_class and target._data.shape != input._data.shape:
         raise ShapeError(
             f"cross_entropy: expected a target of classes (int64, input's shape without dimension {axis}) "
-            "or of "
-            f"probabilities (input's shape {list(input.shape)}), but got {target.dtype} of "
+            f"or of probabilities (input's shape {list(input.shape)}), but got {target.dtype} of "
             f"{list(target.shape)} (expected scalar type Long but found "
             f"{scalar_name(target.dtype)}); classes are given as target.long()"
         )
@@ -225,8 +220,7 @@ def kl_div(
     if reduction == "mean":
         warnings.warn(
             "reduction: 'mean' divides the total loss by both the batch size and the support size."
-            "'batchmean' divides only by the batch size, and aligns with the KL div math "
-            "definition."
+            "'batchmean' divides only by the batch size, and aligns with the KL div math definition."
             "'mean' will be changed to behave the same as 'batchmean' in the next major release.",
             stacklevel=2,
         )
@@ -352,29 +346,16 @@ def ctc_loss(
     Source: Graves et al. 2006, ICML.
     """
     check_pair("ctc_loss", log_probs, targets)
-    lp = log_probs
-    batched = lp._data.ndim == 3
-    if lp._data.ndim not in (2, 3):
-        raise ShapeError(
-            f"ctc_loss: Expected 3-dimensional tensor for log_probs (T, N, C), got {list(lp.shape)}"
-        )
-    if not batched:
-        lp = lp.unsqueeze(1)
-    if not lp._data.size:
-        raise ShapeError(f"log_probs tensor must not be empty, but got {list(lp.shape)} (ctc_loss)")
-    if lp._data.dtype not in (np.float32, np.float64):
-        raise NotImplementedError(f'"ctc_loss_cpu" not implemented for {scalar_name(lp.dtype)!r}')
+    batched = log_probs._data.ndim == 3
+    lp = _log_probabilities(log_probs, blank)
     steps, n, classes = lp._data.shape
-    if not 0 <= blank < classes:
-        raise ConvgradError(f"blank must be in label range, 0 to {classes - 1}, but got {blank} (ctc_loss)")
     check_reduction(reduction)
     of_input = _lengths("input_lengths", input_lengths, n)
     of_target = _lengths("target_lengths", target_lengths, n)
     if of_input.max() > steps:
         raise ConvgradError(
             f"Expected input_lengths to have value at most {steps}, but got value {of_input.max()} (while "
-            "checking "
-            "arguments for ctc_loss)"
+            "checking arguments for ctc_loss)"
         )
     labels = _labels(targets._data.astype(np.int64), of_target, n, batched)
     used = labels[np.arange(labels.shape[1]) < of_target[:, None]]
@@ -392,6 +373,25 @@ def ctc_loss(
     return out.sum() if reduction == "sum" else out if batched else out.squeeze(0)
 
 
+def _log_probabilities(log_probs: Tensor, blank: int) -> Tensor:
+    """``(T, N, C)``."""
+    lp = log_probs
+    if lp._data.ndim not in (2, 3):
+        raise ShapeError(
+            f"ctc_loss: Expected 3-dimensional tensor for log_probs (T, N, C), got {list(lp.shape)}"
+        )
+    if lp._data.ndim == 2:
+        lp = lp.unsqueeze(1)
+    if not lp._data.size:
+        raise ShapeError(f"log_probs tensor must not be empty, but got {list(lp.shape)} (ctc_loss)")
+    if lp._data.dtype not in (np.float32, np.float64):
+        raise NotImplementedError(f'"ctc_loss_cpu" not implemented for {scalar_name(lp.dtype)!r}')
+    classes = lp._data.shape[2]
+    if not 0 <= blank < classes:
+        raise ConvgradError(f"blank must be in label range, 0 to {classes - 1}, but got {blank} (ctc_loss)")
+    return lp
+
+
 def _lengths(name: str, given: Any, n: int) -> Array:
     array = given._data if isinstance(given, Tensor) else np.array(given)
     if array.dtype.kind not in "iu":
@@ -402,8 +402,7 @@ def _lengths(name: str, given: Any, n: int) -> Array:
     if array.min() < 0:
         raise ConvgradError(
             f"Expected {name} to have value at least 0, but got value {array.min()} (while checking "
-            "arguments for "
-            "ctc_loss)"
+            "arguments for ctc_loss)"
         )
     return array
 
@@ -415,8 +414,7 @@ def _labels(targets: Array, lengths: Array, n: int, batched: bool) -> Array:
         if len(targets) != lengths.sum():
             raise ShapeError(
                 f"Expected tensor to have size {lengths.sum()} at dimension 0, but got size {len(targets)} "
-                "for "
-                "argument #2 'targets' (while checking arguments for ctc_loss)"
+                "for argument #2 'targets' (while checking arguments for ctc_loss)"
             )
         out = np.zeros((n, longest), np.int64)
         out[np.arange(longest) < lengths[:, None]] = targets
@@ -424,15 +422,13 @@ def _labels(targets: Array, lengths: Array, n: int, batched: bool) -> Array:
     if targets.ndim not in (1, 2):
         raise ShapeError(
             f"Expected 1 to 2 dimensions, but got {targets.ndim}-dimensional tensor for argument #2 "
-            "'targets' "
-            "(while checking arguments for ctc_loss)"
+            "'targets' (while checking arguments for ctc_loss)"
         )
     targets = targets.reshape(1, -1) if targets.ndim == 1 else targets
     if targets.shape[0] != n or targets.shape[1] < longest:
         raise ShapeError(
             f"Expected tensor to have size {n} at dimension 0 and size at least {longest} at dimension 1, "
-            "but got "
-            f"{list(targets.shape)} for argument #2 'targets' (while checking arguments for ctc_loss)"
+            f"but got {list(targets.shape)} for argument #2 'targets' (while checking arguments for ctc_loss)"
         )
     return targets[:, :longest]
 

@@ -49,8 +49,7 @@ def _linear_error(x: Array, w: Array) -> ShapeError:
         hint = "; flatten the input first: nn.Flatten(), or x.flatten(1)"
     return ShapeError(
         f"mat1 and mat2 shapes cannot be multiplied ({rows}x{x.shape[-1]} and {w.shape[1]}x{w.shape[0]}): "
-        "linear "
-        f"needs the last dimension of input {list(x.shape)} to be in_features = {w.shape[1]}{hint}"
+        f"linear needs the last dimension of input {list(x.shape)} to be in_features = {w.shape[1]}{hint}"
     )
 
 

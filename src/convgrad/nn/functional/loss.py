@@ -36,8 +36,7 @@ def _broadcast(name: str, input: Tensor, target: Tensor) -> tuple[int, ...]:
     except ValueError:
         raise ShapeError(
             f"{name}: The size of tensor a {list(a)} (input) must match the size of tensor b {list(b)} "
-            "(target); "
-            "they do not even broadcast"
+            "(target); they do not even broadcast"
         ) from None
     fix = _fix(a, b)
     warnings.warn(
@@ -186,8 +185,7 @@ def _spread(weight: Tensor, input: Tensor) -> Any:
     except ValueError:
         raise ShapeError(
             f"Mismatching argument: weight had {list(weight.shape)}; but expected shape should be "
-            "broadcastable to "
-            f"{list(input.shape)}"
+            f"broadcastable to {list(input.shape)}"
         ) from None
 
 

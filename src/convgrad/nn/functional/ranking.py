@@ -177,8 +177,7 @@ def _triplet(
     if len(set(ranks)) > 1:
         raise ShapeError(
             "The anchor, positive, and negative tensors are expected to have the same number of dimensions, "
-            "but "
-            f"got: anchor {ranks[0]}D, positive {ranks[1]}D, and negative {ranks[2]}D inputs"
+            f"but got: anchor {ranks[0]}D, positive {ranks[1]}D, and negative {ranks[2]}D inputs"
         )
     near, far = distance(anchor, positive), distance(anchor, negative)
     if swap:
@@ -204,8 +203,7 @@ def soft_margin_loss(
     if target.requires_grad:
         raise ConvgradError(
             "The function 'soft_margin_loss' is not differentiable with respect to argument 'target'. This "
-            "input "
-            "cannot have requires_grad True."
+            "input cannot have requires_grad True."
         )
     shape = np.broadcast_shapes(input._data.shape, target._data.shape)
     signs = target._data.astype(np.float32 if input._data.dtype.itemsize < 4 else input._data.dtype)
@@ -294,8 +292,7 @@ def multi_margin_loss(
     if labels.size != n or labels.ndim > 1:
         raise ShapeError(
             "multi_margin_loss: target tensor should be 1-D with size equal to the number of input samples "
-            "(batch "
-            f"size). Expected target size [{n}], but got {list(labels.shape)}. Input has shape "
+            f"(batch size). Expected target size [{n}], but got {list(labels.shape)}. Input has shape "
             f"{list(input.shape)}."
         )
     if weight is not None and weight._data.size != c:

@@ -47,6 +47,5 @@ def check_constant(name: str, argument: str, weight: Weight) -> None:
     if weight is not None and weight.requires_grad:
         raise ConvgradError(
             f"The function '{name}' is not differentiable with respect to argument '{argument}'. This input "
-            "cannot "
-            "have requires_grad True."
+            "cannot have requires_grad True."
         )
