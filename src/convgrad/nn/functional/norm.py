@@ -54,7 +54,8 @@ def batch_norm(
         if value is not None and value._data.shape != (shape[1],):
             raise ShapeError(
                 f"batch_norm: {name} should contain {shape[1]} elements not {value._data.size} (input "
-                f"{list(shape)} has {shape[1]} channels)"
+                f"{list(shape)} "
+                f"has {shape[1]} channels)"
             )
     scale = _ones(shape[1], input) if weight is None else weight
     shift = _zeros(shape[1], input) if bias is None else bias
@@ -117,7 +118,8 @@ def _check_normalized(
         stars = ", ".join(["*", *map(str, wanted)])
         raise ShapeError(
             f"{name}: Given normalized_shape={list(wanted)}, expected input with shape [{stars}], but got "
-            f"input of size{list(shape)}"
+            "input of "
+            f"size{list(shape)}"
         )
     for value in params:
         if value is not None and value._data.shape != wanted:
@@ -175,7 +177,8 @@ def group_norm(
         if value is not None and value._data.shape != (shape[1],):
             raise ShapeError(
                 f"Expected {name} to be a vector of size equal to the number of channels in input, but got "
-                f"{name} of shape {list(value._data.shape)} and input of shape {list(shape)}"
+                f"{name} of "
+                f"shape {list(value._data.shape)} and input of shape {list(shape)}"
             )
     if training_size(shape, num_groups) == 1:
         raise ValueError(
