@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as theirs
 
+import convgrad
 from convgrad.nn import functional as ours
 from convgrad.tensor.tensor import Tensor
 
@@ -90,6 +91,7 @@ OTHER_NODE = {"l1", "smooth-0"}
 SHAPES: list[tuple[int, ...]] = [(3, 4), (5,), (2, 3, 2), (), (0, 3), (4, 1)]
 
 
+@pytest.mark.filterwarnings("ignore:reduction. 'mean' divides")
 @pytest.mark.parametrize("how", HOWS)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize(("name", "call", "makers"), SAME, ids=[s[0] for s in SAME])
@@ -102,12 +104,9 @@ def test_of_one_shape(
         args = [a.astype(dtype) if a.dtype.kind == "f" else a for a in args]
         if turn:
             args = [np.asfortranarray(a) for a in args]
-        if "soft" == name and not shape:
+        if name == "soft" and not shape:
             args[1] = np.asarray(1)
         agree(lambda *xs: call(module(xs[0]), how, *xs), *args, name=name not in OTHER_NODE)
-
-
-HALF_DIFFERS = ("poisson", "gaussian", "kl", "ranking", "hinge", "triplet", "multilabel", "weight", "l1")
 
 
 @pytest.mark.parametrize("how", HOWS)
@@ -127,14 +126,14 @@ def test_in_half_precision(
             expected = call(theirs, how, *b)
         except (RuntimeError, NotImplementedError):
             return
-        import convgrad
-
         a = [convgrad.tensor(x.double().numpy() if x.is_floating_point() else x.numpy()) for x in b]
         a = [x.to(getattr(convgrad, dtype)) if x.is_floating_point() else x for x in a]
         got = call(ours, how, *a)
     assert repr(got.dtype) == str(expected.dtype)
     tolerance = 0.05 if dtype == "bfloat16" else 0.01
-    np.testing.assert_allclose(got._data.astype(F64), array(expected.double()), rtol=tolerance, atol=tolerance)
+    np.testing.assert_allclose(
+        got._data.astype(F64), array(expected.double()), rtol=tolerance, atol=tolerance
+    )
 
 
 # --- classes -------------------------------------------------------------------------------------------
@@ -167,7 +166,7 @@ def test_cross_entropy_of_classes(
         w = w if w is None else w.detach()
         return module(x).cross_entropy(x, t, w, reduction=how, label_smoothing=smoothing)
 
-    agree(call, *args, name=smoothing > 0 or len(shape) < 3)
+    agree(call, *args, name=len(shape) == 2 and x.size > 0)
 
 
 @pytest.mark.parametrize("weighted", [False, True], ids=["even", "weighted"])
@@ -185,7 +184,7 @@ def test_cross_entropy_of_probabilities(
     def call(x: Any, t: Any, w: Any = None) -> Any:
         return module(x).cross_entropy(x, t, w, reduction=how, label_smoothing=smoothing)
 
-    agree(call, *args)
+    agree(call, *args, name=how != "mean")  # a division by a number, under another number there
 
 
 @pytest.mark.parametrize("ignore", [False, True], ids=["all", "ignored"])
@@ -201,7 +200,7 @@ def test_nll_loss(shape: tuple[int, ...], dtype: Any, how: str, weighted: bool, 
     def call(x: Any, t: Any, w: Any = None) -> Any:
         return module(x).nll_loss(x, t, w if w is None else w.detach(), reduction=how)
 
-    agree(call, x, t, *([w] if weighted else []), name=len(shape) < 3)
+    agree(call, x, t, *([w] if weighted else []), name=len(shape) == 2 and x.size > 0)
 
 
 @pytest.mark.parametrize("p", [1, 2])
@@ -215,11 +214,9 @@ def test_multi_margin_loss(shape: tuple[int, ...], weighted: bool, how: str, p: 
         w = [rng.uniform(0.5, 2, shape[-1]).astype(dtype)] if weighted else []
 
         def call(x: Any, t: Any, w: Any = None) -> Any:
-            return module(x).multi_margin_loss(
-                x, t, p, 0.7, w if w is None else w.detach(), reduction=how
-            )
+            return module(x).multi_margin_loss(x, t, p, 0.7, w if w is None else w.detach(), reduction=how)
 
-        agree(call, np.asfortranarray(x), t, *w)
+        agree(call, np.asfortranarray(x), t, *w, name=len(shape) == 2)
 
 
 @pytest.mark.parametrize("how", HOWS)
@@ -230,7 +227,7 @@ def test_multilabel_margin_loss(shape: tuple[int, ...], seed: int, how: str) -> 
     classes = shape[-1] if shape else 1
     x = np.asarray(rng.standard_normal(shape))
     t = np.asarray(rng.integers(-1, classes, shape))
-    agree(both(lambda f, x, t: f.multilabel_margin_loss(x, t, reduction=how)), x, t)
+    agree(both(lambda f, x, t: f.multilabel_margin_loss(x, t, reduction=how)), x, t, name=len(shape) == 2)
 
 
 @pytest.mark.parametrize("how", HOWS)
@@ -284,7 +281,7 @@ def test_ctc_loss_of_one_sequence(how: str) -> None:
     for u in (0, 1, 3):
         agree(
             both(lambda f, x, t, i, n: f.ctc_loss(x.log_softmax(-1), t, i, n, 0, how)),
-            x, np.array([1, 3, 3]), np.array(6), np.array(u),
+            x, np.array([1, 3, 3][:u]), np.array(6), np.array(u),
         )  # fmt: skip
 
 
@@ -389,6 +386,7 @@ BAD: list[tuple[str, Callable[..., Any], tuple[np.ndarray, ...]]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("name", "call", "args"), BAD, ids=[b[0] for b in BAD])
 def test_errors(name: str, call: Callable[..., Any], args: tuple[np.ndarray, ...]) -> None:
     """The same exception types, and those PyTorch raises at all."""

@@ -34,7 +34,8 @@ def _classes(
         bad = used & ((flat < 0) | (flat >= count))
         if bad.any():
             raise IndexError(
-                f"Target {int(flat[bad][0])} is out of bounds. ({name}: {count} classes, 0 <= target < {count})"
+                f"Target {int(flat[bad][0])} is out of bounds. ({name}: {count} classes, 0 <= target < "
+                f"{count})"
             )
     if not used.all():
         flat = np.where(used, flat, 0)
@@ -72,12 +73,15 @@ def _check_classes(name: str, input: Tensor, target: Tensor) -> None:
                 f"{list(x)} and target {list(t)}"
             )
         raise ShapeError(
-            f"{name}: Expected target size {list(wanted)}, got {list(t)} for input {list(x)}: target holds one "
-            "class per prediction (0D or 1D target tensor expected for 1D or 2D input, multi-target not supported)"
+            f"{name}: Expected target size {list(wanted)}, got {list(t)} for input {list(x)}: target holds "
+            "one "
+            "class per prediction (0D or 1D target tensor expected for 1D or 2D input, multi-target not "
+            "supported)"
         )
     if target._data.dtype not in (np.int64, np.uint8):
         raise DtypeError(
-            f"{name}: expected target dtype to be Long or Byte, but got {scalar_name(target.dtype)} (expected "
+            f"{name}: expected target dtype to be Long or Byte, but got {scalar_name(target.dtype)} "
+            "(expected "
             f"scalar type Long but found {target.dtype}); use target.long()"
         )
 
@@ -121,7 +125,7 @@ def nll_loss(
         shape = x._data.shape
         x = x.reshape(shape[0], shape[1], math.prod(shape[2:]))
     op = ops.NllLoss if input._data.ndim <= 2 else ops.NllLoss2D
-    if how == "mean" and not np.isfinite(coeff).all():  # nothing counts: nan, as in PyTorch
+    if how == "mean" and not total:  # nothing counts: nan, as in PyTorch
         return apply(op, (x,), (flat, np.zeros_like(coeff), True)) * math.nan
     out = apply(op, (x,), (flat, coeff, how != "none"))
     return out if how != "none" or out._data.shape == target._data.shape else out.reshape(target.shape)
@@ -185,7 +189,7 @@ def cross_entropy(
         total = -terms.sum()
         return total if how == "sum" else total / (logp._data.size / max(1, count))
     nll = nll_loss(logp, target, weight, ignore_index=ignore_index, reduction=how)
-    used = Tensor((target._data != ignore_index).astype(input._data.dtype), None)
+    used = Tensor(np.asarray(target._data != ignore_index).astype(input._data.dtype), None)
     smooth = -(logp if factors is None else logp * factors).sum(axis) * used.reshape(logp.sum(axis).shape)
     if how == "mean":
         smooth = smooth.sum() / float(np.add.reduce(coeff, None))
@@ -275,7 +279,7 @@ def gaussian_nll_loss(
         raise ValueError(f"{reduction} is not valid: reduction is 'none', 'mean' or 'sum'")
     if (var._data < 0).any():
         raise ValueError("var has negative entry/entries (gaussian_nll_loss)")
-    lift = Tensor(np.maximum(var._data, var._data.dtype.type(eps)) - var._data, None)
+    lift = Tensor(np.asarray(np.maximum(var._data, var._data.dtype.type(eps)) - var._data), None)
     safe = var + lift if (lift._data != 0).any() else var
     each = 0.5 * (safe.log() + (input - target) ** 2 / safe)
     return reduced(each + 0.5 * math.log(2 * math.pi) if full else each, reduction)
@@ -307,7 +311,7 @@ def poisson_nll_loss(
     check_pair("poisson_nll_loss", input, target)
     each = input.exp() - target * input if log_input else input - target * (input + eps).log()
     if full:
-        many = Tensor(target._data > 1, None)
+        many = Tensor(np.asarray(target._data > 1), None)
         t = target.masked_fill(~many, 1)
         stirling = t * t.log() - t + 0.5 * (2 * math.pi * t).log()
         each = each + stirling.masked_fill(~many, 0)
@@ -357,7 +361,7 @@ def ctc_loss(
             f"Expected input_lengths to have value at most {steps}, but got value {of_input.max()} (while "
             "checking arguments for ctc_loss)"
         )
-    labels = _labels(targets._data.astype(np.int64), of_target, n, batched)
+    labels = _labels(targets._data.astype(np.int64), of_target, n)
     used = labels[np.arange(labels.shape[1]) < of_target[:, None]]
     if used.size and (used.min() < 0 or used.max() >= classes):
         raise ConvgradError(
@@ -407,10 +411,10 @@ def _lengths(name: str, given: Any, n: int) -> Array:
     return array
 
 
-def _labels(targets: Array, lengths: Array, n: int, batched: bool) -> Array:
+def _labels(targets: Array, lengths: Array, n: int) -> Array:
     """Targets of either layout as ``(N, S)``."""
     longest = int(lengths.max())
-    if targets.ndim == 1 and batched:
+    if targets.ndim == 1:
         if len(targets) != lengths.sum():
             raise ShapeError(
                 f"Expected tensor to have size {lengths.sum()} at dimension 0, but got size {len(targets)} "
@@ -419,12 +423,11 @@ def _labels(targets: Array, lengths: Array, n: int, batched: bool) -> Array:
         out = np.zeros((n, longest), np.int64)
         out[np.arange(longest) < lengths[:, None]] = targets
         return out
-    if targets.ndim not in (1, 2):
+    if targets.ndim != 2:
         raise ShapeError(
             f"Expected 1 to 2 dimensions, but got {targets.ndim}-dimensional tensor for argument #2 "
             "'targets' (while checking arguments for ctc_loss)"
         )
-    targets = targets.reshape(1, -1) if targets.ndim == 1 else targets
     if targets.shape[0] != n or targets.shape[1] < longest:
         raise ShapeError(
             f"Expected tensor to have size {n} at dimension 0 and size at least {longest} at dimension 1, "

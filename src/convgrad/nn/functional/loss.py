@@ -25,7 +25,28 @@ def _pairwise(name: str, op: Any, input: Tensor, target: Tensor, reduction: str,
     if target._data.dtype != input._data.dtype:
         wide = promote_types(input.dtype, target.dtype)
         input, target = input.to(wide), target.to(wide)
+    _check_floating(name, op, input, reduction)
     return apply(op, (input, target), (reduction, width))
+
+
+def _check_floating(name: str, op: Any, input: Tensor, reduction: str) -> None:
+    """Only the absolute difference is defined for integers, and it has no mean."""
+    if input._data.dtype.kind not in "biu":
+        return
+    if op is not ops.L1Loss:
+        raise NotImplementedError(
+            f'"{name.removesuffix("_loss")}_cpu" not implemented for {scalar_name(input.dtype)!r}'
+        )
+    if input._data.dtype.kind == "b":
+        raise ConvgradError(
+            "Subtraction, the `-` operator, with two bool tensors is not supported (l1_loss)."
+        )
+    if reduction == "mean":
+        raise DtypeError(
+            "mean(): could not infer output dtype. Input dtype must be either a floating point or complex "
+            "dtype. "
+            f"Got: {scalar_name(input.dtype)} (l1_loss)"
+        )
 
 
 def _broadcast(name: str, input: Tensor, target: Tensor) -> tuple[int, ...]:
@@ -216,13 +237,13 @@ def binary_cross_entropy_with_logits(
             f"Target size ({target.shape}) must be the same as input size ({input.shape})"
             f"{_fix(input._data.shape, target._data.shape)}"
         )
+    if input._data.dtype.kind in "biu":
+        raise NotImplementedError(f'"log_sigmoid_cpu" not implemented for {scalar_name(input.dtype)!r}')
     if target._data.dtype.kind in "iu":
         raise DtypeError(
             f"result type Float can't be cast to the desired output type {scalar_name(target.dtype)}: "
             "binary_cross_entropy_with_logits needs a floating point target, e.g. target.float()"
         )
-    if input._data.dtype.kind in "biu":
-        raise NotImplementedError(f'"log_sigmoid_cpu" not implemented for {scalar_name(input.dtype)!r}')
     check_constant("binary_cross_entropy_with_logits", "weight", weight)
     check_constant("binary_cross_entropy_with_logits", "pos_weight", pos_weight)
     arrays = [None if w is None else _spread(w, input) for w in (weight, pos_weight)]
