@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...dtypes import B8
+from ...dtypes import B8, F32
 from ...errors import ConvgradError, DtypeError, ShapeError
 from ...ops.attention import ScaledDotProductAttention
 from ...tensor import creation
@@ -37,7 +37,7 @@ def scaled_dot_product_attention(
         query: float ``(..., L, E)``.
         key: same dtype ``(..., S, E)``.
         value: same dtype ``(..., S, F)``; leading dimensions broadcast.
-        attn_mask: broadcasts to ``(..., L, S)``; bool (True: look there) or of query's dtype, added to the
+        attn_mask: broadcasts to ``(..., L, S)``; bool (True: look there), or float, added to the
             scores.
         dropout_p: probability with which a weight is set to zero (also outside training).
         is_causal: query i looks at keys 0 .. i.
@@ -68,7 +68,9 @@ def scaled_dot_product_attention(
     allowed = mask = None
     if attn_mask is not None:
         _check_mask(attn_mask, scores)
-        mask, allowed = (None, attn_mask._data) if attn_mask._data.dtype is B8 else (attn_mask, None)
+        mask, allowed = attn_mask.to(query.dtype), None
+        if attn_mask._data.dtype is B8:
+            mask, allowed = None, attn_mask._data
     if is_causal:
         causal = np.tri(scores[-2], scores[-1]) > 0
         allowed = causal if allowed is None else allowed & causal
@@ -97,7 +99,7 @@ def _check_attention(query: Tensor, key: Tensor, value: Tensor, mask: Optional) 
         )
     if kind not in "fV":
         raise DtypeError(f"scaled_dot_product_attention: expected scalar type Float but found {query.dtype}")
-    if mask is not None and mask._data.dtype not in (np.dtype(bool), query._data.dtype):
+    if mask is not None and mask._data.dtype not in (B8, F32, query._data.dtype):
         raise DtypeError(
             "Expected attn_mask dtype to be bool or float or to match query dtype, but got attn_mask.dtype: "
             f"{mask.dtype} and  query.dtype: {query.dtype} instead."

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...dtypes import Array
-from ...errors import ConvgradError, DtypeError, ShapeError
+from ...errors import ConvgradError, DtypeError, RangeError, ShapeError
 from ...graph.node import cell_of
 from ...ops import embedding as ops
 from ...tensor.checks import scalar_name
@@ -81,7 +81,7 @@ def _index_error(name: str, index: Tensor) -> DtypeError:
 
 def _check_range(name: str, index: Array, rows: int) -> None:
     if index.size and (int(index.min()) < 0 or int(index.max()) >= rows):
-        raise IndexError(
+        raise RangeError(
             f"index out of range in self: {name} of {rows} rows needs 0 <= index < {rows}, but got indices "
             f"from {int(index.min())} to {int(index.max())}"
         )
@@ -246,8 +246,8 @@ def _bag_of(index: Array, starts: Array, last: bool) -> tuple[Array, int]:
             f"offsets[-1] can not be greater than input's length {len(index)} but got offsets[-1] of "
             f"{starts[-1]}"
         )
-    if len(starts) and starts.min() < 0:
-        raise IndexError(f"index out of range in self: embedding_bag got offsets {starts.tolist()}")
+    if len(starts) and (starts.min() < 0 or starts.max() > len(index)):
+        raise RangeError(f"index out of range in self: embedding_bag got offsets {starts.tolist()}")
     inside = starts[1:-1] if last else starts[1:]
     used = int(starts[-1]) if last else len(index) if len(starts) else 0
     marks = np.bincount(inside, minlength=used + 1)[:used]
