@@ -34,6 +34,10 @@ class DimError(IndexError, ConvgradError):
     """A dimension number out of range: IndexError, as PyTorch raises."""
 
 
+class RangeError(IndexError, ConvgradError):
+    """An index outside the table it is an index of."""
+
+
 class MissingExtraError(ImportError):
     """An optional package is needed; the message says what to install."""
 
