@@ -11,7 +11,14 @@ import importlib
 from typing import Any
 
 #: module in ``tensor/methods`` -> the methods of its class ``LateMethods``
-METHODS: dict[str, tuple[str, ...]] = {}
+METHODS: dict[str, tuple[str, ...]] = {
+    "decompositions": tuple(
+        """
+        inverse det slogdet logdet matrix_exp pinverse cholesky cholesky_solve cholesky_inverse qr svd lu lu_solve
+        triangular_solve orgqr _nuclear_norm _spectral_norm
+        """.split()
+    ),
+}
 
 #: module of convgrad -> functions of it that ``convgrad`` shows as its own
 FUNCTIONS: dict[str, tuple[str, ...]] = {
@@ -23,13 +30,20 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
         conv_transpose3d cosine_similarity dropout group_norm layer_norm max_pool1d max_pool2d max_pool3d
         """.split()
     ),
+    "tensor.functions_solvers": ("lu_unpack",),
+    "tensor.functions_spectra": ("vander",),
     "kernels.threads": tuple(
         "get_num_interop_threads get_num_threads set_num_interop_threads set_num_threads".split()
     ),
 }
 
 #: methods that are functions of their first argument, too
-OF_METHODS: tuple[str, ...] = ()
+OF_METHODS: tuple[str, ...] = tuple(
+    """
+    inverse det slogdet logdet matrix_exp pinverse cholesky cholesky_solve cholesky_inverse qr svd lu lu_solve
+    triangular_solve orgqr
+    """.split()
+)
 
 
 class LateMethod:
