@@ -15,8 +15,8 @@ from numpy import ndarray
 from ..dtypes import Array
 from ..ops import elementwise as ew
 from ..ops import matmul, reduce, shape
-from ..ops.op import OUT, Op, Saved
-from .node import Cell, Node, attach
+from ..ops.op import CONSTANT, OUT, OUTS, Op, Saved
+from .node import Cell, ManyNode, Node, attach
 
 #: kind of a node that stands beside the graph and is told of every operation (forward mode, vmap)
 TRANSFORM = 4
@@ -181,12 +181,20 @@ def lift_saved(node: Node) -> Saved:
     cells = {index: cell for cell, _, index in node.versions or ()}
     lifted: list[Any] = []
     for index, (value, role) in enumerate(zip(_arrays(node.saved), op.roles, strict=True)):
-        if type(value) is not ndarray or role < OUT:
+        if type(value) is not ndarray or role == CONSTANT:
             lifted.append(value)
         else:
-            parent = (node.extra or {}).get("dual", node) if role == OUT else node.parents[role]
-            lifted.append(Traced(value, parent, cells.get(index)))
+            lifted.append(Traced(value, _place(node, role), cells.get(index)))
     return op.relift(*lifted) if op.relift is not None else tuple(lifted)
+
+
+def _place(node: Node, role: int) -> Node | None:
+    """The node of a saved value: an input's, or that of a result, which may be dual."""
+    if role > OUT:
+        return node.parents[role]
+    place = node.place(OUTS - role) if isinstance(node, ManyNode) else node
+    dual: Node = (place.extra or {}).get("dual", place)
+    return dual
 
 
 __all__ = ["TRANSFORM", "Traced", "lift_saved", "record"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from ..dtypes import Array
-from . import formula, lapack
+from . import lapack
 from .elementwise import Imag, Real
 from .formula import Value, call, conj, swap_last, where
-from .linalg import LinalgInvEx, LinalgSolveEx, adjoint, columns, diagonal, on_diagonal, rows, scalars
+from .linalg import LinalgInvEx, LinalgSolveEx, adjoint, columns, diagonal, on_diagonal, rows, scalars, summed
 from .op import Op
 from .scan import others
 from .spectral import LinalgSvd
@@ -30,7 +30,7 @@ class LinalgDet(Op):
 
     @staticmethod
     def jvp_a(d: Value, a: Value) -> Value:
-        return formula.sum(call(Cofactors, a) * d, (-2, -1))
+        return summed(summed(call(Cofactors, a) * d, -1), -1)
 
 
 class Cofactors(Op):
@@ -75,7 +75,7 @@ def _minors(x: Value, pairs: Value) -> Value:
 class LinalgSlogdet(Op):
     """(sign, logarithm of the absolute value) of the determinant; the sign of complex ones is a direction."""
 
-    saves = ("a", "sign")
+    saves = ("a", "out0")
     several = True
 
     @staticmethod
@@ -84,10 +84,6 @@ class LinalgSlogdet(Op):
             sign, size = np.linalg.slogdet(a)
         sign, size = np.asarray(sign), np.asarray(size)
         return (sign, size), (a, sign)
-
-    @staticmethod
-    def relift(a: Value, _sign: Value) -> tuple[Value, ...]:
-        return a, call(LinalgSlogdet, a)[0]
 
     @staticmethod
     def vjp_a(gs: tuple[Value, Value], a: Value, sign: Value) -> Value:
@@ -99,7 +95,7 @@ class LinalgSlogdet(Op):
     @staticmethod
     def jvp_a(d: Value, a: Value, sign: Value) -> tuple[Value, Value]:
         moved = diagonal(call(LinalgSolveEx, a, d, True, False)[0])
-        total = formula.sum(moved, -1)
+        total = summed(moved, -1)
         if a.dtype.kind != "c":
             return sign * 0.0, total
         return sign * (call(Imag, total) * 1j), call(Real, total)

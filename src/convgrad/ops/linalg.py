@@ -39,9 +39,19 @@ def upper(x: Value, offset: int = 0) -> Value:
     return where(np.tri(*x.shape[-2:], offset - 1, dtype=bool), 0.0, x)
 
 
+def joined(a: Value, b: Value, axis: int) -> Value:
+    """Two batches of matrices joined: b below a (0) or beside it (1)."""
+    return call_many(Cat, (a, b), len(a.shape) - 2 + axis)
+
+
+def summed(x: Value, axis: int) -> Value:
+    """The sum over an axis counted from the end."""
+    return formula.sum(x, len(x.shape) + axis)
+
+
 def diagonal(x: Value) -> Value:
     """The main diagonal (..., n) of square matrices."""
-    return formula.sum(where(np.eye(x.shape[-1], dtype=bool), x, 0.0), -1)
+    return summed(where(np.eye(x.shape[-1], dtype=bool), x, 0.0), -1)
 
 
 def on_diagonal(x: Value) -> Value:
@@ -239,8 +249,8 @@ def _lu_pulled(gl: Value, gu: Value, left: Value, right: Value) -> Value:
     core = lower(adjoint(top) @ gl[..., :k, :], -1) + upper(gu[..., :, :k] @ adjoint(square))
     out = triangular(adjoint(top), triangular(adjoint(square), core, False, left=False), True)
     if below is not None:
-        out = call_many(Cat, (out, below), -2)
-    return out if beside is None else call_many(Cat, (out, beside), -1)
+        out = joined(out, below, 0)
+    return out if beside is None else joined(out, beside, 1)
 
 
 def _lu_pushed(d: Value, left: Value, right: Value) -> tuple[Value, Value]:
@@ -251,10 +261,10 @@ def _lu_pushed(d: Value, left: Value, right: Value) -> tuple[Value, Value]:
     dl, du = top @ lower(core, -1), upper(core) @ square
     if m > k:
         below = triangular(square, d[..., k:, :] - left[..., k:, :] @ du, True, left=False)
-        return call_many(Cat, (dl, below), -2), du
+        return joined(dl, below, 0), du
     if n > k:
         beside = triangular(top, d[..., :, k:] - dl @ right[..., :, k:], False)
-        return dl, call_many(Cat, (du, beside), -1)
+        return dl, joined(du, beside, 1)
     return dl, du
 
 
@@ -290,16 +300,16 @@ class LinalgLuFactorEx(Op):
         p = lapack.permutation(pivots, m, out.dtype)
         dl, du = _lu_pushed(p.swapaxes(-1, -2) @ d, *unpacked(out))
         if m > n:
-            return call_many(Cat, (lower(dl[..., :n, :], -1) + du, dl[..., n:, :]), -2)
+            return joined(lower(dl[..., :n, :], -1) + du, dl[..., n:, :], 0)
         if n > m:
-            return call_many(Cat, (dl + du[..., :, :m], du[..., :, m:]), -1)
+            return joined(dl + du[..., :, :m], du[..., :, m:], 1)
         return dl + du
 
 
 class LinalgLu(Op):
     """(P, L, U) with ``a = P L U``: P a permutation, which has no derivative."""
 
-    saves = ("a", "p", "lower", "upper")
+    saves = ("out0", "out1", "out2")
     several = True
 
     @staticmethod
@@ -307,20 +317,15 @@ class LinalgLu(Op):
         factors, pivots, _ = lapack.lu(a)
         p = lapack.permutation(pivots, a.shape[-2], a.dtype)
         left, right = unpacked(factors)
-        return (p, left, right), (a, p, left, right)
+        return (p, left, right), (p, left, right)
 
     @staticmethod
-    def relift(a: Value, p: Array, _lower: Value, _upper: Value) -> tuple[Value, ...]:
-        _, left, right = call(LinalgLu, a)
-        return a, p, left, right
-
-    @staticmethod
-    def vjp_a(gs: tuple[Value, ...], _a: Value, p: Array, lower: Value, upper: Value) -> Value:
+    def vjp_a(gs: tuple[Value, ...], p: Value, lower: Value, upper: Value) -> Value:
         return p @ _lu_pulled(gs[1], gs[2], lower, upper)
 
     @staticmethod
-    def jvp_a(d: Value, _a: Value, p: Array, lower: Value, upper: Value) -> tuple[Value, ...]:
-        return (formula.zeros_like(p), *_lu_pushed(p.swapaxes(-1, -2) @ d, lower, upper))
+    def jvp_a(d: Value, p: Value, lower: Value, upper: Value) -> tuple[Value, ...]:
+        return (formula.zeros_like(p), *_lu_pushed(swap_last(p) @ d, lower, upper))
 
 
 class LinalgMatrixExp(Op):
@@ -347,6 +352,6 @@ class LinalgMatrixExp(Op):
 
 def _exp_moved(a: Value, d: Value) -> Value:
     n = a.shape[-1]
-    above = call_many(Cat, (a, d), -1)
-    below = call_many(Cat, (formula.zeros_like(a), a), -1)
-    return call(LinalgMatrixExp, call_many(Cat, (above, below), -2))[..., :n, n:]
+    above = joined(a, d, 1)
+    below = joined(formula.zeros_like(a), a, 1)
+    return call(LinalgMatrixExp, joined(above, below, 0))[..., :n, n:]

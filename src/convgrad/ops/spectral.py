@@ -16,12 +16,11 @@ from ..dtypes import Array
 from ..errors import ConvgradError, LinAlgError
 from . import formula, lapack
 from .elementwise import Imag
-from .formula import Value, call, call_many, conj, reshape, swap_last, where
+from .formula import Value, call, conj, where
 from .linalg import (
-    LinalgSolveEx, adjoint, columns, diagonal, lower, on_diagonal, real, rows, triangular, upper,
+    LinalgSolveEx, adjoint, columns, diagonal, joined, on_diagonal, real, rows, summed, triangular, upper,
 )  # fmt: skip
 from .op import Op
-from .shape import Cat
 
 #: what of a cotangent may point along the vectors' phases, for rounding
 _GAUGE = 1e-2
@@ -51,7 +50,7 @@ class LinalgQr(Op):
     mode: "reduced" (k = min(m, n) columns), "complete" (m columns), "r" (Q is empty).
     """
 
-    saves = ("a", "q", "r", "mode")
+    saves = ("a", "out0", "out1", "mode")
     several = True
 
     @staticmethod
@@ -63,10 +62,6 @@ class LinalgQr(Op):
         return (q, r), (a, q, r, mode)
 
     @staticmethod
-    def relift(a: Value, _q: Value, _r: Value, mode: str) -> tuple[Value, ...]:
-        return (a, *call(LinalgQr, a, mode), mode)
-
-    @staticmethod
     def vjp_a(gs: tuple[Value, Value], a: Value, q: Value, r: Value, mode: str) -> Value:
         _check_qr(a, mode)
         m, n = a.shape[-2:]
@@ -75,7 +70,7 @@ class LinalgQr(Op):
             return _qr_pulled(gq, gr, q, r)
         beside = gr[..., :, m:]
         gq = gq + a[..., :, m:] @ adjoint(beside)
-        return call_many(Cat, (_qr_pulled(gq, gr[..., :, :m], q, r[..., :, :m]), q @ beside), -1)
+        return joined(_qr_pulled(gq, gr[..., :, :m], q, r[..., :, :m]), q @ beside, 1)
 
     @staticmethod
     def jvp_a(d: Value, a: Value, q: Value, r: Value, mode: str) -> tuple[Value, Value]:
@@ -85,7 +80,7 @@ class LinalgQr(Op):
             return _qr_pushed(d, q, r)
         dq, dr = _qr_pushed(d[..., :, :m], q, r[..., :, :m])
         beside = adjoint(dq) @ a[..., :, m:] + adjoint(q) @ d[..., :, m:]
-        return dq, call_many(Cat, (dr, beside), -1)
+        return dq, joined(dr, beside, 1)
 
 
 def _check_qr(a: Value, mode: str) -> None:
@@ -137,7 +132,7 @@ class LinalgSvd(Op):
     The columns beyond min(m, n) have no derivative of their own.
     """
 
-    saves = ("a", "u", "s", "vh", "full_matrices")
+    saves = ("out0", "out1", "out2")
     several = True
 
     @staticmethod
@@ -146,16 +141,10 @@ class LinalgSvd(Op):
             u, s, vh = np.linalg.svd(a, full_matrices)
         except np.linalg.LinAlgError:
             raise _not_converged(a) from None
-        return (u, s, vh), (a, u, s, vh, full_matrices)
+        return (u, s, vh), (u, s, vh)
 
     @staticmethod
-    def relift(a: Value, _u: Value, _s: Value, _vh: Value, full_matrices: bool) -> tuple[Value, ...]:
-        return (a, *call(LinalgSvd, a, full_matrices), full_matrices)
-
-    @staticmethod
-    def vjp_a(
-        gs: tuple[Value, ...], _a: Value, u: Value, s: Value, vh: Value, _full_matrices: bool
-    ) -> Value:
+    def vjp_a(gs: tuple[Value, ...], u: Value, s: Value, vh: Value) -> Value:
         k = s.shape[-1]
         (m, n), (gu, g, gvh) = (u.shape[-2], vh.shape[-1]), gs
         u, gu, vh, gvh = u[..., :, :k], gu[..., :, :k], vh[..., :k, :], gvh[..., :k, :]
@@ -176,9 +165,7 @@ class LinalgSvd(Op):
         return out
 
     @staticmethod
-    def jvp_a(
-        d: Value, _a: Value, u: Value, s: Value, vh: Value, _full_matrices: bool
-    ) -> tuple[Value, ...]:
+    def jvp_a(d: Value, u: Value, s: Value, vh: Value) -> tuple[Value, ...]:
         k = s.shape[-1]
         wide_u, wide_vh = u, vh
         u, vh = u[..., :, :k], vh[..., :k, :]
@@ -198,10 +185,11 @@ class LinalgSvd(Op):
 
 
 def _widened(d: Value, like: Value, axis: int) -> Value:
-    """d with zeros for the vectors beyond its own."""
+    """d with zeros for the vectors beyond its own: columns (-1) or rows (-2)."""
+    if d.shape == like.shape:
+        return d
     k = d.shape[axis]
-    rest = like[..., :, k:] if axis == -1 else like[..., k:, :]
-    return d if d.shape == like.shape else call_many(Cat, (d, formula.zeros_like(rest)), axis)
+    return joined(d, formula.zeros_like(like[..., :, k:] if axis == -1 else like[..., k:, :]), axis + 2)
 
 
 def _not_converged(a: Array) -> LinAlgError:
@@ -240,22 +228,16 @@ class LinalgSvdvals(Op):
 class LinalgEigh(Op):
     """(eigenvalues, eigenvectors) of Hermitian matrices, rising; ``triangle`` "L" or "U" is what is read."""
 
-    saves = ("a", "values", "vectors", "triangle")
+    saves = ("out0", "out1")
     several = True
 
     @staticmethod
     def forward(a: Array, triangle: str) -> tuple[tuple[Array, Array], tuple[Any, ...]]:
         values, vectors = _finite(lambda x: np.linalg.eigh(x, triangle), a)  # type: ignore[call-overload]
-        return (values, vectors), (a, values, vectors, triangle)
+        return (values, vectors), (values, vectors)
 
     @staticmethod
-    def relift(a: Value, _values: Value, _vectors: Value, triangle: str) -> tuple[Value, ...]:
-        return (a, *call(LinalgEigh, a, triangle), triangle)
-
-    @staticmethod
-    def vjp_a(
-        gs: tuple[Value, Value], _a: Value, values: Value, vectors: Value, _triangle: str
-    ) -> Value:
+    def vjp_a(gs: tuple[Value, Value], values: Value, vectors: Value) -> Value:
         g, gv = gs
         inside = adjoint(vectors) @ gv
         _check_gauge(diagonal(inside), "linalg_eigh_backward: The eigenvectors")
@@ -263,9 +245,7 @@ class LinalgEigh(Op):
         return vectors @ inside @ adjoint(vectors)
 
     @staticmethod
-    def jvp_a(
-        d: Value, _a: Value, values: Value, vectors: Value, _triangle: str
-    ) -> tuple[Value, Value]:
+    def jvp_a(d: Value, values: Value, vectors: Value) -> tuple[Value, Value]:
         inside = adjoint(vectors) @ d @ vectors
         return real(diagonal(inside)), vectors @ _off_diagonal(_over(inside, _apart(values)))
 
@@ -310,20 +290,16 @@ def _complex(x: Array) -> Array:
 class LinalgEig(Op):
     """(eigenvalues, eigenvectors) of square matrices, complex; each vector has norm 1."""
 
-    saves = ("a", "values", "vectors")
+    saves = ("out0", "out1")
     several = True
 
     @staticmethod
     def forward(a: Array) -> tuple[tuple[Array, Array], tuple[Array, ...]]:
         values, vectors = map(_complex, np.linalg.eig(a))
-        return (values, vectors), (a, values, vectors)
+        return (values, vectors), (values, vectors)
 
     @staticmethod
-    def relift(a: Value, _values: Value, _vectors: Value) -> tuple[Value, ...]:
-        return (a, *call(LinalgEig, a))
-
-    @staticmethod
-    def vjp_a(gs: tuple[Value, Value], _a: Value, values: Value, vectors: Value) -> Value:
+    def vjp_a(gs: tuple[Value, Value], values: Value, vectors: Value) -> Value:
         g, gv = gs
         turned = adjoint(vectors)
         inside = turned @ gv
@@ -334,10 +310,10 @@ class LinalgEig(Op):
         return call(LinalgSolveEx, turned, inside @ turned, True, False)[0]
 
     @staticmethod
-    def jvp_a(d: Value, _a: Value, values: Value, vectors: Value) -> tuple[Value, Value]:
+    def jvp_a(d: Value, values: Value, vectors: Value) -> tuple[Value, Value]:
         inside = call(LinalgSolveEx, vectors, d @ vectors, True, False)[0]
         moved = vectors @ _off_diagonal(_over(inside, _apart(values)))
-        along = real(formula.sum(conj(vectors) * moved, -2))
+        along = real(summed(conj(vectors) * moved, -2))
         return diagonal(inside), moved - vectors * columns(along)
 
 
@@ -417,7 +393,7 @@ class LinalgLstsq(Op):
     not, a fourth holds them.
     """
 
-    saves = ("a", "b", "x", "rcond", "residuals")
+    saves = ("a", "b", "out0", "rcond", "residuals")
     several = True
 
     @staticmethod
@@ -428,10 +404,6 @@ class LinalgLstsq(Op):
         x = lapack.adjoint(vh) @ (factors[..., None] * (lapack.adjoint(u) @ b))
         left = np.square(np.abs(a @ x - b)).sum(-2) if residuals else np.empty(0, sizes.dtype)
         return (x, left, kept.sum(-1), sizes), (a, b, x, rcond, residuals)
-
-    @staticmethod
-    def relift(a: Value, b: Value, _x: Value, rcond: float, residuals: bool) -> tuple[Value, ...]:
-        return a, b, call(LinalgLstsq, a, b, rcond, residuals)[0], rcond, residuals
 
     @staticmethod
     def vjp(
@@ -459,5 +431,5 @@ class LinalgLstsq(Op):
         sizes = formula.zeros(a.shape[:-2] + (min(a.shape[-2:]),), real(a).dtype)
         left = formula.zeros((0,), sizes.dtype)
         if residuals:
-            left = 2.0 * formula.sum(real(conj(a @ x - b) * shift), -2)
+            left = 2.0 * summed(real(conj(a @ x - b) * shift), -2)
         return dx, left, formula.zeros(a.shape[:-2], np.dtype(np.int64)), sizes
