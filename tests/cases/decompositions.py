@@ -219,10 +219,7 @@ CASES: list[Case] = [
             ),
         )
     ],
-    *kinds(
-        spectral.LinalgPinv, "empty", lambda a: direct(spectral.LinalgPinv, 0.0, 1e-15, False)(a),
-        lambda a: a.swapaxes(-1, -2), empty=(np.zeros((0, 3, 2)),),
-    ),
+    *kinds(spectral.LinalgPinv, "nothing", linalg.pinv, lambda a: a.swapaxes(-1, -2), empty=(np.zeros((0, 3, 2)),)),
     *kinds(
         spectral.LinalgLstsq, "tall", lambda a, b: tuple(linalg.lstsq(a, b, driver="gelsd")[:2]),
         lambda a, b: (np.linalg.pinv(a) @ b, (abs(a @ np.linalg.pinv(a) @ b - b) ** 2).sum(-2)),

@@ -26,7 +26,7 @@ def lu(a: Array) -> tuple[Array, Array, Array]:
     """(LU, pivots, info): Gaussian elimination with row exchanges, L and U in one array.
 
     pivots: int32 (..., min(m, n)), from 1: row i was exchanged with that row. All matrices of the batch
-    take each step together. Source: Golub & Van Loan, Matrix Computations, 3.4.
+    take each step together; complex elements are compared by ``|re| + |im|``, as LAPACK does. Source: Golub & Van Loan, Matrix Computations, 3.4.
     """
     m, n = a.shape[-2:]
     batch = a.shape[:-2]
@@ -38,7 +38,8 @@ def lu(a: Array) -> tuple[Array, Array, Array]:
     each = np.arange(count)
     with np.errstate(all="ignore"):
         for i in range(size):
-            column = np.abs(out[:, i:, i])
+            column = out[:, i:, i]
+            column = np.abs(column) if a.dtype.kind != "c" else np.abs(column.real) + np.abs(column.imag)
             best = i + np.argmax(np.where(np.isnan(column), np.inf, column), axis=1)
             pivots[:, i] = best + 1
             chosen = out[each, best]

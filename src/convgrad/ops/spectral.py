@@ -137,10 +137,7 @@ class LinalgSvd(Op):
 
     @staticmethod
     def forward(a: Array, full_matrices: bool) -> tuple[tuple[Array, ...], tuple[Any, ...]]:
-        try:
-            u, s, vh = np.linalg.svd(a, full_matrices)
-        except np.linalg.LinAlgError:
-            raise _not_converged(a) from None
+        u, s, vh = _decomposed(a, full_matrices)
         return (u, s, vh), (u, s, vh)
 
     @staticmethod
@@ -190,6 +187,13 @@ def _widened(d: Value, like: Value, axis: int) -> Value:
         return d
     k = d.shape[axis]
     return joined(d, formula.zeros_like(like[..., :, k:] if axis == -1 else like[..., k:, :]), axis + 2)
+
+
+def _decomposed(a: Array, full_matrices: bool) -> Any:
+    try:
+        return np.linalg.svd(a, full_matrices)
+    except np.linalg.LinAlgError:
+        raise _not_converged(a) from None
 
 
 def _not_converged(a: Array) -> LinAlgError:
@@ -359,7 +363,7 @@ class LinalgPinv(Op):
             sizes, vectors = np.linalg.eigh(a)
             left, right = vectors, lapack.adjoint(vectors)
         else:
-            u, sizes, vh = np.linalg.svd(a, False)
+            u, sizes, vh = _decomposed(a, False)
             left, right = lapack.adjoint(vh), lapack.adjoint(u)
         kept = _kept(np.abs(sizes), atol, rtol)
         factors = np.where(kept, 1 / np.where(kept, sizes, 1), 0).astype(sizes.dtype)
@@ -398,7 +402,7 @@ class LinalgLstsq(Op):
 
     @staticmethod
     def forward(a: Array, b: Array, rcond: float, residuals: bool) -> tuple[tuple[Array, ...], tuple[Any, ...]]:
-        u, sizes, vh = np.linalg.svd(a, False)
+        u, sizes, vh = _decomposed(a, False)
         kept = _kept(sizes, 0.0, rcond)
         factors = np.where(kept, 1 / np.where(kept, sizes, 1), 0).astype(sizes.dtype)
         x = lapack.adjoint(vh) @ (factors[..., None] * (lapack.adjoint(u) @ b))

@@ -108,6 +108,11 @@ def _solution(A: Tensor, B: Tensor, left: bool, checked_as: str) -> Any:
         as_matrix(B, name, "B")
     check_float(a, name, "lu_cpu")
     check_same(a, b, name)
+    if vector and not left and a.shape[-1] == 1:
+        raise ShapeError(
+            f"{name}: Vector broadcasting of the left hand side is not supported for left=False. In this case "
+            "linalg.solve is equivalent to B / A.squeeze(-1)"
+        )
     check_equation(a, b[..., None] if vector else b, left, name)
     result = return_types.linalg_solve_ex(apply(ops.LinalgSolveEx, (A, B), (left, vector)))
     if checked_as:
@@ -396,8 +401,6 @@ def pinv(
         )
     if hermitian:
         as_square(A, "linalg.eigh")
-    if not a.size:
-        return A.transpose(-1, -2) * 1.0
     absolute, relative = tolerances(a, atol, rcond if rtol is None else rtol)
     return apply(spectral.LinalgPinv, (A,), (absolute, relative, hermitian))  # type: ignore[no-any-return]
 
@@ -427,11 +430,6 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
     vector = _check_lstsq(a, b, driver)
     driver = driver or "gelsy"
     B = B.unsqueeze(-1) if vector else B
-    batch = np.broadcast_shapes(a.shape[:-2], B._data.shape[:-2])
-    if batch != a.shape[:-2]:
-        A = A.expand(*batch, *a.shape[-2:])
-    if batch != B._data.shape[:-2]:
-        B = B.expand(*batch, *B._data.shape[-2:])
     m, n = a.shape[-2:]
     wanted = m > n and driver != "gelsy"
     cut = 0.0 if driver == "gels" else float(np.finfo(a.dtype).eps) * max(m, n) if rcond is None else rcond

@@ -86,6 +86,8 @@ def householder_product(A: Tensor, tau: Tensor) -> Tensor:
     check_kernel(a, "orgqr_cpu")
     eye = Tensor(np.eye(m, n, dtype=a.dtype), None)
     vectors, out = A.tril(-1) + eye, eye.expand(*a.shape)
+    if not t.shape[-1]:
+        return vectors - A.tril(-1)
     for i in reversed(range(t.shape[-1])):
         v = vectors[..., :, i : i + 1]
         out = out - (tau[..., i, None, None] * v) @ (v.adjoint() @ out)
@@ -229,6 +231,8 @@ def matrix_rank(
             raise DtypeError(
                 f"{name}: {label} tensor of complex type is not supported. Got {scalar_name(bound._data.dtype)}"
             )
+    if tol is not None or atol is not None or rtol is not None:
+        check_float(a, "linalg.svd", "linalg_svd_cpu")
     if a.dtype.kind not in "fc" or a.dtype.itemsize < 4:
         raise DtypeError(
             f"This function doesn't handle types other than float and double ({scalar_name(a.dtype)})"
@@ -267,7 +271,7 @@ def cond(A: Tensor, p: Any = None) -> Tensor:
         raise ConvgradError(f"linalg.cond got an invalid norm type: {p}")
     if p in (None, 2, -2):
         sizes = svdvals(A)
-        if not min(A._data.shape[-2:]):
+        if not A._data.size:
             return sizes.new_zeros(A._data.shape[:-2])
         first, last = sizes[..., :1], sizes[..., -1:]
         return (last / first if p == -2 else first / last).squeeze(-1)
@@ -295,15 +299,9 @@ def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
     if x._data.dtype.kind in "biu":
         check_float(x._data, "linalg.vecdot")
     check_same(x._data, y._data, "linalg.vecdot", "x", "y")
-    axis = dim_index(dim, max(x._data.ndim, y._data.ndim))
-    last = axis - max(x._data.ndim, y._data.ndim)
-    if x._data.ndim and y._data.ndim and x._data.shape[last:][:1] != y._data.shape[last:][:1]:
-        if x._data.ndim == y._data.ndim == 1:
-            m, n = x._data.shape[0], y._data.shape[0]
-            raise ShapeError(
-                f"inconsistent tensor size, expected tensor [{m}] and src [{n}] to have the same number of elements, "
-                f"but got {m} and {n} elements respectively"
-            )
+    if x._data.ndim == y._data.ndim == 1:
+        dim_index(dim, 1)
+        return x.vdot(y)  # type: ignore[no-any-return]
     return (x.conj() * y).sum(dim)
 
 
@@ -341,19 +339,22 @@ def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:
     if count < 0:
         raise ShapeError(f"N must be non-negative. (got {count})")
     if count == 0:
-        return x.detach().new_empty((data.shape[0], 0))
-    kind = data.dtype if data.dtype.kind in "fcV" else np.dtype(np.int64)
-    ascending = _powers(x if data.dtype == kind else Tensor(data.astype(kind), None), count)
+        return _whole(x).detach().new_empty((data.shape[0], 0))
+    ascending = _powers(x, count)
     return ascending if increasing else ascending.flip(-1)
 
 
+def _whole(x: Tensor) -> Tensor:
+    """Integers and booleans as int64."""
+    return Tensor(x._data.astype(np.int64), None) if x._data.dtype.kind in "biu" else x
+
+
 def _powers(x: Tensor, count: int) -> Tensor:
-    shape = x._data.shape
+    x, shape = _whole(x), x._data.shape
     one = Tensor(np.ones((*shape, 1), x._data.dtype), None)
     if count == 1:
         return one
-    rest = x.unsqueeze(-1).expand(*shape, count - 1).cumprod(-1)
-    return cat((one, rest if rest._data.dtype == one._data.dtype else rest.to(x.dtype)), -1)
+    return cat((one, x.unsqueeze(-1).expand(*shape, count - 1).cumprod(-1)), -1)
 
 
 def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
