@@ -9,12 +9,39 @@ from .tensor.functions_linear import multi_dot
 from .tensor.functions_reduce import linalg_norm as norm
 from .tensor.functions_reduce import matrix_norm, vector_norm
 from .tensor.functions_solvers import (
-    cholesky, cholesky_ex, det, inv, inv_ex, lstsq, lu, lu_factor, lu_factor_ex, lu_solve, matrix_exp, pinv, slogdet,
-    solve, solve_ex, solve_triangular, tensorinv, tensorsolve,
-)  # fmt: skip
+    cholesky,
+    cholesky_ex,
+    det,
+    inv,
+    inv_ex,
+    lstsq,
+    lu,
+    lu_factor,
+    lu_factor_ex,
+    lu_solve,
+    matrix_exp,
+    pinv,
+    slogdet,
+    solve,
+    solve_ex,
+    solve_triangular,
+    tensorinv,
+    tensorsolve,
+)
 from .tensor.functions_spectra import (
-    cond, diagonal, eig, eigh, eigvals, eigvalsh, householder_product, matrix_rank, qr, svd, svdvals, vecdot,
-)  # fmt: skip
+    cond,
+    diagonal,
+    eig,
+    eigh,
+    eigvals,
+    eigvalsh,
+    householder_product,
+    matrix_rank,
+    qr,
+    svd,
+    svdvals,
+    vecdot,
+)
 from .tensor.functions_spectra import linalg_vander as vander
 from .tensor.tensor import Tensor
 
@@ -35,8 +62,9 @@ def cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Any:
 
 
 __all__ = [
-    "LinAlgError", "cholesky", "cholesky_ex", "cond", "cross", "det", "diagonal", "eig", "eigh", "eigvals", "eigvalsh",
-    "householder_product", "inv", "inv_ex", "lstsq", "lu", "lu_factor", "lu_factor_ex", "lu_solve", "matmul",
-    "matrix_exp", "matrix_norm", "matrix_power", "matrix_rank", "multi_dot", "norm", "pinv", "qr", "slogdet", "solve",
-    "solve_ex", "solve_triangular", "svd", "svdvals", "tensorinv", "tensorsolve", "vander", "vecdot", "vector_norm",
+    "LinAlgError", "cholesky", "cholesky_ex", "cond", "cross", "det", "diagonal", "eig", "eigh", "eigvals",
+    "eigvalsh", "householder_product", "inv", "inv_ex", "lstsq", "lu", "lu_factor", "lu_factor_ex",
+    "lu_solve", "matmul", "matrix_exp", "matrix_norm", "matrix_power", "matrix_rank", "multi_dot", "norm",
+    "pinv", "qr", "slogdet", "solve", "solve_ex", "solve_triangular", "svd", "svdvals", "tensorinv",
+    "tensorsolve", "vander", "vecdot", "vector_norm",
 ]  # fmt: skip

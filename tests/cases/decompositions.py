@@ -155,6 +155,14 @@ CASES: list[Case] = [
             *kinds(ops.LinalgLu, name, lambda a: tuple(linalg.lu(a)), factored, a, empty=(a[:0],)),
         )
     ],
+    *kinds(
+        ops.LuPermutation, "P", direct(ops.LuPermutation, 4, np.dtype(np.float64)), lambda p: np.eye(4)[:, [3, 2, 0, 1]],
+        np.array([4, 3, 4], np.int32),
+    ),
+    *kinds(
+        ops.LuPermutation, "none", direct(ops.LuPermutation, 2, np.dtype(np.float32)), lambda p: np.eye(2)[None][:0],
+        empty=(np.zeros((0, 2), np.int32),),
+    ),
     *kinds(determinant.LinalgDet, "det", linalg.det, np.linalg.det, values(20, 2, 3, 3), empty=(_batch0,)),
     *kinds(determinant.LinalgDet, "complex", linalg.det, np.linalg.det, cvalues(21, 3, 3), empty=(_none,)),
     *kinds(determinant.LinalgDet, "singular", linalg.det, lambda a: 0.0, np.diag([1.0, 2.0, 0.0])[[1, 0, 2]]),

@@ -34,10 +34,10 @@ class LinalgDet(Op):
 
 
 class Cofactors(Op):
-    """``det(a) inv(a)ᵀ``, which is a polynomial in a: the derivative of the determinant, for singular a as well.
+    """``det(a) inv(a)ᵀ``, a polynomial in a: the derivative of the determinant, for singular a as well.
 
-    With ``a = U S Vᴴ`` it is ``det(U Vᴴ) conj(U C(S) Vᴴ)``, and at a diagonal S the derivative of ``C`` is made
-    of the products of all singular values but two.
+    With ``a = U S Vᴴ`` it is ``det(U Vᴴ) conj(U C(S) Vᴴ)``, and at a diagonal S the derivative of ``C`` is
+    made of the products of all singular values but two.
     """
 
     saves = ("a",)

@@ -1,7 +1,8 @@
 """Factorisations on bare arrays: what NumPy's LAPACK lacks, and where it failed when it did.
 
-All work on batches ``(..., m, n)`` of float or complex matrices and raise nothing: a matrix that has no such
-factorisation is told of by ``info``, int32 of the batch's shape, as LAPACK does: 0, or the number of the row.
+All work on batches ``(..., m, n)`` of float or complex matrices. A matrix that has no such factorisation is
+told of by ``info``, int32 of the batch's shape, as LAPACK does: 0, or the number of the row. ``check``
+raises for it.
 """
 
 from __future__ import annotations
@@ -12,9 +13,34 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import Array
+from ..errors import LinAlgError
 
 #: rows that substitution takes one by one before it multiplies matrices again
 _BLOCK = 32
+
+
+_REASONS = {
+    "inv": "The diagonal element {0} is zero, the inversion could not be completed because the input "
+    "matrix is singular.",
+    "solve": "The solver failed because the input matrix is singular.",
+    "cholesky": "The factorization could not be completed because the input is not positive-definite (the "
+    "leading minor of order {0} is not positive-definite).",
+    "lu": "U[{0},{0}] is zero and using it on lu_solve would result in a division by zero. If you still "
+    "want to perform the factorization, consider calling linalg.lu(A, pivot) or linalg.lu_factor_ex(A, "
+    "pivot)",
+}
+
+
+def check(info: Array, name: str, kind: str) -> None:
+    """Refuse what could not be done, in the name of a function; without a name nothing is refused.
+
+    Raises:
+        LinAlgError: naming the first bad matrix of the batch and the row at which it showed.
+    """
+    if name and info.any():
+        index = int(np.flatnonzero(info)[0])
+        where = f"(Batch element {index}): " if info.ndim else ""
+        raise LinAlgError(f"{name}: {where}{_REASONS[kind].format(int(info.flat[index]))}")
 
 
 def adjoint(x: Array) -> Array:
@@ -26,7 +52,8 @@ def lu(a: Array) -> tuple[Array, Array, Array]:
     """(LU, pivots, info): Gaussian elimination with row exchanges, L and U in one array.
 
     pivots: int32 (..., min(m, n)), from 1: row i was exchanged with that row. All matrices of the batch
-    take each step together; complex elements are compared by ``|re| + |im|``, as LAPACK does. Source: Golub & Van Loan, Matrix Computations, 3.4.
+    take each step together; complex elements are compared by ``|re| + |im|``, as LAPACK does. Source: Golub
+    & Van Loan, Matrix Computations, 3.4.
     """
     m, n = a.shape[-2:]
     batch = a.shape[:-2]
@@ -198,7 +225,7 @@ def _pade(x: Array) -> tuple[Array, Array]:
 
 
 def cofactors(a: Array) -> Array:
-    """The derivative of the determinant by each element: det(a) inv(a)ᵀ, and what that tends to if there is none.
+    """The derivative of the determinant by each element: det(a) inv(a)ᵀ, or what that tends to.
 
     Where the inverse would lose digits it comes from singular values, as the products of all but one of them.
     """

@@ -1,8 +1,8 @@
 """Inverses, linear systems, triangular factors and the matrix exponential.
 
 Matrices are the last two axes, all axes before are batches. NumPy's LAPACK does the arithmetic, and
-``ops/lapack.py`` what it lacks. Matrix derivatives: Giles, Collected matrix derivative results for forward and
-reverse mode algorithmic differentiation, 2008. Cotangents of complex matrices pair by ``Re tr(gᴴ d)``.
+``ops/lapack.py`` what it lacks. Matrix derivatives: Giles, Collected matrix derivative results for forward
+and reverse mode algorithmic differentiation, 2008. Cotangents of complex matrices pair by ``Re tr(gᴴ d)``.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ def real(x: Value) -> Value:
 
 def lower(x: Value, offset: int = 0) -> Value:
     """The lower triangle up to a diagonal, zeros elsewhere (even over NaN)."""
-    return where(np.tri(*x.shape[-2:], offset, dtype=bool), x, 0.0)
+    return where(np.tri(x.shape[-2], x.shape[-1], offset, dtype=bool), x, 0.0)
 
 
 def upper(x: Value, offset: int = 0) -> Value:
     """The upper triangle from a diagonal on, zeros elsewhere."""
-    return where(np.tri(*x.shape[-2:], offset - 1, dtype=bool), 0.0, x)
+    return where(np.tri(x.shape[-2], x.shape[-1], offset - 1, dtype=bool), 0.0, x)
 
 
 def joined(a: Value, b: Value, axis: int) -> Value:
@@ -75,15 +75,19 @@ def scalars(x: Value) -> Value:
 
 
 class LinalgInvEx(Op):
-    """The inverse of square matrices (..., n, n), and LAPACK's info: 0, or which diagonal element was zero."""
+    """The inverse of square matrices (..., n, n), and LAPACK's info: 0, or which diagonal element was zero.
+
+    In the name of a function ``name`` a singular matrix is refused.
+    """
 
     saves = ("out",)
     several = True
     primary = 0
 
     @staticmethod
-    def forward(a: Array) -> tuple[tuple[Array, Array], tuple[Array]]:
+    def forward(a: Array, name: str = "") -> tuple[tuple[Array, Array], tuple[Array]]:
         out, info = lapack.inverse(a)
+        lapack.check(info, name, "inv")
         return (out, info), (out,)
 
     @staticmethod
@@ -98,7 +102,8 @@ class LinalgInvEx(Op):
 class LinalgSolveEx(Op):
     """x with ``a @ x = b`` (or ``x @ a = b`` without ``left``), and info.
 
-    a (..., n, n), b (..., n, k), or with ``vector`` (..., n); batches broadcast.
+    a (..., n, n), b (..., n, k), or with ``vector`` (..., n); batches broadcast. In the name of a function
+    ``name`` a singular matrix is refused.
     """
 
     saves = ("a", "out", "left", "vector")
@@ -107,7 +112,7 @@ class LinalgSolveEx(Op):
 
     @staticmethod
     def forward(
-        a: Array, b: Array, left: bool, vector: bool
+        a: Array, b: Array, left: bool, vector: bool, name: str = ""
     ) -> tuple[tuple[Array, Array], tuple[Any, ...]]:
         if vector:
             b = b[..., None]
@@ -116,6 +121,7 @@ class LinalgSolveEx(Op):
         else:
             out, info = lapack.solve(a.swapaxes(-1, -2), b.swapaxes(-1, -2))
             out = out.swapaxes(-1, -2)
+        lapack.check(info, name, "solve")
         if vector:
             out = out[..., 0]
         return (out, info), (a, out, left, vector)
@@ -156,9 +162,7 @@ class LinalgSolveTriangular(Op):
         if left:
             out = lapack.solve_triangular(a, b, upper, unitriangular)
         else:
-            turned = lapack.solve_triangular(
-                a.swapaxes(-1, -2), b.swapaxes(-1, -2), not upper, unitriangular
-            )
+            turned = lapack.solve_triangular(a.swapaxes(-1, -2), b.swapaxes(-1, -2), not upper, unitriangular)
             out = turned.swapaxes(-1, -2)
         return out, (a, out, upper, left, unitriangular)
 
@@ -208,8 +212,9 @@ class LinalgCholeskyEx(Op):
     primary = 0
 
     @staticmethod
-    def forward(a: Array, upper: bool) -> tuple[tuple[Array, Array], tuple[Any, ...]]:
+    def forward(a: Array, upper: bool, name: str = "") -> tuple[tuple[Array, Array], tuple[Any, ...]]:
         out, info = lapack.cholesky(a, upper)
+        lapack.check(info, name, "cholesky")
         return (out, info), (out, upper)
 
     @staticmethod
@@ -283,8 +288,9 @@ class LinalgLuFactorEx(Op):
     primary = 0
 
     @staticmethod
-    def forward(a: Array) -> tuple[tuple[Array, ...], tuple[Any, ...]]:
+    def forward(a: Array, name: str = "") -> tuple[tuple[Array, ...], tuple[Any, ...]]:
         out, pivots, info = lapack.lu(a)
+        lapack.check(info, name, "lu")
         return (out, pivots, info), (out, pivots)
 
     @staticmethod
@@ -304,6 +310,14 @@ class LinalgLuFactorEx(Op):
         if n > m:
             return joined(dl + du[..., :, :m], du[..., :, m:], 1)
         return dl + du
+
+
+class LuPermutation(Op):
+    """P with ``a = P L U`` from the exchanges of rows that ``LinalgLuFactorEx`` gives; no derivative."""
+
+    @staticmethod
+    def forward(pivots: Array, rows: int, dtype: np.dtype[Any]) -> tuple[Array, tuple[()]]:
+        return lapack.permutation(pivots, rows, dtype), ()
 
 
 class LinalgLu(Op):
@@ -331,8 +345,8 @@ class LinalgLu(Op):
 class LinalgMatrixExp(Op):
     """The exponential of square matrices.
 
-    Its derivative stands above the diagonal of the exponential of ``[[a, d], [0, a]]``. Source: Higham, Functions
-    of Matrices, 2008, 3.2.
+    Its derivative stands above the diagonal of the exponential of ``[[a, d], [0, a]]``. Source: Higham,
+    Functions of Matrices, 2008, 3.2.
     """
 
     saves = ("a",)

@@ -208,4 +208,16 @@ class Bilinear(Op):
         cls.jvps = (jvp_first, jvp_second)
 
 
-__all__ = ["CONSTANT", "OUT", "OUTS", "Array", "Bilinear", "Elementwise", "Linear", "Op", "Saved", "Ufunc", "Value"]
+__all__ = [
+    "CONSTANT",
+    "OUT",
+    "OUTS",
+    "Array",
+    "Bilinear",
+    "Elementwise",
+    "Linear",
+    "Op",
+    "Saved",
+    "Ufunc",
+    "Value",
+]

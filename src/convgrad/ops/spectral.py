@@ -1,9 +1,9 @@
 """QR, singular values, eigenvalues, and the pseudo-inverse and least squares that come of them.
 
 Matrices are the last two axes, all axes before are batches; NumPy's LAPACK does the arithmetic. Derivatives:
-Seeger, Hetzel, Dai, Lawrence, Auto-differentiating linear algebra, 2017; for rectangular QR Roberts & Roberts,
-QR and LQ decomposition matrix backpropagation algorithms, 2020. Complex singular vectors and eigenvectors have a
-phase that is nobody's choice: a loss that depends on it is refused, as in PyTorch.
+Seeger, Hetzel, Dai, Lawrence, Auto-differentiating linear algebra, 2017; for rectangular QR Roberts &
+Roberts, QR and LQ decomposition matrix backpropagation algorithms, 2020. Complex singular vectors and
+eigenvectors have a phase that is nobody's choice: a loss that depends on it is refused, as in PyTorch.
 """
 
 from __future__ import annotations
@@ -18,9 +18,22 @@ from . import formula, lapack
 from .elementwise import Imag
 from .formula import Value, call, conj, where
 from .linalg import (
-    LinalgSolveEx, adjoint, columns, diagonal, joined, on_diagonal, real, rows, summed, triangular, upper,
+    LinalgSolveEx,
+    adjoint,
+    columns,
+    diagonal,
+    joined,
+    on_diagonal,
+    real,
+    rows,
+    summed,
+    triangular,
+    upper,
 )  # fmt: skip
 from .op import Op
+
+#: NumPy's annotations name each mode and triangle, which are parameters here
+_any: Any = np.linalg
 
 #: what of a cotangent may point along the vectors' phases, for rounding
 _GAUGE = 1e-2
@@ -30,7 +43,7 @@ def _check_gauge(turned: Value, vectors: str, phase: str = "this quantity, so it
     """Refuse a cotangent whose imaginary part along the vectors' phases is not zero."""
     if turned.dtype.kind != "c":
         return
-    bare = getattr(turned, "_data", turned)
+    bare: Any = turned if isinstance(turned, np.ndarray) else turned._data
     if not (np.abs(bare.imag) <= _GAUGE).all():
         raise ConvgradError(
             f"{vectors} in the complex case are specified up to multiplication by e^{{i phi}}. The specified "
@@ -56,9 +69,9 @@ class LinalgQr(Op):
     @staticmethod
     def forward(a: Array, mode: str) -> tuple[tuple[Array, Array], tuple[Any, ...]]:
         if mode == "r":
-            q, r = np.empty(0, a.dtype), np.linalg.qr(a, "r")
+            q, r = np.empty(0, a.dtype), _any.qr(a, "r")
         else:
-            q, r = np.linalg.qr(a, mode)  # type: ignore[call-overload]
+            q, r = _any.qr(a, mode)
         return (q, r), (a, q, r, mode)
 
     @staticmethod
@@ -237,7 +250,7 @@ class LinalgEigh(Op):
 
     @staticmethod
     def forward(a: Array, triangle: str) -> tuple[tuple[Array, Array], tuple[Any, ...]]:
-        values, vectors = _finite(lambda x: np.linalg.eigh(x, triangle), a)  # type: ignore[call-overload]
+        values, vectors = _finite(lambda x: _any.eigh(x, triangle), a)
         return (values, vectors), (values, vectors)
 
     @staticmethod
@@ -256,12 +269,13 @@ class LinalgEigh(Op):
 
 def _finite(function: Any, a: Array) -> tuple[Array, ...]:
     """The results for the finite matrices of a batch, NaN for the others."""
-    bad = ~np.isfinite(a).all((-2, -1)) if a.size else np.zeros(a.shape[:-2], bool)
+    bad: Array = np.asarray(~np.isfinite(a).all((-2, -1)))
     if not bad.any():
         return tuple(function(a))
     results = function(np.where(bad[..., None, None], np.eye(a.shape[-1], dtype=a.dtype), a))
     return tuple([
-        np.where(np.expand_dims(bad, tuple(range(bad.ndim, r.ndim))), r.dtype.type(np.nan), r) for r in results
+        np.where(np.expand_dims(bad, tuple(range(bad.ndim, r.ndim))), r.dtype.type(np.nan), r) for r in
+        results
     ])  # fmt: skip
 
 
@@ -273,7 +287,7 @@ class LinalgEigvalsh(Op):
 
     @staticmethod
     def forward(a: Array, triangle: str) -> tuple[Array, tuple[Any, ...]]:
-        (out,) = _finite(lambda x: (np.linalg.eigvalsh(x, triangle),), a)  # type: ignore[call-overload]
+        (out,) = _finite(lambda x: (_any.eigvalsh(x, triangle),), a)
         return out, (a, triangle)
 
     @staticmethod
@@ -392,16 +406,18 @@ def _pinv_pulled(g: Value, a: Value, out: Value) -> Value:
 class LinalgLstsq(Op):
     """(the least x with the least ``|a @ x - b|``, the squares of what is left of each column).
 
-    a (..., m, n), b (..., m, k), one batch; ``rcond``: singular values up to that part of the largest count as 0.
-    ``residuals`` false: an empty array in place of the second. A third result counts the singular values that do
-    not, a fourth holds them.
+    a (..., m, n), b (..., m, k), batches broadcast; ``rcond``: singular values up to that part of the
+    largest count as 0. ``residuals`` false: an empty array in place of the second. A third result counts the singular
+    values that do not, a fourth holds them.
     """
 
     saves = ("a", "b", "out0", "rcond", "residuals")
     several = True
 
     @staticmethod
-    def forward(a: Array, b: Array, rcond: float, residuals: bool) -> tuple[tuple[Array, ...], tuple[Any, ...]]:
+    def forward(
+        a: Array, b: Array, rcond: float, residuals: bool
+    ) -> tuple[tuple[Array, ...], tuple[Any, ...]]:
         u, sizes, vh = _decomposed(a, False)
         kept = _kept(sizes, 0.0, rcond)
         factors = np.where(kept, 1 / np.where(kept, sizes, 1), 0).astype(sizes.dtype)
@@ -411,7 +427,13 @@ class LinalgLstsq(Op):
 
     @staticmethod
     def vjp(
-        needs: tuple[bool, ...], gs: tuple[Value, ...], a: Value, b: Value, x: Value, rcond: float, residuals: bool
+        needs: tuple[bool, ...],
+        gs: tuple[Value, ...],
+        a: Value,
+        b: Value,
+        x: Value,
+        rcond: float,
+        residuals: bool,
     ) -> tuple[Value, ...]:
         inverse = call(LinalgPinv, a, 0.0, rcond, False)
         ga = _pinv_pulled(gs[0] @ adjoint(b), a, inverse)

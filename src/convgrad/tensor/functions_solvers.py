@@ -1,8 +1,8 @@
 """Linear systems, inverses, triangular factors and determinants: half of ``convgrad.linalg``.
 
-Matrices are the last two dimensions of a float32, float64 or complex tensor, all before are batches. What PyTorch
-refuses (integers, half precision, other shapes) raises the same type here; a matrix without an inverse or a factor
-raises ``LinAlgError``, a RuntimeError.
+Matrices are the last two dimensions of a float32, float64 or complex tensor, all before are batches. What
+PyTorch refuses (integers, half precision, other shapes) raises the same type here; a matrix without an
+inverse or a factor raises ``LinAlgError``, a RuntimeError.
 """
 
 from __future__ import annotations
@@ -13,12 +13,19 @@ from typing import Any
 import numpy as np
 
 from ..errors import ConvgradError, DtypeError, ShapeError
-from ..ops import lapack, spectral
 from ..ops import linalg as ops
+from ..ops import spectral
 from ..ops.determinant import LinalgDet, LinalgSlogdet
 from . import return_types
 from .matrices import (
-    as_matrix, as_square, check_batches, check_equation, check_float, check_info, check_kernel, check_same, shape_words,
+    as_matrix,
+    as_square,
+    check_batches,
+    check_equation,
+    check_float,
+    check_kernel,
+    check_same,
+    shape_words,
 )  # fmt: skip
 from .methods.order import scalar_name
 from .tensor import Tensor, apply
@@ -60,10 +67,7 @@ def inv(A: Tensor) -> Tensor:
 
 def _inverse(A: Tensor, checked_as: str) -> Any:
     check_float(as_square(A, "linalg.inv"), "linalg.inv")
-    result = return_types.linalg_inv_ex(apply(ops.LinalgInvEx, (A,)))
-    if checked_as:
-        check_info(result[1]._data, checked_as, "inv")
-    return result
+    return return_types.linalg_inv_ex(apply(ops.LinalgInvEx, (A,), (checked_as,)))
 
 
 def solve_ex(A: Tensor, B: Tensor, *, left: bool = True, check_errors: bool = False) -> Any:
@@ -81,7 +85,8 @@ def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
 
     Args:
         A: float32, float64 or complex, ``(..., n, n)``.
-        B: same dtype, ``(..., n, k)``, or vectors: ``(n)``, or ``(..., n)`` with A's batch; batches broadcast.
+        B: same dtype, ``(..., n, k)``, or vectors: ``(n)``, or ``(..., n)`` with A's batch; batches
+        broadcast.
     Returns:
         B's shape with the common batch.
     Raises:
@@ -110,14 +115,11 @@ def _solution(A: Tensor, B: Tensor, left: bool, checked_as: str) -> Any:
     check_same(a, b, name)
     if vector and not left and a.shape[-1] == 1:
         raise ShapeError(
-            f"{name}: Vector broadcasting of the left hand side is not supported for left=False. In this case "
-            "linalg.solve is equivalent to B / A.squeeze(-1)"
+            f"{name}: Vector broadcasting of the left hand side is not supported for left=False. In this "
+            "case linalg.solve is equivalent to B / A.squeeze(-1)"
         )
     check_equation(a, b[..., None] if vector else b, left, name)
-    result = return_types.linalg_solve_ex(apply(ops.LinalgSolveEx, (A, B), (left, vector)))
-    if checked_as:
-        check_info(result[1]._data, checked_as, "solve")
-    return result
+    return return_types.linalg_solve_ex(apply(ops.LinalgSolveEx, (A, B), (left, vector, checked_as)))
 
 
 def solve_triangular(
@@ -140,7 +142,7 @@ def solve_triangular(
     check_equation(a, b, left, name)
     check_kernel(a, "triangular_solve_cpu")
     check_same(a, b, name)
-    return apply(ops.LinalgSolveTriangular, (A, B), (bool(upper), left, unitriangular))  # type: ignore[no-any-return]
+    return apply(ops.LinalgSolveTriangular, (A, B), (bool(upper), left, unitriangular))
 
 
 def det(A: Tensor) -> Tensor:
@@ -155,7 +157,7 @@ def det(A: Tensor) -> Tensor:
     Source: semantics of torch.linalg.det.
     """
     check_float(as_square(A, "linalg.det"), "linalg.det", "lu_cpu")
-    return apply(LinalgDet, (A,))  # type: ignore[no-any-return]
+    return apply(LinalgDet, (A,))
 
 
 def slogdet(A: Tensor) -> Any:
@@ -179,7 +181,7 @@ def sign_and_size(A: Tensor, name: str) -> Any:
 
 
 def cholesky_ex(A: Tensor, *, upper: bool = False, check_errors: bool = False) -> Any:
-    """``cholesky`` that raises only with ``check_errors``: (L, info), info the order of the first bad minor or 0.
+    """``cholesky`` that raises only with ``check_errors``: (L, info: the order of the first bad minor, or 0).
 
     Example:
         >>> cholesky_ex(Tensor([[4.0, 0.0], [0.0, -1.0]])).info.item()
@@ -207,10 +209,7 @@ def cholesky(A: Tensor, *, upper: bool = False) -> Tensor:
 
 def _factor(A: Tensor, upper: bool, checked_as: str) -> Any:
     check_float(as_square(A, "linalg.cholesky"), "linalg.cholesky", "cholesky_cpu")
-    result = return_types.linalg_cholesky_ex(apply(ops.LinalgCholeskyEx, (A,), (upper,)))
-    if checked_as:
-        check_info(result[1]._data, checked_as, "cholesky")
-    return result
+    return return_types.linalg_cholesky_ex(apply(ops.LinalgCholeskyEx, (A,), (upper, checked_as)))
 
 
 def lu_factor_ex(A: Tensor, *, pivot: bool = True, check_errors: bool = False) -> Any:
@@ -229,8 +228,8 @@ def lu_factor(A: Tensor, *, pivot: bool = True) -> Any:
     Args:
         A: float32, float64 or complex, ``(..., m, n)``.
     Returns:
-        LU of A's shape, L below its diagonal; pivots int32 ``(..., min(m, n))``: row i was exchanged with that
-        row, counted from 1.
+        LU of A's shape, L below its diagonal; pivots int32 ``(..., min(m, n))``: row i was exchanged with
+        that row, counted from 1.
     Raises:
         LinAlgError: a pivot is zero.
     Example:
@@ -256,10 +255,7 @@ def _lu_input(A: Any, pivot: bool, name: str) -> None:
 
 def _lu_factors(A: Tensor, pivot: bool, checked_as: str) -> Any:
     _lu_input(A, pivot, "torch.lu_factor")
-    result = return_types.linalg_lu_factor_ex(apply(ops.LinalgLuFactorEx, (A,)))
-    if checked_as:
-        check_info(result[2]._data, checked_as, "lu")
-    return result
+    return return_types.linalg_lu_factor_ex(apply(ops.LinalgLuFactorEx, (A,), (checked_as,)))
 
 
 def lu(A: Tensor, *, pivot: bool = True) -> Any:
@@ -297,7 +293,7 @@ def lu_unpack(
     data = LU_data._data
     p = left = right = Tensor(np.empty(0, data.dtype), None)
     if unpack_pivots:
-        p = Tensor(lapack.permutation(LU_pivots._data, data.shape[-2], data.dtype), None)
+        p = apply(ops.LuPermutation, (LU_pivots,), (data.shape[-2], data.dtype))
     if unpack_data:
         left, right = _triangles(LU_data)
     return return_types.lu_unpack((p, left, right))
@@ -311,11 +307,12 @@ def _triangles(LU: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoint: bool = False) -> Tensor:
-    """X with ``A X = B`` from ``LU, pivots = lu_factor(A)``; ``left`` false: ``X A = B``; ``adjoint``: ``Aᴴ`` for A.
+    """X with ``A X = B``, or ``X A = B`` where ``left`` is false, from ``LU, pivots = lu_factor(A)``.
 
     Args:
         LU: ``(..., n, n)``; pivots: int32 ``(..., n)``.
         B: same dtype as LU, ``(..., n, k)``; batches broadcast.
+        adjoint: ``Aᴴ`` takes the place of A.
     Example:
         >>> factors = lu_factor(Tensor([[2.0, 0.0], [0.0, 4.0]]))
         >>> lu_solve(*factors, Tensor([[2.0], [2.0]])).tolist()
@@ -335,7 +332,7 @@ def lu_solve(LU: Tensor, pivots: Tensor, B: Tensor, *, left: bool = True, adjoin
             f"{name}: Number of pivots per batch should be same as the dimension of the matrix: "
             f"{list(pivots._data.shape)} for {list(a.shape)}"
         )
-    p = Tensor(lapack.permutation(pivots._data, a.shape[-1], a.dtype), None)
+    p = apply(ops.LuPermutation, (pivots,), (a.shape[-1], a.dtype))
     if not left:
         return _lu_solved(LU, p, B.adjoint(), not adjoint).adjoint()
     return _lu_solved(LU, p, B, adjoint)
@@ -360,11 +357,11 @@ def matrix_exp(A: Tensor) -> Tensor:
     """
     a = as_square(A, "linalg.matrix_exp")
     check_float(a, "linalg.matrix_exp", "" if a.dtype.kind in "biu" else "-")
-    return apply(ops.LinalgMatrixExp, (A,))  # type: ignore[no-any-return]
+    return apply(ops.LinalgMatrixExp, (A,))
 
 
 def tolerances(a: Any, atol: Any, rtol: Any) -> tuple[Any, Any]:
-    """The bounds below which a singular value counts as zero, as arrays: absolute, and relative to the largest.
+    """The bounds up to which singular values count as zero, as arrays: absolute, relative to the largest.
 
     Without ``rtol`` it is ``eps * max(m, n)``, or 0 where ``atol`` is given and above 0.
     """
@@ -396,13 +393,13 @@ def pinv(
     a = A._data
     if a.ndim < 2 or a.dtype.name not in ("float32", "float64", "complex64", "complex128"):
         raise ShapeError(
-            f"linalg.pinv({shape_words(a)}): expected a tensor with 2 or more dimensions of float, double, cfloat "
-            "or cdouble types"
+            f"linalg.pinv({shape_words(a)}): expected a tensor with 2 or more dimensions of float, double, "
+            "cfloat or cdouble types"
         )
     if hermitian:
         as_square(A, "linalg.eigh")
     absolute, relative = tolerances(a, atol, rcond if rtol is None else rtol)
-    return apply(spectral.LinalgPinv, (A,), (absolute, relative, hermitian))  # type: ignore[no-any-return]
+    return apply(spectral.LinalgPinv, (A,), (absolute, relative, hermitian))
 
 
 _DRIVERS = ("gels", "gelsy", "gelsd", "gelss")
@@ -415,11 +412,13 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
         A: float32, float64 or complex, ``(..., m, n)``.
         B: same dtype, ``(..., m, k)`` or ``(..., m)``; batches broadcast.
         rcond: singular values up to that part of the largest count as zero; ``eps * max(m, n)``.
-        driver: "gelsy" (default), "gelsd", "gelss" or "gels", which takes A to be of full rank. All are computed
+        driver: "gelsy" (default), "gelsd", "gelss" or "gels", which takes A to be of full rank. All are
+        computed
             through singular values here; the name says which results are given.
     Returns:
-        (solution, residuals, rank, singular_values). Residuals, the squared distances, if m > n and the rank is
-        full, not for "gelsy"; the rank not for "gels"; singular values for "gelsd" and "gelss"; else empty.
+        (solution, residuals, rank, singular_values). Residuals, the squared distances, if m > n and the rank
+        is full, not for "gelsy"; the rank not for "gels"; singular values for "gelsd" and "gelss"; else
+        empty.
     Example:
         >>> [round(x, 4) for x in lstsq(Tensor([[1.0], [1.0]]), Tensor([1.0, 3.0])).solution.tolist()]
         [2.0]
@@ -457,8 +456,8 @@ def _check_lstsq(a: Any, b: Any, driver: str | None) -> bool:
         )
     if a.ndim - b.ndim not in (0, 1):
         raise ShapeError(
-            f"{name}: input.dim() must be greater or equal to other.dim() and (input.dim() - other.dim()) <= 1 "
-            f"({list(a.shape)} and {list(b.shape)})"
+            f"{name}: input.dim() must be greater or equal to other.dim() and (input.dim() - other.dim()) "
+            f"<= 1 ({list(a.shape)} and {list(b.shape)})"
         )
     vector: bool = a.ndim - b.ndim == 1
     if a.shape[-2] != b.shape[-1 if vector else -2]:
@@ -477,7 +476,7 @@ def _check_lstsq(a: Any, b: Any, driver: str | None) -> bool:
 
 
 def tensorinv(A: Tensor, ind: int = 2) -> Tensor:
-    """The inverse of the map that ``tensordot(A, x, x.ndim)`` is: its first ``ind`` dimensions become the last.
+    """The inverse of the map ``tensordot(A, x, x.ndim)``: the first ``ind`` dimensions of A become its last.
 
     Raises:
         ShapeError: the first ``ind`` dimensions and the rest do not hold equally many elements.
@@ -491,8 +490,8 @@ def tensorinv(A: Tensor, ind: int = 2) -> Tensor:
     rows, columns = math.prod(shape[:ind]), math.prod(shape[ind:])
     if rows != columns:
         raise ShapeError(
-            "Expected self to satisfy the requirement prod(self.shape[ind:]) == prod(self.shape[:ind]), but got "
-            f"{columns} != {rows}"
+            "Expected self to satisfy the requirement prod(self.shape[ind:]) == prod(self.shape[:ind]), "
+            f"but got {columns} != {rows}"
         )
     return inv(A.reshape(rows, columns)).reshape(*shape[ind:], *shape[:ind])
 

@@ -43,7 +43,8 @@ def orthogonal(A: Tensor, mode: str) -> Any:
     a = as_matrix(A, "linalg.qr")
     if mode not in ("reduced", "complete", "r"):
         raise ConvgradError(
-            f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or 'complete'"
+            f"qr received unrecognized mode '{mode}' but expected one of 'reduced' (default), 'r', or "
+            "'complete'"
         )
     check_float(a, "linalg.qr", "geqrf_cpu")
     return apply(ops.LinalgQr, (A,), (mode,))
@@ -69,7 +70,9 @@ def householder_product(A: Tensor, tau: Tensor) -> Tensor:
         raise ShapeError(f"{name}: input must have at least 2 dimensions. (got {list(a.shape)})")
     m, n = a.shape[-2:]
     if m < n:
-        raise ShapeError(f"{name}: input.shape[-2] must be greater than or equal to input.shape[-1] ({m}, {n})")
+        raise ShapeError(
+            f"{name}: input.shape[-2] must be greater than or equal to input.shape[-1] ({m}, {n})"
+        )
     if t.ndim < 1 or n < t.shape[-1]:
         raise ShapeError(
             f"{name}: input.shape[-1] must be greater than or equal to tau.shape[-1] ({n}, {list(t.shape)})"
@@ -126,14 +129,15 @@ def svdvals(A: Tensor, *, driver: str | None = None) -> Tensor:
         [3.0, 2.0]
     """
     _check_svd(A, driver)
-    return apply(ops.LinalgSvdvals, (A,))  # type: ignore[no-any-return]
+    return apply(ops.LinalgSvdvals, (A,))
 
 
 def _check_svd(A: Tensor, driver: str | None) -> None:
     check_float(as_matrix(A, "linalg.svd"), "linalg.svd", "linalg_svd_cpu")
     if driver is not None:
         raise ConvgradError(
-            "torch.linalg.svd: keyword argument `driver=` is only supported on CUDA inputs with cuSOLVER backend."
+            "torch.linalg.svd: keyword argument `driver=` is only supported on CUDA inputs with cuSOLVER "
+            "backend."
         )
 
 
@@ -161,7 +165,7 @@ def eigvalsh(A: Tensor, UPLO: str = "L") -> Tensor:
         >>> eigvalsh(Tensor([[2.0, 0.0], [0.0, 1.0]])).tolist()
         [1.0, 2.0]
     """
-    return apply(ops.LinalgEigvalsh, (A,), (_check_hermitian(A, UPLO),))  # type: ignore[no-any-return]
+    return apply(ops.LinalgEigvalsh, (A,), (_check_hermitian(A, UPLO),))
 
 
 def _check_hermitian(A: Tensor, UPLO: str) -> str:
@@ -197,7 +201,7 @@ def eigvals(A: Tensor) -> Tensor:
         [-1.0, 1.0]
     """
     _check_general(A, "linalg.eigvals")
-    return apply(ops.LinalgEigvals, (A,))  # type: ignore[no-any-return]
+    return apply(ops.LinalgEigvals, (A,))
 
 
 def _check_general(A: Tensor, name: str) -> None:
@@ -229,7 +233,8 @@ def matrix_rank(
     for label, bound in (("atol", tol if atol is None else atol), ("rtol", rtol)):
         if isinstance(bound, Tensor) and bound._data.dtype.kind == "c":
             raise DtypeError(
-                f"{name}: {label} tensor of complex type is not supported. Got {scalar_name(bound._data.dtype)}"
+                f"{name}: {label} tensor of complex type is not supported. Got "
+                f"{scalar_name(bound._data.dtype)}"
             )
     if tol is not None or atol is not None or rtol is not None:
         check_float(a, "linalg.svd", "linalg_svd_cpu")
@@ -240,15 +245,12 @@ def matrix_rank(
     if not a.size:
         return Tensor(np.zeros(a.shape[:-2], np.int64), None)
     if atol is None and tol is not None:  # the old form's bound stands alone
-        absolute, relative = tolerances(a, tol, 0.0)
+        bounds = tolerances(a, tol, 0.0)
     else:
-        absolute, relative = tolerances(a, atol, rtol)
-    if hermitian:
-        sizes = eigvalsh(A.detach()).abs()._data
-    else:
-        sizes = svdvals(A.detach())._data
-    bound = np.maximum(absolute, relative * sizes.max(-1))
-    return Tensor(np.asarray((sizes > bound[..., None]).sum(-1)), None)
+        bounds = tolerances(a, atol, rtol)
+    sizes = eigvalsh(A.detach()).abs() if hermitian else svdvals(A.detach())
+    absolute, relative = [Tensor(x.astype(sizes._data.dtype)[..., None], None) for x in bounds]
+    return (sizes > (sizes.amax(-1, True) * relative).maximum(absolute)).sum(-1)
 
 
 def cond(A: Tensor, p: Any = None) -> Tensor:
@@ -301,7 +303,7 @@ def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
     check_same(x._data, y._data, "linalg.vecdot", "x", "y")
     if x._data.ndim == y._data.ndim == 1:
         dim_index(dim, 1)
-        return x.vdot(y)  # type: ignore[no-any-return]
+        return x.vdot(y)
     return (x.conj() * y).sum(dim)
 
 
@@ -364,4 +366,4 @@ def diagonal(A: Tensor, *, offset: int = 0, dim1: int = -2, dim2: int = -1) -> T
         >>> diagonal(Tensor([[1.0, 2.0], [3.0, 4.0]])).tolist()
         [1.0, 4.0]
     """
-    return A.diagonal(offset, dim1, dim2)  # type: ignore[no-any-return]
+    return A.diagonal(offset, dim1, dim2)

@@ -14,8 +14,8 @@ from typing import Any
 METHODS: dict[str, tuple[str, ...]] = {
     "decompositions": tuple(
         """
-        inverse det slogdet logdet matrix_exp pinverse cholesky cholesky_solve cholesky_inverse qr svd lu lu_solve
-        triangular_solve orgqr _nuclear_norm _spectral_norm
+        inverse det slogdet logdet matrix_exp pinverse cholesky cholesky_solve cholesky_inverse qr svd lu
+        lu_solve triangular_solve orgqr _nuclear_norm _spectral_norm
         """.split()
     ),
 }

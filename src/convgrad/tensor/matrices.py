@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ..dtypes import HALVES, Array
-from ..errors import DtypeError, LinAlgError, ShapeError
+from ..errors import DtypeError, ShapeError
 from .methods.order import scalar_name
 from .tensor import Tensor
 
@@ -21,7 +19,8 @@ def as_matrix(x: Any, name: str, argument: str = "A") -> Array:
     """
     if not isinstance(x, Tensor):
         raise TypeError(
-            f"{name.replace('linalg.', 'linalg_')}(): argument '{argument}' must be Tensor, not {type(x).__name__}"
+            f"{name.replace('linalg.', 'linalg_')}(): argument '{argument}' must be Tensor, not "
+            f"{type(x).__name__}"
         )
     if x._data.ndim < 2:
         raise ShapeError(
@@ -89,31 +88,6 @@ def check_batches(first: tuple[int, ...], second: tuple[int, ...]) -> None:
             )
 
 
-_REASONS = {
-    "inv": "The diagonal element {0} is zero, the inversion could not be completed because the input matrix is "
-    "singular.",
-    "solve": "The solver failed because the input matrix is singular.",
-    "cholesky": "The factorization could not be completed because the input is not positive-definite (the leading "
-    "minor of order {0} is not positive-definite).",
-    "lu": "U[{0},{0}] is zero and using it on lu_solve would result in a division by zero. If you still want to "
-    "perform the factorization, consider calling linalg.lu(A, pivot) or linalg.lu_factor_ex(A, pivot)",
-}
-
-
-def check_info(info: Array, name: str, kind: str) -> None:
-    """Refuse what LAPACK could not do.
-
-    Raises:
-        LinAlgError: naming the first bad matrix of the batch and the row at which it showed.
-    """
-    if info.any():
-        index = int(np.flatnonzero(info)[0])
-        where = f"(Batch element {index}): " if info.ndim else ""
-        raise LinAlgError(f"{name}: {where}{_REASONS[kind].format(int(info.flat[index]))}")
-
-
 def shape_words(a: Array) -> str:
     """A dtype and shape as PyTorch's messages of ``pinv`` write them."""
     return f"{scalar_name(a.dtype)}{{{list(a.shape)}}}"
-
-
