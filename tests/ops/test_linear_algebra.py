@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from tests.cases.case import values
+from tests.cases.decompositions import cvalues, matrices, positive
 
 import convgrad as cg
 from convgrad import autograd, linalg
@@ -16,8 +20,6 @@ from convgrad.errors import ConvgradError, GradError, LinAlgError
 from convgrad.func import vmap
 from convgrad.tensor.tensor import Tensor
 from convgrad.testing import gradcheck, gradgradcheck
-from tests.cases.case import values
-from tests.cases.decompositions import cvalues, matrices, positive
 
 
 def _leaf(array: Any) -> Tensor:
@@ -88,9 +90,7 @@ def test_a_singular_determinant_has_a_third_derivative() -> None:
     a = _leaf(np.diag([1.0, 2.0, 0.0]))
     (g,) = autograd.grad(linalg.det(a), [a], create_graph=True)
     (h,) = autograd.grad(g[2, 2], [a], create_graph=True)  # of a00 a11 - a01 a10
-    assert h.tolist() == pytest.approx([[2, 0, 0], [0, 1, 0], [0, 0, 0]], abs=1e-12) or np.allclose(
-        h._data, [[2, 0, 0], [0, 1, 0], [0, 0, 0]]
-    )
+    np.testing.assert_allclose(h._data, [[2, 0, 0], [0, 1, 0], [0, 0, 0]], atol=1e-12)
     (t,) = autograd.grad(h[0, 0], [a])
     np.testing.assert_allclose(t._data, [[0, 0, 0], [0, 1, 0], [0, 0, 0]], atol=1e-12)
 
@@ -139,7 +139,7 @@ def test_singular_matrices_are_named() -> None:
     assert info.tolist() == [0, 2]
     np.testing.assert_array_equal(inverse._data[0], np.eye(2))
     assert np.isnan(inverse._data[1]).all()
-    with pytest.raises(LinAlgError, match="linalg.inv_ex"):
+    with pytest.raises(LinAlgError, match="linalg.inv_ex: "):
         linalg.inv_ex(bad, check_errors=True)
     factor, info = linalg.cholesky_ex(Tensor(np.stack([np.eye(3), np.diag([4.0, -1.0, 1.0])]), None))
     assert info.tolist() == [0, 2] and factor[1, 0, 0].item() == 2
@@ -193,7 +193,9 @@ def test_half_precision_exponentials_are_rounded_once() -> None:
 def test_vmap_is_the_batch(call: Callable[..., Any]) -> None:
     a = Tensor(matrices(53, 4, 3, 3), None)
     mapped, whole = vmap(call)(a), call(a)
-    for x, y in zip(mapped if type(mapped) is tuple else [mapped], whole if type(whole) is tuple else [whole]):
+    for x, y in zip(
+        mapped if type(mapped) is tuple else [mapped], whole if type(whole) is tuple else [whole]
+    ):
         np.testing.assert_allclose(x._data, y._data, atol=1e-12)
 
 
@@ -219,5 +221,8 @@ def test_the_family_is_loaded_when_it_is_used() -> None:
         "assert 'inverse' in dir(cg) and 'det' in dir(cg.Tensor) and hasattr(cg, 'vander')\n"
         "print(cg.eye(2).inverse().tolist(), cg.det(cg.eye(2)).item(), cg.lu_unpack.__name__)\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    source = {**os.environ, "PYTHONPATH": str(Path(cg.__file__).resolve().parents[1])}
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=source
+    )
     assert done.stdout == "[[1.0, 0.0], [0.0, 1.0]] 1.0 lu_unpack\n"

@@ -118,10 +118,14 @@ def _unless_singular(function: Any, a: Array) -> tuple[Array, Array]:
             return np.asarray(function(a)), np.zeros(a.shape[:-2], np.int32)
     except np.linalg.LinAlgError:
         pass
-    factors, _, info = lu(a)
-    if not info.any():  # LAPACK rounds in another order: the least pivot is the one it found to be zero
-        sizes = np.abs(factors.diagonal(axis1=-2, axis2=-1))
-        info = np.where(sizes.min(-1) == sizes.min(), sizes.argmin(-1) + 1, 0).astype(np.int32)
+    info = np.zeros(a.shape[:-2], np.int32)
+    for index in np.ndindex(*a.shape[:-2]):
+        try:
+            np.linalg.inv(a[index])
+        except np.linalg.LinAlgError:
+            factors, _, row = lu(a[index])
+            # LAPACK rounds in another order: the least pivot is then the one that it found to be zero
+            info[index] = row or np.abs(factors.diagonal()).argmin() + 1
     bad = (info != 0)[..., None, None]
     with np.errstate(all="ignore"):
         out = function(np.where(bad, np.eye(a.shape[-1], dtype=a.dtype), a))

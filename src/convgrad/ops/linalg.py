@@ -80,22 +80,22 @@ class LinalgInvEx(Op):
     In the name of a function ``name`` a singular matrix is refused.
     """
 
-    saves = ("out",)
+    saves = ("out", "name")
     several = True
     primary = 0
 
     @staticmethod
-    def forward(a: Array, name: str = "") -> tuple[tuple[Array, Array], tuple[Array]]:
+    def forward(a: Array, name: str = "") -> tuple[tuple[Array, Array], tuple[Array, str]]:
         out, info = lapack.inverse(a)
         lapack.check(info, name, "inv")
-        return (out, info), (out,)
+        return (out, info), (out, name)
 
     @staticmethod
-    def vjp_a(g: Value, out: Value) -> Value:
+    def vjp_a(g: Value, out: Value, _name: str) -> Value:
         return -(adjoint(out) @ g @ adjoint(out))
 
     @staticmethod
-    def jvp_a(d: Value, out: Value) -> Value:
+    def jvp_a(d: Value, out: Value, _name: str) -> Value:
         return -(out @ d @ out)
 
 
@@ -106,7 +106,7 @@ class LinalgSolveEx(Op):
     ``name`` a singular matrix is refused.
     """
 
-    saves = ("a", "out", "left", "vector")
+    saves = ("a", "out", "left", "vector", "name")
     several = True
     primary = 0
 
@@ -124,11 +124,11 @@ class LinalgSolveEx(Op):
         lapack.check(info, name, "solve")
         if vector:
             out = out[..., 0]
-        return (out, info), (a, out, left, vector)
+        return (out, info), (a, out, left, vector, name)
 
     @staticmethod
     def vjp(
-        needs: tuple[bool, ...], g: Value, a: Value, out: Value, left: bool, vector: bool
+        needs: tuple[bool, ...], g: Value, a: Value, out: Value, left: bool, vector: bool, _name: str
     ) -> tuple[Value, ...]:
         gb = call(LinalgSolveEx, adjoint(a), g, left, vector)[0]
         if not needs[0]:
@@ -137,7 +137,7 @@ class LinalgSolveEx(Op):
         return -(gm @ adjoint(x) if left else adjoint(x) @ gm), gb if needs[1] else None
 
     @staticmethod
-    def jvp(tangents: tuple[Value, ...], a: Value, out: Value, left: bool, vector: bool) -> Value:
+    def jvp(tangents: tuple[Value, ...], a: Value, out: Value, left: bool, vector: bool, _name: str) -> Value:
         da, db = tangents
         if da is not None:
             x = rows(out) if vector else out
@@ -207,7 +207,7 @@ class LinalgCholeskyEx(Op):
     Differentiation of the Cholesky decomposition, 2016.
     """
 
-    saves = ("out", "upper")
+    saves = ("out", "upper", "name")
     several = True
     primary = 0
 
@@ -215,17 +215,17 @@ class LinalgCholeskyEx(Op):
     def forward(a: Array, upper: bool, name: str = "") -> tuple[tuple[Array, Array], tuple[Any, ...]]:
         out, info = lapack.cholesky(a, upper)
         lapack.check(info, name, "cholesky")
-        return (out, info), (out, upper)
+        return (out, info), (out, upper, name)
 
     @staticmethod
-    def vjp_a(g: Value, out: Value, upper: bool) -> Value:
+    def vjp_a(g: Value, out: Value, upper: bool, _name: str) -> Value:
         factor, g = (adjoint(out), adjoint(g)) if upper else (out, g)
         inside = _half_lower(adjoint(factor) @ g)
         half = triangular(factor, triangular(adjoint(factor), inside, True), False, left=False)
         return 0.5 * (half + adjoint(half))
 
     @staticmethod
-    def jvp_a(d: Value, out: Value, upper: bool) -> Value:
+    def jvp_a(d: Value, out: Value, upper: bool, _name: str) -> Value:
         factor = adjoint(out) if upper else out
         d = 0.5 * (d + adjoint(d))
         inside = triangular(adjoint(factor), triangular(factor, d, False), True, left=False)
@@ -283,7 +283,7 @@ def unpacked(factors: Value) -> tuple[Value, Value]:
 class LinalgLuFactorEx(Op):
     """(LU, pivots, info): L below and U on and above the diagonal, row exchanges from 1, info."""
 
-    saves = ("out", "pivots")
+    saves = ("out", "pivots", "name")
     several = True
     primary = 0
 
@@ -291,17 +291,17 @@ class LinalgLuFactorEx(Op):
     def forward(a: Array, name: str = "") -> tuple[tuple[Array, ...], tuple[Any, ...]]:
         out, pivots, info = lapack.lu(a)
         lapack.check(info, name, "lu")
-        return (out, pivots, info), (out, pivots)
+        return (out, pivots, info), (out, pivots, name)
 
     @staticmethod
-    def vjp_a(g: Value, out: Value, pivots: Array) -> Value:
+    def vjp_a(g: Value, out: Value, pivots: Array, _name: str) -> Value:
         size = min(out.shape[-2:])
         left, right = unpacked(out)
         pulled = _lu_pulled(lower(g[..., :, :size], -1), upper(g[..., :size, :]), left, right)
         return lapack.permutation(pivots, out.shape[-2], out.dtype) @ pulled
 
     @staticmethod
-    def jvp_a(d: Value, out: Value, pivots: Array) -> Value:
+    def jvp_a(d: Value, out: Value, pivots: Array, _name: str) -> Value:
         m, n = out.shape[-2:]
         p = lapack.permutation(pivots, m, out.dtype)
         dl, du = _lu_pushed(p.swapaxes(-1, -2) @ d, *unpacked(out))
@@ -315,13 +315,15 @@ class LinalgLuFactorEx(Op):
 class LuPermutation(Op):
     """P with ``a = P L U`` from the exchanges of rows that ``LinalgLuFactorEx`` gives; no derivative."""
 
+    saves = ("rows", "dtype")
+
     @staticmethod
-    def forward(pivots: Array, rows: int, dtype: np.dtype[Any]) -> tuple[Array, tuple[()]]:
-        return lapack.permutation(pivots, rows, dtype), ()
+    def forward(pivots: Array, rows: int, dtype: np.dtype[Any]) -> tuple[Array, tuple[Any, ...]]:
+        return lapack.permutation(pivots, rows, dtype), (rows, dtype)
 
 
 class LinalgLu(Op):
-    """(P, L, U) with ``a = P L U``: P a permutation, which has no derivative."""
+    """(L, U, pivots) with ``a = P L U``, P made of the pivots, which have no derivative."""
 
     saves = ("out0", "out1", "out2")
     several = True
@@ -329,17 +331,18 @@ class LinalgLu(Op):
     @staticmethod
     def forward(a: Array) -> tuple[tuple[Array, ...], tuple[Array, ...]]:
         factors, pivots, _ = lapack.lu(a)
-        p = lapack.permutation(pivots, a.shape[-2], a.dtype)
-        left, right = unpacked(factors)
-        return (p, left, right), (p, left, right)
+        results = (*unpacked(factors), pivots)
+        return results, results
 
     @staticmethod
-    def vjp_a(gs: tuple[Value, ...], p: Value, lower: Value, upper: Value) -> Value:
-        return p @ _lu_pulled(gs[1], gs[2], lower, upper)
+    def vjp_a(gs: tuple[Value, ...], lower: Value, upper: Value, pivots: Value) -> Value:
+        p = call(LuPermutation, pivots, lower.shape[-2], lower.dtype)
+        return p @ _lu_pulled(gs[0], gs[1], lower, upper)
 
     @staticmethod
-    def jvp_a(d: Value, p: Value, lower: Value, upper: Value) -> tuple[Value, ...]:
-        return (formula.zeros_like(p), *_lu_pushed(swap_last(p) @ d, lower, upper))
+    def jvp_a(d: Value, lower: Value, upper: Value, pivots: Value) -> tuple[Value, ...]:
+        p = call(LuPermutation, pivots, lower.shape[-2], lower.dtype)
+        return (*_lu_pushed(swap_last(p) @ d, lower, upper), formula.zeros_like(pivots))
 
 
 class LinalgMatrixExp(Op):

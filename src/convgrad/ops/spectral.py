@@ -145,16 +145,16 @@ class LinalgSvd(Op):
     The columns beyond min(m, n) have no derivative of their own.
     """
 
-    saves = ("out0", "out1", "out2")
+    saves = ("out0", "out1", "out2", "full_matrices")
     several = True
 
     @staticmethod
     def forward(a: Array, full_matrices: bool) -> tuple[tuple[Array, ...], tuple[Any, ...]]:
         u, s, vh = _decomposed(a, full_matrices)
-        return (u, s, vh), (u, s, vh)
+        return (u, s, vh), (u, s, vh, full_matrices)
 
     @staticmethod
-    def vjp_a(gs: tuple[Value, ...], u: Value, s: Value, vh: Value) -> Value:
+    def vjp_a(gs: tuple[Value, ...], u: Value, s: Value, vh: Value, _full_matrices: bool) -> Value:
         k = s.shape[-1]
         (m, n), (gu, g, gvh) = (u.shape[-2], vh.shape[-1]), gs
         u, gu, vh, gvh = u[..., :, :k], gu[..., :, :k], vh[..., :k, :], gvh[..., :k, :]
@@ -175,7 +175,7 @@ class LinalgSvd(Op):
         return out
 
     @staticmethod
-    def jvp_a(d: Value, u: Value, s: Value, vh: Value) -> tuple[Value, ...]:
+    def jvp_a(d: Value, u: Value, s: Value, vh: Value, _full_matrices: bool) -> tuple[Value, ...]:
         k = s.shape[-1]
         wide_u, wide_vh = u, vh
         u, vh = u[..., :, :k], vh[..., :k, :]
@@ -245,16 +245,16 @@ class LinalgSvdvals(Op):
 class LinalgEigh(Op):
     """(eigenvalues, eigenvectors) of Hermitian matrices, rising; ``triangle`` "L" or "U" is what is read."""
 
-    saves = ("out0", "out1")
+    saves = ("out0", "out1", "triangle")
     several = True
 
     @staticmethod
     def forward(a: Array, triangle: str) -> tuple[tuple[Array, Array], tuple[Any, ...]]:
         values, vectors = _finite(lambda x: _any.eigh(x, triangle), a)
-        return (values, vectors), (values, vectors)
+        return (values, vectors), (values, vectors, triangle)
 
     @staticmethod
-    def vjp_a(gs: tuple[Value, Value], values: Value, vectors: Value) -> Value:
+    def vjp_a(gs: tuple[Value, Value], values: Value, vectors: Value, _triangle: str) -> Value:
         g, gv = gs
         inside = adjoint(vectors) @ gv
         _check_gauge(diagonal(inside), "linalg_eigh_backward: The eigenvectors")
@@ -262,7 +262,7 @@ class LinalgEigh(Op):
         return vectors @ inside @ adjoint(vectors)
 
     @staticmethod
-    def jvp_a(d: Value, values: Value, vectors: Value) -> tuple[Value, Value]:
+    def jvp_a(d: Value, values: Value, vectors: Value, _triangle: str) -> tuple[Value, Value]:
         inside = adjoint(vectors) @ d @ vectors
         return real(diagonal(inside)), vectors @ _off_diagonal(_over(inside, _apart(values)))
 
@@ -369,10 +369,10 @@ class LinalgPinv(Op):
     pseudo-inverses and nonlinear least squares problems whose variables separate, 1973.
     """
 
-    saves = ("a", "out")
+    saves = ("a", "out", "atol", "rtol", "hermitian")
 
     @staticmethod
-    def forward(a: Array, atol: Any, rtol: Any, hermitian: bool) -> tuple[Array, tuple[Array, Array]]:
+    def forward(a: Array, atol: Any, rtol: Any, hermitian: bool) -> tuple[Array, tuple[Any, ...]]:
         if hermitian:
             sizes, vectors = np.linalg.eigh(a)
             left, right = vectors, lapack.adjoint(vectors)
@@ -382,18 +382,22 @@ class LinalgPinv(Op):
         kept = _kept(np.abs(sizes), atol, rtol)
         factors = np.where(kept, 1 / np.where(kept, sizes, 1), 0).astype(sizes.dtype)
         out = (left * factors[..., None, :]) @ right
-        return out, (a, out)
+        return out, (a, out, atol, rtol, hermitian)
 
     @staticmethod
-    def vjp_a(g: Value, a: Value, out: Value) -> Value:
+    def vjp_a(g: Value, a: Value, out: Value, _atol: Any, _rtol: Any, _hermitian: bool) -> Value:
         return _pinv_pulled(g, a, out)
 
     @staticmethod
-    def jvp_a(d: Value, a: Value, out: Value) -> Value:
-        h, dh = adjoint(out), adjoint(d)
-        outside = dh - dh @ a @ out
-        inside = dh - out @ a @ dh
-        return out @ h @ outside + inside @ h @ out - out @ d @ out
+    def jvp_a(d: Value, a: Value, out: Value, _atol: Any, _rtol: Any, _hermitian: bool) -> Value:
+        return _pinv_pushed(d, a, out)
+
+
+def _pinv_pushed(d: Value, a: Value, out: Value) -> Value:
+    h, dh = adjoint(out), adjoint(d)
+    outside = dh - dh @ a @ out
+    inside = dh - out @ a @ dh
+    return out @ h @ outside + inside @ h @ out - out @ d @ out
 
 
 def _pinv_pulled(g: Value, a: Value, out: Value) -> Value:
@@ -407,8 +411,8 @@ class LinalgLstsq(Op):
     """(the least x with the least ``|a @ x - b|``, the squares of what is left of each column).
 
     a (..., m, n), b (..., m, k), batches broadcast; ``rcond``: singular values up to that part of the
-    largest count as 0. ``residuals`` false: an empty array in place of the second. A third result counts the singular
-    values that do not, a fourth holds them.
+    largest count as 0. ``residuals`` false: an empty array in place of
+    the second. A third result holds the singular values, without a derivative.
     """
 
     saves = ("a", "b", "out0", "rcond", "residuals")
@@ -423,7 +427,7 @@ class LinalgLstsq(Op):
         factors = np.where(kept, 1 / np.where(kept, sizes, 1), 0).astype(sizes.dtype)
         x = lapack.adjoint(vh) @ (factors[..., None] * (lapack.adjoint(u) @ b))
         left = np.square(np.abs(a @ x - b)).sum(-2) if residuals else np.empty(0, sizes.dtype)
-        return (x, left, kept.sum(-1), sizes), (a, b, x, rcond, residuals)
+        return (x, left, sizes), (a, b, x, rcond, residuals)
 
     @staticmethod
     def vjp(
@@ -452,10 +456,10 @@ class LinalgLstsq(Op):
         dx = formula.zeros_like(x) if db is None else inverse @ db
         shift = formula.zeros_like(b) if db is None else -db
         if da is not None:
-            dx = dx + LinalgPinv.jvp_a(da, a, inverse) @ b
+            dx = dx + _pinv_pushed(da, a, inverse) @ b
             shift = shift + da @ x
         sizes = formula.zeros(a.shape[:-2] + (min(a.shape[-2:]),), real(a).dtype)
         left = formula.zeros((0,), sizes.dtype)
         if residuals:
             left = 2.0 * summed(real(conj(a @ x - b) * shift), -2)
-        return dx, left, formula.zeros(a.shape[:-2], np.dtype(np.int64)), sizes
+        return dx, left, sizes

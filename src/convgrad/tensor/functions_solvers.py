@@ -272,8 +272,9 @@ def lu(A: Tensor, *, pivot: bool = True) -> Any:
     Source: semantics of torch.linalg.lu.
     """
     _lu_input(A, pivot, "linalg.lu")
-    p, left, right = apply(ops.LinalgLu, (A,))
-    return return_types.linalg_lu((p.detach(), left, right))
+    left, right, pivots = apply(ops.LinalgLu, (A,))
+    p = apply(ops.LuPermutation, (pivots,), (A._data.shape[-2], A._data.dtype))
+    return return_types.linalg_lu((p, left, right))
 
 
 def lu_unpack(
@@ -356,7 +357,8 @@ def matrix_exp(A: Tensor) -> Tensor:
     Source: Higham 2005 (scaling and squaring); semantics of torch.linalg.matrix_exp.
     """
     a = as_square(A, "linalg.matrix_exp")
-    check_float(a, "linalg.matrix_exp", "" if a.dtype.kind in "biu" else "-")
+    if a.dtype.kind in "biu":
+        check_float(a, "linalg.matrix_exp")
     return apply(ops.LinalgMatrixExp, (A,))
 
 
@@ -432,12 +434,14 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
     m, n = a.shape[-2:]
     wanted = m > n and driver != "gelsy"
     cut = 0.0 if driver == "gels" else float(np.finfo(a.dtype).eps) * max(m, n) if rcond is None else rcond
-    solution, residuals, rank, sizes = apply(spectral.LinalgLstsq, (A, B), (float(cut), wanted))
+    solution, residuals, sizes = apply(spectral.LinalgLstsq, (A, B), (float(cut), wanted))
+    largest = sizes.amax(-1, True) if min(m, n) else sizes
+    rank = (sizes > largest * cut).sum(-1)
     if wanted and driver != "gels" and (rank._data != n).any():
         residuals = residuals.detach().new_empty(0)
     if vector:
         solution = solution.squeeze(-1)
-    rank = rank.new_empty(0) if driver == "gels" else rank.detach()
+    rank = rank.new_empty(0) if driver == "gels" else rank
     sizes = sizes.detach() if driver in ("gelsd", "gelss") else sizes.new_empty(0)
     return return_types.linalg_lstsq((solution, residuals, rank, sizes))
 

@@ -248,7 +248,7 @@ def matrix_rank(
         bounds = tolerances(a, tol, 0.0)
     else:
         bounds = tolerances(a, atol, rtol)
-    sizes = eigvalsh(A.detach()).abs() if hermitian else svdvals(A.detach())
+    sizes = eigvalsh(A).abs() if hermitian else svdvals(A)
     absolute, relative = [Tensor(x.astype(sizes._data.dtype)[..., None], None) for x in bounds]
     return (sizes > (sizes.amax(-1, True) * relative).maximum(absolute)).sum(-1)
 
