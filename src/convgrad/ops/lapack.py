@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import Array
-from ..errors import LinAlgError
+from ..errors import LinAlgError, has, optional
 
-#: rows that substitution takes one by one before it multiplies matrices again
-_BLOCK = 32
+#: rows that substitution takes together before it multiplies matrices again
+_BLOCK = 64
+#: rows and columns from which SciPy's LAPACK, if it is there, is worth its import
+_LARGE = 64
 
 
 _REASONS = {
@@ -58,6 +60,8 @@ def lu(a: Array) -> tuple[Array, Array, Array]:
     m, n = a.shape[-2:]
     batch = a.shape[:-2]
     count = math.prod(batch)
+    if min(m, n) >= _LARGE > 0 and count <= m and has("scipy.linalg.lapack"):
+        return _lu_by_scipy(a)
     out = np.array(a).reshape(count, m, n)
     size = min(m, n)
     pivots = np.empty((count, size), np.int32)
@@ -77,6 +81,18 @@ def lu(a: Array) -> tuple[Array, Array, Array]:
             out[:, i + 1 :, i] /= np.where(pivot == 0, out.dtype.type(1), pivot)
             out[:, i + 1 :, i + 1 :] -= out[:, i + 1 :, i, None] * out[:, i, None, i + 1 :]
     return out.reshape(a.shape), pivots.reshape(*batch, size), info.reshape(batch)
+
+
+def _lu_by_scipy(a: Array) -> tuple[Array, Array, Array]:
+    """``lu``, matrix by matrix."""
+    letter = {"float32": "s", "float64": "d", "complex64": "c", "complex128": "z"}[a.dtype.name]
+    getrf = getattr(optional("scipy.linalg.lapack", extra="matrix"), f"{letter}getrf")
+    out = np.empty_like(a, order="C")
+    pivots = np.empty((*a.shape[:-2], min(a.shape[-2:])), np.int32)
+    info = np.zeros(a.shape[:-2], np.int32)
+    for index in np.ndindex(*a.shape[:-2]):
+        out[index], pivots[index], info[index] = getrf(a[index])
+    return out, pivots + np.int32(1), info
 
 
 def order_of(pivots: Array, rows: int) -> Array:
@@ -166,26 +182,39 @@ def _first_bad_minor(a: Array) -> int:
 def solve_triangular(a: Array, b: Array, upper: bool, unit: bool) -> Array:
     """x with a @ x = b for triangular a (..., m, m) and b (..., m, k); batches broadcast.
 
-    Blocks of rows are substituted one row at a time; what they leave for the other rows is one product of
-    matrices. The other triangle (and with ``unit`` the diagonal) is not read, a zero on the diagonal divides.
+    From the last block of rows to the first: what a block leaves for the others is one product of matrices.
+    The other triangle (and with ``unit`` the diagonal) is not read, a zero on the diagonal divides.
     Source: Golub & Van Loan, Matrix Computations, 3.1.
     """
-    if upper:  # backwards it is a lower triangle
-        return solve_triangular(a[..., ::-1, ::-1], b[..., ::-1, :], False, unit)[..., ::-1, :]
+    if not upper:  # backwards it is an upper triangle
+        return solve_triangular(a[..., ::-1, ::-1], b[..., ::-1, :], True, unit)[..., ::-1, :]
     rows = a.shape[-1]
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     x = np.array(np.broadcast_to(b, (*batch, *b.shape[-2:])), dtype=np.result_type(a, b))
+    if not x.size:
+        return x
     with np.errstate(all="ignore"):
-        for start in range(0, rows, _BLOCK):
-            stop = min(start + _BLOCK, rows)
-            if start:
-                x[..., start:stop, :] -= a[..., start:stop, :start] @ x[..., :start, :]
-            for i in range(start, stop):
-                row = x[..., i, :]
-                if i > start:
-                    row = row - (a[..., i, None, start:i] @ x[..., start:i, :])[..., 0, :]
-                x[..., i, :] = row if unit else row / a[..., i, i, None]
+        for stop in range(rows, 0, -_BLOCK):
+            start = max(0, stop - _BLOCK)
+            block = np.triu(a[..., start:stop, start:stop], int(unit))
+            if unit:
+                block += np.eye(stop - start, dtype=a.dtype)
+            if stop < rows:
+                x[..., start:stop, :] -= a[..., start:stop, stop:] @ x[..., stop:, :]
+            x[..., start:stop, :] = _substituted(block, x[..., start:stop, :])
     return x
+
+
+def _substituted(block: Array, b: Array) -> Array:
+    """x with block @ x = b for an upper triangle: there is nothing to eliminate, so LAPACK substitutes."""
+    try:
+        return np.linalg.solve(block, b)
+    except np.linalg.LinAlgError:  # a zero on the diagonal: row by row, dividing by it
+        x = b.copy()
+        for i in reversed(range(block.shape[-1])):
+            left = x[..., i, :] - (block[..., i, None, i + 1 :] @ x[..., i + 1 :, :])[..., 0, :]
+            x[..., i, :] = left / block[..., i, i, None]
+        return x
 
 
 #: coefficients of the (13, 13) Padé approximant of exp, and the norm up to which it is exact to float64
@@ -233,6 +262,11 @@ def cofactors(a: Array) -> Array:
 
     Where the inverse would lose digits it comes from singular values, as the products of all but one of them.
     """
+    with np.errstate(all="ignore"):
+        return _cofactors(a)
+
+
+def _cofactors(a: Array) -> Array:
     inverted, info = inverse(a)
     limit = np.finfo(a.dtype).eps ** -0.5
     if not info.any():
