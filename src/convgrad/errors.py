@@ -26,6 +26,10 @@ class GradError(ConvgradError):
     """Misuse of the autograd engine: no graph, freed graph, a saved value changed in place."""
 
 
+class LinAlgError(ConvgradError):
+    """A matrix without the factorisation that was asked for: singular, or not positive-definite."""
+
+
 class DeviceError(ConvgradError, ValueError):
     """A device other than the CPU was asked for."""
 

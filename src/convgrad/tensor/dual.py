@@ -18,10 +18,10 @@ from typing import Any, ClassVar
 
 from ..dtypes import Array
 from ..errors import ConvgradError
-from ..graph.node import Node, PackedNode, attach
+from ..graph.node import OPERATION, OUTPUT, PACKED, Node, attach
 from ..graph.traced import TRANSFORM, Traced
 from ..ops import formula
-from ..ops.op import OUT, Linear, Op, Saved
+from ..ops.op import CONSTANT, OUT, OUTS, Linear, Op, Saved
 
 
 class Identity(Linear):
@@ -136,7 +136,7 @@ def place(handle: Any, tangent: Any) -> None:
     """Make a handle dual: its node, tangent beside it."""
     node = handle._node
     made = DualNode(node, tangent, handle._data.shape, handle._data.dtype)
-    if node is not None and (type(node) is Node or type(node) is PackedNode):
+    if node is not None and node.kind in (OPERATION, OUTPUT, PACKED):
         node.extra = {**(node.extra or {}), "dual": made}
     handle._node = made
     if type(handle) is not Traced:
@@ -244,8 +244,9 @@ def tangent_of(
     for value, role in zip(saved, op.roles, strict=True):
         if role >= 0 and plain[role] is not None:
             lifted.append(Traced(value, plain[role]._node, plain[role]._cell))
-        elif role == OUT:
-            lifted.append(Traced(value, result._node, result._cell))
+        elif role == OUT or role < CONSTANT:
+            of = result if not op.several else result[op.primary or 0 if role == OUT else OUTS - role]
+            lifted.append(Traced(value, of._node, of._cell))
         else:
             lifted.append(value)
     values = tuple(lifted) if op.relift is None else op.relift(*lifted)

@@ -16,7 +16,14 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 #: module in ``tensor/methods`` -> the methods of its class ``LateMethods``
-METHODS: dict[str, tuple[str, ...]] = {}
+METHODS: dict[str, tuple[str, ...]] = {
+    "decompositions": _names(
+        """
+        _nuclear_norm _spectral_norm cholesky cholesky_inverse cholesky_solve det inverse logdet lu
+        lu_solve matrix_exp orgqr pinverse qr slogdet svd triangular_solve
+        """
+    ),
+}
 
 #: module of convgrad -> functions of it that ``convgrad`` shows as its own
 FUNCTIONS: dict[str, tuple[str, ...]] = {
@@ -42,11 +49,18 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
         margin_ranking_loss poisson_nll_loss rrelu triplet_margin_loss
         """
     ),
+    "tensor.functions_solvers": _names("lu_unpack"),
+    "tensor.functions_spectra": _names("vander"),
     "tools.explain": _names("explain"),
 }
 
 #: methods that are functions of their first argument, too
-OF_METHODS: tuple[str, ...] = _names("")
+OF_METHODS: tuple[str, ...] = _names(
+    """
+    cholesky cholesky_inverse cholesky_solve det inverse logdet lu lu_solve matrix_exp orgqr pinverse qr
+    slogdet svd triangular_solve
+    """
+)
 
 
 class LateMethod:
