@@ -61,6 +61,14 @@ from .pooling import (
     max_pool2d,
     max_pool3d,
 )
+from .resample import (
+    affine_grid,
+    grid_sample,
+    interpolate,
+    upsample,
+    upsample_bilinear,
+    upsample_nearest,
+)
 
 __all__ = [
     "adaptive_avg_pool1d",
