@@ -1,9 +1,9 @@
 """Values of images and volumes between their pixels, at positions that are an input too.
 
-``out[p] = sum over taps of x[tap(p)] * weight(p)``, where the weight of a tap is a product of polynomials in the
-distances along each axis. Where a derivative of that product is wanted, ``orders`` says how often each factor is
-differentiated, so that the two operators here, sampling and its adjoint in x, are closed under
-differentiation: the derivative with respect to a position is a sample of higher order.
+``out[p] = sum over taps of x[tap(p)] * weight(p)``, where the weight of a tap is a product of polynomials
+in the distances along each axis. ``orders`` says how often each factor is differentiated, so that the two
+operators here, sampling and its adjoint in x, are closed under differentiation: the derivative with
+respect to a position is a sample of higher order.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def _vanishes(mode: str, orders: Ints) -> bool:
 
 
 def _placed(position: Array, n: int, mode: str, padding: str, align: bool) -> tuple[Array, Array | float]:
-    """Positions in pixels for those in [-1, 1] along an axis of n, brought inside as the padding says; slope."""
+    """Positions in [-1, 1] along an axis of n as pixels, brought inside as the padding says; their slope."""
     kind = position.dtype.type
     slope: Any = kind((n - 1) / 2 if align else n / 2)
     place = (position + kind(1)) * slope - (kind(0) if align else kind(0.5))
@@ -97,12 +97,13 @@ def _inside(at: Array, n: int) -> Array:
 def _terms(
     grid: Array, size: Ints, mode: str, padding: str, align: bool, orders: Ints
 ) -> Iterator[tuple[Array, Array | None]]:
-    """(row, weight) of each tap for every position ``(N * P,)``: rows are N planes of pixels, the last outside."""
+    """(row, weight) of each tap for every position: rows are the pixels of N planes, the last is outside."""
     count = len(size)
     batch, pixels = grid.shape[0], prod(size)
     flat = grid.reshape(-1, count)
     per_axis = [
-        _taps(flat[:, count - 1 - a], size[a], mode, padding, align, orders[count - 1 - a]) for a in range(count)
+        _taps(flat[:, count - 1 - a], size[a], mode, padding, align, orders[count - 1 - a])
+        for a in range(count)
     ]
     lead = np.repeat(np.arange(batch) * pixels, flat.shape[0] // max(batch, 1))
     for taps in product(*per_axis):
@@ -152,25 +153,57 @@ class GridSampler2D(Op):
 
     @staticmethod
     def vjp_x(
-        g: Value, _x: Value, grid: Value, _slope: Array, mode: str, padding: str, align: bool, orders: Ints, size: Ints
+        g: Value,
+        _x: Value,
+        grid: Value,
+        _slope: Array,
+        mode: str,
+        padding: str,
+        align: bool,
+        orders: Ints,
+        size: Ints,
     ) -> Value:
         return call(GridSpread, g, grid, mode, padding, align, orders, size)
 
     @staticmethod
     def vjp_grid(
-        g: Value, x: Value, grid: Value, slope: Array, mode: str, padding: str, align: bool, orders: Ints, _size: Ints
+        g: Value,
+        x: Value,
+        grid: Value,
+        slope: Array,
+        mode: str,
+        padding: str,
+        align: bool,
+        orders: Ints,
+        _size: Ints,
     ) -> Value:
         return _along_grid(g, x, grid, mode, padding, align, orders) * slope
 
     @staticmethod
     def jvp_x(
-        d: Value, x: Value, grid: Value, slope: Array, mode: str, padding: str, align: bool, orders: Ints, size: Ints
+        d: Value,
+        x: Value,
+        grid: Value,
+        slope: Array,
+        mode: str,
+        padding: str,
+        align: bool,
+        orders: Ints,
+        size: Ints,
     ) -> Value:
         return call(GridSampler2D, d, grid, mode, padding, align, orders)
 
     @staticmethod
     def jvp_grid(
-        d: Value, x: Value, grid: Value, slope: Array, mode: str, padding: str, align: bool, orders: Ints, size: Ints
+        d: Value,
+        x: Value,
+        grid: Value,
+        slope: Array,
+        mode: str,
+        padding: str,
+        align: bool,
+        orders: Ints,
+        size: Ints,
     ) -> Value:
         steps = d * slope
         out: Value = 0.0
@@ -192,12 +225,11 @@ def _raised(orders: Ints) -> list[Ints]:
     return [tuple([o + (i == k) for i, o in enumerate(orders)]) for k in range(len(orders))]
 
 
-def _along_grid(
-    g: Value, x: Value, grid: Value, mode: str, padding: str, align: bool, orders: Ints
-) -> Value:
+def _along_grid(g: Value, x: Value, grid: Value, mode: str, padding: str, align: bool, orders: Ints) -> Value:
     """The cotangent of the positions in pixels: over channels, g times the samples of x differentiated."""
     parts = [
-        formula.sum(g * call(GridSampler2D, x, grid, mode, padding, align, higher), 1) for higher in _raised(orders)
+        formula.sum(g * call(GridSampler2D, x, grid, mode, padding, align, higher), 1)
+        for higher in _raised(orders)
     ]
     return call_many(Stack, parts, len(grid.shape) - 1)
 

@@ -73,7 +73,7 @@ def _linear(axis: Axis) -> Table:
     return np.stack((first, np.minimum(first + 1, axis.n - 1)), 1), np.stack((1.0 - t, t), 1)
 
 
-#: the weight of each of four neighbours as a polynomial in the distance t from the second (highest power first)
+#: the weight of each of four neighbours, a polynomial in the distance from the second (highest power first)
 CUBIC_TAPS = np.array([
     [CUBIC, -2 * CUBIC, CUBIC, 0.0],
     [CUBIC + 2, -CUBIC - 3, 0.0, 1.0],
@@ -172,19 +172,32 @@ def _along(x: Array, at: int, axis: Axis, transposed: bool) -> Array:
     return out
 
 
+def _bytes_along(x: Array, at: int, axis: Axis) -> Array:
+    """One axis of uint8, with weights in fixed point of 15 bits: the result is PyTorch's to the bit."""
+    matrix = _matrix(axis, False, F64)
+    bits = 22
+    while int(0.5 + matrix.max() * (1 << bits)) >= 1 << 15:
+        bits -= 1
+    fixed = np.trunc(matrix * (1 << bits) + np.copysign(0.5, matrix))
+    sums = np.moveaxis(x.astype(F64), at, -1) @ fixed.T  # whole numbers: exact
+    out = np.clip(np.floor((sums + (1 << (bits - 1))) / (1 << bits)), 0, 255)
+    return np.moveaxis(out, -1, at).astype(x.dtype)
+
+
 def resampled(x: Array, axes: Axes, transposed: bool = False) -> Array:
-    """The last axes of x resampled; half precision is summed in float32, uint8 rounded to the nearest."""
-    kind = x.dtype
+    """The last axes of x resampled; half precision is summed in float32."""
+    kind, lead = x.dtype, x.ndim - len(axes)
     exact = not transposed and axes[0].kind.startswith("nearest")
-    if not exact and kind is not F32 and kind is not F64:
-        x = x.astype(F32 if kind in HALVES or kind.kind != "f" else F64)
-    lead = x.ndim - len(axes)
+    if kind.kind == "u" and not exact:
+        for k in reversed([k for k, axis in enumerate(axes) if axis.n != axis.m]):
+            x = _bytes_along(x, lead + k, axes[k])
+        return x.copy()
+    if kind in HALVES and not exact:
+        x = x.astype(F32)
     growth = [axis.n / axis.m if transposed else axis.m / axis.n for axis in axes]
     for k in sorted(range(len(axes)), key=lambda k: (growth[k], -k)):  # what shrinks first, then the last
         x = _along(x, lead + k, axes[k], transposed)
-    if x.dtype is kind:
-        return x
-    return (np.clip(np.rint(x), 0, 255) if kind.kind == "u" else x).astype(kind)
+    return x.astype(kind, copy=False)
 
 
 class Resample(Linear):

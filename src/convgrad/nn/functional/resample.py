@@ -22,7 +22,11 @@ _AREA: Any = {1: adaptive_avg_pool1d, 2: adaptive_avg_pool2d, 3: adaptive_avg_po
 _MODES: dict[str, tuple[str, dict[int, tuple[Any, Any]]]] = {
     "nearest": (
         "nearest",
-        {1: (ops.UpsampleNearest1D, None), 2: (ops.UpsampleNearest2D, None), 3: (ops.UpsampleNearest3D, None)},
+        {
+            1: (ops.UpsampleNearest1D, None),
+            2: (ops.UpsampleNearest2D, None),
+            3: (ops.UpsampleNearest3D, None),
+        },
     ),
     "nearest-exact": (
         "nearest-exact",
@@ -115,12 +119,14 @@ def _sizes(
     if len(numbers) != count:
         if size is not None:
             raise ValueError(
-                "Input and output must have the same number of spatial dimensions, but got input with spatial "
+                "Input and output must have the same number of spatial dimensions, but got input with "
+                "spatial "
                 f"dimensions of {list(spatial)} and output size of {size}. Please provide input tensor in "
                 "(N, C, d1, d2, ...,dK) format and output size in (o1, o2, ...,oK) format."
             )
         raise ValueError(
-            "Input and scale_factor must have the same number of spatial dimensions, but got input with spatial "
+            "Input and scale_factor must have the same number of spatial dimensions, but got input with "
+            "spatial "
             f"dimensions of {list(spatial)} and scale_factor of shape {scale_factor}. Please provide input "
             "tensor in (N, C, d1, d2, ...,dK) format and scale_factor in (s1, s2, ...,sK) format."
         )
@@ -146,7 +152,8 @@ def _operator(mode: str, shape: tuple[int, ...], antialias: bool) -> tuple[str, 
             f"Got {len(shape)}D input, but {mode} mode needs {needed + 2}D input (input {list(shape)})"
         )
     raise NotImplementedError(
-        f"Input Error: Only 3D, 4D and 5D input Tensors supported (got {len(shape)}D) for the modes: {_LISTED} "
+        f"Input Error: Only 3D, 4D and 5D input Tensors supported (got {len(shape)}D) for the modes: "
+        f"{_LISTED} "
         f"(got {mode})"
     )
 
@@ -178,7 +185,11 @@ def _check_dtype(input: Tensor, kernel: str, count: int) -> None:
 
 
 def upsample(
-    input: Tensor, size: Any = None, scale_factor: Any = None, mode: str = "nearest", align_corners: Any = None
+    input: Tensor,
+    size: Any = None,
+    scale_factor: Any = None,
+    mode: str = "nearest",
+    align_corners: Any = None,
 ) -> Tensor:
     """The old name of ``interpolate``."""
     warnings.warn("`nn.functional.upsample` is deprecated. Use `interpolate`.", stacklevel=2)
@@ -234,7 +245,8 @@ def grid_sample(
         )
     if padding_mode not in ("zeros", "border", "reflection"):
         raise ValueError(
-            "nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or 'reflection', but "
+            "nn.functional.grid_sample(): expected padding_mode to be 'zeros', 'border', or 'reflection', "
+            "but "
             f"got: '{padding_mode}'"
         )
     if align_corners is None:
@@ -255,7 +267,8 @@ def _check_grid(input: Tensor, grid: Tensor, mode: str) -> int:
         raise ShapeError(f"grid_sampler(): expected grid and input to have same batch size, but got {both}")
     if places[-1] != len(shape) - 2:
         raise ShapeError(
-            f"grid_sampler(): expected grid to have size {len(shape) - 2} in last dimension, but got grid with "
+            f"grid_sampler(): expected grid to have size {len(shape) - 2} in last dimension, but got grid "
+            "with "
             f"sizes {list(places)}"
         )
     for axis, n in enumerate(shape[2:], 2):
@@ -266,7 +279,8 @@ def _check_grid(input: Tensor, grid: Tensor, mode: str) -> int:
             )
     if len(shape) not in (4, 5) or len(places) != len(shape):
         raise ShapeError(
-            f"grid_sampler(): expected {len(shape) if len(shape) == 5 else 4}D input and grid with same number "
+            f"grid_sampler(): expected {len(shape) if len(shape) == 5 else 4}D input and grid with same "
+            "number "
             f"of dimensions, but got {both}"
         )
     if mode == "bicubic" and len(shape) == 5:
@@ -278,7 +292,8 @@ def _check_grid(input: Tensor, grid: Tensor, mode: str) -> int:
         )
     if grid._data.dtype != kind:
         raise DtypeError(
-            f"expected scalar type {scalar_name(input.dtype)} but found {scalar_name(grid.dtype)}: grid_sample "
+            f"expected scalar type {scalar_name(input.dtype)} but found {scalar_name(grid.dtype)}: "
+            "grid_sample "
             f"needs input and grid of one dtype; use grid.to({input.dtype})"
         )
     return len(shape) - 2
@@ -325,7 +340,8 @@ def affine_grid(theta: Tensor, size: Any, align_corners: bool | None = None) -> 
         raise ValueError(f"Expected non-zero, positive output size. Got {wanted}")
     if shape[0] != wanted[0]:
         raise ShapeError(
-            f"affine_grid: theta {list(shape)} holds {shape[0]} matrices for a batch of {wanted[0]}: Expected "
+            f"affine_grid: theta {list(shape)} holds {shape[0]} matrices for a batch of {wanted[0]}: "
+            "Expected "
             f"size for first two dimensions of batch2 tensor to be: [{wanted[0]}, {count + 1}] but got: "
             f"[{shape[0]}, {count + 1}]."
         )
