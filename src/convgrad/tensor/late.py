@@ -21,6 +21,14 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
         """
         adaptive_avg_pool1d avg_pool1d bilinear conv1d conv2d conv3d conv_transpose1d conv_transpose2d
         conv_transpose3d cosine_similarity dropout group_norm layer_norm max_pool1d max_pool2d max_pool3d
+        channel_shuffle max_pool1d_with_indices native_channel_shuffle pairwise_distance pdist pixel_shuffle
+        pixel_unshuffle rms_norm
+        """.split()
+    ),
+    "nn.functional.native": tuple(
+        """
+        adaptive_max_pool1d affine_grid_generator batch_norm grid_sampler grid_sampler_2d grid_sampler_3d
+        instance_norm
         """.split()
     ),
     "kernels.threads": tuple(

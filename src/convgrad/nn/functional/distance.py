@@ -11,7 +11,7 @@ from ...autograd import no_grad
 from ...errors import ConvgradError, DtypeError, ShapeError
 from ...tensor.checks import scalar_name
 from ...tensor.functions_shape import broadcast_tensors
-from ...tensor.methods.operands import check_tensor, operands
+from ...tensor.methods.operands import check_tensor, common_dtype
 from ...tensor.tensor import Tensor
 
 
@@ -53,14 +53,16 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     """
     check_tensor("cosine_similarity", x1, "x1")
     check_tensor("cosine_similarity", x2, "x2")
-    a, b = operands(x1, x2)
-    if a.dtype.category != dtypes.FLOATING:
+    common = common_dtype(x1, x2)
+    if common.category != dtypes.FLOATING:
         raise DtypeError(
-            f"expected common dtype to be floating point, yet common dtype is {scalar_name(a.dtype)} "
+            f"expected common dtype to be floating point, yet common dtype is {scalar_name(common)} "
             "(cosine_similarity)"
         )
     directions = []
-    for x in broadcast_tensors(a, b):
+    for x in broadcast_tensors(x1, x2):
+        if x.dtype.category < dtypes.FLOATING:
+            x = x.to(common)
         length = x.norm(2, dim, keepdim=True).clone()
         with no_grad():  # the gradient is that of the length even where eps stands in its place
             length.clamp_min_(eps)

@@ -9,7 +9,7 @@ import numpy as np
 from ...errors import DimError, ShapeError
 from ...ops import fold as ops
 from ...ops.fold import Pair, block_counts
-from ...tensor.checks import scalar_name
+from ...tensor.checks import check_floating
 from ...tensor.methods.operands import check_tensor
 from ...tensor.tensor import Tensor, apply
 
@@ -32,7 +32,7 @@ def unfold(input: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0,
     """
     kernel, dilate, pad, step = _window(kernel_size, dilation, padding, stride)
     check_tensor("unfold", input, "input")
-    _check_dtype("im2col_out_cpu", input)
+    check_floating("im2col_out_cpu", input, "cb")
     shape = input._data.shape
     if len(shape) < 3:
         raise DimError(
@@ -77,7 +77,7 @@ def fold(
     size = _pair("output_size", output_size)
     kernel, dilate, pad, step = _window(kernel_size, dilation, padding, stride)
     check_tensor("fold", input, "input")
-    _check_dtype("col2im_out_cpu", input)
+    check_floating("col2im_out_cpu", input, "cb")
     shape = input._data.shape
     if len(shape) not in (2, 3) or 0 in shape[-2:]:
         raise ShapeError(
@@ -127,13 +127,6 @@ def _pair(name: str, value: Any) -> Pair:
         raise ShapeError(f"It is expected {name} equals to 2, but got size {len(numbers)}")
     a, b = int(numbers[0].__index__()), int(numbers[-1].__index__())
     return a, b
-
-
-def _check_dtype(name: str, input: Tensor) -> None:
-    if input._data.dtype.kind in "iu":
-        raise NotImplementedError(
-            f"\"{name}\" not implemented for '{scalar_name(input.dtype)}'; use input.float()"
-        )
 
 
 def pixel_shuffle(input: Tensor, upscale_factor: int) -> Tensor:

@@ -12,7 +12,7 @@ from ...dtypes import Array
 from ...errors import ShapeError
 from ...graph.node import cell_of
 from ...ops import norm as ops
-from ...tensor.checks import scalar_name
+from ...tensor.checks import check_floating
 from ...tensor.functions_shape import pad
 from ...tensor.tensor import Tensor, apply
 from .pooling import avg_pool2d
@@ -60,6 +60,7 @@ def batch_norm(
                 f"{list(shape)} "
                 f"has {shape[1]} channels)"
             )
+    check_floating("batch_norm", input)
     scale = _ones(shape[1], input) if weight is None else weight
     shift = _zeros(shape[1], input) if bias is None else bias
     if not training:
@@ -110,6 +111,7 @@ def instance_norm(
     shape = input._data.shape
     if math.prod(shape[2:]) == 1:
         raise ValueError(f"Expected more than 1 spatial element when training, got input size {input.shape}")
+    check_floating("batch_norm", input)
     return apply(ops.GroupNorm, (input, weight, bias), (shape[1], eps))
 
 
@@ -142,6 +144,7 @@ def layer_norm(
 ) -> Tensor:
     """Normalise over the last dimensions, whose sizes are ``normalized_shape``, as are weight and bias."""
     axes = _check_normalized("layer_norm", input, normalized_shape, weight, bias)
+    check_floating("LayerNormKernelImpl", input)
     return apply(ops.LayerNorm, (input, weight, bias), (axes, eps))
 
 
@@ -154,11 +157,8 @@ def rms_norm(
             "rms_norm: Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one "
             "element, but got normalized_shape = []"
         )
+    check_floating("rms_norm", input, "c")
     kind = input.dtype
-    if kind.category < dtypes.FLOATING:
-        raise NotImplementedError(
-            f"\"rms_norm\" not implemented for '{scalar_name(kind)}'; use input.float()"
-        )
     axes = _check_normalized("rms_norm", input, normalized_shape, weight)
     x = input.float() if input._data.dtype in dtypes.HALVES else input
     small = float(np.finfo(x._data.dtype).eps) if eps is None else eps
@@ -230,6 +230,7 @@ def group_norm(
         raise ValueError(
             f"Expected more than 1 value per channel when training, got input size {list(shape)}"
         )
+    check_floating("GroupNormKernelImpl", input)
     return apply(ops.GroupNorm, (input, weight, bias), (num_groups, eps))
 
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from ...dtypes import F64, HALVES
+from ...dtypes import F64, FLOATING
 from ...errors import ConvgradError, DtypeError, ShapeError
 from ...ops import grid_sample as grids
 from ...ops import resample as ops
 from ...ops.resample import Axis
-from ...tensor.checks import scalar_name
+from ...tensor.checks import check_floating, scalar_name
 from ...tensor.tensor import Tensor, apply
 from .pooling import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 
@@ -96,7 +96,8 @@ def interpolate(
         return out
     kernel, op = _operator(mode, shape, antialias)
     _check_sizes(shape, wanted)
-    _check_dtype(input, kernel, len(spatial))
+    bytes_too = mode.startswith("nearest") or len(spatial) == 2
+    check_floating(f"compute_indices_weights_{kernel}", input, "uint8" if bytes_too else "")
     single = input._data.dtype != F64
     axes = tuple([
         Axis(kernel, n, m, scale, bool(align_corners), antialias, single)
@@ -171,16 +172,6 @@ def _check_sizes(shape: tuple[int, ...], wanted: tuple[int, ...]) -> None:
     if not shape[1]:
         raise ShapeError(
             f"Non-empty {len(shape)}D data tensor expected but got a tensor with sizes {list(shape)}"
-        )
-
-
-def _check_dtype(input: Tensor, kernel: str, count: int) -> None:
-    kind = input._data.dtype
-    bytes_too = kernel.startswith("nearest") or count == 2
-    if not (kind.kind == "f" or kind in HALVES or (kind == np.uint8 and bytes_too)):
-        raise NotImplementedError(
-            f"\"compute_indices_weights_{kernel}\" not implemented for '{scalar_name(input.dtype)}': "
-            f"interpolate needs a float input, but got {input.dtype}; use input.float()"
         )
 
 
@@ -285,12 +276,8 @@ def _check_grid(input: Tensor, grid: Tensor, mode: str) -> int:
         )
     if mode == "bicubic" and len(shape) == 5:
         raise ConvgradError("grid_sampler(): bicubic interpolation only supports 4D input")
-    kind = input._data.dtype
-    if kind.kind != "f" and kind not in HALVES:
-        raise NotImplementedError(
-            f"\"grid_sampler_{len(shape) - 2}d_cpu\" not implemented for '{scalar_name(input.dtype)}'"
-        )
-    if grid._data.dtype != kind:
+    check_floating(f"grid_sampler_{len(shape) - 2}d_cpu", input)
+    if grid._data.dtype != input._data.dtype:
         raise DtypeError(
             f"expected scalar type {scalar_name(input.dtype)} but found {scalar_name(grid.dtype)}: "
             "grid_sample "
@@ -316,7 +303,7 @@ def affine_grid(theta: Tensor, size: Any, align_corners: bool | None = None) -> 
         [[[[0.0, 0.0], [1.0, 0.0]]]]
     """
     wanted = tuple([int(n) for n in size])
-    if theta._data.dtype.kind != "f" and theta._data.dtype not in HALVES:
+    if theta.dtype.category != FLOATING:
         raise ValueError(f"Expected theta to have floating point type, but got {theta.dtype}")
     count = len(wanted) - 2
     if count not in (2, 3):

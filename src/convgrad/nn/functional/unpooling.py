@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ...dtypes import HALVES
 from ...errors import DtypeError, ShapeError
 from ...generator import default_generator
 from ...ops import pool as ops
-from ...tensor.checks import scalar_name
+from ...tensor.checks import check_floating, scalar_name
 from ...tensor.methods.operands import check_tensor
 from ...tensor.tensor import Tensor, apply
 from . import pooling
@@ -146,9 +145,7 @@ def _unpool(
                 f"{list(shape)} "
                 f"with dimension {axis} being empty."
             )
-    kind = input._data.dtype
-    if kind.kind != "f" and kind not in HALVES:
-        raise NotImplementedError(f"\"{name}\" not implemented for '{scalar_name(input.dtype)}'")
+    check_floating(name, input)
     pixels = int(np.prod(size))
     if at.size and (int(at.min()) < 0 or int(at.max()) >= pixels):
         wrong = int(at[(at < 0) | (at >= pixels)][0])
@@ -254,9 +251,7 @@ def _fractional(
         wanted = tuple([int(n * r) for n, r in zip(size, ratios, strict=True)])
     else:
         wanted = _tuple(name, "output_size", output_size, ndim)
-    kind = input._data.dtype
-    if kind.kind != "f" and kind not in HALVES:
-        raise NotImplementedError(f"\"{name}\" not implemented for '{scalar_name(input.dtype)}'")
+    check_floating(name, input)
     draws = _samples(input, ndim, samples)
     for what, n, k, m in zip(_NAMES[ndim], size, window, wanted, strict=True):
         if m + k - 1 > n:
