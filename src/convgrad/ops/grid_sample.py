@@ -100,7 +100,7 @@ def _terms(
     """(row, weight) of each tap for every position: rows are the pixels of N planes, the last is outside."""
     count = len(size)
     batch, pixels = grid.shape[0], prod(size)
-    flat = grid.reshape(-1, count)
+    flat = grid.reshape(prod(grid.shape[:-1]), count)
     per_axis = [
         _taps(flat[:, count - 1 - a], size[a], mode, padding, align, orders[count - 1 - a])
         for a in range(count)
@@ -141,7 +141,7 @@ class GridSampler2D(Op):
         if _vanishes(mode, orders):
             return np.zeros(shape, kind), saved
         rows = np.zeros((batch * prod(size) + 1, channels), x.dtype)  # the last one stands for outside
-        rows[:-1].reshape(batch, -1, channels)[...] = x.reshape(batch, channels, prod(size)).swapaxes(1, 2)
+        rows[:-1].reshape(batch, prod(size), channels)[...] = x.reshape(batch, channels, prod(size)).swapaxes(1, 2)
         out = np.zeros((prod(grid.shape[:-1]), channels), x.dtype)
         for row, weight in _terms(grid, size, mode, padding, align, orders):
             piece = rows[row]

@@ -136,9 +136,10 @@ class FractionalMaxPool2D(MaxPool):
             places = _starts(draw, length, k, m)[..., None] + np.arange(k)
             places = places.reshape(planes, *[m if i == a else k if i == n + a else 1 for i in range(2 * n)])
             index = index * length + places
-        index = np.broadcast_to(index, (planes, *output_size, *kernel)).reshape(planes, -1, prod(kernel))
+        index = np.broadcast_to(index, (planes, *output_size, *kernel)).reshape(planes, prod(output_size), prod(kernel))
         flat = x.reshape(planes, 1, prod(size))
-        best = _largest(np.take_along_axis(flat, index.reshape(planes, 1, -1), 2).reshape(index.shape))
+        flat_index = index.reshape(planes, index.shape[1] * index.shape[2])
+        best = _largest(np.take_along_axis(flat[:, 0], flat_index, 1).reshape(index.shape))
         index = np.take_along_axis(index, best[..., None], 2)[..., 0]
         out = np.take_along_axis(flat[:, 0], index, 1)
         shape = (*x.shape[:-n], *output_size)
@@ -174,7 +175,8 @@ class MaxUnpool(Linear):
         n = len(size)
         planes = prod(x.shape[:-n])
         out = np.zeros((planes, prod(size)), x.dtype)
-        np.put_along_axis(out, index.reshape(planes, -1), x.reshape(planes, -1), 1)
+        pixels = prod(x.shape[-n:])
+        np.put_along_axis(out, index.reshape(planes, pixels), x.reshape(planes, pixels), 1)
         return out.reshape(*x.shape[:-n], *size), (index, size)
 
     @staticmethod

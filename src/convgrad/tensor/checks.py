@@ -36,7 +36,7 @@ def scalar_name(d: dtypes.dtype) -> str:
     return _SCALAR_NAMES[d.name]
 
 
-def check_floating(name: str, x: Any, also: str = "") -> None:
+def check_floating(name: str, x: Any, also: tuple[str, ...] = ()) -> None:
     """Refuse dtypes an operator is not made for, as PyTorch does.
 
     Args:

@@ -9,10 +9,12 @@ import numpy as np
 from ... import dtypes
 from ...autograd import no_grad
 from ...errors import ConvgradError, DtypeError, ShapeError
+from ...ops.distance import PairNorm
 from ...tensor.checks import scalar_name
 from ...tensor.functions_shape import broadcast_tensors
+from ...tensor.methods.base import dim_tuple
 from ...tensor.methods.operands import check_tensor, common_dtype
-from ...tensor.tensor import Tensor
+from ...tensor.tensor import Tensor, apply
 
 
 def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> Tensor:
@@ -80,7 +82,9 @@ def pairwise_distance(
         p: of the norm.
         keepdim: the last dimension stays, with size 1.
     """
-    return (x1 - x2 + eps).norm(p, -1, keepdim=keepdim)
+    difference = x1 - x2 + eps
+    axes = dim_tuple(-1, difference._data.ndim)
+    return apply(PairNorm, (difference,), (float(p), axes, keepdim))
 
 
 def pdist(input: Tensor, p: float = 2.0) -> Tensor:
@@ -106,7 +110,7 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
         raise DtypeError(f"pdist only supports floating-point dtypes, got {input.dtype}")
     if p < 0:
         raise ConvgradError(f"pdist only supports non-negative p values, got {p}")
-    if data.dtype in dtypes.HALVES:
+    if data.dtype in dtypes.HALVES and data.shape[0] > 1 and data.size:
         raise NotImplementedError(f"\"pdist\" not implemented for '{scalar_name(input.dtype)}'")
     first, second = (Tensor(index, None) for index in np.triu_indices(data.shape[0], 1))
     return (input[first] - input[second]).norm(p, 1)

@@ -32,7 +32,7 @@ def unfold(input: Tensor, kernel_size: Any, dilation: Any = 1, padding: Any = 0,
     """
     kernel, dilate, pad, step = _window(kernel_size, dilation, padding, stride)
     check_tensor("unfold", input, "input")
-    check_floating("im2col_out_cpu", input, "cb")
+    check_floating("im2col_out_cpu", input, ("c", "b"))
     shape = input._data.shape
     if len(shape) < 3:
         raise DimError(
@@ -77,7 +77,7 @@ def fold(
     size = _pair("output_size", output_size)
     kernel, dilate, pad, step = _window(kernel_size, dilation, padding, stride)
     check_tensor("fold", input, "input")
-    check_floating("col2im_out_cpu", input, "cb")
+    check_floating("col2im_out_cpu", input, ("c", "b"))
     shape = input._data.shape
     if len(shape) not in (2, 3) or 0 in shape[-2:]:
         raise ShapeError(

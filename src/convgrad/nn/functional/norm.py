@@ -157,7 +157,7 @@ def rms_norm(
             "rms_norm: Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one "
             "element, but got normalized_shape = []"
         )
-    check_floating("rms_norm", input, "c")
+    check_floating("rms_norm", input, ("c",))
     kind = input.dtype
     axes = _check_normalized("rms_norm", input, normalized_shape, weight)
     x = input.float() if input._data.dtype in dtypes.HALVES else input

@@ -30,7 +30,7 @@ def _max(
     plan = plan_pool(
         f"max_pool{ndim}d", ndim, input._data.shape, kernel, stride, padding, dilation, ceil_mode
     )
-    check_floating(f"max_pool{ndim}d", input, "iu" if ndim > 1 or indices else "")
+    check_floating(f"max_pool{ndim}d", input, ("i", "u") if ndim > 1 or indices else ())
     params = (plan.kernel_size, plan.stride, plan.padding, plan.dilation, ceil_mode)
     out, index = apply(_MAX[ndim], (input,), params)
     return (out, index) if indices else out
@@ -84,7 +84,7 @@ def _avg(
     plan = plan_pool(f"avg_pool{ndim}d", ndim, input._data.shape, kernel, stride, padding, 1, ceil_mode)
     if divisor == 0:
         raise RuntimeError("divisor must be not zero")
-    check_floating(f"avg_pool{ndim}d", input, "int64")
+    check_floating(f"avg_pool{ndim}d", input, ("int64",))
     params = (plan.kernel_size, plan.stride, plan.padding, ceil_mode, count, divisor)
     return apply(_AVG[ndim], (input,), params)
 
@@ -124,7 +124,7 @@ def avg_pool3d(
 def _adaptive_avg(ndim: int, input: Tensor, output_size: Any) -> Any:
     check_tensor(f"adaptive_avg_pool{ndim}d", input, "input")
     size = plan_adaptive_pool(f"adaptive_avg_pool{ndim}d", ndim, input._data.shape, output_size)
-    check_floating(f"adaptive_avg_pool{ndim}d", input, "c" if size == (1,) * ndim else "")
+    check_floating(f"adaptive_avg_pool{ndim}d", input, ("c",) if size == (1,) * ndim else ())
     op: Any = ops.GlobalAvgPool if ndim > 1 and size == (1,) * ndim else _ADAPTIVE_AVG[ndim]
     return apply(op, (input,), (size,))
 

@@ -6,8 +6,6 @@ import math
 import warnings
 from typing import Any
 
-import numpy as np
-
 from ...dtypes import F64, FLOATING
 from ...errors import ConvgradError, DtypeError, ShapeError
 from ...ops import grid_sample as grids
@@ -97,7 +95,7 @@ def interpolate(
     kernel, op = _operator(mode, shape, antialias)
     _check_sizes(shape, wanted)
     bytes_too = mode.startswith("nearest") or len(spatial) == 2
-    check_floating(f"compute_indices_weights_{kernel}", input, "uint8" if bytes_too else "")
+    check_floating(f"compute_indices_weights_{kernel}", input, ("uint8",) if bytes_too else ())
     single = input._data.dtype != F64
     axes = tuple([
         Axis(kernel, n, m, scale, bool(align_corners), antialias, single)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import DtypeError, ShapeError
+from ...errors import DimError, DtypeError, ShapeError
 from ...generator import default_generator
 from ...ops import pool as ops
 from ...tensor.checks import check_floating, scalar_name
@@ -234,7 +234,12 @@ def _fractional(
     if output_size is None and output_ratio is None:
         raise ValueError(f"{name} requires specifying either an output_size or an output_ratio")
     shape = input._data.shape
-    if len(shape) not in (ndim + 1, ndim + 2):
+    if len(shape) <= ndim:
+        raise DimError(
+            f"Dimension out of range (expected to be in range of [-{len(shape)}, {len(shape) - 1}], but got "
+            f"-{ndim + 1}): {name} needs (N, C, *S) or (C, *S), but got {list(shape)}"
+        )
+    if len(shape) > ndim + 2:
         raise ShapeError(
             f"{name}: Expected {ndim + 1}D or {ndim + 2}D tensor, but got {list(shape)}: input is (N, C, "
             "*S) or, "
