@@ -136,12 +136,12 @@ class FractionalMaxPool2D(MaxPool):
             places = _starts(draw, length, k, m)[..., None] + np.arange(k)
             places = places.reshape(planes, *[m if i == a else k if i == n + a else 1 for i in range(2 * n)])
             index = index * length + places
-        index = np.broadcast_to(index, (planes, *output_size, *kernel)).reshape(planes, prod(output_size), prod(kernel))
-        flat = x.reshape(planes, 1, prod(size))
-        flat_index = index.reshape(planes, index.shape[1] * index.shape[2])
-        best = _largest(np.take_along_axis(flat[:, 0], flat_index, 1).reshape(index.shape))
-        index = np.take_along_axis(index, best[..., None], 2)[..., 0]
-        out = np.take_along_axis(flat[:, 0], index, 1)
+        count, room, flat = prod(output_size), prod(kernel), x.reshape(planes, prod(size))
+        taps = np.broadcast_to(index, (planes, *output_size, *kernel)).reshape(planes, count * room)
+        windows = np.take_along_axis(flat, taps, 1).reshape(planes, count, room)
+        best = _largest(windows)[..., None]
+        index = np.take_along_axis(taps.reshape(planes, count, room), best, 2)
+        out = np.take_along_axis(windows, best, 2)
         shape = (*x.shape[:-n], *output_size)
         index = index.reshape(shape)
         return (out.reshape(shape), index), (index, size)
