@@ -296,7 +296,7 @@ def _unshuffled(x: Array, r: int) -> Array:
 
 
 def _dealt(x: Array) -> Array:
-    return x[:, [0, 2, 4, 1, 3, 5]]
+    return x[:, [0, 3, 1, 4, 2, 5]]
 
 
 CASES += [
