@@ -141,7 +141,9 @@ class GridSampler2D(Op):
         if _vanishes(mode, orders):
             return np.zeros(shape, kind), saved
         rows = np.zeros((batch * prod(size) + 1, channels), x.dtype)  # the last one stands for outside
-        rows[:-1].reshape(batch, prod(size), channels)[...] = x.reshape(batch, channels, prod(size)).swapaxes(1, 2)
+        rows[:-1].reshape(batch, prod(size), channels)[...] = x.reshape(batch, channels, prod(size)).swapaxes(
+            1, 2
+        )
         out = np.zeros((prod(grid.shape[:-1]), channels), x.dtype)
         for row, weight in _terms(grid, size, mode, padding, align, orders):
             piece = rows[row]
