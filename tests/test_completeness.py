@@ -36,6 +36,7 @@ EXEMPT: dict[tuple[str, str], str] = {
         "Mm MatMul Bmm Mv BatchedMv Vm BatchedVm Dot Vdot Cross Trace Affine AffineFolded", "0d",
         "a factor has at least one dimension",
     ),
+    **_for("resample grid_sample fold", "0d", "an image has at least three dimensions"),
     **_for("norm", "0d", "needs channels"),
     **_for("EmbeddingDense", "0d", "what arrives at rows of a table has at least one dimension"),
     **_for("ViewAsComplex", "0d", "the last dimension holds the pairs"),

@@ -23,6 +23,7 @@ COMPOSITE = {
     "Mm-multi_dot": "several products",
     "Mm-power": "several products",
     "Contract-bn,anm,bm->ba": "two contractions",
+    "PairNorm-": "a difference, a sum and a norm",
     "SetIndex-accumulate": "sums in the tensor's own dtype, as PyTorch does",
 }
 LAYOUT = {

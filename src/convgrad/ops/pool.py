@@ -85,10 +85,22 @@ class AdaptiveMaxPool(MaxPool):
                 ]
             )
             flat = x[(..., *window)].reshape(*lead, prod([w.stop - w.start for w in window]))
-            best = (flat.astype(np.float32) if flat.dtype.kind == "V" else flat).argmax(-1)
+            best = _largest(flat)
             out[(..., *place)] = np.take_along_axis(flat, best[..., None], -1)[..., 0]
             index[(..., *place)] = plane[window].reshape(-1)[best]
         return (out, index), (index, size)
+
+
+def _largest(x: Array) -> Array:
+    """Where the largest value of the last axis is: the first of equals, but of nans the last."""
+    if x.dtype.kind == "V":
+        x = x.astype(np.float32)
+    best: Array = x.argmax(-1)
+    nan = x != x
+    if nan.any():
+        last = x.shape[-1] - 1 - nan[..., ::-1].argmax(-1)
+        best = np.where(nan.any(-1), last, best)
+    return best
 
 
 class AdaptiveMaxPool1D(AdaptiveMaxPool):
@@ -101,6 +113,87 @@ class AdaptiveMaxPool3D(AdaptiveMaxPool):
     """Over volumes, under PyTorch's name for it."""
 
     backward_name = "AdaptiveMaxPool3DBackward0"
+
+
+class FractionalMaxPool2D(MaxPool):
+    """The largest value of windows of one size that begin at pseudo-random steps.
+
+    ``samples`` ``(N, C, axes)`` in [0, 1) sets the steps of each plane, the last axis of x first for images,
+    the first for volumes. Source: Graham 2014, arXiv:1412.6071.
+    """
+
+    backward_name = "FractionalMaxPool2DBackward0"
+
+    @staticmethod
+    def forward(  # type: ignore[override]
+        x: Array, samples: Any, kernel: Ints, output_size: Ints
+    ) -> tuple[tuple[Array, Array], tuple[Any, ...]]:
+        n = len(kernel)
+        size, planes = x.shape[-n:], samples.shape[0] * samples.shape[1]
+        index: Any = 0
+        for a, (length, k, m) in enumerate(zip(size, kernel, output_size, strict=True)):
+            draw = samples[..., n - 1 - a if n == 2 else a].reshape(planes, 1)
+            places = _starts(draw, length, k, m)[..., None] + np.arange(k)
+            places = places.reshape(planes, *[m if i == a else k if i == n + a else 1 for i in range(2 * n)])
+            index = index * length + places
+        count, room, flat = prod(output_size), prod(kernel), x.reshape(planes, prod(size))
+        taps = np.broadcast_to(index, (planes, *output_size, *kernel)).reshape(planes, count * room)
+        windows = np.take_along_axis(flat, taps, 1).reshape(planes, count, room)
+        best = _largest(windows)[..., None]
+        index = np.take_along_axis(taps.reshape(planes, count, room), best, 2)
+        out = np.take_along_axis(windows, best, 2)
+        shape = (*x.shape[:-n], *output_size)
+        index = index.reshape(shape)
+        return (out.reshape(shape), index), (index, size)
+
+
+def _starts(draw: Array, length: int, kernel: int, count: int) -> Array:
+    """Where the windows of an axis begin, ``(planes, count)``; the last one ends at the end."""
+    number = draw.dtype.type
+    alpha = number(length - kernel) / number(max(count - 1, 1))
+    steps = np.arange(count).astype(draw.dtype)
+    starts: Array = ((steps + draw) * alpha).astype(np.int64) - (draw * alpha).astype(np.int64)
+    starts[:, count - 1 :] = length - kernel
+    return starts
+
+
+class FractionalMaxPool3D(FractionalMaxPool2D):
+    """The same for volumes."""
+
+    backward_name = "FractionalMaxPool3DBackward0"
+
+
+class MaxUnpool(Linear):
+    """Values written into zeros at positions of their planes; of several at one place the last stays."""
+
+    backward_name = "MaxUnpool2DBackward0"
+    saves = ("index", "size")
+    exact = True
+
+    @staticmethod
+    def forward(x: Array, index: Any, size: Ints) -> tuple[Array, tuple[Any, ...]]:
+        n = len(size)
+        planes = prod(x.shape[:-n])
+        out = np.zeros((planes, prod(size)), x.dtype)
+        pixels = prod(x.shape[-n:])
+        np.put_along_axis(out, index.reshape(planes, pixels), x.reshape(planes, pixels), 1)
+        return out.reshape(*x.shape[:-n], *size), (index, size)
+
+    @staticmethod
+    def vjp_x(g: Value, index: Any, size: Ints) -> Value:
+        return call(PoolGather, g, index, size)
+
+
+class MaxUnpool1D(MaxUnpool):
+    """Over signals, under PyTorch's name for it."""
+
+    backward_name = "SqueezeBackward1"
+
+
+class MaxUnpool3D(MaxUnpool):
+    """Over volumes, under PyTorch's name for it."""
+
+    backward_name = "MaxUnpool3DBackward0"
 
 
 class PoolGather(Linear):

@@ -1,6 +1,8 @@
-"""The check of a result that is to be written in place."""
+"""Checks of dtypes, and of a result that is to be written in place."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from .. import dtypes
 from ..dtypes import Array
@@ -32,3 +34,22 @@ _SCALAR_NAMES = {
 def scalar_name(d: dtypes.dtype) -> str:
     """The name PyTorch's error messages give a dtype, such as Float or Long."""
     return _SCALAR_NAMES[d.name]
+
+
+def check_floating(name: str, x: Any, also: tuple[str, ...] = ()) -> None:
+    """Refuse dtypes an operator is not made for, as PyTorch does.
+
+    Args:
+        name: of the kernel, as PyTorch's message calls it.
+        x: a tensor.
+        also: kinds (NumPy's letters) or names of dtypes that are allowed beside real floats.
+    Raises:
+        NotImplementedError: another dtype.
+    """
+    kind = x._data.dtype
+    if kind.kind == "f" or kind in dtypes.HALVES or kind.kind in also or kind.name in also:
+        return
+    raise NotImplementedError(
+        f"\"{name}\" not implemented for '{scalar_name(x.dtype)}': it needs a floating point tensor, but got "
+        f"{x.dtype}; use .float()"
+    )

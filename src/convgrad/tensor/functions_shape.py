@@ -400,12 +400,19 @@ def _check_border(mode: str, shape: tuple[int, ...], widths: pads.Widths, count:
                 "got: padding "
                 f"({a}, {b}) at dimension {at} of input {list(shape)}"
             )
-        if n + a + b < (0 if mode == "circular" else 1):
-            raise ConvgradError(
-                f"input (size {n}) is too small for padding ({a}, {b}) at dimension {at}: the output "
-                f"would be empty "
-                f"(input {list(shape)})"
-            )
+        if n + a + b < 0:
+            raise _border_error(shape, at, widths)
+    sizes = [shape[at] + sum(widths[at]) for at in range(rank - count, rank)]
+    if mode != "circular" and max(sizes) < 1:
+        raise _border_error(shape, rank - 1, widths)
+
+
+def _border_error(shape: tuple[int, ...], at: int, widths: pads.Widths) -> ConvgradError:
+    return ConvgradError(
+        f"input (size {shape[at]}) is too small for padding {widths[at]} at dimension {at}: the output "
+        "would be "
+        f"empty (input {list(shape)})"
+    )
 
 
 def repeat_interleave(input: Any, repeats: Any = None, dim: Any = None, *, output_size: Any = None) -> Tensor:

@@ -36,9 +36,16 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
     ),
     "nn.functional": _names(
         """
-        adaptive_avg_pool1d avg_pool1d bilinear conv1d conv2d conv3d conv_transpose1d conv_transpose2d
-        conv_transpose3d cosine_similarity dropout group_norm layer_norm max_pool1d max_pool2d
-        max_pool3d
+        adaptive_avg_pool1d avg_pool1d bilinear channel_shuffle conv1d conv2d conv3d conv_transpose1d
+        conv_transpose2d conv_transpose3d cosine_similarity dropout group_norm layer_norm max_pool1d
+        max_pool1d_with_indices max_pool2d max_pool3d native_channel_shuffle pairwise_distance pdist
+        pixel_shuffle pixel_unshuffle rms_norm
+        """
+    ),
+    "nn.functional.native": _names(
+        """
+        adaptive_max_pool1d affine_grid_generator batch_norm grid_sampler grid_sampler_2d
+        grid_sampler_3d instance_norm
         """
     ),
     "nn.functional.plain": _names(

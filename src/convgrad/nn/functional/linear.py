@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from ...dtypes import Array
 from ...errors import DtypeError, ShapeError
 from ...tensor import functions_linear
@@ -68,25 +66,4 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
     return value if bias is None else value + bias
 
 
-def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: Any = None) -> Tensor:
-    """Vectors along ``dim`` divided by their p-norm (or by ``eps``, where that is larger)."""
-    length = input.norm(p, dim, keepdim=True)
-    return input / length.clamp(min=eps)
-
-
-def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
-    """The cosine of the angle between vectors along ``dim``."""
-    lengths = [(x * x).sum(dim).sqrt().clamp(min=eps) for x in (x1, x2)]
-    return (x1 * x2).sum(dim) / (lengths[0] * lengths[1])
-
-
-def pairwise_distance(
-    x1: Tensor, x2: Tensor, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False
-) -> Tensor:
-    """The p-norm of ``x1 - x2 + eps`` along the last dimension."""
-    return (x1 - x2 + eps).norm(p, -1, keepdim=keepdim)
-
-
-__all__ = [
-    "bilinear", "cosine_similarity", "linear", "normalize", "pad", "pairwise_distance",
-]  # fmt: skip
+__all__ = ["bilinear", "linear", "pad"]

@@ -12,7 +12,10 @@ from ...dtypes import Array
 from ...errors import ShapeError
 from ...graph.node import cell_of
 from ...ops import norm as ops
+from ...tensor.checks import check_floating
+from ...tensor.functions_shape import pad
 from ...tensor.tensor import Tensor, apply
+from .pooling import avg_pool2d
 
 
 def batch_norm(
@@ -57,6 +60,7 @@ def batch_norm(
                 f"{list(shape)} "
                 f"has {shape[1]} channels)"
             )
+    check_floating("batch_norm", input)
     scale = _ones(shape[1], input) if weight is None else weight
     shift = _zeros(shape[1], input) if bias is None else bias
     if not training:
@@ -107,6 +111,7 @@ def instance_norm(
     shape = input._data.shape
     if math.prod(shape[2:]) == 1:
         raise ValueError(f"Expected more than 1 spatial element when training, got input size {input.shape}")
+    check_floating("batch_norm", input)
     return apply(ops.GroupNorm, (input, weight, bias), (shape[1], eps))
 
 
@@ -139,6 +144,7 @@ def layer_norm(
 ) -> Tensor:
     """Normalise over the last dimensions, whose sizes are ``normalized_shape``, as are weight and bias."""
     axes = _check_normalized("layer_norm", input, normalized_shape, weight, bias)
+    check_floating("LayerNormKernelImpl", input)
     return apply(ops.LayerNorm, (input, weight, bias), (axes, eps))
 
 
@@ -146,11 +152,51 @@ def rms_norm(
     input: Tensor, normalized_shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None
 ) -> Tensor:
     """Divide by the root mean square over the last dimensions. Source: arXiv:1910.07467."""
+    if not normalized_shape:
+        raise ShapeError(
+            "rms_norm: Expected normalized_shape to be at least 1-dimensional, i.e., containing at least one "
+            "element, but got normalized_shape = []"
+        )
+    check_floating("rms_norm", input, ("c",))
+    kind = input.dtype
     axes = _check_normalized("rms_norm", input, normalized_shape, weight)
-    small = float(dtypes.finfo(input.dtype).eps) if eps is None else eps
-    square = (input * input).mean(tuple(range(-axes, 0)), keepdim=True)
-    out = input * (square + small) ** -0.5
-    return out if weight is None else out * weight
+    x = input.float() if input._data.dtype in dtypes.HALVES else input
+    small = float(np.finfo(x._data.dtype).eps) if eps is None else eps
+    out = x * ((x * x).mean(tuple(range(-axes, 0)), keepdim=True) + small).rsqrt()
+    if weight is not None:
+        out = out * weight
+    return out if out.dtype is kind else out.to(kind)
+
+
+def local_response_norm(
+    input: Tensor, size: int, alpha: float = 0.0001, beta: float = 0.75, k: float = 1.0
+) -> Tensor:
+    """Divide by a power of the mean square of neighbouring channels.
+
+    ``input / (k + alpha mean)^beta``, where the mean of squares is over ``size`` channels around each (zeros
+    beyond the first and last).
+
+    Args:
+        input: float, ``(N, C, *)`` with at least one axis more.
+        size: number of channels.
+    Raises:
+        ValueError: fewer than three dimensions.
+    Example:
+        >>> local_response_norm(Tensor([[[1.0], [2.0]]]), 1, alpha=1.0, beta=1.0).flatten().tolist()
+        [0.5, 0.4000000059604645]
+
+    Source: Krizhevsky et al. 2012, ImageNet classification with deep convolutional neural networks, 3.3.
+    """
+    shape = input._data.shape
+    if len(shape) < 3:
+        raise ValueError(
+            f"Expected 3D or higher dimensionality input (got {len(shape)} dimensions: {list(shape)})"
+        )
+    if not input._data.size:
+        return input
+    square = (input * input).reshape(shape[0], 1, shape[1], -1)
+    mean = avg_pool2d(pad(square, (0, 0, size // 2, (size - 1) // 2)), (size, 1), 1)
+    return input / (mean.reshape(shape) * alpha + k) ** beta
 
 
 def group_norm(
@@ -184,6 +230,7 @@ def group_norm(
         raise ValueError(
             f"Expected more than 1 value per channel when training, got input size {list(shape)}"
         )
+    check_floating("GroupNormKernelImpl", input)
     return apply(ops.GroupNorm, (input, weight, bias), (num_groups, eps))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from ...kernels.pool_geometry import plan_adaptive_pool, plan_pool
 from ...ops import pool as ops
+from ...tensor.checks import check_floating
 from ...tensor.methods.operands import check_tensor
 from ...tensor.tensor import Tensor, apply
 
@@ -29,6 +30,7 @@ def _max(
     plan = plan_pool(
         f"max_pool{ndim}d", ndim, input._data.shape, kernel, stride, padding, dilation, ceil_mode
     )
+    check_floating(f"max_pool{ndim}d", input, ("i", "u") if ndim > 1 or indices else ())
     params = (plan.kernel_size, plan.stride, plan.padding, plan.dilation, ceil_mode)
     out, index = apply(_MAX[ndim], (input,), params)
     return (out, index) if indices else out
@@ -82,6 +84,7 @@ def _avg(
     plan = plan_pool(f"avg_pool{ndim}d", ndim, input._data.shape, kernel, stride, padding, 1, ceil_mode)
     if divisor == 0:
         raise RuntimeError("divisor must be not zero")
+    check_floating(f"avg_pool{ndim}d", input, ("int64",))
     params = (plan.kernel_size, plan.stride, plan.padding, ceil_mode, count, divisor)
     return apply(_AVG[ndim], (input,), params)
 
@@ -121,6 +124,7 @@ def avg_pool3d(
 def _adaptive_avg(ndim: int, input: Tensor, output_size: Any) -> Any:
     check_tensor(f"adaptive_avg_pool{ndim}d", input, "input")
     size = plan_adaptive_pool(f"adaptive_avg_pool{ndim}d", ndim, input._data.shape, output_size)
+    check_floating(f"adaptive_avg_pool{ndim}d", input, ("c",) if size == (1,) * ndim else ())
     op: Any = ops.GlobalAvgPool if ndim > 1 and size == (1,) * ndim else _ADAPTIVE_AVG[ndim]
     return apply(op, (input,), (size,))
 
@@ -143,6 +147,7 @@ def adaptive_avg_pool3d(input: Tensor, output_size: Any) -> Tensor:
 def _adaptive_max(ndim: int, input: Tensor, output_size: Any, indices: bool) -> Any:
     check_tensor(f"adaptive_max_pool{ndim}d", input, "input")
     size = plan_adaptive_pool(f"adaptive_max_pool{ndim}d", ndim, input._data.shape, output_size)
+    check_floating(f"adaptive_max_pool{ndim}d", input)
     out, index = apply(_ADAPTIVE_MAX[ndim], (input,), (size,))
     return (out, index) if indices else out
 

@@ -15,7 +15,7 @@ from ...tensor.functions_elementwise import where
 from ...tensor.methods.operands import check_tensor
 from ...tensor.tensor import Tensor, apply
 from .activation import logsigmoid
-from .linear import pairwise_distance
+from .distance import pairwise_distance
 from .reduction import check_reduction, legacy_reduction, reduced
 
 Distance = Callable[[Tensor, Tensor], Tensor]
