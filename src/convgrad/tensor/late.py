@@ -25,11 +25,14 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
         pixel_unshuffle rms_norm
         """.split()
     ),
-    "nn.functional.native": tuple(
-        """
-        adaptive_max_pool1d affine_grid_generator batch_norm grid_sampler grid_sampler_2d grid_sampler_3d
-        instance_norm
-        """.split()
+    "nn.functional.native": (
+        "adaptive_max_pool1d",
+        "affine_grid_generator",
+        "batch_norm",
+        "grid_sampler",
+        "grid_sampler_2d",
+        "grid_sampler_3d",
+        "instance_norm",
     ),
     "kernels.threads": tuple(
         "get_num_interop_threads get_num_threads set_num_interop_threads set_num_threads".split()
