@@ -146,7 +146,7 @@ class GridSampler2D(Op):
         )
         out = np.zeros((prod(grid.shape[:-1]), channels), x.dtype)
         for row, weight in _terms(grid, size, mode, padding, align, orders):
-            piece = rows[row]
+            piece = np.take(rows, row, 0)
             if weight is not None:
                 piece *= weight[:, None]
             out += piece

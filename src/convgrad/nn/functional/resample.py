@@ -222,7 +222,7 @@ def grid_sample(
         ShapeError: shapes that do not go together.
         ValueError: an unknown mode.
     Example:
-        >>> grid_sample(Tensor([[[[1.0, 3.0]]]]), Tensor([[[[0.0, 0.0]]]])).item()
+        >>> grid_sample(Tensor([[[[1.0, 3.0]]]]), Tensor([[[[0.0, 0.0]]]]), align_corners=True).item()
         2.0
 
     Derivatives of any order, of input and grid. Source: Jaderberg et al. 2015, arXiv:1506.02025.
