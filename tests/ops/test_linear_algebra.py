@@ -214,6 +214,14 @@ def test_vmap_is_the_batch(call: Callable[..., Any]) -> None:
         np.testing.assert_allclose(x._data, y._data, atol=1e-12)
 
 
+def test_vmap_gives_each_sample_its_own_rank_and_permutation() -> None:
+    a = Tensor(np.stack([np.eye(3), np.ones((3, 3)), np.zeros((3, 3)), np.eye(3)[::-1]]), None)
+    assert vmap(linalg.matrix_rank)(a).tolist() == [3, 1, 0, 3]
+    p, left, right = vmap(lambda x: tuple(linalg.lu(x)))(a)
+    np.testing.assert_allclose((p @ left @ right)._data, a._data)
+    assert vmap(lambda x, b: linalg.lstsq(x, b).rank)(a, a).tolist() == [3, 1, 0, 3]
+
+
 def test_vmap_refuses_a_singular_sample() -> None:
     with pytest.raises(LinAlgError, match="singular"):
         vmap(linalg.inv)(Tensor(np.stack([np.eye(2), np.ones((2, 2))]), None))

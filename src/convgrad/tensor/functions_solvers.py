@@ -12,10 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from ..dtypes import int64
 from ..errors import ConvgradError, DtypeError, ShapeError
 from ..ops import linalg as ops
 from ..ops import spectral
 from ..ops.determinant import LinalgDet, LinalgSlogdet
+from ..ops.reduce import SumDims
+from ..ops.shape import Cast
 from . import return_types
 from .matrices import (
     as_matrix,
@@ -404,6 +407,11 @@ def pinv(
     return apply(spectral.LinalgPinv, (A,), (absolute, relative, hermitian))
 
 
+def counted(kept: Tensor) -> Tensor:
+    """How many in each row, int64; by operators, which ``vmap`` follows where it does not follow casts."""
+    return apply(SumDims, (apply(Cast, (kept,), (int64.np,)),), ((kept._data.ndim - 1,), False))
+
+
 _DRIVERS = ("gels", "gelsy", "gelsd", "gelss")
 
 
@@ -436,7 +444,7 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
     cut = 0.0 if driver == "gels" else float(np.finfo(a.dtype).eps) * max(m, n) if rcond is None else rcond
     solution, residuals, sizes = apply(spectral.LinalgLstsq, (A, B), (float(cut), wanted))
     largest = sizes.amax(-1, True) if min(m, n) else sizes
-    rank = (sizes > largest * cut).sum(-1)
+    rank = counted(sizes > largest * cut)
     if wanted and driver != "gels" and (rank._data != n).any():
         residuals = residuals.detach().new_empty(0)
     if vector:

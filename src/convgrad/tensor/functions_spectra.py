@@ -15,7 +15,7 @@ from ..ops import spectral as ops
 from . import return_types
 from .functions_reduce import matrix_norm
 from .functions_shape import cat
-from .functions_solvers import inv_ex, tolerances
+from .functions_solvers import counted, inv_ex, tolerances
 from .matrices import as_matrix, as_square, check_float, check_kernel, check_same
 from .methods.base import dim_index
 from .methods.order import scalar_name
@@ -250,7 +250,7 @@ def matrix_rank(
         bounds = tolerances(a, atol, rtol)
     sizes = eigvalsh(A).abs() if hermitian else svdvals(A)
     absolute, relative = [Tensor(x.astype(sizes._data.dtype)[..., None], None) for x in bounds]
-    return (sizes > (sizes.amax(-1, True) * relative).maximum(absolute)).sum(-1)
+    return counted(sizes > (sizes.amax(-1, True) * relative).maximum(absolute))
 
 
 def cond(A: Tensor, p: Any = None) -> Tensor:
