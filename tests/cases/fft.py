@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from convgrad import fft
+from convgrad import dtypes, fft
 from convgrad.errors import ConvgradError, DimError, DtypeError, ShapeError
 from convgrad.ops import fft as ops
+from convgrad.signal import windows as signal
 from convgrad.tensor import creation
+from convgrad.tensor import functions_windows as windows
 
 from .case import Case, ErrorCase, kinds, values
 
@@ -68,7 +70,8 @@ CASES: list[Case] = [
 ]  # fmt: skip
 
 T = creation.tensor([[1.0, 2.0, 3.0]])
-
+S = creation.arange(20.0)
+P = creation.ones(3, 8) + 0j
 
 ERRORS = [
     ErrorCase("fft-dim", lambda: fft.fft(T, dim=2), DimError, "Dimension out of range"),
@@ -89,5 +92,40 @@ ERRORS = [
     ErrorCase("fftshift", lambda: fft.fftshift(3), TypeError, "argument 'input'"),
     ErrorCase("fftfreq", lambda: fft.fftfreq(5.0), TypeError, "argument 'n'"),
     ErrorCase("fftfreq-size", lambda: fft.fftfreq(-1), ShapeError, "negative dimension"),
-    ErrorCase("fftfreq-dtype", lambda: fft.fftfreq(3, dtype=int), DtypeError, "requires a floating point"),
-]
+    ErrorCase("fftfreq-dtype", lambda: fft.fftfreq(3, dtype=dtypes.int64), DtypeError, "requires a floating point"),
+    ErrorCase("stft-complex", lambda: S.stft(4), ConvgradError, "requires the return_complex parameter"),
+    ErrorCase("stft-align", lambda: S.stft(4, align_to_window=True), ConvgradError, "only be set when center = false"),
+    ErrorCase("stft-onesided", lambda: (S + 0j).stft(4, onesided=True), ConvgradError, "Cannot have onesided output"),
+    ErrorCase("stft-integers", lambda: S.long().stft(4, return_complex=True), DtypeError, "floating point or complex"),
+    ErrorCase("stft-half", lambda: S.half().stft(4, return_complex=True), DtypeError, "FFT doesn't support tensors of"),
+    ErrorCase("stft-n", lambda: S.stft(30, center=False, return_complex=True), ShapeError, "0 < n_fft < 20, but got n_fft=30"),
+    ErrorCase("stft-hop", lambda: S.stft(4, 0, return_complex=True), ShapeError, "expected hop_length > 0"),
+    ErrorCase("stft-win", lambda: S.stft(4, 1, 5, return_complex=True), ShapeError, "expected 0 < win_length <= n_fft"),
+    ErrorCase("stft-window", lambda: S.stft(4, window=S, return_complex=True), ShapeError, "equal to win_length=4, but got window with size [20]"),
+    ErrorCase("stft-3d", lambda: S.view(1, 1, 1, 20).stft(4, center=False, return_complex=True), ShapeError, "expected a 1D or 2D tensor"),
+    ErrorCase("istft-real", lambda: P.real.istft(4), DtypeError, "istft requires a complex-valued input tensor"),
+    ErrorCase("istft-empty", lambda: P[:, :0].istft(4), ShapeError, "input tensor cannot be empty"),
+    ErrorCase("istft-1d", lambda: P[0].istft(4), DimError, "Dimension out of range"),
+    ErrorCase("istft-4d", lambda: P[None, None].istft(4), ShapeError, "2 or 3 dimensions, but got 4"),
+    ErrorCase("istft-n", lambda: P.istft(9), ShapeError, "to match n_fft / 2 + 1 when onesided=True, but got 3"),
+    ErrorCase("istft-hop", lambda: P.istft(4, 5), ShapeError, "expected 0 < hop_length <= win_length"),
+    ErrorCase("istft-win", lambda: P.istft(4, 1, 5), ShapeError, "expected 0 < win_length <= n_fft"),
+    ErrorCase("istft-window", lambda: P.istft(4, window=S), ShapeError, "Invalid window shape"),
+    ErrorCase("istft-onesided", lambda: P.istft(4, return_complex=True), ConvgradError, "Cannot have onesided output"),
+    ErrorCase("istft-complex", lambda: P.istft(4, window=S[:4] + 0j), ConvgradError, "Complex windows are incompatible"),
+    ErrorCase("istft-overlap", lambda: P.istft(4, window=S[:4] * 0), ConvgradError, "window overlap add min: 0"),
+    ErrorCase("window-length", lambda: windows.hann_window(-1), ShapeError, "requires non-negative window_length"),
+    ErrorCase("window-kind", lambda: windows.hann_window(2.0), TypeError, "must be int, not float"),
+    ErrorCase("window-dtype", lambda: windows.hann_window(2, dtype=dtypes.int64), DtypeError, "expects floating point dtypes"),
+    ErrorCase("window-complex", lambda: windows.hann_window(2, dtype=dtypes.complex64), NotImplementedError, "a window is real"),
+    ErrorCase("signal-length", lambda: signal.hann(-1), ShapeError, "requires non-negative window length"),
+    ErrorCase("signal-kind", lambda: signal.hann(2.0), TypeError, "must be int, not float"),
+    ErrorCase("signal-option", lambda: signal.hann(2, foo=1), TypeError, "unexpected keyword argument 'foo'"),
+    ErrorCase("signal-dtype", lambda: signal.hann(2, dtype=dtypes.float16), ValueError, "expects float32 or float64"),
+    ErrorCase("signal-tau", lambda: signal.exponential(5, tau=0), ValueError, "Tau must be positive"),
+    ErrorCase("signal-center", lambda: signal.exponential(5, center=1), ValueError, "Center must be None"),
+    ErrorCase("signal-std", lambda: signal.gaussian(5, std=0), ValueError, "Standard deviation must be positive"),
+    ErrorCase("signal-beta", lambda: signal.kaiser(5, beta=-1), ValueError, "beta must be non-negative"),
+    ErrorCase("signal-none", lambda: signal.general_cosine(5, a=[]), ValueError, "Coefficients cannot be empty"),
+    ErrorCase("signal-list", lambda: signal.general_cosine(5, a=0.5), TypeError, "must be a list/tuple"),
+]  # fmt: skip

@@ -11,7 +11,9 @@ import importlib
 from typing import Any
 
 #: module in ``tensor/methods`` -> the methods of its class ``LateMethods``
-METHODS: dict[str, tuple[str, ...]] = {}
+METHODS: dict[str, tuple[str, ...]] = {
+    "signal": ("stft", "istft"),
+}
 
 #: module of convgrad -> functions of it that ``convgrad`` shows as its own
 FUNCTIONS: dict[str, tuple[str, ...]] = {
@@ -23,13 +25,16 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
         conv_transpose3d cosine_similarity dropout group_norm layer_norm max_pool1d max_pool2d max_pool3d
         """.split()
     ),
+    "tensor.functions_windows": tuple(
+        "bartlett_window blackman_window hamming_window hann_window kaiser_window".split()
+    ),
     "kernels.threads": tuple(
         "get_num_interop_threads get_num_threads set_num_interop_threads set_num_threads".split()
     ),
 }
 
 #: methods that are functions of their first argument, too
-OF_METHODS: tuple[str, ...] = ()
+OF_METHODS: tuple[str, ...] = ("stft", "istft")
 
 
 class LateMethod:
