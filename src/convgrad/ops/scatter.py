@@ -182,6 +182,10 @@ class ScatterReduce(Op):
         return call(ScatterSum, d * weight, index, axis, x.shape)
 
 
+class IndexReduce(ScatterReduce):
+    """ScatterReduce by positions of one axis, under PyTorch's name for it."""
+
+
 def _counts(shape: tuple[int, ...], key: Any, include: bool) -> Array:
     """How many values meet in each element, at least 1."""
     count = np.full(shape, 1 if include else 0, np.int64)

@@ -12,7 +12,15 @@ from typing import Any
 
 #: module in ``tensor/methods`` -> the methods of its class ``LateMethods``
 METHODS: dict[str, tuple[str, ...]] = {
+    "copies": tuple(
+        """
+        as_strided_scatter conj_physical_ fill_diagonal_ index_reduce index_reduce_ is_conj is_cpu is_neg
+        narrow_copy new_empty_strided nonzero_static resolve_neg sum_to_size unsafe_chunk unsafe_split
+        unsafe_split_with_sizes
+        """.split()
+    ),
     "signal": ("stft", "istft"),
+    "statistics": ("corrcoef", "cov", "dist", "histogram", "nanquantile", "quantile", "renorm", "renorm_"),
 }
 
 #: module of convgrad -> functions of it that ``convgrad`` shows as its own
@@ -28,13 +36,31 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
     "tensor.functions_windows": tuple(
         "bartlett_window blackman_window hamming_window hann_window kaiser_window".split()
     ),
+    "tensor.functions_copies": tuple(
+        """
+        alias_copy as_strided_copy constant_pad_nd detach_copy diagonal_copy empty_permuted empty_strided expand_copy
+        fill permute_copy scalar_tensor select_copy slice_copy split_copy split_with_sizes_copy squeeze_copy t_copy
+        transpose_copy unbind_copy unfold_copy unsqueeze_copy view_as_complex_copy view_as_real_copy view_copy
+        """.split()
+    ),
+    "tensor.functions_numeric": tuple(
+        """
+        bucketize cdist cumulative_trapezoid gradient histogramdd isin searchsorted trapezoid trapz unravel_index
+        """.split()
+    ),
     "kernels.threads": tuple(
         "get_num_interop_threads get_num_threads set_num_interop_threads set_num_threads".split()
     ),
 }
 
 #: methods that are functions of their first argument, too
-OF_METHODS: tuple[str, ...] = ("stft", "istft")
+OF_METHODS: tuple[str, ...] = tuple(
+    """
+    as_strided_scatter conj_physical conj_physical_ corrcoef cov dist histogram index_reduce is_conj is_neg istft mode
+    msort nanquantile narrow_copy nonzero_static quantile renorm resolve_conj resolve_neg stft unsafe_chunk
+    unsafe_split unsafe_split_with_sizes
+    """.split()
+)
 
 
 class LateMethod:

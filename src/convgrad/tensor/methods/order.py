@@ -194,6 +194,13 @@ class OrderMethods(Methods):
                 "diff expects prepend or append to be the same dimension as input, but got "
                 f"{[list(part._data.shape) for part in parts]}"
             )
+        for part in parts:
+            for i, (n, m) in enumerate(zip(self._data.shape, part._data.shape, strict=True)):
+                if n != m and i != axis:
+                    raise ShapeError(
+                        "diff expects the shape of tensor to prepend or append to match that of input except "
+                        f"along the differencing dimension; input.size({i}) = {n}, but got tensor.size({i}) = {m}"
+                    )
         x: Any = self if len(parts) == 1 else self._apply(Cat, tuple(parts), (axis,))
         if n == 0:
             return self._apply(Clone, (x,))
