@@ -80,21 +80,21 @@ class Cdist(Op):
 
     @staticmethod
     def vjp_x1(g: Value, x1: Value, x2: Value, out: Value, p: float) -> Value:
-        return formula.sum(_pulled(g, x1, x2, out, p), -2)
+        return formula.sum(_pulled(g, x1, x2, out, p), (len(out.shape) - 1,))
 
     @staticmethod
     def vjp_x2(g: Value, x1: Value, x2: Value, out: Value, p: float) -> Value:
-        return -formula.sum(_pulled(g, x1, x2, out, p), -3)
+        return -formula.sum(_pulled(g, x1, x2, out, p), (len(out.shape) - 2,))
 
     @staticmethod
     def jvp_x1(d: Value, x1: Value, x2: Value, out: Value, p: float) -> Value:
         slope = _pulled(np.ones(out.shape, out.dtype), x1, x2, out, p)
-        return formula.sum(slope * reshape(d, (*d.shape[:-1], 1, d.shape[-1])), -1)
+        return formula.sum(slope * reshape(d, (*d.shape[:-1], 1, d.shape[-1])), (len(out.shape),))
 
     @staticmethod
     def jvp_x2(d: Value, x1: Value, x2: Value, out: Value, p: float) -> Value:
         slope = _pulled(np.ones(out.shape, out.dtype), x1, x2, out, p)
-        return -formula.sum(slope * reshape(d, (*d.shape[:-2], 1, *d.shape[-2:])), -1)
+        return -formula.sum(slope * reshape(d, (*d.shape[:-2], 1, *d.shape[-2:])), (len(out.shape),))
 
 
 def _pulled(g: Value, x1: Value, x2: Value, out: Value, p: float) -> Value:

@@ -21,17 +21,6 @@ class LateMethods(Methods):
 
     # -- by index -------------------------------------------------------------------------------------
 
-    def _index_reduce_plan(self, dim: int, index: Any, source: Any, reduce: str, include: bool) -> Any:
-        if reduce not in ("prod", "mean", "amax", "amin"):
-            raise ConvgradError(
-                f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}."
-            )
-        x: Any = self
-        src, where, axis = x._index_plan("index_reduce", dim, index, source)
-        spread = where.reshape((-1,) + (1,) * (src._data.ndim - 1 - axis))
-        wide = np.broadcast_to(spread, src._data.shape)
-        return scatter.IndexReduce, (src,), (wide, axis, reduce, include)
-
     def index_reduce(
         self, dim: int, index: Any, source: Any, reduce: str, *, include_self: bool = True
     ) -> Any:
@@ -50,14 +39,14 @@ class LateMethods(Methods):
         Source: semantics of torch.Tensor.index_reduce.
         """
         x: Any = self
-        return x._run(self._index_reduce_plan(dim, index, source, reduce, include_self))
+        return x._run(_index_reduce_plan(x, dim, index, source, reduce, include_self))
 
     def index_reduce_(
         self, dim: int, index: Any, source: Any, reduce: str, *, include_self: bool = True
     ) -> Any:
         """``index_reduce`` in place."""
         x: Any = self
-        plan = self._index_reduce_plan(dim, index, source, reduce, include_self)
+        plan = _index_reduce_plan(x, dim, index, source, reduce, include_self)
         return x._run_inplace("index_reduce_", plan)
 
     def nonzero_static(self, *, size: int, fill_value: int = -1) -> Any:
@@ -199,6 +188,17 @@ class LateMethods(Methods):
     def is_cpu(self) -> bool:
         """True: there is no other device."""
         return True
+
+
+def _index_reduce_plan(x: Any, dim: int, index: Any, source: Any, reduce: str, include: bool) -> Any:
+    if reduce not in ("prod", "mean", "amax", "amin"):
+        raise ConvgradError(
+            f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}."
+        )
+    src, where, axis = x._index_plan("index_reduce", dim, index, source)
+    spread = where.reshape((-1,) + (1,) * (src._data.ndim - 1 - axis))
+    wide = np.broadcast_to(spread, src._data.shape)
+    return scatter.IndexReduce, (src,), (wide, axis, reduce, include)
 
 
 def _kind(x: Any) -> Any:

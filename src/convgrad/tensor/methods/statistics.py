@@ -113,7 +113,7 @@ class LateMethods(Methods):
 
         Source: Hyndman & Fan 1996, definition 7; semantics of torch.quantile.
         """
-        return self._quantile("quantile", q, dim, keepdim, interpolation)
+        return _quantile("quantile", self, q, dim, keepdim, interpolation)
 
     def nanquantile(
         self, q: Any, dim: Any = None, keepdim: bool = False, *, interpolation: str = "linear"
@@ -124,43 +124,7 @@ class LateMethods(Methods):
             >>> tensor([1.0, float("nan"), 3.0]).nanquantile(0.5).item()
             2.0
         """
-        return self._quantile("nanquantile", q, dim, keepdim, interpolation)
-
-    def _quantile(self, name: str, q: Any, dim: Any, keepdim: bool, interpolation: str) -> Any:
-        x: Any = self
-        if not hasattr(q, "_data"):
-            if not isinstance(q, (int, float)):
-                raise TypeError(f"{name}(): argument 'q' must be a Tensor or float, not {type(q).__name__}")
-            if not 0 <= q <= 1:
-                raise ConvgradError(f"quantile() q must be in the range [0, 1] but got {q}")
-            q = self._wrap(np.asarray(q, self._data.dtype if self._data.dtype.kind == "f" else None))
-        _check_quantile(self._data, q._data, interpolation)
-        axis = None if dim is None else dim_index(dim, self._data.ndim)
-        shape = list(self._data.shape)
-        if dim is None:
-            line = x.view(-1) if x.is_contiguous() else x.reshape(-1)
-            lead = [1] * len(shape) if keepdim else []
-        elif not shape:
-            line, lead = x.view(1), []
-        else:
-            line = x if axis == len(shape) - 1 else x.unsqueeze(-1).transpose(axis, -1)
-            lead = [*shape[:axis], *([1] if keepdim else []), *shape[axis + 1 :]]  # type: ignore[operator, misc]
-        values = line.sort(-1)[0]
-        size = values._data.shape[-1]
-        missing = values._data != values._data
-        values = values.reshape(*lead, size)
-        missing = missing.reshape(*lead, size)
-        flat = q if q._data.ndim else q.view(1)
-        if name == "nanquantile":
-            last = np.maximum(size - 1 - missing.sum(-1, keepdims=True), 0)
-            ranks = flat * self._wrap(last.astype(q._data.dtype))
-        else:
-            ranks = (flat * (size - 1)).expand(*lead, flat._data.size)
-            ranks = ranks.masked_fill(self._wrap(missing.any(-1, keepdims=True)), size - 1)
-        out = _between(values, ranks, interpolation)
-        if q._data.ndim:
-            out = out.unsqueeze_(0).transpose_(0, -1)
-        return out.squeeze_(-1)
+        return _quantile("nanquantile", self, q, dim, keepdim, interpolation)
 
     def histogram(
         self, bins: Any = 100, *, range: Any = None, weight: Any = None, density: bool = False
@@ -215,39 +179,76 @@ class LateMethods(Methods):
         x: Any = self
         return run(distance.Dist, (x._cast(common), other._cast(common)), (float(p),))
 
-    def _renorm_plan(self, p: Any, dim: int, maxnorm: Any) -> tuple[float, int, float]:
-        if isinstance(p, complex):
-            raise ConvgradError("renorm: p must be real-valued")
-        if p <= 0:
-            raise ConvgradError(f"renorm: non-positive-norm not supported (p={p})")
-        if maxnorm < 0:
-            raise ConvgradError(f"renorm: expected maxnorm to be >= 0 but got {maxnorm}")
-        if self._data.ndim < 2:
-            raise ShapeError(f"renorm: input needs at least 2 dimensions, got {self._data.ndim} dimensions")
-        axis = dim_index(dim, self._data.ndim)
-        if self._data.dtype.kind in "biu":
-            raise DtypeError(
-                "linalg.vector_norm: Expected a floating point or complex tensor as input. Got "
-                f"{scalar_name(self._data.dtype)}"
-            )
-        return float(p), axis, float(maxnorm)
-
     def renorm(self, p: Any, dim: int, maxnorm: Any) -> Any:
         """Slices along ``dim`` whose p-norm is above ``maxnorm`` scaled down to it.
 
         Raises:
             ShapeError: fewer than two dimensions. ConvgradError: p is not positive, or maxnorm negative.
         Example:
-            >>> tensor([[3.0, 4.0], [0.3, 0.4]]).renorm(2, 0, 1.0).round(decimals=1)[0].tolist()
-            [0.6..., 0.8...]
+            >>> tensor([[0.0, 4.0], [0.0, 0.5]]).renorm(2, 0, 1.0).round(decimals=4).tolist()
+            [[0.0, 1.0], [0.0, 0.5]]
 
         Source: semantics of torch.renorm.
         """
-        return self._apply(distance.Renorm, (self,), self._renorm_plan(p, dim, maxnorm))
+        return self._apply(distance.Renorm, (self,), _renorm_plan(self._data, p, dim, maxnorm))
 
     def renorm_(self, p: Any, dim: int, maxnorm: Any) -> Any:
         """``renorm`` in place."""
-        return self._inplace("renorm_", distance.Renorm, (), self._renorm_plan(p, dim, maxnorm))
+        return self._inplace("renorm_", distance.Renorm, (), _renorm_plan(self._data, p, dim, maxnorm))
+
+
+def _renorm_plan(data: Array, p: Any, dim: int, maxnorm: Any) -> tuple[float, int, float]:
+    if isinstance(p, complex):
+        raise ConvgradError("renorm: p must be real-valued")
+    if p <= 0:
+        raise ConvgradError(f"renorm: non-positive-norm not supported (p={p})")
+    if maxnorm < 0:
+        raise ConvgradError(f"renorm: expected maxnorm to be >= 0 but got {maxnorm}")
+    if data.ndim < 2:
+        raise ShapeError(f"renorm: input needs at least 2 dimensions, got {data.ndim} dimensions")
+    axis = dim_index(dim, data.ndim)
+    if data.dtype.kind in "biu":
+        raise DtypeError(
+            "linalg.vector_norm: Expected a floating point or complex tensor as input. Got "
+            f"{scalar_name(data.dtype)}"
+        )
+    return float(p), axis, float(maxnorm)
+
+
+def _quantile(name: str, x: Any, q: Any, dim: Any, keepdim: bool, interpolation: str) -> Any:
+    if not hasattr(q, "_data"):
+        if not isinstance(q, (int, float)):
+            raise TypeError(f"{name}(): argument 'q' must be a Tensor or float, not {type(q).__name__}")
+        if not 0 <= q <= 1:
+            raise ConvgradError(f"quantile() q must be in the range [0, 1] but got {q}")
+        q = x._wrap(np.asarray(q, x._data.dtype if x._data.dtype.kind == "f" else None))
+    _check_quantile(x._data, q._data, interpolation)
+    axis = None if dim is None else dim_index(dim, x._data.ndim)
+    shape = list(x._data.shape)
+    if dim is None:
+        line = x.view(-1) if x.is_contiguous() else x.reshape(-1)
+        lead = [1] * len(shape) if keepdim else []
+    elif not shape:
+        line, lead = x.view(1), []
+    else:
+        line = x if axis == len(shape) - 1 else x.unsqueeze(-1).transpose(axis, -1)
+        lead = [*shape[:axis], *([1] if keepdim else []), *shape[axis + 1 :]]  # type: ignore[operator, misc]
+    values = line.sort(-1)[0]
+    size = values._data.shape[-1]
+    missing = values._data != values._data
+    values = values.reshape(*lead, size)
+    missing = missing.reshape(*lead, size)
+    flat = q if q._data.ndim else q.view(1)
+    if name == "nanquantile":
+        last = np.maximum(size - 1 - missing.sum(-1, keepdims=True), 0)
+        ranks = flat * x._wrap(last.astype(q._data.dtype))
+    else:
+        ranks = (flat * (size - 1)).expand(*lead, flat._data.size)
+        ranks = ranks.masked_fill(x._wrap(missing.any(-1, keepdims=True)), size - 1)
+    out = _between(values, ranks, interpolation)
+    if q._data.ndim:
+        out = out.unsqueeze_(0).transpose_(0, -1)
+    return out.squeeze_(-1)
 
 
 def _check_variables(name: str, data: Array) -> None:
