@@ -38,12 +38,13 @@ def trapezoid(y: Tensor, x: Any = None, *, dx: Any = None, dim: int = -1) -> Any
 
     Source: semantics of torch.trapezoid.
     """
-    _check_area("trapezoid", y, x, dx)
+    _check_tensors("trapezoid", y, x, dx)
     if not y._data.ndim:
         raise DimError(f"Dimension specified as {dim} but tensor has no dimensions")
     axis = dim_index(dim, y._data.ndim)
     if not y._data.shape[axis]:
-        return y.sum(axis) * 1.0
+        return Tensor(np.zeros(y._data.shape[:axis] + y._data.shape[axis + 1 :], y._data.dtype), None)
+    _check_area("trapezoid", y, x, dx)
     if x is not None:
         left, right = _neighbours(y, axis)
         return ((left + right) * _steps("trapezoid", y, x, axis)).sum(axis) / 2.0
@@ -58,7 +59,9 @@ def trapz(y: Tensor, x: Any = None, *, dx: Any = None, dim: int = -1) -> Any:
         >>> trapz(tensor([1.0, 5.0, 10.0]), dx=2).item()
         21.0
     """
-    return trapezoid(y, x, dx=dx, dim=dim)
+    if isinstance(dx, complex):
+        raise TypeError("trapz() received an invalid combination of arguments: dx must be a float")
+    return trapezoid(y, x, dx=float(dx) if isinstance(dx, bool) else dx, dim=dim)
 
 
 def cumulative_trapezoid(y: Tensor, x: Any = None, *, dx: Any = None, dim: int = -1) -> Any:
@@ -70,6 +73,7 @@ def cumulative_trapezoid(y: Tensor, x: Any = None, *, dx: Any = None, dim: int =
 
     Source: semantics of torch.cumulative_trapezoid.
     """
+    _check_tensors("cumulative_trapezoid", y, x, dx)
     _check_area("cumulative_trapezoid", y, x, dx)
     if not y._data.ndim:
         raise DimError("slice() cannot be applied to a 0-dim tensor.")
@@ -80,11 +84,14 @@ def cumulative_trapezoid(y: Tensor, x: Any = None, *, dx: Any = None, dim: int =
     return ((1 if dx is None else dx) / 2.0 * (left + right)).cumsum(axis)
 
 
-def _check_area(name: str, y: Any, x: Any, dx: Any) -> None:
+def _check_tensors(name: str, y: Any, x: Any, dx: Any) -> None:
     if not isinstance(y, Tensor):
         raise TypeError(f"{name}(): argument 'y' (position 1) must be Tensor, not {type(y).__name__}")
     if x is not None and (not isinstance(x, Tensor) or dx is not None):
         raise TypeError(f"{name}() received an invalid combination of arguments: x must be a Tensor, without dx")
+
+
+def _check_area(name: str, y: Tensor, x: Any, dx: Any) -> None:
     if y._data.dtype.kind == "b" or (x is not None and x._data.dtype.kind == "b"):
         which = "`y`" if x is None else "`x` or `y`"
         raise DtypeError(f"{name}: received a bool input for {which}, but bool is not supported")
@@ -106,9 +113,7 @@ def _steps(name: str, y: Tensor, x: Tensor, axis: int) -> Tensor:
                 f"{y._data.shape[axis]} samples of y {list(y._data.shape)})"
             )
         x = x.view(*[1] * axis, -1, *[1] * (y._data.ndim - axis - 1))
-    elif not x._data.ndim or x._data.ndim > y._data.ndim:
-        raise broadcast_error(x._data.shape or (0,), y._data.shape)
-    else:
+    elif x._data.ndim < y._data.ndim:
         x = x.view(*[1] * (y._data.ndim - x._data.ndim), *x._data.shape)
     left, right = _neighbours(x, axis)
     return right - left
@@ -162,10 +167,12 @@ def _check_gradient(x: Tensor, axes: Sequence[int], edge_order: int) -> None:
         raise DtypeError("torch.gradient does not support uint8 input.")
     if edge_order not in (1, 2):
         raise ConvgradError(f"torch.gradient only supports edge_order=1 and edge_order=2, but got {edge_order}")
+    if axes and not x._data.ndim:
+        raise DimError(f"Dimension specified as {axes[0]} but tensor has no dimensions")
     for axis in axes:
         if axes.count(axis) > 1:
             raise ConvgradError(f"dim {axis} appears multiple times in the list of dims")
-        size = x._data.shape[axis] if x._data.ndim else 0
+        size = x._data.shape[axis]
         if size < edge_order + 1:
             raise ShapeError(
                 "torch.gradient expected each dimension size to be at least edge_order+1, but dimension "
@@ -286,9 +293,6 @@ def bucketize(input: Any, boundaries: Tensor, *, out_int32: bool = False, right:
 
 
 def _check_search(edges: Array, values: Array) -> None:
-    for kind in (edges.dtype, values.dtype):
-        if kind.kind in "bc":
-            raise NotImplementedError(f"\"searchsorted_out_cpu\" not implemented for '{scalar_name(kind)}'")
     if not edges.ndim:
         raise ShapeError("torch.searchsorted(): boundaries tensor should have positive dimension, but got 0 dimension")
     if not values.ndim and edges.ndim != 1:
@@ -302,6 +306,9 @@ def _check_search(edges: Array, values: Array) -> None:
             f"boundaries tensor and input value tensor must match, but we got boundaries tensor "
             f"{list(edges.shape)} and input value tensor {list(values.shape)}"
         )
+    for kind in (edges.dtype, values.dtype):
+        if kind.kind in "bc" and values.size:
+            raise NotImplementedError(f"\"searchsorted_out_cpu\" not implemented for '{scalar_name(kind)}'")
 
 
 def _in_order(edges: Array, sorter: Array) -> Array:
@@ -405,7 +412,7 @@ def histogramdd(
     data = input._data
     if data.ndim < 2:
         raise ShapeError(f"torch.histogramdd: input tensor should have at least 2 dimensions, got {data.ndim}")
-    if data.dtype.kind != "f" or data.dtype.itemsize < 4:
+    if data.dtype.kind not in "fV":
         raise NotImplementedError(f"\"histogramdd\" not implemented for '{scalar_name(data.dtype)}'")
     width = data.shape[-1]
     given = list(bins) if isinstance(bins, (tuple, list)) else [bins] * width
@@ -440,7 +447,7 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: Any = _MODES[0])
     """The p-norm distances of all rows of x1 from all rows of x2.
 
     Args:
-        x1: float32 or float64, ``(..., P, M)``; x2: the same dtype, ``(..., R, M)``; batches broadcast.
+        x1: float32 or float64 (half precision as PyTorch has it), ``(..., P, M)``; x2: the same dtype, ``(..., R, M)``; batches broadcast.
         p: from 0 (how many differ) to inf (the largest difference).
         compute_mode: accepted; distances always come from the differences, which is exact.
     Returns:
@@ -472,10 +479,11 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: Any = _MODES[0])
             f"X1 and X2 must have the same number of columns. X1: {a.shape[-1]} X2: {b.shape[-1]} "
             f"(shapes {list(a.shape)} and {list(b.shape)})"
         )
+    many = compute_mode not in (_MODES[2], 2) and max(a.shape[-2], b.shape[-2]) > 25
+    if a.dtype.itemsize < 4 and a.size and b.size and not (p == 2 and (many or compute_mode in (_MODES[1], 1))):
+        raise NotImplementedError(f"\"cdist\" not implemented for '{scalar_name(a.dtype)}'")
     if a.dtype != b.dtype:
         raise DtypeError(f"expected scalar type {scalar_name(a.dtype)} but found {scalar_name(b.dtype)}")
-    if a.dtype.itemsize < 4:
-        raise NotImplementedError(f"\"cdist\" not implemented for '{scalar_name(a.dtype)}'")
     try:
         return apply(Cdist, (x1, x2), (float(p),))
     except ValueError as error:

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import Array
+from ..dtypes import Array, from_numpy
 from ..errors import ConvgradError, DtypeError, ShapeError
+from .creation import linspace
+from .methods.order import scalar_name
 
 
 def finite_range(points: Array, axis: int, given: Any = None) -> tuple[float, float]:
@@ -33,7 +35,7 @@ def edges_between(ends: tuple[float, float], bins: int, axis: int, dtype: Any) -
     """The edges of ``bins`` equal parts."""
     if bins <= 0:
         raise ShapeError(f"torch.histogram(): bins must be > 0, but got {bins} for dimension {axis}")
-    return np.linspace(*ends, bins + 1).astype(dtype)
+    return linspace(*ends, bins + 1, dtype=from_numpy(dtype))._data
 
 
 def histogram_of(points: Array, edges: Sequence[Array], weight: Array | None, shape: tuple[int, ...]) -> Array:
@@ -71,6 +73,10 @@ def _check(points: Array, edges: Sequence[Array], weight: Array | None, shape: t
                 "torch.histogramdd: input tensor and bins tensors should have the same dtype, but got input "
                 f"with dtype {points.dtype.name} and bins for dimension {axis} with dtype {line.dtype.name}"
             )
+    if points.dtype.itemsize < 4 and points.size:
+        raise NotImplementedError(
+            f"\"histogramdd\" not implemented for '{scalar_name(points.dtype)}'. Remedy: x.float()."
+        )
     if weight is not None:
         if weight.dtype != points.dtype:
             raise DtypeError(

@@ -107,6 +107,8 @@ class LateMethods(Methods):
         lead = len(shape) - len(goal)
         if lead < 0 or any([n not in (1, m) for n, m in zip(goal, shape[lead:], strict=True)]):
             raise ShapeError(f"size {{{list(goal)}}} is not expandable to size {{{list(shape)}}}.")
+        if not goal:
+            return x.sum()
         dims = [i for i, m in enumerate(shape) if i < lead or (goal[i - lead] == 1 and m != 1)]
         if dims:
             x = x.sum(dims, keepdim=True)

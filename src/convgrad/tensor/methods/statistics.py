@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any
 
@@ -147,7 +148,7 @@ class LateMethods(Methods):
         Source: semantics of torch.histogram.
         """
         data = self._data
-        if data.dtype.kind != "f" or data.dtype.itemsize < 4:
+        if data.dtype.kind not in "fV":
             raise NotImplementedError(f"\"histogramdd\" not implemented for '{scalar_name(data.dtype)}'")
         points = data.reshape(-1, 1)
         if hasattr(bins, "_data"):
@@ -211,6 +212,11 @@ def _renorm_plan(data: Array, p: Any, dim: int, maxnorm: Any) -> tuple[float, in
         raise DtypeError(
             "linalg.vector_norm: Expected a floating point or complex tensor as input. Got "
             f"{scalar_name(data.dtype)}"
+        )
+    if p == math.inf and 0 in data.shape[:axis] + data.shape[axis + 1 :]:
+        raise ShapeError(
+            f"linalg.vector_norm cannot compute the inf norm on slices of {list(data.shape)} because a dimension "
+            "is empty and the operation does not have an identity"
         )
     return float(p), axis, float(maxnorm)
 
