@@ -1,4 +1,4 @@
-"""``torch.fft``: discrete Fourier transforms along one, two or several dimensions, their order and frequencies.
+"""``torch.fft``: discrete Fourier transforms along one or several dimensions, their order and frequencies.
 
 Every transform takes a tensor of any shape; float32 gives complex64, float64 complex128, integers count as
 the default float, half precision is refused as in PyTorch. ``n`` (or ``s``, one per dimension) is the length
@@ -429,7 +429,9 @@ def _shifted(name: str, x: Any, dim: Any, more: int) -> Any:
     if not isinstance(x, Tensor):
         raise TypeError(f"fft_{name}(): argument 'input' (position 1) must be Tensor, not {type(x).__name__}")
     shape = x._data.shape
-    axes = tuple(range(len(shape))) if dim is None else tuple([dim_index(d, len(shape)) for d in _listed(dim)])
+    axes = (
+        tuple(range(len(shape))) if dim is None else tuple([dim_index(d, len(shape)) for d in _listed(dim)])
+    )
     if not axes:
         return x.clone()
     return x.roll([(shape[i] + more) // 2 for i in axes], axes)
@@ -454,5 +456,6 @@ def _frequencies(name: str, n: Any, d: float, dtype: Any, device: Any, requires_
 
 __all__ = [
     "fft", "fft2", "fftfreq", "fftn", "fftshift", "hfft", "hfft2", "hfftn", "ifft", "ifft2", "ifftn",
-    "ifftshift", "ihfft", "ihfft2", "ihfftn", "irfft", "irfft2", "irfftn", "rfft", "rfft2", "rfftfreq", "rfftn",
+    "ifftshift", "ihfft", "ihfft2", "ihfftn", "irfft", "irfft2", "irfftn", "rfft", "rfft2", "rfftfreq",
+    "rfftn",
 ]  # fmt: skip

@@ -18,8 +18,21 @@ from convgrad.tensor.tensor import Tensor
 
 pytestmark = pytest.mark.parity
 
-LINE = "fft ifft rfft irfft hfft ihfft".split()
-SEVERAL = "fftn ifftn rfftn irfftn hfftn ihfftn fft2 ifft2 rfft2 irfft2 hfft2 ihfft2".split()
+LINE = ["fft", "ifft", "rfft", "irfft", "hfft", "ihfft"]
+SEVERAL = [
+    "fftn",
+    "ifftn",
+    "rfftn",
+    "irfftn",
+    "hfftn",
+    "ihfftn",
+    "fft2",
+    "ifft2",
+    "rfft2",
+    "irfft2",
+    "hfft2",
+    "ihfft2",
+]
 NORMS = [None, "backward", "ortho", "forward"]
 RNG = np.random.default_rng(0)
 
@@ -99,7 +112,9 @@ def test_frequencies(name: str) -> None:
         for d in (1.0, 0.1, 3):
             for kind in ("float32", "float64"):
                 got = getattr(convgrad.fft, name)(n, d, dtype=getattr(convgrad, kind))
-                want = getattr(torch.fft, name)(n, d, dtype=getattr(torch, kind)) if n else torch.zeros(len(got))
+                want = (
+                    getattr(torch.fft, name)(n, d, dtype=getattr(torch, kind)) if n else torch.zeros(len(got))
+                )
                 np.testing.assert_array_equal(got.numpy(), want.numpy())
     assert getattr(convgrad.fft, name)(5, requires_grad=True).requires_grad
 
@@ -113,7 +128,9 @@ def test_any_shape_length_and_dimensions(data: Any) -> None:
     s = data.draw(st.none() | st.lists(st.integers(1, 6), min_size=len(dims), max_size=len(dims)))
     name = data.draw(st.sampled_from(SEVERAL[:6]))
     x = sample(tuple(2 * n for n in shape), kind)[tuple(slice(None, None, 2) for _ in shape)]
-    agree(calls(name, s, dims, data.draw(st.sampled_from(NORMS))), x.copy() if data.draw(st.booleans()) else x)
+    agree(
+        calls(name, s, dims, data.draw(st.sampled_from(NORMS))), x.copy() if data.draw(st.booleans()) else x
+    )
 
 
 @pytest.mark.parametrize("name", ["fft", "ifft", "fft2"])

@@ -55,7 +55,15 @@ AREAS = ["trapezoid", "trapz", "cumulative_trapezoid"]
 def test_areas(name: str, kind: Any) -> None:
     loose = np.dtype(kind).itemsize < 4 and np.dtype(kind).kind in "fV"
     for shape in [s for s in SHAPES if not loose or s in [(5,), (3, 4)]]:
-        for more in [{}, {"dx": 2}, {"dx": 0.5}, {"dim": 0}, {"dim": 0, "dx": -1.5}, {"dx": True}, {"dx": 1j}]:
+        for more in [
+            {},
+            {"dx": 2},
+            {"dx": 0.5},
+            {"dim": 0},
+            {"dim": 0, "dx": -1.5},
+            {"dx": True},
+            {"dx": 1j},
+        ]:
             agree(call(name, **more), sample(shape, kind), name=False)
     for shape, other in [((5,), (5,)), ((3, 4), (4,)), ((3, 4), (3, 4)), ((3, 4), (1, 4)), ((2, 3, 4), (3, 4)),
                          ((3, 4), (3,)), ((4,), (3, 4)), ((4,), ()), ((3, 4), (1,))]:  # fmt: skip
@@ -82,7 +90,9 @@ def test_gradient(kind: Any) -> None:
 def test_gradient_at_uneven_coordinates(edge_order: int) -> None:
     for shape in [(5,), (3, 4), (4, 3, 5)]:
         x, place = sample(shape), np.sort(sample((shape[-1],)))
-        agree(lambda x, p: of(x).gradient(x, spacing=(p,), dim=-1, edge_order=edge_order), x, place, name=False)
+        agree(
+            lambda x, p: of(x).gradient(x, spacing=(p,), dim=-1, edge_order=edge_order), x, place, name=False
+        )
         agree(
             lambda x, p: of(x).gradient(x, spacing=(p,), dim=0, edge_order=edge_order),
             x,
@@ -111,15 +121,21 @@ def test_covariance(name: str, kind: Any) -> None:
 def test_covariance_with_weights(kind: Any) -> None:
     for correction in (0, 1, 2):
         for f, a in [(True, False), (False, True), (True, True)]:
-            fweights, aweights = np.array([1, 2, 0, 4]), sample((4,), kind, 0.5, 2)
+            aweights = sample((4,), kind, 0.5, 2)
 
             def run(x: Any, w: Any, f: bool = f, a: bool = a, correction: int = correction) -> Any:
-                other = of(x).tensor(fweights) if f else None
+                other = of(x).tensor([1, 2, 0, 4]) if f else None
                 return x.cov(correction=correction, fweights=other, aweights=w if a else None)
 
             agree(run, sample((3, 4), kind), aweights)
             agree(run, sample((4,), kind), aweights)
-    for w in (np.array([1.0, 2, 3, 4]), np.array([1, 2, 3]), np.array([-1, 2, 3, 4]), np.zeros(4, int), np.ones((1, 4), int)):
+    for w in (
+        np.array([1.0, 2, 3, 4]),
+        np.array([1, 2, 3]),
+        np.array([-1, 2, 3, 4]),
+        np.zeros(4, int),
+        np.ones((1, 4), int),
+    ):
         agree(lambda x, w: x.cov(fweights=w), sample((3, 4), kind), w, grad=False)
         agree(lambda x, w: x.cov(aweights=w), sample((3, 4), kind), w, grad=False)
         agree(lambda x, w: x.cov(aweights=w), sample((3, 4), kind), w.astype(float), grad=False)
@@ -214,15 +230,17 @@ def test_searchsorted(kind: Any) -> None:
         ((6,), (4,)), ((6,), (2, 3)), ((6,), ()), ((2, 6), (2, 3)), ((2, 3, 4), (2, 3, 2)), ((2, 6), (3, 2)), ((0,), (3,)),
         ((6,), (0,)), ((), (3,)), ((2, 6), ()), ((2, 0), (2, 1)),
     ]:  # fmt: skip
-        row = np.sort(np.round(sample(edges, kind).astype(np.float64 if np.dtype(kind).kind in "fV" else kind))) if edges else sample(edges, kind)
+        row = (
+            np.sort(np.round(sample(edges, kind).astype(np.float64 if np.dtype(kind).kind in "fV" else kind)))
+            if edges
+            else sample(edges, kind)
+        )
         ask = np.asarray(np.round(sample(values).astype(np.float64))).astype(kind)
         for more in [{}, {"right": True}, {"side": "right"}, {"out_int32": True}, {"side": "left", "right": True},
                      {"side": "foo"}]:  # fmt: skip
             agree(call("searchsorted", **more), row.astype(kind), ask, grad=False)
         if len(edges) == 1:
-            agree(
-                lambda v, e: of(v).bucketize(v, e, right=True), ask, row.astype(kind), grad=False
-            )
+            agree(lambda v, e: of(v).bucketize(v, e, right=True), ask, row.astype(kind), grad=False)
     if kind is np.bool_:
         return
     agree(lambda e: of(e).searchsorted(e, 2), np.arange(5).astype(kind), grad=False)
@@ -242,8 +260,18 @@ def test_searchsorted_with_a_sorter_and_nan() -> None:
 
 @pytest.mark.parametrize("kind", [*SEARCHED])
 def test_isin(kind: Any) -> None:
-    for shape, tested in [((6,), (3,)), ((2, 3), (2, 2)), ((), (3,)), ((0,), (3,)), ((3,), (0,)), ((40,), (20,))]:
-        x, y = np.asarray(np.round(sample(shape))).astype(kind), np.asarray(np.round(sample(tested))).astype(kind)
+    for shape, tested in [
+        ((6,), (3,)),
+        ((2, 3), (2, 2)),
+        ((), (3,)),
+        ((0,), (3,)),
+        ((3,), (0,)),
+        ((40,), (20,)),
+    ]:
+        x, y = (
+            np.asarray(np.round(sample(shape))).astype(kind),
+            np.asarray(np.round(sample(tested))).astype(kind),
+        )
         for more in [{}, {"invert": True}, {"assume_unique": False}]:
             agree(call("isin", **more), x, y, grad=False)
     agree(lambda x: of(x).isin(x, 2), np.arange(4).astype(kind), grad=False)
@@ -257,7 +285,11 @@ def test_unravel_index() -> None:
         for kind in [np.int64, np.int32, np.float64, np.bool_]:
             for size in [(), (3,), (2, 2), (0,)]:
                 x = RNG.integers(0, 6, size)
-                agree(lambda x, shape=shape: of(x).unravel_index(x, shape), np.asarray(x).astype(kind), grad=False)
+                agree(
+                    lambda x, shape=shape: of(x).unravel_index(x, shape),
+                    np.asarray(x).astype(kind),
+                    grad=False,
+                )
 
 
 POWERS = [0, 0.5, 1, 1.5, 2, 3, math.inf]
@@ -267,7 +299,12 @@ POWERS = [0, 0.5, 1, 1.5, 2, 3, math.inf]
 @pytest.mark.parametrize("kind", [*FLOATS, np.int64])
 def test_dist(kind: Any, p: float) -> None:
     for a, b in [((5,), (5,)), ((3, 4), (4,)), ((2, 3), (2, 3)), ((), ()), ((3, 1), (1, 4)), ((3,), (4,))]:
-        agree(lambda x, y: x.dist(y, p), sample(a, kind), sample(b, kind), grad=p != 0 and (a == b or np.dtype(kind).itemsize > 2))
+        agree(
+            lambda x, y: x.dist(y, p),
+            sample(a, kind),
+            sample(b, kind),
+            grad=p != 0 and (a == b or np.dtype(kind).itemsize > 2),
+        )
         agree(lambda x, y: of(x).dist(x, y, p=p), sample(a, kind), sample(b), grad=False)
     agree(lambda x: x.dist(x.detach(), p), sample((3,), kind), grad=p > 0)
 
@@ -322,7 +359,9 @@ def test_index_reduce(kind: Any, reduce: str, include: bool) -> None:
         sample((3, 4), kind, 0.5), sample((2, 4), kind, 0.5), grad=not half,
     )  # fmt: skip
     agree(
-        lambda x, s: of(x).index_reduce(x, 0, of(x).tensor([1]), s, reduce), sample((3, 4), kind), sample((1, 3), kind)
+        lambda x, s: of(x).index_reduce(x, 0, of(x).tensor([1]), s, reduce),
+        sample((3, 4), kind),
+        sample((1, 3), kind),
     )
 
 
@@ -337,7 +376,9 @@ COPIES: list[tuple[str, tuple[Any, ...]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", [np.float64, np.float32, np.complex64, np.int64, np.bool_, ml_dtypes.bfloat16])
+@pytest.mark.parametrize(
+    "kind", [np.float64, np.float32, np.complex64, np.int64, np.bool_, ml_dtypes.bfloat16]
+)
 @pytest.mark.parametrize(("name", "args"), COPIES, ids=str)
 def test_copies(name: str, args: tuple[Any, ...], kind: Any) -> None:
     def run(x: Any) -> Any:
@@ -349,7 +390,11 @@ def test_copies(name: str, args: tuple[Any, ...], kind: Any) -> None:
         return  # PyTorch has no gradient of these
     # PyTorch calls these nodes by the name of the view and "_copy"
     agree(run, sample((3, 4), kind), name=name.startswith("unsafe"))
-    agree(run, sample((4, 3), kind).T.copy() if name == "as_strided_copy" else sample((4, 3), kind).T, name=False) if name not in ("view_copy",) else None
+    agree(
+        run,
+        sample((4, 3), kind).T.copy() if name == "as_strided_copy" else sample((4, 3), kind).T,
+        name=False,
+    ) if name not in ("view_copy",) else None
 
 
 @pytest.mark.parametrize("kind", [np.float64, np.complex64, np.int64])
@@ -402,7 +447,9 @@ def test_diff_with_more_at_its_ends(kind: Any) -> None:
 
             def run(x: Any, *more: Any, n: int = n, before: Any = before, after: Any = after) -> Any:
                 ends = list(more)
-                return x.diff(n, prepend=ends.pop(0) if before else None, append=ends.pop(0) if after else None)
+                return x.diff(
+                    n, prepend=ends.pop(0) if before else None, append=ends.pop(0) if after else None
+                )
 
             if before and after and kind in (np.float16, ml_dtypes.bfloat16):
                 continue

@@ -107,7 +107,9 @@ def test_stft(kind: Any, args: tuple[Any, ...], more: dict[str, Any]) -> None:
         length = (*args, None, None)[2] or args[0]
         window = RNG.uniform(0.5, 1.0, (length,)).astype(x.real.dtype)
         agree(lambda x, w: x.stft(*args, window=w, **options), x, window)
-        agree(lambda x, w: of(x).stft(x, *args, window=w, **options), x, (window + 0.3j).astype(np.complex128))
+        agree(
+            lambda x, w: of(x).stft(x, *args, window=w, **options), x, (window + 0.3j).astype(np.complex128)
+        )
         agree(lambda x, w: x.stft(*args, window=w, **options), x, window[:-1])
 
 
@@ -144,7 +146,9 @@ def test_istft(kind: Any, args: tuple[Any, ...], more: dict[str, Any]) -> None:
         length = (*args, None, None)[2] or args[0]
         window = RNG.uniform(0.5, 1.0, (length,)).astype(x.real.dtype)
         agree(lambda x, w: x.istft(*args, window=w, **more), x, window)
-        agree(lambda x, w: of(x).istft(x, *args, window=w, **more), x, np.hanning(length).astype(x.real.dtype))
+        agree(
+            lambda x, w: of(x).istft(x, *args, window=w, **more), x, np.hanning(length).astype(x.real.dtype)
+        )
         agree(lambda x, w: x.istft(*args, window=w, **more), x, window + 0j)
         agree(lambda x, w: x.istft(*args, window=w, **more), x, window[1:])
 

@@ -27,7 +27,7 @@ Axes = tuple[int, ...]
 
 
 class FftC2C(Linear):
-    """The transform of complex x over ``axes``: ``out[k] = sum of x[n] exp(-2 pi i k n / N)``, scaled by ``norm``.
+    """``out[k] = sum of x[n] exp(-2 pi i k n / N)`` over each of ``axes``, of complex x, scaled by ``norm``.
 
     ``inverse``: with ``exp(+...)``.
     """
@@ -80,7 +80,7 @@ class FftR2CWhole(Linear):
 
 
 class FftC2R(Linear):
-    """The transform back to real values, of the half that ``FftR2C`` keeps; ``size`` real ones on the last axis.
+    """The transform back, of the half that ``FftR2C`` keeps, to real values: ``size`` on the last axis.
 
     Of values without a partner the imaginary part is not read.
     """

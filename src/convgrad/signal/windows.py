@@ -1,6 +1,6 @@
 """``torch.signal.windows``: windows of M samples, symmetric unless ``sym=False``; float32 or float64.
 
-Raises (all of them): ValueError: a negative M, another dtype, a parameter out of range. TypeError: M is no int.
+Raises (all of them): ValueError: a negative M, another dtype, a parameter out of range. TypeError: no int.
 Source: Harris 1978, "On the use of windows for harmonic analysis"; semantics of torch.signal.windows.
 """
 
@@ -177,6 +177,7 @@ def kaiser(M: int, *, beta: float = 12.0, **options: Any) -> Tensor:
 
 
 __all__ = [
-    "bartlett", "blackman", "cosine", "exponential", "gaussian", "general_cosine", "general_hamming", "hamming",
+    "bartlett", "blackman", "cosine", "exponential", "gaussian", "general_cosine", "general_hamming",
+    "hamming",
     "hann", "kaiser", "nuttall",
 ]  # fmt: skip

@@ -135,7 +135,9 @@ def empty_permuted(
             f"{len(shape)} is not equal to len(physical_layout) = {len(order)}"
         )
     if any([not 0 <= d < len(shape) for d in order]):
-        raise ConvgradError(f"Dimension out of range (expected to be below {len(shape)}, but got {list(order)})")
+        raise ConvgradError(
+            f"Dimension out of range (expected to be below {len(shape)}, but got {list(order)})"
+        )
     if len(set(order)) != len(order):
         raise ConvgradError(f"Duplicate dim not allowed in physical_layout {list(order)}")
     memory = np.empty([shape[d] for d in order], as_kind(dtype).np)

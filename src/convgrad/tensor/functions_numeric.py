@@ -88,7 +88,9 @@ def _check_tensors(name: str, y: Any, x: Any, dx: Any) -> None:
     if not isinstance(y, Tensor):
         raise TypeError(f"{name}(): argument 'y' (position 1) must be Tensor, not {type(y).__name__}")
     if x is not None and (not isinstance(x, Tensor) or dx is not None):
-        raise TypeError(f"{name}() received an invalid combination of arguments: x must be a Tensor, without dx")
+        raise TypeError(
+            f"{name}() received an invalid combination of arguments: x must be a Tensor, without dx"
+        )
 
 
 def _check_area(name: str, y: Tensor, x: Any, dx: Any) -> None:
@@ -145,12 +147,19 @@ def gradient(input: Tensor, *, spacing: Any = None, dim: Any = None, edge_order:
     axes = [dim_index(d, ndim) for d in _dims(dim, ndim)]
     _check_gradient(input, axes, edge_order)
     if isinstance(spacing, Tensor):
-        raise TypeError("gradient() received an invalid combination of arguments: spacing is a list of tensors")
-    given = list(spacing) if isinstance(spacing, (tuple, list)) else [1 if spacing is None else spacing] * len(axes)
+        raise TypeError(
+            "gradient() received an invalid combination of arguments: spacing is a list of tensors"
+        )
+    given = (
+        list(spacing)
+        if isinstance(spacing, (tuple, list))
+        else [1 if spacing is None else spacing] * len(axes)
+    )
     if len(given) != len(axes):
         why = "'self.dim() = " + str(ndim) + "', since dim argument was not given" if dim is None else "dim"
         raise ShapeError(
-            f"torch.gradient expected spacing to be unspecified, a scalar, or a list of length equal to {why}, "
+            "torch.gradient expected spacing to be unspecified, a scalar, or a list of length equal to "
+            f"{why}, "
             f"but got a list of length {len(given)}"
         )
     return [_slope(input, axis, step, edge_order) for axis, step in zip(axes, given, strict=True)]
@@ -166,7 +175,9 @@ def _check_gradient(x: Tensor, axes: Sequence[int], edge_order: int) -> None:
     if x._data.dtype.kind == "u":
         raise DtypeError("torch.gradient does not support uint8 input.")
     if edge_order not in (1, 2):
-        raise ConvgradError(f"torch.gradient only supports edge_order=1 and edge_order=2, but got {edge_order}")
+        raise ConvgradError(
+            f"torch.gradient only supports edge_order=1 and edge_order=2, but got {edge_order}"
+        )
     if axes and not x._data.ndim:
         raise DimError(f"Dimension specified as {axes[0]} but tensor has no dimensions")
     for axis in axes:
@@ -264,7 +275,8 @@ def searchsorted(
         raise ConvgradError(f"torch.searchsorted(): side can only be 'left' or 'right' but got {side}")
     if side == "left" and right:
         raise ConvgradError(
-            "torch.searchsorted(): side and right can't be set to opposites, got side of left while right was True"
+            "torch.searchsorted(): side and right can't be set to opposites, got side of left while "
+            "right was True"
         )
     edges = sorted_sequence._data
     values = input._data if isinstance(input, Tensor) else np.asarray(input)
@@ -294,10 +306,13 @@ def bucketize(input: Any, boundaries: Tensor, *, out_int32: bool = False, right:
 
 def _check_search(edges: Array, values: Array) -> None:
     if not edges.ndim:
-        raise ShapeError("torch.searchsorted(): boundaries tensor should have positive dimension, but got 0 dimension")
+        raise ShapeError(
+            "torch.searchsorted(): boundaries tensor should have positive dimension, but got 0 dimension"
+        )
     if not values.ndim and edges.ndim != 1:
         raise ShapeError(
-            "torch.searchsorted(): input value can be a scalar only when boundaries tensor dimension is 1, but "
+            "torch.searchsorted(): input value can be a scalar only when boundaries tensor dimension is "
+            "1, but "
             f"we got boundaries tensor dim({edges.ndim}) and input value's dim(0) numel(1)"
         )
     if edges.ndim != 1 and edges.shape[:-1] != values.shape[:-1]:
@@ -319,9 +334,10 @@ def _in_order(edges: Array, sorter: Array) -> Array:
         )
     if sorter.dtype != np.int64:
         raise DtypeError(
-            f"torch.searchsorted(): sorter must be a tensor of long dtype but got dtype {scalar_name(sorter.dtype)}"
+            "torch.searchsorted(): sorter must be a tensor of long dtype but got dtype "
+            f"{scalar_name(sorter.dtype)}"
         )
-    if sorter.size and not (0 <= sorter.min() and sorter.max() < edges.shape[-1]):
+    if sorter.size and not (sorter.min() >= 0 and sorter.max() < edges.shape[-1]):
         raise ConvgradError(f"torch.searchsorted(): sorter index out of range for size {edges.shape[-1]}")
     return np.take_along_axis(edges, sorter, -1)
 
@@ -366,11 +382,11 @@ def isin(
         if data.dtype.kind in "bc":
             raise DtypeError(f"Unsupported input type encountered for isin(): {scalar_name(data.dtype)}")
         arrays.append(comparable(data.astype(common_dtype(a, b).np)))
-    return Tensor(np.asarray(np.isin(*arrays, invert=invert)), None)
+    return Tensor(np.asarray(np.isin(arrays[0], arrays[1], invert=invert)), None)
 
 
 def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
-    """The position in each dimension of ``shape`` that a flat position means; of too large ones the remainder.
+    """The position in each dimension of ``shape`` that a flat one means; of too large ones the remainder.
 
     Example:
         >>> [i.tolist() for i in unravel_index(tensor([4, 1]), (2, 3))]
@@ -411,7 +427,9 @@ def histogramdd(
     """
     data = input._data
     if data.ndim < 2:
-        raise ShapeError(f"torch.histogramdd: input tensor should have at least 2 dimensions, got {data.ndim}")
+        raise ShapeError(
+            f"torch.histogramdd: input tensor should have at least 2 dimensions, got {data.ndim}"
+        )
     if data.dtype.kind not in "fV":
         raise NotImplementedError(f"\"histogramdd\" not implemented for '{scalar_name(data.dtype)}'")
     width = data.shape[-1]
@@ -423,7 +441,8 @@ def histogramdd(
         )
     if range is not None and len(range) != 2 * width:
         raise ShapeError(
-            f"torch.histogramdd: for a {width}-dimensional histogram, range should have {2 * width} elements, "
+            f"torch.histogramdd: for a {width}-dimensional histogram, range should have {2 * width} "
+            "elements, "
             f"but got {len(range)}"
         )
     points = data.reshape(-1, width)
@@ -447,7 +466,8 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: Any = _MODES[0])
     """The p-norm distances of all rows of x1 from all rows of x2.
 
     Args:
-        x1: float32 or float64 (half precision as PyTorch has it), ``(..., P, M)``; x2: the same dtype, ``(..., R, M)``; batches broadcast.
+        x1: float32 or float64 (half precision where PyTorch has it), ``(..., P, M)``.
+        x2: the same dtype, ``(..., R, M)``; batches broadcast.
         p: from 0 (how many differ) to inf (the largest difference).
         compute_mode: accepted; distances always come from the differences, which is exact.
     Returns:
@@ -480,7 +500,12 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: Any = _MODES[0])
             f"(shapes {list(a.shape)} and {list(b.shape)})"
         )
     many = compute_mode not in (_MODES[2], 2) and max(a.shape[-2], b.shape[-2]) > 25
-    if a.dtype.itemsize < 4 and a.size and b.size and not (p == 2 and (many or compute_mode in (_MODES[1], 1))):
+    if (
+        a.dtype.itemsize < 4
+        and a.size
+        and b.size
+        and not (p == 2 and (many or compute_mode in (_MODES[1], 1)))
+    ):
         raise NotImplementedError(f"\"cdist\" not implemented for '{scalar_name(a.dtype)}'")
     if a.dtype != b.dtype:
         raise DtypeError(f"expected scalar type {scalar_name(a.dtype)} but found {scalar_name(b.dtype)}")
@@ -491,6 +516,7 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: Any = _MODES[0])
 
 
 __all__ = [
-    "bucketize", "cdist", "cumulative_trapezoid", "gradient", "histogramdd", "isin", "searchsorted", "trapezoid",
+    "bucketize", "cdist", "cumulative_trapezoid", "gradient", "histogramdd", "isin", "searchsorted",
+    "trapezoid",
     "trapz", "unravel_index",
 ]  # fmt: skip

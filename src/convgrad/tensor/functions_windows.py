@@ -60,7 +60,9 @@ def finished(values: Array, kind: dtypes.dtype, device: Any, requires_grad: bool
 
 def _asked(name: str, size: Any, dtype: Any) -> dtypes.dtype:
     if isinstance(size, bool) or not hasattr(size, "__index__"):
-        raise TypeError(f"{name}(): argument 'window_length' (position 1) must be int, not {type(size).__name__}")
+        raise TypeError(
+            f"{name}(): argument 'window_length' (position 1) must be int, not {type(size).__name__}"
+        )
     kind = as_kind(dtype)
     if kind.category < dtypes.FLOATING:
         raise DtypeError(f"{name} expects floating point dtypes, got: {kind}")

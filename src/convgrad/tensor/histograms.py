@@ -15,7 +15,7 @@ from .methods.order import scalar_name
 
 
 def finite_range(points: Array, axis: int, given: Any = None) -> tuple[float, float]:
-    """The least and the largest edge of one coordinate of ``(n, dimensions)`` points, as given or as found."""
+    """The least and largest edge of one coordinate of ``(n, dimensions)`` points, as given or as found."""
     if given is not None:
         low, high = float(given[0]), float(given[1])
     elif len(points):
@@ -26,7 +26,8 @@ def finite_range(points: Array, axis: int, given: Any = None) -> tuple[float, fl
         raise ConvgradError(f"torch.histogramdd: dimension {axis}'s range [{low:g}, {high:g}] is not finite")
     if low > high:
         raise ConvgradError(
-            f"torch.histogramdd: min should not exceed max, but got min {low:g} max {high:g} for dimension {axis}"
+            f"torch.histogramdd: min should not exceed max, but got min {low:g} max {high:g} for "
+            f"dimension {axis}"
         )
     return (low - 0.5, high + 0.5) if low == high else (low, high)
 
@@ -38,7 +39,9 @@ def edges_between(ends: tuple[float, float], bins: int, axis: int, dtype: Any) -
     return linspace(*ends, bins + 1, dtype=from_numpy(dtype))._data
 
 
-def histogram_of(points: Array, edges: Sequence[Array], weight: Array | None, shape: tuple[int, ...]) -> Array:
+def histogram_of(
+    points: Array, edges: Sequence[Array], weight: Array | None, shape: tuple[int, ...]
+) -> Array:
     """How many of ``(n, dimensions)`` points, or how much weight, each box has."""
     _check(points, edges, weight, shape)
     inside = np.ones(len(points), bool)
@@ -58,12 +61,14 @@ def _check(points: Array, edges: Sequence[Array], weight: Array | None, shape: t
     for axis, line in enumerate(edges):
         if line.ndim != 1:
             raise ShapeError(
-                f"torch.histogramdd: bins tensor should have one dimension, but got {line.ndim} dimensions in "
+                f"torch.histogramdd: bins tensor should have one dimension, but got {line.ndim} "
+                "dimensions in "
                 f"the bins tensor for dimension {axis}"
             )
         if not line.size:
             raise ShapeError(
-                "torch.histogramdd: bins tensor should have at least 1 element, but got 0 elements in the bins "
+                "torch.histogramdd: bins tensor should have at least 1 element, but got 0 elements in "
+                "the bins "
                 f"tensor for dimension {axis}"
             )
         if line.size == 1:

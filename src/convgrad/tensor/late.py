@@ -38,14 +38,17 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
     ),
     "tensor.functions_copies": tuple(
         """
-        alias_copy as_strided_copy constant_pad_nd detach_copy diagonal_copy empty_permuted empty_strided expand_copy
-        fill permute_copy scalar_tensor select_copy slice_copy split_copy split_with_sizes_copy squeeze_copy t_copy
+        alias_copy as_strided_copy constant_pad_nd detach_copy diagonal_copy empty_permuted empty_strided
+        expand_copy
+        fill permute_copy scalar_tensor select_copy slice_copy split_copy split_with_sizes_copy
+        squeeze_copy t_copy
         transpose_copy unbind_copy unfold_copy unsqueeze_copy view_as_complex_copy view_as_real_copy view_copy
         """.split()
     ),
     "tensor.functions_numeric": tuple(
         """
-        bucketize cdist cumulative_trapezoid gradient histogramdd isin searchsorted trapezoid trapz unravel_index
+        bucketize cdist cumulative_trapezoid gradient histogramdd isin searchsorted trapezoid trapz
+        unravel_index
         """.split()
     ),
     "kernels.threads": tuple(
@@ -56,7 +59,8 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
 #: methods that are functions of their first argument, too
 OF_METHODS: tuple[str, ...] = tuple(
     """
-    as_strided_scatter conj_physical conj_physical_ corrcoef cov dist histogram index_reduce is_conj is_neg istft mode
+    as_strided_scatter conj_physical conj_physical_ corrcoef cov dist histogram index_reduce is_conj is_neg
+    istft mode
     msort nanquantile narrow_copy nonzero_static quantile renorm resolve_conj resolve_neg stft unsafe_chunk
     unsafe_split unsafe_split_with_sizes
     """.split()

@@ -27,7 +27,8 @@ class LateMethods(Methods):
         """A copy with slices of ``source`` combined into those at positions ``index`` of one dimension.
 
         Args:
-            index: a vector, int64 or int32; source: self's dtype and shape but for ``dim``, of index's length.
+            index: a vector, int64 or int32.
+            source: self's dtype and shape but for ``dim``, where it has index's length.
             reduce: "prod", "mean", "amax" or "amin"; equal extremes share the gradient.
             include_self: whether what stands there takes part.
         Raises:
@@ -165,8 +166,10 @@ class LateMethods(Methods):
         return out
 
     def new_empty_strided(self, size: Any, stride: Any, *, dtype: Any = None, **place: Any) -> Any:
-        """Uninitialised memory with these strides (in elements), in this tensor's dtype unless another is given."""
-        return self._wrap(strided_memory(size_args((size,)), size_args((stride,)), as_kind(dtype, _kind(self))))
+        """Uninitialised memory with strides in elements, in this tensor's dtype unless another is given."""
+        return self._wrap(
+            strided_memory(size_args((size,)), size_args((stride,)), as_kind(dtype, _kind(self)))
+        )
 
     # -- complex numbers and where they stand ---------------------------------------------------------
 

@@ -199,7 +199,8 @@ class OrderMethods(Methods):
                 if size != other and i != axis:
                     raise ShapeError(
                         "diff expects the shape of tensor to prepend or append to match that of input except "
-                        f"along the differencing dimension; input.size({i}) = {size}, but got tensor.size({i}) = "
+                        f"along the differencing dimension; input.size({i}) = {size}, but got "
+                        f"tensor.size({i}) = "
                         f"{other}"
                     )
         if n == 0:

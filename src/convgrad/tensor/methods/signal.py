@@ -41,7 +41,7 @@ class LateMethods(Methods):
             hop_length: samples from one piece to the next; ``n_fft // 4`` if None.
             win_length: samples under the window, which is put in the middle of a piece; ``n_fft`` if None.
             window: 1-d, of ``win_length``; ones if None.
-            center: pieces stand around their sample: the ends are continued by ``n_fft // 2``, see ``pad_mode``.
+            center: pieces stand around their sample: both ends are continued, as ``pad_mode`` says.
             normalized: divide by ``sqrt(n_fft)``.
             onesided: only the first ``n_fft // 2 + 1`` frequencies; so unless signal or window is complex.
             return_complex: must be given for a real signal; False gives a last dimension of 2.
@@ -69,7 +69,8 @@ class LateMethods(Methods):
         complex_values = "c" in (x._data.dtype.kind, "f" if window is None else window._data.dtype.kind)
         if return_complex is None and not complex_values:
             raise ConvgradError(
-                "stft requires the return_complex parameter be given for real inputs, and will further require "
+                "stft requires the return_complex parameter be given for real inputs, and will further "
+                "require "
                 "that return_complex=True in a future PyTorch release."
             )
         _check_signal(x, n_fft, hop, length, window)
@@ -158,7 +159,8 @@ class LateMethods(Methods):
         missing = end - start - out._data.shape[-1]
         if missing > 0:
             warnings.warn(
-                "The length of signal is shorter than the length parameter. Result is being padded with zeros "
+                "The length of signal is shorter than the length parameter. Result is being padded with "
+                "zeros "
                 "in the tail. Please check your center and hop_length settings.",
                 stacklevel=2,
             )

@@ -36,7 +36,8 @@ class LateMethods(Methods):
         Returns:
             ``(rows, rows)``, or 0-d for a vector (one variable).
         Raises:
-            ShapeError: more than two dimensions; weights that do not fit. DtypeError: bool; weights of another kind.
+            ShapeError: more than two dimensions; weights that do not fit.
+            DtypeError: bool; weights of another kind.
         Example:
             >>> tensor([[0.0, 1.0, 2.0], [2.0, 1.0, 0.0]]).cov().tolist()
             [[1.0, -1.0], [-1.0, 1.0]]
@@ -103,11 +104,12 @@ class LateMethods(Methods):
 
         Args:
             q: from 0 to 1: a number, or a tensor of self's dtype, 0-d or 1-d.
-            interpolation: what to take between two elements: "linear", "lower", "higher", "midpoint", "nearest".
+            interpolation: between two elements: "linear", "lower", "higher", "midpoint" or "nearest".
         Returns:
             self's dtype (float32 or float64); a 1-d ``q`` is the first dimension of the result.
         Raises:
-            DtypeError: another dtype. ShapeError: nothing to choose from. ConvgradError: q or interpolation unknown.
+            DtypeError: another dtype. ShapeError: nothing to choose from.
+            ConvgradError: q out of range, or an unknown interpolation.
         Example:
             >>> tensor([1.0, 2.0, 3.0, 5.0]).quantile(0.5).item()
             2.5
@@ -215,7 +217,8 @@ def _renorm_plan(data: Array, p: Any, dim: int, maxnorm: Any) -> tuple[float, in
         )
     if p == math.inf and 0 in data.shape[:axis] + data.shape[axis + 1 :]:
         raise ShapeError(
-            f"linalg.vector_norm cannot compute the inf norm on slices of {list(data.shape)} because a dimension "
+            f"linalg.vector_norm cannot compute the inf norm on slices of {list(data.shape)} because a "
+            "dimension "
             "is empty and the operation does not have an identity"
         )
     return float(p), axis, float(maxnorm)
@@ -238,7 +241,7 @@ def _quantile(name: str, x: Any, q: Any, dim: Any, keepdim: bool, interpolation:
         line, lead = x.view(1), []
     else:
         line = x if axis == len(shape) - 1 else x.unsqueeze(-1).transpose(axis, -1)
-        lead = [*shape[:axis], *([1] if keepdim else []), *shape[axis + 1 :]]  # type: ignore[operator, misc]
+        lead = [*shape[:axis], *([1] if keepdim else []), *shape[axis + 1 :]]  # type: ignore[operator]
     values = line.sort(-1)[0]
     size = values._data.shape[-1]
     missing = values._data != values._data
@@ -271,7 +274,8 @@ def _check_weights(name: str, weights: Any, kinds: str, count: int) -> None:
     data = weights._data
     if data.ndim > 1:
         raise ShapeError(
-            f"cov(): expected {name} to have one or fewer dimensions but got {name} with {data.ndim} dimensions"
+            f"cov(): expected {name} to have one or fewer dimensions but got {name} with {data.ndim} "
+            "dimensions"
         )
     if data.dtype.kind not in kinds:
         kind = "integral" if name == "fweights" else "floating point"
@@ -305,7 +309,7 @@ def _check_quantile(data: Array, q: Array, interpolation: str) -> None:
             "quantile() interpolation must be one of linear, lower, higher, midpoint or nearest, but got "
             f"{interpolation}"
         )
-    if q.size and not (0 <= q.min() and q.max() <= 1):
+    if q.size and not (q.min() >= 0 and q.max() <= 1):
         raise ConvgradError("quantile() q values must be in the range [0, 1]")
 
 
