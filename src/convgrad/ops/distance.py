@@ -103,6 +103,10 @@ def _pulled(g: Value, x1: Value, x2: Value, out: Value, p: float) -> Value:
     gap = first - reshape(x2, (*x2.shape[:-2], 1, *x2.shape[-2:]))
     if p == 0:
         return formula.zeros_like(gap)
+    if p == 2:  # the usual one, with few passes over the differences
+        lost = out == 0
+        weight = where(lost, 0.0, g / where(lost, 1.0, out))
+        return gap * reshape(weight, (*weight.shape, 1))
     if math.isinf(p):
         wide = reshape(out, (*out.shape, 1))
         return reshape(g, (*g.shape, 1)) * (call(Sgn, gap) * (call(Abs, gap) == wide))

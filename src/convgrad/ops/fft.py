@@ -39,7 +39,9 @@ class FftC2C(Linear):
         saved = (axes, inverse, norm)
         if not axes:
             return x.copy(), saved
-        return (numpy_fft.ifftn if inverse else numpy_fft.fftn)(x, axes=axes, norm=norm), saved
+        if len(axes) == 1:  # half the overhead
+            return (numpy_fft.ifft if inverse else numpy_fft.fft)(x, None, axes[0], norm), saved
+        return (numpy_fft.ifftn if inverse else numpy_fft.fftn)(x, None, axes, norm), saved
 
     @staticmethod
     def vjp_x(g: Value, axes: Axes, inverse: bool, norm: str) -> Value:
@@ -57,7 +59,10 @@ class FftR2C(Linear):
 
     @staticmethod
     def forward(x: Array, axes: Axes, norm: str) -> tuple[Array, tuple[Any, ...]]:
-        return numpy_fft.rfftn(x, axes=axes, norm=norm), (axes, norm, x.shape[axes[-1]])
+        saved = (axes, norm, x.shape[axes[-1]])
+        if len(axes) == 1:
+            return numpy_fft.rfft(x, None, axes[0], norm), saved
+        return numpy_fft.rfftn(x, None, axes, norm), saved
 
     @staticmethod
     def vjp_x(g: Value, axes: Axes, norm: str, size: int) -> Value:
@@ -72,7 +77,7 @@ class FftR2CWhole(Linear):
 
     @staticmethod
     def forward(x: Array, axes: Axes, norm: str) -> tuple[Array, tuple[Any, ...]]:
-        return numpy_fft.fftn(x, axes=axes, norm=norm), (axes, norm)
+        return FftC2C.forward(x, axes, False, norm)[0], (axes, norm)
 
     @staticmethod
     def vjp_x(g: Value, axes: Axes, norm: str) -> Value:
@@ -89,6 +94,8 @@ class FftC2R(Linear):
 
     @staticmethod
     def forward(x: Array, axes: Axes, norm: str, size: int) -> tuple[Array, tuple[Any, ...]]:
+        if len(axes) == 1:
+            return numpy_fft.irfft(x, size, axes[0], norm), (axes, norm, size)
         lengths = (*[x.shape[i] for i in axes[:-1]], size)
         return numpy_fft.irfftn(x, lengths, axes, norm), (axes, norm, size)
 

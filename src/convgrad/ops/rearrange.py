@@ -223,8 +223,12 @@ class Fold(Linear):
         out = np.zeros(shape, x.dtype)
         count = x.shape[axis]
         lead = (slice(None),) * axis
-        for k in range(size):
-            out[(*lead, slice(k, k + step * count, step))] += x[..., k]
+        if size <= count:
+            for k in range(size):
+                out[(*lead, slice(k, k + step * count, step))] += x[..., k]
+        else:  # few long windows: one by one
+            for i in range(count):
+                out[(*lead, slice(i * step, i * step + size))] += np.moveaxis(x[(*lead, i)], -1, axis)
         return out, (axis, size, step, shape)
 
     @staticmethod
