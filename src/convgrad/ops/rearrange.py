@@ -227,8 +227,9 @@ class Fold(Linear):
             for k in range(size):
                 out[(*lead, slice(k, k + step * count, step))] += x[..., k]
         else:  # few long windows: one by one
+            windows = np.moveaxis(x, -1, axis + 1)
             for i in range(count):
-                out[(*lead, slice(i * step, i * step + size))] += np.moveaxis(x[(*lead, i)], -1, axis)
+                out[(*lead, slice(i * step, i * step + size))] += windows[(*lead, i)]
         return out, (axis, size, step, shape)
 
     @staticmethod
