@@ -59,7 +59,7 @@ EXEMPT: dict[tuple[str, str], str] = {
     **_for("NllLoss2D", "0d", "classes at positions: at least three dimensions"),
     **_for("Place ScatterSum", "0d", "Gather and the extremes view a 0-d tensor as 1-d before they are recorded"),
     **_for("UnsafeSplit UnsafeSplitSizes", "0d", "works along an axis"),
-    **_for("Cdist Renorm", "0d", "rows of a matrix: at least two dimensions"),
+    **_for("Cdist EuclideanDist Renorm", "0d", "rows of a matrix: at least two dimensions"),
     **_for("FftR2C FftR2CWhole FftC2R", "0d", "transforms along an axis"),
     **_for("Contiguous", "0d", "one element is contiguous: contiguous() gives the tensor itself"),
     **_for("MaxAll MinAll", "empty", "nothing has no extreme: refused, as in PyTorch (an error case)"),

@@ -66,8 +66,10 @@ CASES: list[Case] = [
     *[
         case
         for p in P
-        for case in kinds(distance.Cdist, f"p{p:g}", lambda a, b, p=p: numeric.cdist(a, b, p), between(p), A, B, empty=(N, B) if p == 2 else None)
+        for case in kinds(distance.EuclideanDist if p == 2 else distance.Cdist, f"p{p:g}", lambda a, b, p=p: numeric.cdist(a, b, p), between(p), A, B, empty=(N, B) if p > 1.8 else None)
     ],
+    *kinds(distance.EuclideanDist, "many", numeric.cdist, between(2), values(8, 40, 12), values(9, 41, 12)),
+    *kinds(distance.EuclideanDist, "batch", numeric.cdist, lambda a, b: np.stack([between(2)(x, b[0]) for x in a]), values(8, 3, 2, 4), values(9, 1, 3, 4)),
     *[
         case
         for p in P
@@ -101,7 +103,7 @@ W = creation.tensor([1.0, 2.0, 3.0])
 NUMBER = creation.tensor(2.0)
 
 ERRORS: list[ErrorCase] = [
-    ErrorCase("cdist-width", lambda: numeric.cdist(T, T[:, :2]), ShapeError, "must have the same number of columns. X1: 3 X2: 2", distance.Cdist),
+    ErrorCase("cdist-width", lambda: numeric.cdist(T, T[:, :2]), ShapeError, "must have the same number of columns. X1: 3 X2: 2", distance.EuclideanDist),
     ErrorCase("cdist-1d", lambda: numeric.cdist(W, T), ShapeError, "only supports at least 2D tensors, X1 got: 1D"),
     ErrorCase("cdist-batch", lambda: numeric.cdist(T.expand(2, 2, 3), T.expand(3, 2, 3)), ShapeError, "must match the size of tensor b (3)"),
     ErrorCase("cdist-p", lambda: numeric.cdist(T, T, -1), ConvgradError, "non-negative p values"),

@@ -67,9 +67,35 @@ def test_unsafe_pieces_may_be_changed_in_place() -> None:
     assert x.grad.tolist() == [[6.0, 6.0], [6.0, 6.0], [2.0, 2.0], [2.0, 2.0]]
 
 
-def test_distances_of_near_points_keep_their_digits() -> None:
-    x = torch.tensor([[1e6, 1e6]], dtype=torch.float64)
-    assert torch.cdist(x, x + 1e-6).item() == pytest.approx(2**0.5 * 1e-6, rel=1e-3)
+@pytest.mark.parametrize("kind", [np.float64, np.float32])
+@pytest.mark.parametrize("shift", [0.0, 1e3])
+def test_distances_of_near_points_keep_their_digits(kind: Any, shift: float) -> None:
+    """By products or by differences: values and gradients are those of float64 differences."""
+    a = (RNG.standard_normal((60, 16)) + shift).astype(kind)
+    b = np.concatenate(
+        [a[:20], a[20:40] + kind(1e-3), RNG.standard_normal((30, 16)).astype(kind) + kind(shift)]
+    )
+    x, y = Tensor(a, None).requires_grad_(), Tensor(b, None)
+    out = torch.cdist(x, y)
+    gap = a[:, None].astype(float) - b[None]
+    exact = np.sqrt((gap**2).sum(-1))
+    rtol = 1e-6 if kind is np.float32 else 1e-9
+    np.testing.assert_allclose(out.detach().numpy(), exact, rtol=rtol, atol=0)
+    out.sum().backward()
+    slope = np.divide(gap, exact[..., None], out=np.zeros_like(gap), where=exact[..., None] > 0).sum(1)
+    np.testing.assert_allclose(
+        x.grad.numpy(),
+        slope,
+        rtol=1e-4 if kind is np.float32 else 1e-8,
+        atol=1e-4 if kind is np.float32 else 1e-8,
+    )
+
+
+def test_distances_from_infinity() -> None:
+    x = torch.zeros(200, 20)
+    x[3, 2] = float("inf")
+    out = torch.cdist(x, torch.ones(200, 20))
+    assert torch.isinf(out[3]).all() and torch.isfinite(out[4]).all()
 
 
 def test_many_distances_are_taken_in_blocks() -> None:

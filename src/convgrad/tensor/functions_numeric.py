@@ -9,7 +9,7 @@ import numpy as np
 
 from ..dtypes import Array
 from ..errors import ConvgradError, DimError, DtypeError, ShapeError
-from ..ops.distance import Cdist
+from ..ops.distance import Cdist, EuclideanDist
 from ..ops.reduce import comparable
 from . import return_types
 from .functions_shape import cat
@@ -469,7 +469,7 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: Any = _MODES[0])
         x1: float32 or float64 (half precision where PyTorch has it), ``(..., P, M)``.
         x2: the same dtype, ``(..., R, M)``; batches broadcast.
         p: from 0 (how many differ) to inf (the largest difference).
-        compute_mode: accepted; distances always come from the differences, which is exact.
+        compute_mode: accepted; matrix products are used where they cost no digits.
     Returns:
         ``(..., P, R)``.
     Raises:
@@ -510,7 +510,7 @@ def cdist(x1: Tensor, x2: Tensor, p: float = 2.0, compute_mode: Any = _MODES[0])
     if a.dtype != b.dtype:
         raise DtypeError(f"expected scalar type {scalar_name(a.dtype)} but found {scalar_name(b.dtype)}")
     try:
-        return apply(Cdist, (x1, x2), (float(p),))
+        return apply(EuclideanDist, (x1, x2)) if p == 2 else apply(Cdist, (x1, x2), (float(p),))
     except ValueError as error:
         raise broadcast_error(a.shape[:-2], b.shape[:-2]) if "broadcast" in str(error) else error from None
 
