@@ -222,7 +222,7 @@ class Fold(Linear):
             return (x[0] if size else np.zeros((), x.dtype)), (axis, size, step, shape)
         out = np.zeros(shape, x.dtype)
         count = x.shape[axis]
-        lead = (slice(None),) * axis
+        lead: Any = (slice(None),) * axis
         if size <= count:
             for k in range(size):
                 out[(*lead, slice(k, k + step * count, step))] += x[..., k]
