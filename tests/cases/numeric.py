@@ -197,5 +197,7 @@ ERRORS: list[ErrorCase] = [
     ErrorCase("quantile-empty", lambda: W[:0].quantile(0.5), ShapeError, "must be non-empty"),
     ErrorCase("quantile-half", lambda: W.half().quantile(0.5), DtypeError, "either float or double dtype"),
     ErrorCase("quantile-interpolation", lambda: W.quantile(0.5, interpolation="foo"), ConvgradError, "but got foo"),
+    ErrorCase("apply_-grad", lambda: creation.ones(2).requires_grad_().apply_(abs), RuntimeError, "Can't call apply_() on Variable that requires grad"),
+    ErrorCase("map_-dtype", lambda: W.map_(W.double(), max), DtypeError, "expected torch.float32 for 'other' (got torch.float64)"),
     ErrorCase("diff-prepend", lambda: T.diff(prepend=creation.zeros(3, 1)), ShapeError, "got tensor.size(0) = 3"),
 ]  # fmt: skip

@@ -417,6 +417,27 @@ def test_sum_to_size_and_friends(kind: Any) -> None:
         )  # fmt: skip
 
 
+@pytest.mark.parametrize("kind", [*FLOATS, *INTS, np.bool_])
+def test_element_by_element(kind: Any) -> None:
+    for shape in [(3,), (2, 3), (), (0,)]:
+        agree(lambda x: (x * 1).apply_(lambda v: v + 2.5), sample(shape, kind), grad=False)
+        agree(
+            lambda x, y: (x * 1).map_(y * 1, lambda a, b: a * b),
+            sample(shape, kind),
+            sample(shape[-1:], kind),
+            grad=False,
+        )
+    agree(lambda x: x.apply_(lambda v: v), sample((3,), np.float64))
+    agree(lambda x: x.detach().map_(x, lambda a, b: b), sample((3,), np.float64))
+    agree(lambda x: x.map_(x, lambda a, b: b), sample((3,), np.float64))
+    agree(lambda x, y: x.map_(y, lambda a, b: b), sample((3,), kind), sample((2,), kind), grad=False)
+    agree(
+        lambda x, y: x.map_(y, lambda a, b: b), sample((3,), np.float64), sample((3,), np.float32), grad=False
+    )
+    for x in (sample((2, 3)), sample((2, 3)).T, sample((2, 3, 4)).transpose(1, 2, 0), sample(())):
+        assert Tensor(x, None).dim_order() == torch.from_numpy(x).dim_order()
+
+
 def test_memory_laid_out_as_asked_for() -> None:
     for size, stride in [((2, 3), (1, 2)), ((2, 3), (3, 1)), ((), ()), ((0, 3), (3, 1)), ((2, 3), (5, 0))]:
         ours, theirs = convgrad.empty_strided(size, stride), torch.empty_strided(size, stride)

@@ -14,9 +14,9 @@ from typing import Any
 METHODS: dict[str, tuple[str, ...]] = {
     "copies": tuple(
         """
-        as_strided_scatter conj_physical_ fill_diagonal_ index_reduce index_reduce_ is_conj is_cpu is_neg
-        narrow_copy new_empty_strided nonzero_static resolve_neg sum_to_size unsafe_chunk unsafe_split
-        unsafe_split_with_sizes
+        apply_ as_strided_scatter conj_physical_ dim_order fill_diagonal_ map_ index_reduce index_reduce_
+        is_conj is_cpu is_neg narrow_copy new_empty_strided nonzero_static resolve_neg sum_to_size
+        unsafe_chunk unsafe_split unsafe_split_with_sizes
         """.split()
     ),
     "signal": ("stft", "istft"),

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import ConvgradError, ShapeError
+from ...dtypes import Array
+from ...errors import ConvgradError, DtypeError, GradError, ShapeError
 from ...ops import scatter
 from ...ops.complex import ConjPhysical
-from ...ops.shape import Contiguous, UnsafeSplit, UnsafeSplitSizes
+from ...ops.reduce import comparable
+from ...ops.shape import Contiguous, UnsafeSplit, UnsafeSplitSizes, cast_array
 from ..arrays import as_kind
 from .base import Methods, size_args
 
@@ -171,6 +173,47 @@ class LateMethods(Methods):
             strided_memory(size_args((size,)), size_args((stride,)), as_kind(dtype, _kind(self)))
         )
 
+    # -- element by element, in Python ----------------------------------------------------------------
+
+    def apply_(self, callable: Any) -> Any:
+        """Each element replaced by ``callable(element)``, in place; slow, and without a gradient.
+
+        Raises:
+            GradError: the tensor requires grad.
+        Example:
+            >>> ones(2).apply_(lambda value: value + 1).tolist()
+            [2.0, 2.0]
+        """
+        _no_grad("apply_", self)
+        return _replaced(self, [callable(a) for a in _numbers(self._data)])
+
+    def map_(self, tensor: Any, callable: Any) -> Any:
+        """Each element replaced by ``callable(element, other's element)``, in place; other is broadcast.
+
+        Raises:
+            GradError: one of both requires grad. DtypeError: another dtype. ShapeError: it does not broadcast.
+        Example:
+            >>> ones(2).map_(tensor([1.0, 2.0]), lambda a, b: a - b).tolist()
+            [0.0, -1.0]
+        """
+        if tensor._data.dtype != self._data.dtype:
+            raise DtypeError(f"map_: expected {_kind(self)} for 'other' (got {_kind(tensor)})")
+        _no_grad("map_", self)
+        _no_grad("map_", tensor)
+        other = tensor.expand(self._data.shape)._data
+        pairs = zip(_numbers(self._data), _numbers(other), strict=True)
+        return _replaced(self, [callable(a, b) for a, b in pairs])
+
+    def dim_order(self) -> tuple[int, ...]:
+        """The dimensions in the order in which they lie in memory, the densest last.
+
+        Example:
+            >>> x.t().dim_order()
+            (1, 0)
+        """
+        strides = self._data.strides
+        return tuple(sorted(range(len(strides)), key=lambda d: (-strides[d], d)))
+
     # -- complex numbers and where they stand ---------------------------------------------------------
 
     def conj_physical_(self) -> Any:
@@ -204,6 +247,23 @@ def _index_reduce_plan(x: Any, dim: int, index: Any, source: Any, reduce: str, i
     spread = where.reshape((-1,) + (1,) * (src._data.ndim - 1 - axis))
     wide = np.broadcast_to(spread, src._data.shape)
     return scatter.IndexReduce, (src,), (wide, axis, reduce, include)
+
+
+def _numbers(data: Array) -> list[Any]:
+    """The elements as Python numbers."""
+    return comparable(data).reshape(-1).tolist()
+
+
+def _no_grad(name: str, x: Any) -> None:
+    if x.requires_grad:
+        raise GradError(
+            f"Can't call {name}() on Variable that requires grad. Use var.detach().{name}() instead."
+        )
+
+
+def _replaced(x: Any, values: list[Any]) -> Any:
+    made = np.asarray(values) if values else np.zeros(0, x._data.dtype)
+    return x.copy_(x._wrap(cast_array(made.reshape(x._data.shape), x._data.dtype)))
 
 
 def _kind(x: Any) -> Any:

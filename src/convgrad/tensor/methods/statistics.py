@@ -244,16 +244,15 @@ def _quantile(name: str, x: Any, q: Any, dim: Any, keepdim: bool, interpolation:
         lead = [*shape[:axis], *([1] if keepdim else []), *shape[axis + 1 :]]  # type: ignore[operator]
     values = line.sort(-1)[0]
     size = values._data.shape[-1]
-    missing = values._data != values._data
     values = values.reshape(*lead, size)
-    missing = missing.reshape(*lead, size)
+    missing = values.detach().isnan()
     flat = q if q._data.ndim else q.view(1)
     if name == "nanquantile":
-        last = np.maximum(size - 1 - missing.sum(-1, keepdims=True), 0)
-        ranks = flat * x._wrap(last.astype(q._data.dtype))
+        last = (size - 1 - missing.sum(-1, keepdim=True)).clamp(min=0)
+        ranks = flat * last.to(q.dtype)
     else:
         ranks = (flat * (size - 1)).expand(*lead, flat._data.size)
-        ranks = ranks.masked_fill(x._wrap(missing.any(-1, keepdims=True)), size - 1)
+        ranks = ranks.masked_fill(missing.any(-1, keepdim=True), size - 1)
     out = _between(values, ranks, interpolation)
     if q._data.ndim:
         out = out.unsqueeze_(0).transpose_(0, -1)
@@ -315,16 +314,13 @@ def _check_quantile(data: Array, q: Array, interpolation: str) -> None:
 
 def _between(values: Any, ranks: Any, interpolation: str) -> Any:
     """The elements at these ranks along the last dimension; between two of them as asked for."""
-    rounding = {"higher": np.ceil, "nearest": np.rint}.get(interpolation, np.floor)
-    below = rounding(ranks._data)
+    place = ranks.detach()
+    below = {"higher": place.ceil, "nearest": place.round}.get(interpolation, place.floor)()
 
-    def taken(positions: Array) -> Any:
-        return values.gather(-1, ranks._wrap(positions.astype(np.int64)))
+    def taken(positions: Any) -> Any:
+        return values.gather(-1, positions.long())
 
     if interpolation not in ("linear", "midpoint"):
         return taken(below)
-    if interpolation == "midpoint":
-        weight = ranks._wrap(np.full_like(below, 0.5))
-    else:
-        weight = ranks - ranks._wrap(below)
-    return taken(below).lerp(taken(np.ceil(ranks._data)), weight)
+    weight = (below * 0 + 0.5) if interpolation == "midpoint" else ranks - below
+    return taken(below).lerp(taken(place.ceil()), weight)
