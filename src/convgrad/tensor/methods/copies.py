@@ -191,7 +191,8 @@ class LateMethods(Methods):
         """Each element replaced by ``callable(element, other's element)``, in place; other is broadcast.
 
         Raises:
-            GradError: one of both requires grad. DtypeError: another dtype. ShapeError: it does not broadcast.
+            GradError: one of both requires grad. DtypeError: another dtype.
+            ShapeError: other does not broadcast.
         Example:
             >>> ones(2).map_(tensor([1.0, 2.0]), lambda a, b: a - b).tolist()
             [0.0, -1.0]
