@@ -366,16 +366,16 @@ def test_index_reduce(kind: Any, reduce: str, include: bool) -> None:
     )
 
 
-def test_products_with_zeros() -> None:
-    for include in (True, False):
-        for zeros in ([0], [0, 1], [2], [0, 1, 2, 3], []):
-            x, source = sample((3, 4)), sample((4, 4))
-            source[zeros] = 0
-            x[:, 1] = 0
-            index = np.array([0, 0, 2, 0])
-            agree(lambda x, i, s: x.index_reduce(0, i, s, "prod", include_self=include), x, index, source)
-            wide = np.repeat(index[:, None], 4, 1)
-            agree(lambda x, i, s: x.scatter_reduce(0, i, s, "prod", include_self=include), x, wide, source)
+@pytest.mark.parametrize("include", [True, False])
+def test_products_with_zeros(include: bool) -> None:
+    for zeros in ([0], [0, 1], [2], [0, 1, 2, 3], []):
+        x, source = sample((3, 4)), sample((4, 4))
+        source[zeros] = 0
+        x[:, 1] = 0
+        index = np.array([0, 0, 2, 0])
+        agree(lambda x, i, s: x.index_reduce(0, i, s, "prod", include_self=include), x, index, source)
+        wide = np.repeat(index[:, None], 4, 1)
+        agree(lambda x, i, s: x.scatter_reduce(0, i, s, "prod", include_self=include), x, wide, source)
 
 
 COPIES: list[tuple[str, tuple[Any, ...]]] = [

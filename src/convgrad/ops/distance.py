@@ -195,7 +195,7 @@ class Renorm(Op):
     @staticmethod
     def forward(x: Array, p: float, axis: int, limit: float) -> tuple[Array, tuple[Any, ...]]:
         norm = VectorNorm.forward(x, p, _others(x, axis), True)[0]
-        return x * _factor(norm, limit), (x, p, axis, limit)
+        return np.multiply(x, _factor(norm, limit), order="C"), (x, p, axis, limit)
 
     @staticmethod
     def vjp_x(g: Value, x: Value, p: float, axis: int, limit: float) -> Value:
