@@ -45,12 +45,24 @@ def _slice(input: Tensor, dim: int = 0, start: Any = None, end: Any = None, step
     return input[(slice(None),) * (dim % input._data.ndim) + (slice(start, end, step),)]
 
 
+def _view(input: Tensor, size: Any = None, *, dtype: Any = None) -> Any:
+    return input.view(size if dtype is None else dtype)
+
+
+def _expand(input: Tensor, size: Any) -> Any:
+    return input.expand(size)
+
+
+def _permute(input: Tensor, dims: Any) -> Any:
+    return input.permute(dims)
+
+
 alias_copy = _copy_of("alias", lambda input: input)
 as_strided_copy = _copy_of("as_strided")
 detach_copy = _copy_of("detach")
 diagonal_copy = _copy_of("diagonal")
-expand_copy = _copy_of("expand")
-permute_copy = _copy_of("permute")
+expand_copy = _copy_of("expand", _expand)
+permute_copy = _copy_of("permute", _permute)
 select_copy = _copy_of("select")
 slice_copy = _copy_of("slice", _slice)
 split_copy = _copy_of("split")
@@ -61,7 +73,7 @@ transpose_copy = _copy_of("transpose")
 unbind_copy = _copy_of("unbind")
 unfold_copy = _copy_of("unfold")
 unsqueeze_copy = _copy_of("unsqueeze")
-view_copy = _copy_of("view")
+view_copy = _copy_of("view", _view)
 view_as_complex_copy = _copy_of("view_as_complex", view_as_complex)
 view_as_real_copy = _copy_of("view_as_real", view_as_real)
 
