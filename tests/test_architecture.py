@@ -34,6 +34,8 @@ LAYERS: dict[str, int] = {
     "convgrad.graph": 3,
     "convgrad.tensor": 4,
     "convgrad.linalg": 4,
+    "convgrad.fft": 4,
+    "convgrad.signal": 4,
     "convgrad.random": 4,
     "convgrad.backends": 4,
     "convgrad.cuda": 4,

@@ -112,7 +112,10 @@ globals().update(dtypes.ALIASES)
 del _module, _name, _value
 
 #: loaded on first use, so that `import convgrad` stays quick
-_LAZY = ("backends", "nn", "optim", "func", "testing", "utils", "linalg", "datasets", "tools")
+_LAZY = (
+    "backends", "nn", "optim", "func", "testing", "utils", "linalg", "fft", "signal", "datasets",
+    "tools",
+)  # fmt: skip
 
 
 #: functions that are loaded when they are first asked for: name -> module
@@ -128,7 +131,8 @@ def __getattr__(name: str) -> Any:
         found = function(name)
     else:
         raise AttributeError(
-            f"module 'convgrad' has no attribute {name!r} (it has a part of PyTorch's names, see README.md)"
+            f"module 'convgrad' has no attribute {name!r} (convgrad has a part of PyTorch's names, see "
+            "README.md)"
         )
     globals()[name] = found
     return found

@@ -95,6 +95,14 @@ def _folded(x: Array) -> Array:
     return out
 
 
+def _folded_first(x: Array) -> Array:
+    """Two windows of 4 every 3 along axis 0 of (7, 2) added back."""
+    out = np.zeros((7, 2))
+    for w, k in np.ndindex(2, 4):
+        out[3 * w + k] += x[w, :, k]
+    return out
+
+
 def _reflected(x: Array) -> Array:
     """The adjoint of reflecting (2, 1) along the last axis of 4."""
     out = np.zeros((*x.shape[:-1], 4))
@@ -162,6 +170,7 @@ CASES: list[Case] = [
     *kinds(scan.ExpScan, "back", direct(scan.ExpScan, 1, True), _exp_scan(True), values(4, 2, 4), values(5, 2, 4), values(6, 2, 4)),
     _case(scan.ExpScan, "0d", (0, False), (Z, np.array(0.7), np.array(-0.2)), lambda w, a, b: w * np.exp(a + b)),
     *kinds(rearrange.Fold, "windows", direct(rearrange.Fold, 1, 3, 2, (2, 7)), _folded, values(7, 2, 3, 3)),
+    *kinds(rearrange.Fold, "long", direct(rearrange.Fold, 0, 4, 3, (7, 2)), _folded_first, values(7, 2, 2, 4)),
     _case(rearrange.Fold, "empty", (1, 3, 2, (0, 7)), (np.zeros((0, 3, 3)),), _zeros(0, 7)),
     _case(rearrange.Fold, "0d", (0, 1, 1, ()), (np.array([1.5]),), lambda x: x[0]),
     *kinds(rearrange.StridedTake, "some", direct(rearrange.StridedTake, TAKE), lambda x: np.where(TAKE < 0, 0, x[TAKE]), V),

@@ -222,9 +222,14 @@ class Fold(Linear):
             return (x[0] if size else np.zeros((), x.dtype)), (axis, size, step, shape)
         out = np.zeros(shape, x.dtype)
         count = x.shape[axis]
-        lead = (slice(None),) * axis
-        for k in range(size):
-            out[(*lead, slice(k, k + step * count, step))] += x[..., k]
+        lead: Any = (slice(None),) * axis
+        if size <= count:
+            for k in range(size):
+                out[(*lead, slice(k, k + step * count, step))] += x[..., k]
+        else:  # few long windows: one by one
+            windows = np.moveaxis(x, -1, axis + 1)
+            for i in range(count):
+                out[(*lead, slice(i * step, i * step + size))] += windows[(*lead, i)]
         return out, (axis, size, step, shape)
 
     @staticmethod

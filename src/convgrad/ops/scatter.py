@@ -163,7 +163,7 @@ class ScatterReduce(Op):
         g: Value, x: Value, src: Value, out: Value, index: Any, axis: int, kind: str, include: bool
     ) -> Value:
         if kind == "prod":
-            return call(Gather, g * out, index, axis) / src
+            return call(Gather, g, index, axis) * _product_of_others(x, src, index, axis, include)
         return call(Gather, g, index, axis) * _weight_src(x, src, out, index, axis, kind, include)
 
     @staticmethod
@@ -177,9 +177,24 @@ class ScatterReduce(Op):
         d: Value, x: Value, src: Value, out: Value, index: Any, axis: int, kind: str, include: bool
     ) -> Value:
         if kind == "prod":
-            return out * call(ScatterSum, d / src, index, axis, x.shape)
+            others = _product_of_others(x, src, index, axis, include)
+            return call(ScatterSum, d * others, index, axis, x.shape)
         weight = _weight_src(x, src, out, index, axis, kind, include)
         return call(ScatterSum, d * weight, index, axis, x.shape)
+
+
+def _product_of_others(x: Value, src: Value, index: Any, axis: int, include: bool) -> Value:
+    """The product of all that meets each element of src, without it; zeros are counted, not divided by."""
+    zero, own = src == 0, (x == 0) & include
+    safe = where(zero, 1.0, src)
+    whole = call(ScatterReduce, where(own, 1.0, x), safe, index, axis, "prod", include)
+    zeros = call(ScatterSum, zero.astype(x.dtype), index, axis, x.shape) + own
+    left = call(Gather, zeros, index, axis) - zero
+    return call(Gather, whole, index, axis) / safe * (left == 0)
+
+
+class IndexReduce(ScatterReduce):
+    """ScatterReduce by positions of one axis, under PyTorch's name for it."""
 
 
 def _counts(shape: tuple[int, ...], key: Any, include: bool) -> Array:

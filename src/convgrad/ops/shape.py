@@ -497,6 +497,18 @@ class SplitSizes(Split):
     backward_name = "SplitWithSizesBackward0"
 
 
+class UnsafeSplit(Split):
+    """Split whose pieces are not known as views of x."""
+
+    view = False
+
+
+class UnsafeSplitSizes(UnsafeSplit):
+    """The same by a list of sizes, under PyTorch's name for it."""
+
+    backward_name = "UnsafeSplitWithSizesBackward0"
+
+
 class Unbind(Linear):
     """The slices along one axis, as views."""
 

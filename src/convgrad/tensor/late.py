@@ -17,12 +17,21 @@ def _names(text: str) -> tuple[str, ...]:
 
 #: module in ``tensor/methods`` -> the methods of its class ``LateMethods``
 METHODS: dict[str, tuple[str, ...]] = {
+    "copies": _names(
+        """
+        apply_ as_strided_scatter conj_physical_ dim_order fill_diagonal_ index_reduce index_reduce_
+        is_conj is_cpu is_neg map_ narrow_copy new_empty_strided nonzero_static resolve_neg sum_to_size
+        unsafe_chunk unsafe_split unsafe_split_with_sizes
+        """
+    ),
     "decompositions": _names(
         """
         _nuclear_norm _spectral_norm cholesky cholesky_inverse cholesky_solve det inverse logdet lu
         lu_solve matrix_exp orgqr pinverse qr slogdet svd triangular_solve
         """
     ),
+    "signal": _names("istft stft"),
+    "statistics": _names("corrcoef cov dist histogram nanquantile quantile renorm renorm_"),
 }
 
 #: module of convgrad -> functions of it that ``convgrad`` shows as its own
@@ -56,16 +65,37 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
         margin_ranking_loss poisson_nll_loss rrelu triplet_margin_loss
         """
     ),
+    "tensor.functions_copies": _names(
+        """
+        alias_copy as_strided_copy constant_pad_nd detach_copy diagonal_copy empty_permuted
+        empty_strided expand_copy fill permute_copy scalar_tensor select_copy slice_copy split_copy
+        split_with_sizes_copy squeeze_copy t_copy transpose_copy unbind_copy unfold_copy unsqueeze_copy
+        view_as_complex_copy view_as_real_copy view_copy
+        """
+    ),
+    "tensor.functions_numeric": _names(
+        """
+        bucketize cdist cumulative_trapezoid gradient histogramdd isin searchsorted trapezoid trapz
+        unravel_index
+        """
+    ),
     "tensor.functions_solvers": _names("lu_unpack"),
     "tensor.functions_spectra": _names("vander"),
+    "tensor.functions_windows": _names(
+        """
+        bartlett_window blackman_window hamming_window hann_window kaiser_window
+        """
+    ),
     "tools.explain": _names("explain"),
 }
 
 #: methods that are functions of their first argument, too
 OF_METHODS: tuple[str, ...] = _names(
     """
-    cholesky cholesky_inverse cholesky_solve det inverse logdet lu lu_solve matrix_exp orgqr pinverse qr
-    slogdet svd triangular_solve
+    as_strided_scatter cholesky cholesky_inverse cholesky_solve conj_physical conj_physical_ corrcoef
+    cov det dist histogram index_reduce inverse is_conj is_neg istft logdet lu lu_solve matrix_exp mode
+    msort nanquantile narrow_copy nonzero_static orgqr pinverse qr quantile renorm resolve_conj
+    resolve_neg slogdet stft svd triangular_solve unsafe_chunk unsafe_split unsafe_split_with_sizes
     """
 )
 

@@ -32,6 +32,8 @@ def _named(name: str, *fields: str) -> type[Result]:
 aminmax = _named("aminmax", "min", "max")
 cummax = _named("cummax", "values", "indices")
 cummin = _named("cummin", "values", "indices")
+histogram = _named("histogram", "hist", "bin_edges")
+histogramdd = _named("histogramdd", "hist", "bin_edges")
 kthvalue = _named("kthvalue", "values", "indices")
 max = _named("max", "values", "indices")
 median = _named("median", "values", "indices")

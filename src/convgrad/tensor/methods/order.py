@@ -194,9 +194,18 @@ class OrderMethods(Methods):
                 "diff expects prepend or append to be the same dimension as input, but got "
                 f"{[list(part._data.shape) for part in parts]}"
             )
-        x: Any = self if len(parts) == 1 else self._apply(Cat, tuple(parts), (axis,))
+        for part in parts:
+            for i, (size, other) in enumerate(zip(self._data.shape, part._data.shape, strict=True)):
+                if size != other and i != axis:
+                    raise ShapeError(
+                        "diff expects the shape of tensor to prepend or append to match that of input except "
+                        f"along the differencing dimension; input.size({i}) = {size}, but got "
+                        f"tensor.size({i}) = "
+                        f"{other}"
+                    )
         if n == 0:
-            return self._apply(Clone, (x,))
+            return self._apply(Clone, (self,))
+        x: Any = self if len(parts) == 1 else self._apply(Cat, tuple(parts), (axis,))
         lead = (slice(None),) * axis
         for _ in range(min(n, x._data.shape[axis])):
             after = self._apply(Slice, (x,), ((*lead, slice(1, None), ...),))
