@@ -71,6 +71,9 @@ def gelu(input: Tensor, approximate: str = "none") -> Any:
 
 def silu(input: Tensor, inplace: bool = False) -> Any:
     """``x sigmoid(x)``, also called swish. Source: arXiv:1702.03118."""
+    check_tensor("silu", input, "input")
+    if input._data.dtype.kind == "c" and input.requires_grad:
+        raise ConvgradError("silu does not support automatic differentiation for outputs with complex dtype.")
     return _activate("silu", ops.Silu, input, (), inplace, "biu")
 
 
