@@ -284,6 +284,26 @@ def test_the_plain_forms(name: str, train: bool) -> None:
         agree(call, samples(shape, 1), name=False)
 
 
+@pytest.mark.parametrize("train", [True, False, None])
+@pytest.mark.parametrize("p", [0.3, 0.5])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_native_dropout(shape: tuple[int, ...], p: float, train: bool | None) -> None:
+    def call(x: Any) -> Any:
+        seed(1)
+        return root(x).native_dropout(x, p, train)
+
+    agree(call, samples(shape, 1), name=False)
+
+
+@pytest.mark.parametrize("pad", [0, 1, 2])
+@pytest.mark.parametrize("width", [1, 2, 3, 9])
+@pytest.mark.parametrize("sizes", [(6, 2, 3, 4), (5, 1, 1, 1), (4, 3, 2, 2)], ids=str)
+def test_convolution_with_time_first(sizes: tuple[int, int, int, int], width: int, pad: int) -> None:
+    steps, n, channels, out = sizes
+    args = samples((steps, n, channels), 1), samples((width, channels, out), 2), samples((out,), 3)
+    agree(lambda x, w, b: module(x).conv_tbc(x, w, b, pad), *args, name=False)
+
+
 X, Y, S = samples((3, 4), 1), samples((3, 4), 2), np.sign(samples((3, 4), 3))
 PLAIN: dict[str, Callable[..., Any]] = {
     "hinge": lambda t, x, y, s: [t.hinge_embedding_loss(x, s, 0.5, r) for r in range(3)],

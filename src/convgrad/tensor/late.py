@@ -19,7 +19,7 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
     "tools.explain": ("explain",),
     "nn.functional": tuple(
         """
-        adaptive_avg_pool1d avg_pool1d bilinear conv1d conv2d conv3d conv_transpose1d conv_transpose2d
+        adaptive_avg_pool1d avg_pool1d bilinear conv1d conv2d conv3d conv_tbc conv_transpose1d conv_transpose2d
         conv_transpose3d cosine_similarity group_norm layer_norm max_pool1d max_pool2d max_pool3d
         """.split()
     ),
@@ -27,8 +27,8 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
         """
         alpha_dropout alpha_dropout_ binary_cross_entropy_with_logits cosine_embedding_loss ctc_loss dropout
         dropout_ embedding embedding_bag embedding_renorm_ feature_alpha_dropout feature_alpha_dropout_
-        feature_dropout feature_dropout_ hinge_embedding_loss kl_div margin_ranking_loss poisson_nll_loss
-        rrelu triplet_margin_loss
+        feature_dropout feature_dropout_ hinge_embedding_loss kl_div margin_ranking_loss native_dropout
+        poisson_nll_loss rrelu triplet_margin_loss
         """.split()
     ),
     "kernels.threads": tuple(
