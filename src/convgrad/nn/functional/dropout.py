@@ -46,7 +46,7 @@ def dropout_noise(p: float, shape: tuple[int, ...], dtype: Any) -> Array:
 
 
 def _kept(p: float, x: Array, shape: tuple[int, ...]) -> Array:
-    """Zeros with probability p, else ones; one for each element is drawn in the order in which x lies in memory."""
+    """Zeros with probability p, else ones; those of elements are drawn as x lies in memory."""
     if x.flags.c_contiguous or shape != x.shape:
         return default_generator.bernoulli(1 - p, shape, x.dtype)
     order = sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))

@@ -200,8 +200,9 @@ def cross_entropy(
 
 
 def linear_cross_entropy(
-    input: Tensor, linear_weight: Tensor, target: Tensor, *, linear_bias: Weight = None, weight: Weight = None,
-    reduction: str = "mean", ignore_index: int | None = None, label_smoothing: float = 0.0, options: Any = None,
+    input: Tensor, linear_weight: Tensor, target: Tensor, *, linear_bias: Weight = None,
+    weight: Weight = None, reduction: str = "mean", ignore_index: int | None = None,
+    label_smoothing: float = 0.0, options: Any = None,
 ) -> Tensor:  # fmt: skip
     """``cross_entropy`` of the scores that a linear layer gives.
 
@@ -465,6 +466,6 @@ def _labels(targets: Array, lengths: Array, n: int) -> Array:
 
 
 __all__ = [
-    "cross_entropy", "ctc_loss", "gaussian_nll_loss", "kl_div", "linear_cross_entropy", "nll_loss", "
-    ""poisson_nll_loss",
+    "cross_entropy", "ctc_loss", "gaussian_nll_loss", "kl_div", "linear_cross_entropy", "nll_loss",
+    "poisson_nll_loss",
 ]  # fmt: skip
