@@ -284,10 +284,10 @@ def test_the_plain_forms(name: str, train: bool) -> None:
         agree(call, samples(shape, 1), name=False)
 
 
-@pytest.mark.parametrize("train", [True, False, None])
+@pytest.mark.parametrize("train", [True, False])
 @pytest.mark.parametrize("p", [0.3, 0.5])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_native_dropout(shape: tuple[int, ...], p: float, train: bool | None) -> None:
+def test_native_dropout(shape: tuple[int, ...], p: float, train: bool) -> None:
     def call(x: Any) -> Any:
         seed(1)
         return root(x).native_dropout(x, p, train)
