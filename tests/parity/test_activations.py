@@ -296,7 +296,7 @@ def test_native_dropout(shape: tuple[int, ...], p: float, train: bool) -> None:
 
 
 @pytest.mark.parametrize("pad", [0, 1, 2])
-@pytest.mark.parametrize("width", [1, 2, 3, 9])
+@pytest.mark.parametrize("width", [1, 2, 3, 12])
 @pytest.mark.parametrize("sizes", [(6, 2, 3, 4), (5, 1, 1, 1), (4, 3, 2, 2)], ids=str)
 def test_convolution_with_time_first(sizes: tuple[int, int, int, int], width: int, pad: int) -> None:
     steps, n, channels, out = sizes
