@@ -152,8 +152,7 @@ feature_alpha_dropout, feature_alpha_dropout_ = _dropouts(of_channels)
 def native_dropout(input: Tensor, p: float, train: bool | None = None) -> tuple[Tensor, Tensor]:
     """``dropout``, and a bool tensor that says which elements it kept."""
     if train is False or not input._data.size:
-        kind = bool if input._data.size else input._data.dtype
-        return input * 1, Tensor(np.ones(input._data.shape, kind), None)
+        return input * 1, Tensor(np.ones(input._data.shape, bool), None)
     noise = zeros_among_elements(Tensor(np.ones_like(input._data), None), p, True)
     return input * noise, noise != 0
 
