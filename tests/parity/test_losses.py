@@ -187,6 +187,23 @@ def test_cross_entropy_of_probabilities(
     agree(call, *args, name=how != "mean")  # a division by a number, under another number there
 
 
+@pytest.mark.parametrize("how", HOWS)
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("shape", [(4, 3), (3,), (1, 3), (2, 4, 3)], ids=str)
+def test_linear_cross_entropy(shape: tuple[int, ...], bias: bool, smoothing: float, how: str) -> None:
+    rng = np.random.default_rng(1)
+    t = np.asarray(rng.integers(0, 5, shape[:-1]))
+    args = [rng.standard_normal(s) for s in (shape, (5, 3), *([(5,)] if bias else []))]
+
+    def call(t: Any, x: Any, w: Any, b: Any = None) -> Any:
+        return module(x).linear_cross_entropy(
+            x, w, t, linear_bias=b, ignore_index=1, label_smoothing=smoothing, reduction=how
+        )
+
+    agree(call, t, *args, name=len(shape) == 2)
+
+
 @pytest.mark.parametrize("ignore", [False, True], ids=["all", "ignored"])
 @pytest.mark.parametrize("weighted", [False, True], ids=["even", "weighted"])
 @pytest.mark.parametrize("how", HOWS)

@@ -138,9 +138,9 @@ class Elu(Elementwise):
 
     @staticmethod
     def vjp_x(g: Value, x: Value, alpha: float, scale: float, speed: float) -> Value:
-        positive = x > 0
-        low = call(Exp, where(positive, 0.0, x) * speed) * (alpha * scale * speed)
-        return g * where(positive, scale, low)
+        lower = x <= 0
+        low = call(Exp, where(lower, x, 0.0) * speed) * (alpha * scale * speed)
+        return g * where(lower, low, scale)
 
 
 class Celu(Elu):
@@ -204,7 +204,7 @@ class Silu(Elementwise):
     @staticmethod
     def vjp_x(g: Value, x: Value) -> Value:
         s = call(Sigmoid, x)
-        return g * (s * (x * (1.0 - s) + 1.0))
+        return g * formula.conj(s * (x * (1.0 - s) + 1.0))
 
 
 class Softplus(Elementwise):
@@ -267,7 +267,7 @@ class Hardtanh(Elementwise):
 
     @staticmethod
     def vjp_x(g: Value, x: Value, low: Any, high: Any) -> Value:
-        return where((x > low) & (x < high), g, 0.0)
+        return where((x <= low) | (x >= high), 0.0, g)
 
 
 class Hardsigmoid(Elementwise):
@@ -295,7 +295,7 @@ class Hardswish(Elementwise):
 
     @staticmethod
     def vjp_x(g: Value, x: Value) -> Value:
-        return where(x <= -3, 0.0, where(x >= 3, g, g * (x * (1.0 / 3.0) + 0.5)))
+        return where(x <= -3, 0.0, where(x < 3, g * (x * (1.0 / 3.0) + 0.5), g))
 
 
 class Threshold(Elementwise):

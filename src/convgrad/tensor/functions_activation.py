@@ -58,7 +58,7 @@ def selu(input: Tensor, inplace: bool = False) -> Any:
 def celu(input: Tensor, alpha: float = 1.0, inplace: bool = False) -> Any:
     """x where positive, ``alpha (e^(x / alpha) - 1)`` elsewhere. Source: arXiv:1704.07483."""
     if alpha == 0:
-        raise ZeroDivisionError("ZeroDivisionError: alpha cannot be 0 for CELU")
+        raise ConvgradError("ZeroDivisionError: alpha cannot be 0 for CELU")
     return _activate("celu", ops.Celu, input, (alpha, 1.0, 1.0 / alpha), inplace)
 
 
@@ -71,7 +71,10 @@ def gelu(input: Tensor, approximate: str = "none") -> Any:
 
 def silu(input: Tensor, inplace: bool = False) -> Any:
     """``x sigmoid(x)``, also called swish. Source: arXiv:1702.03118."""
-    return _activate("silu", ops.Silu, input, (), inplace)
+    check_tensor("silu", input, "input")
+    if input._data.dtype.kind == "c" and input.requires_grad:
+        raise ConvgradError("silu does not support automatic differentiation for outputs with complex dtype.")
+    return _activate("silu", ops.Silu, input, (), inplace, "biu")
 
 
 def mish(input: Tensor, inplace: bool = False) -> Any:
@@ -120,6 +123,8 @@ def hardswish(input: Tensor, inplace: bool = False) -> Any:
 
 def threshold(input: Tensor, threshold: float, value: float, inplace: bool = False) -> Any:
     """x where it exceeds ``threshold``, else ``value``."""
+    if isinstance(input, Tensor) and input._data.dtype.kind == "u" and value < 0:
+        raise ConvgradError(f"value cannot be converted to type {input.dtype} without overflow: {value}")
     return _activate("threshold", ops.Threshold, input, (threshold, value), inplace, "bc")
 
 
@@ -143,8 +148,6 @@ def softshrink(input: Tensor, lambd: float = 0.5) -> Any:
 def glu(input: Tensor, dim: int = -1) -> Any:
     """The first half along ``dim`` times the sigmoid of the second. Source: arXiv:1612.08083."""
     check_tensor("glu", input, "input")
-    if input._data.dtype.kind in "biuc":
-        raise NotImplementedError(f'"glu_cpu" not implemented for dtype {input.dtype}')
     shape = input._data.shape
     axis = dim_index(dim, len(shape))
     if not shape or shape[axis] % 2:
@@ -152,6 +155,8 @@ def glu(input: Tensor, dim: int = -1) -> Any:
             f"Halving dimension must be even, but dimension {axis} is size {shape[axis] if shape else 1} "
             f"(glu, input {list(shape)})"
         )
+    if input._data.dtype.kind in "biuc":
+        raise NotImplementedError(f'"glu_cpu" not implemented for dtype {input.dtype}')
     return apply(ops.Glu, (input,), (axis,))
 
 

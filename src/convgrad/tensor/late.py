@@ -45,10 +45,10 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
     ),
     "nn.functional": _names(
         """
-        adaptive_avg_pool1d avg_pool1d bilinear channel_shuffle conv1d conv2d conv3d conv_transpose1d
-        conv_transpose2d conv_transpose3d cosine_similarity dropout group_norm layer_norm max_pool1d
-        max_pool1d_with_indices max_pool2d max_pool3d native_channel_shuffle pairwise_distance pdist
-        pixel_shuffle pixel_unshuffle rms_norm
+        adaptive_avg_pool1d avg_pool1d bilinear channel_shuffle conv1d conv2d conv3d conv_tbc
+        conv_transpose1d conv_transpose2d conv_transpose3d cosine_similarity dropout group_norm
+        layer_norm max_pool1d max_pool1d_with_indices max_pool2d max_pool3d native_channel_shuffle
+        pairwise_distance pdist pixel_shuffle pixel_unshuffle rms_norm
         """
     ),
     "nn.functional.native": _names(
@@ -62,7 +62,7 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
         alpha_dropout alpha_dropout_ binary_cross_entropy_with_logits cosine_embedding_loss ctc_loss
         dropout dropout_ embedding embedding_bag embedding_renorm_ feature_alpha_dropout
         feature_alpha_dropout_ feature_dropout feature_dropout_ hinge_embedding_loss kl_div
-        margin_ranking_loss poisson_nll_loss rrelu triplet_margin_loss
+        margin_ranking_loss native_dropout poisson_nll_loss rrelu triplet_margin_loss
         """
     ),
     "tensor.functions_copies": _names(

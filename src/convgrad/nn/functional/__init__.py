@@ -33,7 +33,7 @@ from .activation import (
     threshold,
 )
 from .attention import multi_head_attention_forward, scaled_dot_product_attention
-from .conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
+from .conv import conv1d, conv2d, conv3d, conv_tbc, conv_transpose1d, conv_transpose2d, conv_transpose3d
 from .distance import cosine_similarity, normalize, pairwise_distance, pdist
 from .dropout import (
     alpha_dropout,
@@ -50,6 +50,7 @@ from .likelihood import (
     ctc_loss,
     gaussian_nll_loss,
     kl_div,
+    linear_cross_entropy,
     nll_loss,
     poisson_nll_loss,
 )
@@ -139,6 +140,7 @@ __all__ = [
     "conv1d",
     "conv2d",
     "conv3d",
+    "conv_tbc",
     "conv_transpose1d",
     "conv_transpose2d",
     "conv_transpose3d",
@@ -179,6 +181,7 @@ __all__ = [
     "leaky_relu",
     "linear",
     "local_response_norm",
+    "linear_cross_entropy",
     "log_softmax",
     "logsigmoid",
     "margin_ranking_loss",

@@ -131,7 +131,7 @@ def randomised_relu(
             f"rrelu: Lower bound should be less than or equal to the upper bound, but got {lower} and {upper}"
         )
     noise = np.ones(x.shape, np.float32 if x.dtype.itemsize < 4 else x.dtype)
-    low = x <= 0
+    low = x <= 0 if training else ~(x > 0)
     if training:
         noise[low] = generator.uniform((int(low.sum()),), np.float64, lower, upper)
     else:

@@ -52,6 +52,7 @@ def scaled_dot_product_attention(
         >>> q = Tensor(np.zeros((1, 2, 4)), None)
         >>> scaled_dot_product_attention(q, q, q + 3).tolist()[0][0]
         [3.0, 3.0, 3.0, 3.0]
+
     Source: Vaswani et al. 2017, arXiv:1706.03762.
     """
     for name, x in (("query", query), ("key", key), ("value", value)):

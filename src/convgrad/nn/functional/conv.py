@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from ...dtypes import F32, F64
-from ...errors import ConvgradError
+from ...errors import ConvgradError, ShapeError
 from ...graph.grad_mode import MODE, RECORD
 from ...graph.node import attach
 from ...kernels.geometry import ConvPlan, Ints, plan_conv, plan_conv_transpose
@@ -247,3 +247,37 @@ def conv_transpose3d(
     return _transpose(
         "conv_transpose3d", 3, input, weight, bias, stride, padding, output_padding, groups, dilation
     )
+
+
+def conv_tbc(input: Tensor, weight: Tensor, bias: Tensor, pad: int = 0) -> Tensor:
+    """``conv1d`` of sequences with time first and channels last.
+
+    Args:
+        input: ``(T, N, C_in)``.
+        weight: ``(k, C_in, C_out)``.
+        bias: ``(C_out,)``.
+        pad: zeros on both sides in samples.
+    Returns:
+        ``(T + 2 pad - k + 1, N, C_out)``.
+    Raises:
+        ShapeError: shapes that do not fit.
+    """
+    x, w, b = input._data.shape, weight._data.shape, bias._data.shape
+    if len(x) != 3:
+        raise ShapeError(f"Input must have 3 dims: time, batch, in_channel, but got {list(x)} (conv_tbc)")
+    if len(w) != 3:
+        raise ShapeError(
+            f"Weight tensor must have 3 dims: kernel_width, in_channels, out_channels, but got {list(w)} "
+            "(conv_tbc)"
+        )
+    if x[2] != w[1]:
+        raise ShapeError(
+            f"Input dim 2 (input channels) is not == dim 1 in the weight tensor: {list(x)}, {list(w)} "
+            "(conv_tbc)"
+        )
+    if b != (w[2],):
+        raise ShapeError(
+            f"Bias size must equal dim 2 in the weight tensor (output channels): {list(b)}, {list(w)} "
+            "(conv_tbc)"
+        )
+    return conv1d(input.permute(1, 2, 0), weight.permute(2, 1, 0), bias, padding=pad).permute(2, 0, 1)

@@ -45,11 +45,24 @@ def dropout_noise(p: float, shape: tuple[int, ...], dtype: Any) -> Array:
     return noise.astype(F32) if dtype in HALVES else noise
 
 
+def _kept(p: float, x: Array, shape: tuple[int, ...]) -> Array:
+    """Zeros with probability p, else ones; those of elements are drawn as x lies in memory."""
+    if x.flags.c_contiguous or shape != x.shape:
+        return default_generator.bernoulli(1 - p, shape, x.dtype)
+    order = sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))
+    drawn = default_generator.bernoulli(1 - p, tuple([shape[i] for i in order]), x.dtype)
+    return drawn.transpose(np.argsort(order))
+
+
 def _drop(name: str, input: Tensor, p: float, training: bool, inplace: bool, shape: Any) -> Tensor:
     if _idle(name, input, p, training):
         return input
     dtype = input._data.dtype
-    mask = Tensor(dropout_noise(p, () if p == 1 else shape, dtype).astype(dtype, copy=False), None)
+    noise = np.zeros((), dtype)
+    if p < 1:
+        noise = _kept(p, input._data, shape)
+        noise /= dtype.type(1 - p)
+    mask = Tensor(noise, None)
     return input._inplace("mul_", ew.Mul, (mask,)) if inplace else apply(ew.Mul, (input, mask))
 
 
@@ -91,7 +104,7 @@ def feature_dropout(input: Tensor, p: float = 0.5, training: bool = True, inplac
     """
     if _idle("feature_dropout", input, p, training):
         return input
-    return _drop("feature_dropout", input, p, training, inplace, _channels(input))
+    return _drop("feature_dropout", input, p, training, inplace, () if p == 1 else _channels(input))
 
 
 def _of_batch(input: Tensor, p: float, training: bool, inplace: bool, batched: bool) -> Tensor:
@@ -168,13 +181,13 @@ def _alpha(name: str, input: Tensor, p: float, training: bool, inplace: bool, ch
         return _drop(name, input, p, training, inplace, ())
     dtype = input._data.dtype
     shape = _channels(input) if channels else input._data.shape
-    kept = default_generator.bernoulli(1 - p, shape, dtype)
+    kept = _kept(p, input._data, shape)
     scale = 1.0 / math.sqrt((_LOWEST * _LOWEST * p + 1) * (1 - p))
     shift = (kept - dtype.type(1)) * dtype.type(-_LOWEST * scale) + dtype.type(-_LOWEST * scale * p)
-    factor = Tensor(kept * dtype.type(scale), None)
+    factor, offset = [Tensor(np.asarray(a), None) for a in (kept * dtype.type(scale), shift)]
     if inplace:
-        return input._inplace("mul_", ew.Mul, (factor,))._inplace("add_", ew.Add, (Tensor(shift, None),))
-    return input * factor + Tensor(shift, None)
+        return input._inplace("mul_", ew.Mul, (factor,))._inplace("add_", ew.Add, (offset,))
+    return input * factor + offset
 
 
 def alpha_dropout(input: Tensor, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:

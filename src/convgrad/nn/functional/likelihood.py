@@ -16,6 +16,7 @@ from ...tensor.checks import scalar_name
 from ...tensor.functions_elementwise import where
 from ...tensor.tensor import Tensor, apply
 from .activation import log_softmax
+from .linear import linear
 from .reduction import Weight, check_constant, check_pair, check_reduction, legacy_reduction, reduced
 
 
@@ -198,6 +199,32 @@ def cross_entropy(
     return nll * (1 - label_smoothing) + smooth * (label_smoothing / count)
 
 
+def linear_cross_entropy(
+    input: Tensor, linear_weight: Tensor, target: Tensor, *, linear_bias: Weight = None,
+    weight: Weight = None, reduction: str = "mean", ignore_index: int | None = None,
+    label_smoothing: float = 0.0, options: Any = None,
+) -> Tensor:  # fmt: skip
+    """``cross_entropy`` of the scores that a linear layer gives.
+
+    Args:
+        input: features ``(N, D)`` or ``(D,)``.
+        linear_weight, linear_bias: ``(C, D)`` and ``(C,)`` or None.
+        target, weight, reduction, ignore_index, label_smoothing: as for ``cross_entropy``.
+        options: accepted; how PyTorch divides the work.
+    Raises:
+        ShapeError: input has another number of dimensions.
+    """
+    if input._data.ndim not in (1, 2):
+        raise ShapeError(
+            f"linear_cross_entropy: expected input with dimensionality 1 or 2, got {input._data.ndim}"
+        )
+    scores = linear(input, linear_weight, linear_bias)
+    ignored = -100 if ignore_index is None else ignore_index
+    return cross_entropy(
+        scores, target, weight, ignore_index=ignored, reduction=reduction, label_smoothing=label_smoothing
+    )
+
+
 def kl_div(
     input: Tensor,
     target: Tensor,
@@ -345,8 +372,10 @@ def ctc_loss(
         NotImplementedError: half precision.
     Example:
         >>> even = Tensor(np.log(np.full((2, 1, 3), 1 / 3)), None)
-        >>> ctc_loss(even, Tensor(np.array([[1]]), None), [2], [1]).exp().item()  # 1-, -1 and 11, of 9
-        3.0
+        >>> loss = ctc_loss(even, Tensor(np.array([[1]]), None), [2], [1])
+        >>> round(1 / loss.exp().item(), 3)  # 1-, -1 and 11, of 9 alignments
+        0.333
+
     Source: Graves et al. 2006, ICML.
     """
     check_pair("ctc_loss", log_probs, targets)
@@ -437,5 +466,6 @@ def _labels(targets: Array, lengths: Array, n: int) -> Array:
 
 
 __all__ = [
-    "cross_entropy", "ctc_loss", "gaussian_nll_loss", "kl_div", "nll_loss", "poisson_nll_loss",
+    "cross_entropy", "ctc_loss", "gaussian_nll_loss", "kl_div", "linear_cross_entropy", "nll_loss",
+    "poisson_nll_loss",
 ]  # fmt: skip

@@ -29,6 +29,8 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if len(w) == 2 and x and x[-1] != w[1]:
         raise _linear_error(input._data, weight._data)
     try:
+        if len(w) == 1 and bias is not None and len(x) != 2:
+            return functions_linear.linear(input, weight, None) + bias
         return functions_linear.linear(input, weight, bias)
     except DtypeError:
         if input.dtype is weight.dtype:
@@ -53,7 +55,13 @@ def _linear_error(x: Array, w: Array) -> ShapeError:
 
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """``x1 A_k x2 + b_k`` for every output k; weight is ``(out, in1, in2)``."""
+    if weight._data.ndim != 3:
+        raise ShapeError(f"bilinear: weight must be (out, in1, in2), but got {list(weight.shape)}")
     out, in1, in2 = weight._data.shape
+    if bias is not None and bias._data.shape != (out,):
+        raise ShapeError(
+            f"bilinear(): bias size does not match weight size: got {list(bias.shape)} but expected {out}"
+        )
     if input1._data.shape[-1] != in1 or input2._data.shape[-1] != in2:
         raise ShapeError(
             f"bilinear: weight {[out, in1, in2]} needs inputs with {in1} and {in2} features, but got "

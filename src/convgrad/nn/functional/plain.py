@@ -149,6 +149,14 @@ alpha_dropout, alpha_dropout_ = _dropouts(of_elements)
 feature_alpha_dropout, feature_alpha_dropout_ = _dropouts(of_channels)
 
 
+def native_dropout(input: Tensor, p: float, train: bool | None = None) -> tuple[Tensor, Tensor]:
+    """``dropout``, and a bool tensor that says which elements it kept."""
+    if train is False or not input._data.size:
+        return input * 1, Tensor(np.ones(input._data.shape, bool), None)
+    noise = zeros_among_elements(Tensor(np.ones_like(input._data), None), p, True)
+    return input * noise, noise != 0
+
+
 def rrelu(
     input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False,
     generator: Generator | None = None,
