@@ -95,6 +95,13 @@ def _erf_small(x: Array) -> Array:
 
 def _erfc_positive(x: Array) -> Array:
     """erfc for 0.46875 < x < 27.3."""
+    # x² is rounded, which the exponential would magnify: split it into an exact and a small part
+    head = np.trunc(x * 16.0) / 16.0
+    return _erfc_scaled(x) * np.exp(-head * head) * np.exp(-(x - head) * (x + head))
+
+
+def _erfc_scaled(x: Array) -> Array:
+    """``exp(x²) erfc(x)`` for 0.46875 < x."""
     out = np.empty_like(x)
     middle = x <= 4.0
     y = x[middle]
@@ -103,9 +110,7 @@ def _erfc_positive(x: Array) -> Array:
     inverse = 1.0 / (y * y)
     ratio = inverse * _horner(_LARGE_P, inverse) / _horner(_LARGE_Q, inverse)
     out[~middle] = (1.0 / math.sqrt(math.pi) - ratio) / y
-    # x² is rounded, which the exponential would magnify: split it into an exact and a small part
-    head = np.trunc(x * 16.0) / 16.0
-    return out * np.exp(-head * head) * np.exp(-(x - head) * (x + head))
+    return out
 
 
 def _horner(coefficients: Sequence[float], x: Array) -> Array:
