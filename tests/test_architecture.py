@@ -34,6 +34,7 @@ LAYERS: dict[str, int] = {
     "convgrad.graph": 3,
     "convgrad.tensor": 4,
     "convgrad.linalg": 4,
+    "convgrad.special": 4,
     "convgrad.random": 4,
     "convgrad.backends": 4,
     "convgrad.cuda": 4,

@@ -112,7 +112,7 @@ globals().update(dtypes.ALIASES)
 del _module, _name, _value
 
 #: loaded on first use, so that `import convgrad` stays quick
-_LAZY = ("backends", "nn", "optim", "func", "testing", "utils", "linalg", "datasets", "tools")
+_LAZY = ("backends", "nn", "optim", "func", "testing", "utils", "linalg", "special", "datasets", "tools")
 
 
 #: functions that are loaded when they are first asked for: name -> module

@@ -179,7 +179,7 @@ class _Kernel(Elementwise):
             return np.asarray(cls.values(np.atleast_1d(x.astype(np.float64)))).reshape(x.shape).astype(x.dtype)
 
 
-class Value1(_Kernel):
+class Unrecorded(_Kernel):
     """A function without a derivative here, as in PyTorch: nothing is recorded."""
 
     @classmethod
@@ -265,21 +265,21 @@ class I1e(_Modified):
         return g * where(zero, 0.5, slope)
 
 
-class AiryAi(Value1):
+class AiryAi(Unrecorded):
     """Airy's function Ai (DLMF 9.2): waves for negative x, falling off for positive; NaN at infinity."""
 
     label = "airy_ai_cpu"
     values = staticmethod(_airy)
 
 
-class SphericalBesselJ0(Value1):
+class SphericalBesselJ0(Unrecorded):
     """The spherical Bessel function of order 0, ``sin(x) / x`` (DLMF 10.49.3)."""
 
     label = "spherical_bessel_j0_cpu"
     values = staticmethod(_spherical_j0)
 
 
-class BesselJ0(Value1):
+class BesselJ0(Unrecorded):
     """The Bessel function of the first kind of order 0 (DLMF 10.2.2)."""
 
     label = "bessel_j0_cpu"
@@ -289,7 +289,7 @@ class BesselJ0(Value1):
         return _j(0, x)
 
 
-class BesselJ1(Value1):
+class BesselJ1(Unrecorded):
     """The Bessel function of the first kind of order 1 (DLMF 10.2.2)."""
 
     label = "bessel_j1_cpu"
@@ -299,7 +299,7 @@ class BesselJ1(Value1):
         return _j(1, x)
 
 
-class BesselY0(Value1):
+class BesselY0(Unrecorded):
     """The Bessel function of the second kind of order 0 (DLMF 10.2.3); -inf at 0, NaN for negative x."""
 
     label = "bessel_y0_cpu"
@@ -309,7 +309,7 @@ class BesselY0(Value1):
         return _y(0, x)
 
 
-class BesselY1(Value1):
+class BesselY1(Unrecorded):
     """The Bessel function of the second kind of order 1 (DLMF 10.2.3); -inf at 0, NaN for negative x."""
 
     label = "bessel_y1_cpu"
@@ -319,21 +319,21 @@ class BesselY1(Value1):
         return _y(1, x)
 
 
-class ModifiedBesselI0(Value1):
+class ModifiedBesselI0(Unrecorded):
     """The modified Bessel function of the first kind of order 0, without a gradient (``i0`` has one)."""
 
     label = "modified_bessel_i0_cpu"
     values = staticmethod(I0.values)
 
 
-class ModifiedBesselI1(Value1):
+class ModifiedBesselI1(Unrecorded):
     """The modified Bessel function of the first kind of order 1, without a gradient (``i1`` has one)."""
 
     label = "modified_bessel_i1_cpu"
     values = staticmethod(I1.values)
 
 
-class ModifiedBesselK0(Value1):
+class ModifiedBesselK0(Unrecorded):
     """The modified Bessel function of the second kind of order 0 (DLMF 10.27.4); inf at 0, NaN below."""
 
     label = "modified_bessel_k0_cpu"
@@ -343,7 +343,7 @@ class ModifiedBesselK0(Value1):
         return _k(0, False, x)
 
 
-class ModifiedBesselK1(Value1):
+class ModifiedBesselK1(Unrecorded):
     """The modified Bessel function of the second kind of order 1 (DLMF 10.27.4); inf at 0, NaN below."""
 
     label = "modified_bessel_k1_cpu"
@@ -353,7 +353,7 @@ class ModifiedBesselK1(Value1):
         return _k(1, False, x)
 
 
-class ScaledModifiedBesselK0(Value1):
+class ScaledModifiedBesselK0(Unrecorded):
     """``e^x K0(x)``, which does not vanish as soon."""
 
     label = "scaled_modified_bessel_k0_cpu"
@@ -363,7 +363,7 @@ class ScaledModifiedBesselK0(Value1):
         return _k(0, True, x)
 
 
-class ScaledModifiedBesselK1(Value1):
+class ScaledModifiedBesselK1(Unrecorded):
     """``e^x K1(x)``, which does not vanish as soon."""
 
     label = "scaled_modified_bessel_k1_cpu"

@@ -11,7 +11,21 @@ import importlib
 from typing import Any
 
 #: module in ``tensor/methods`` -> the methods of its class ``LateMethods``
-METHODS: dict[str, tuple[str, ...]] = {}
+METHODS: dict[str, tuple[str, ...]] = {
+    "numeric": tuple(
+        """
+        frexp gcd gcd_ heaviside i0 i0_ igamma igamma_ igammac igammac_ lcm lcm_ ldexp ldexp_ mvlgamma nextafter
+        nextafter_
+        """.split()
+    ),
+    "inplace": tuple(
+        """
+        apply_ as_strided_ conj_physical_ copysign_ fill_diagonal_ float_power_ heaviside_ index_reduce
+        index_reduce_ logit_ map2_ map_ mvlgamma_ polygamma_ resize_as_ set_ share_memory_ xlogy_
+        """.split()
+    ),
+    "sampling": ("cauchy_", "geometric_", "log_normal_", "multinomial"),
+}
 
 #: module of convgrad -> functions of it that ``convgrad`` shows as its own
 FUNCTIONS: dict[str, tuple[str, ...]] = {
@@ -23,13 +37,22 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
         conv_transpose3d cosine_similarity dropout group_norm layer_norm max_pool1d max_pool2d max_pool3d
         """.split()
     ),
+    "tensor.functions_inplace": ("celu_", "selu_", "threshold_"),
+    "tensor.functions_sampling": ("poisson", "rrelu", "rrelu_"),
     "kernels.threads": tuple(
         "get_num_interop_threads get_num_threads set_num_interop_threads set_num_threads".split()
     ),
 }
 
 #: methods that are functions of their first argument, too
-OF_METHODS: tuple[str, ...] = ()
+OF_METHODS: tuple[str, ...] = tuple(
+    """
+    acos_ acosh_ addmv_ arccos_ arccosh_ arcsin_ arcsinh_ arctan_ arctanh_ as_strided_ asin_ asinh_ atan_ atanh_
+    clamp_max_ clamp_min_ clip_ conj_physical_ cosh_ deg2rad_ detach_ erf_ erfc_ exp2_ expm1_ fix_ frac_ frexp gcd
+    gcd_ heaviside i0 i0_ igamma igammac index_put_ index_reduce lcm lcm_ ldexp ldexp_ log10_ log1p_ log2_ logit_
+    multinomial mvlgamma nan_to_num_ negative_ nextafter rad2deg_ resize_as_ rsqrt_ sinc_ sinh_ tan_ trunc_ xlogy_
+    """.split()
+)
 
 
 class LateMethod:

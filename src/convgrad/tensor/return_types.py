@@ -32,6 +32,7 @@ def _named(name: str, *fields: str) -> type[Result]:
 aminmax = _named("aminmax", "min", "max")
 cummax = _named("cummax", "values", "indices")
 cummin = _named("cummin", "values", "indices")
+frexp = _named("frexp", "mantissa", "exponent")
 kthvalue = _named("kthvalue", "values", "indices")
 max = _named("max", "values", "indices")
 median = _named("median", "values", "indices")

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...errors import ConvgradError
 from ...generator import Generator, default_generator
+from ...ops import elementwise as ew
 from ..views import check_writable, rewrite
 from .base import Methods
 
@@ -62,10 +63,11 @@ class RandomMethods(Methods):
         return self._fill("random_", lambda g, a: g.randint(low, high, a.shape, a.dtype), generator)
 
     def _fill(self, name: str, draw: Any, generator: Generator | None) -> Any:
-        """Draw and store; the old history ends here, so the gradient of what was before is zero."""
+        """Draw and store; the gradient of what was before is zero."""
         record = check_writable(self, name)
-        np.copyto(self._data, draw(generator or default_generator, self._data), casting="unsafe")
-        rewrite(self, None, name)
+        drawn = draw(generator or default_generator, self._data)
         if record and self._node is not None:
-            self._node = None  # type: ignore[misc]
+            return self._inplace(name, ew.Copy, (self._wrap(drawn),))
+        np.copyto(self._data, drawn, casting="unsafe")
+        rewrite(self, None, name)
         return self

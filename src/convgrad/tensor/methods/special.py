@@ -233,18 +233,6 @@ class SpecialMethods(Methods):
             )
         return self._apply(activation.Hardshrink, (self,), (lambd,))
 
-    def heaviside(self, values: Any) -> Any:
-        """0 where negative, 1 where positive, ``values`` (of the same dtype) where 0; no gradient."""
-        check_tensor("heaviside", values, "values")
-        if self._data.dtype != values._data.dtype:
-            raise ConvgradError("heaviside is not yet implemented for tensors with different dtypes.")
-        _refuse_complex("heaviside", self._data)
-        a, b = self._data, values._data
-        try:
-            return self._wrap(np.where(a == 0, b, (a > 0).astype(a.dtype)))
-        except ValueError:
-            raise broadcast_error(a.shape, b.shape) from None
-
     def is_nonzero(self) -> bool:
         """Whether the one element is not 0."""
         if self._data.size != 1:

@@ -1,0 +1,195 @@
+"""In-place forms that are made from their methods, and the rarer ways to write to a tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ... import dtypes
+from ...errors import ConvgradError, DtypeError, ShapeError
+from ...graph.node import cell_of
+from ...ops.rearrange import AsStrided
+from ...ops.sampling import IndexReduce
+from ..checks import check_result, scalar_name
+from ..views import check_writable, rewrite
+from .base import Methods
+from .operands import common_dtype
+
+_REDUCTIONS = ("prod", "mean", "amax", "amin")
+
+
+def _overwrite(self: Any, name: str, compute: Callable[[Any], Any]) -> Any:
+    """Change a tensor to ``compute`` of what it was, keeping every history right."""
+    record = check_writable(self, name)
+    data = self._data
+    # backward may want the value that is about to be overwritten
+    before = self._wrap(data.copy() if record and self._node is not None else data)
+    before._node = self._node
+    result = compute(before)
+    check_result(name, result._data, data)
+    np.copyto(data, result._data, casting="unsafe")
+    rewrite(self, result._node if record else None, name)
+    return self
+
+
+def _form(name: str) -> Callable[..., Any]:
+    """The in-place form of the method ``name``, by way of that method."""
+
+    def in_place(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return _overwrite(self, name + "_", lambda before: getattr(before, name)(*args, **kwargs))
+
+    in_place.__name__ = name + "_"
+    in_place.__qualname__ = f"Tensor.{name}_"
+    in_place.__doc__ = f"``{name}`` in place."
+    return in_place
+
+
+class LateMethods(Methods):
+    """Names that end in an underscore: the tensor itself is changed, and returned."""
+
+    __slots__ = ()
+
+    conj_physical_ = _form("conj_physical")
+    copysign_ = _form("copysign")
+    heaviside_ = _form("heaviside")
+    logit_ = _form("logit")
+    mvlgamma_ = _form("mvlgamma")
+    polygamma_ = _form("polygamma")
+    xlogy_ = _form("xlogy")
+
+    def float_power_(self, exponent: Any) -> Any:
+        """``float_power`` in place, for float64 and complex128 alone."""
+        wide = dtypes.complex128 if common_dtype(self, exponent).is_complex else dtypes.float64
+        own = dtypes.from_numpy(self._data.dtype)
+        if own is not wide:
+            raise ConvgradError(
+                f"the base given to float_power_ has dtype {scalar_name(own)} but the operation's result "
+                f"requires dtype {scalar_name(wide)}"
+            )
+        return _overwrite(self, "float_power_", lambda before: before.float_power(exponent))
+
+    def fill_diagonal_(self, fill_value: Any, wrap: bool = False) -> Any:
+        """A number in place of the main diagonal, where all indices are equal.
+
+        Args:
+            self: at least 2 dimensions; if more than 2, all of one size.
+            wrap: in a tall matrix, begin again after as many rows as there are columns and one more.
+        """
+        shape = self._data.shape
+        if len(shape) < 2:
+            raise ConvgradError(f"dimensions must larger than 1, but got shape {list(shape)} (fill_diagonal_)")
+        if len(shape) > 2 and len(set(shape)) > 1:
+            raise ConvgradError(f"all dimensions of input must be of equal length, but got shape {list(shape)}")
+        mask = np.zeros(shape, bool)
+        step = sum([int(np.prod(shape[i + 1 :])) for i in range(len(shape))])
+        end = mask.size if wrap or len(shape) > 2 else min(shape) * step
+        mask.reshape(-1)[:end:step] = True
+        return _overwrite(self, "fill_diagonal_", lambda before: before.masked_fill(self._wrap(mask), fill_value))
+
+    def _reduction(self, dim: int, index: Any, source: Any, reduce: str) -> tuple[Any, Any, int]:
+        if reduce not in _REDUCTIONS:
+            raise ConvgradError(
+                f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}."
+            )
+        x: Any = self
+        src, where, axis = x._index_plan("index_reduce", dim, index, source)
+        lead = (1,) * axis + (-1,) + (1,) * (src._data.ndim - axis - 1)
+        return src, np.broadcast_to(where.reshape(lead), src._data.shape), axis
+
+    def index_reduce(
+        self, dim: int, index: Any, source: Any, reduce: str, *, include_self: bool = True
+    ) -> Any:
+        """A copy with the slices of ``source`` combined into the positions ``index`` of one dimension.
+
+        Args:
+            index: int64 or int32, one position per slice of source along ``dim``.
+            source: self's dtype, and self's shape but for ``dim``.
+            reduce: prod, mean, amax or amin.
+            include_self: whether what stands there takes part.
+        Example:
+            >>> import convgrad
+            >>> x, two = convgrad.tensor([1.0, 2.0]), convgrad.tensor([1, 1])
+            >>> x.index_reduce(0, two, convgrad.tensor([3.0, 4.0]), "prod")
+            tensor([ 1., 24.])
+        """
+        x: Any = self
+        source, where, axis = x._reduction(dim, index, source, reduce)
+        out = self._apply(IndexReduce, (x._at_least_1d(), source), (where, axis, reduce, include_self))
+        return out if self._data.ndim else out.view(())
+
+    def index_reduce_(
+        self, dim: int, index: Any, source: Any, reduce: str, *, include_self: bool = True
+    ) -> Any:
+        """``index_reduce`` in place."""
+        x: Any = self
+        source, where, axis = x._reduction(dim, index, source, reduce)
+        return x._run_inplace("index_reduce_", (IndexReduce, (source,), (where, axis, reduce, include_self)))
+
+    # -- element by element, in Python ------------------------------------------------------------------
+
+    def apply_(self, callable: Callable[[Any], Any]) -> Any:
+        """Each element becomes ``callable`` of it; slow, and not recorded."""
+        return self._each("apply_", callable)
+
+    def map_(self, tensor: Any, callable: Callable[[Any, Any], Any]) -> Any:
+        """Each element becomes ``callable`` of it and the one of ``tensor``; slow, and not recorded."""
+        return self._each("map_", callable, tensor)
+
+    def map2_(self, x: Any, y: Any, callable: Callable[[Any, Any, Any], Any]) -> Any:
+        """Each element becomes ``callable`` of it and those of x and y; slow, and not recorded."""
+        return self._each("map2_", callable, x, y)
+
+    def _each(self, name: str, function: Callable[..., Any], *others: Any) -> Any:
+        if self._node is not None:
+            raise ConvgradError(
+                f"Can't call {name}() on Variable that requires grad. Use var.detach().{name}() instead."
+            )
+        check_writable(self, name)
+        data = self._data
+        for other in others:
+            if other._data.dtype != data.dtype:
+                raise TypeError(f"{name}: expected {data.dtype} for the other tensor, but got {other._data.dtype}")
+        try:
+            arrays = [np.broadcast_to(other._data, data.shape) for other in others]
+        except ValueError:
+            raise ShapeError(
+                f"{name}: shapes {[list(o._data.shape) for o in others]} do not expand to {list(data.shape)}"
+            ) from None
+        for index in np.ndindex(data.shape):
+            data[index] = function(data[index].item(), *[array[index].item() for array in arrays])
+        rewrite(self, None, name)
+        return self
+
+    # -- another picture of the memory --------------------------------------------------------------------
+
+    def as_strided_(self, size: Any, stride: Any, storage_offset: Any = None) -> Any:
+        """``as_strided`` in place: this tensor itself shows its storage with other sizes and strides."""
+        x: Any = self
+        x.as_strided(size, stride, storage_offset)  # its checks
+        return x._become("as_strided_", AsStrided, (tuple(size), tuple(stride), storage_offset))
+
+    def resize_as_(self, the_template: Any, *, memory_format: Any = None) -> Any:
+        """``resize_`` to the shape of another tensor."""
+        x: Any = self
+        return x.resize_(the_template._data.shape)
+
+    def set_(self, source: Any = None) -> Any:
+        """Share the memory and the shape of ``source``, a tensor of the same dtype; none: no elements."""
+        x: Any = self
+        if source is None:
+            source = self._wrap(np.empty(0, self._data.dtype))
+        if source._data.dtype != self._data.dtype:
+            own, other = (dtypes.from_numpy(t._data.dtype) for t in (self, source))
+            raise DtypeError(f"Could not set tensor of type {other} to a tensor of type {own}")
+        x._data, x._cell = source._data, cell_of(source)
+        x._cell.bump("set_")
+        return self
+
+    def share_memory_(self) -> Any:
+        """The tensor itself: processes share memory by forking here."""
+        return self
+
+
+
