@@ -49,7 +49,7 @@ class Polynomial(Elementwise):
     @classmethod
     def values(cls, x: Array, n: Array) -> Array:
         """Float64 arrays of one shape."""
-        degree = np.trunc(np.where(n == n, n, -1.0))
+        degree = np.trunc(np.where(np.isfinite(n), n, -1.0))
         if cls.shifted:
             x = 2.0 * x - 1.0
         out = np.where(degree == 0, 1.0, 0.0)

@@ -12,16 +12,12 @@ from typing import Any
 
 #: module in ``tensor/methods`` -> the methods of its class ``LateMethods``
 METHODS: dict[str, tuple[str, ...]] = {
-    "numeric": tuple(
-        """
-        frexp gcd gcd_ heaviside i0 i0_ igamma igamma_ igammac igammac_ lcm lcm_ ldexp ldexp_ mvlgamma nextafter
-        nextafter_
-        """.split()
-    ),
+    "numeric": tuple("frexp gcd heaviside i0 igamma igammac lcm ldexp mvlgamma nextafter".split()),
     "inplace": tuple(
         """
-        apply_ as_strided_ conj_physical_ copysign_ fill_diagonal_ float_power_ heaviside_ index_reduce
-        index_reduce_ logit_ map2_ map_ mvlgamma_ polygamma_ resize_as_ set_ share_memory_ xlogy_
+        apply_ as_strided_ conj_physical_ copysign_ fill_diagonal_ float_power_ gcd_ heaviside_ i0_ igamma_ igammac_
+        index_reduce index_reduce_ lcm_ ldexp_ logit_ map2_ map_ mvlgamma_ nextafter_ polygamma_ resize_as_ set_
+        share_memory_ xlogy_
         """.split()
     ),
     "sampling": ("cauchy_", "geometric_", "log_normal_", "multinomial"),

@@ -46,18 +46,48 @@ def _form(name: str) -> Callable[..., Any]:
     return in_place
 
 
+def _reduction(x: Any, dim: int, index: Any, source: Any, reduce: str) -> tuple[Any, Any, int]:
+    if reduce not in _REDUCTIONS:
+        raise ConvgradError(
+            f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}."
+        )
+    src, where, axis = x._index_plan("index_reduce", dim, index, source)
+    lead = (1,) * axis + (-1,) + (1,) * (src._data.ndim - axis - 1)
+    return src, np.broadcast_to(where.reshape(lead), src._data.shape), axis
+
+
+def _each(self: Any, name: str, function: Callable[..., Any], *others: Any) -> Any:
+    if self._node is not None:
+        raise ConvgradError(
+            f"Can't call {name}() on Variable that requires grad. Use var.detach().{name}() instead."
+        )
+    check_writable(self, name)
+    data = self._data
+    for other in others:
+        if other._data.dtype != data.dtype:
+            raise TypeError(f"{name}: expected {data.dtype} for the other tensor, but got {other._data.dtype}")
+    try:
+        arrays = [np.broadcast_to(other._data, data.shape) for other in others]
+    except ValueError:
+        raise ShapeError(
+            f"{name}: shapes {[list(o._data.shape) for o in others]} do not expand to {list(data.shape)}"
+        ) from None
+    for index in np.ndindex(data.shape):
+        data[index] = function(data[index].item(), *[array[index].item() for array in arrays])
+    rewrite(self, None, name)
+    return self
+
+
 class LateMethods(Methods):
     """Names that end in an underscore: the tensor itself is changed, and returned."""
 
     __slots__ = ()
 
-    conj_physical_ = _form("conj_physical")
-    copysign_ = _form("copysign")
-    heaviside_ = _form("heaviside")
-    logit_ = _form("logit")
-    mvlgamma_ = _form("mvlgamma")
-    polygamma_ = _form("polygamma")
-    xlogy_ = _form("xlogy")
+    conj_physical_, copysign_, gcd_ = _form("conj_physical"), _form("copysign"), _form("gcd")
+    heaviside_, i0_, igamma_ = _form("heaviside"), _form("i0"), _form("igamma")
+    igammac_, lcm_, ldexp_ = _form("igammac"), _form("lcm"), _form("ldexp")
+    logit_, mvlgamma_, nextafter_ = _form("logit"), _form("mvlgamma"), _form("nextafter")
+    polygamma_, xlogy_ = _form("polygamma"), _form("xlogy")
 
     def float_power_(self, exponent: Any) -> Any:
         """``float_power`` in place, for float64 and complex128 alone."""
@@ -88,16 +118,6 @@ class LateMethods(Methods):
         mask.reshape(-1)[:end:step] = True
         return _overwrite(self, "fill_diagonal_", lambda before: before.masked_fill(self._wrap(mask), fill_value))
 
-    def _reduction(self, dim: int, index: Any, source: Any, reduce: str) -> tuple[Any, Any, int]:
-        if reduce not in _REDUCTIONS:
-            raise ConvgradError(
-                f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}."
-            )
-        x: Any = self
-        src, where, axis = x._index_plan("index_reduce", dim, index, source)
-        lead = (1,) * axis + (-1,) + (1,) * (src._data.ndim - axis - 1)
-        return src, np.broadcast_to(where.reshape(lead), src._data.shape), axis
-
     def index_reduce(
         self, dim: int, index: Any, source: Any, reduce: str, *, include_self: bool = True
     ) -> Any:
@@ -115,7 +135,7 @@ class LateMethods(Methods):
             tensor([ 1., 24.])
         """
         x: Any = self
-        source, where, axis = x._reduction(dim, index, source, reduce)
+        source, where, axis = _reduction(x, dim, index, source, reduce)
         out = self._apply(IndexReduce, (x._at_least_1d(), source), (where, axis, reduce, include_self))
         return out if self._data.ndim else out.view(())
 
@@ -124,43 +144,22 @@ class LateMethods(Methods):
     ) -> Any:
         """``index_reduce`` in place."""
         x: Any = self
-        source, where, axis = x._reduction(dim, index, source, reduce)
+        source, where, axis = _reduction(x, dim, index, source, reduce)
         return x._run_inplace("index_reduce_", (IndexReduce, (source,), (where, axis, reduce, include_self)))
 
     # -- element by element, in Python ------------------------------------------------------------------
 
     def apply_(self, callable: Callable[[Any], Any]) -> Any:
         """Each element becomes ``callable`` of it; slow, and not recorded."""
-        return self._each("apply_", callable)
+        return _each(self, "apply_", callable)
 
     def map_(self, tensor: Any, callable: Callable[[Any, Any], Any]) -> Any:
         """Each element becomes ``callable`` of it and the one of ``tensor``; slow, and not recorded."""
-        return self._each("map_", callable, tensor)
+        return _each(self, "map_", callable, tensor)
 
     def map2_(self, x: Any, y: Any, callable: Callable[[Any, Any, Any], Any]) -> Any:
         """Each element becomes ``callable`` of it and those of x and y; slow, and not recorded."""
-        return self._each("map2_", callable, x, y)
-
-    def _each(self, name: str, function: Callable[..., Any], *others: Any) -> Any:
-        if self._node is not None:
-            raise ConvgradError(
-                f"Can't call {name}() on Variable that requires grad. Use var.detach().{name}() instead."
-            )
-        check_writable(self, name)
-        data = self._data
-        for other in others:
-            if other._data.dtype != data.dtype:
-                raise TypeError(f"{name}: expected {data.dtype} for the other tensor, but got {other._data.dtype}")
-        try:
-            arrays = [np.broadcast_to(other._data, data.shape) for other in others]
-        except ValueError:
-            raise ShapeError(
-                f"{name}: shapes {[list(o._data.shape) for o in others]} do not expand to {list(data.shape)}"
-            ) from None
-        for index in np.ndindex(data.shape):
-            data[index] = function(data[index].item(), *[array[index].item() for array in arrays])
-        rewrite(self, None, name)
-        return self
+        return _each(self, "map2_", callable, x, y)
 
     # -- another picture of the memory --------------------------------------------------------------------
 

@@ -14,17 +14,17 @@ from .special import _floating, _pair, _pair2
 
 
 class LateMethods(Methods):
-    """Functions that few programs need."""
+    """Functions that few programs need; their in-place forms stand in ``inplace.py``."""
 
     __slots__ = ()
 
-    i0, i0_ = _pair(bessel.I0, "i0")
-    gcd, gcd_ = _pair2(floats.Gcd, "gcd")
-    lcm, lcm_ = _pair2(floats.Lcm, "lcm")
-    igamma, igamma_ = _pair2(gammafunction.Igamma, "igamma")
-    igammac, igammac_ = _pair2(gammafunction.Igammac, "igammac")
-    nextafter, nextafter_ = _pair2(floats.Nextafter, "nextafter")
-    ldexp, ldexp_ = _pair2(floats.Ldexp, "ldexp", floats=True)
+    i0 = _pair(bessel.I0, "i0")[0]
+    gcd = _pair2(floats.Gcd, "gcd")[0]
+    lcm = _pair2(floats.Lcm, "lcm")[0]
+    igamma = _pair2(gammafunction.Igamma, "igamma")[0]
+    igammac = _pair2(gammafunction.Igammac, "igammac")[0]
+    nextafter = _pair2(floats.Nextafter, "nextafter")[0]
+    ldexp = _pair2(floats.Ldexp, "ldexp", floats=True)[0]
 
     def mvlgamma(self, p: int) -> Any:
         """The logarithm of the multivariate gamma function of dimension p.

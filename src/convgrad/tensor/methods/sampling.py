@@ -13,6 +13,11 @@ from ...ops.sampling import categories
 from .base import Methods
 
 
+def _refuse(x: Any, name: str, kinds: str) -> None:
+    if x._data.dtype.kind in kinds:
+        raise NotImplementedError(f'"{name}" not implemented for dtype {dtypes.from_numpy(x._data.dtype)}')
+
+
 class LateMethods(Methods):
     """``cauchy_``, ``geometric_``, ``log_normal_`` and ``multinomial``."""
 
@@ -38,7 +43,7 @@ class LateMethods(Methods):
         """How many trials it takes until one of probability p succeeds."""
         if not 0 < p < 1:
             raise ConvgradError(f"geometric_ expects p to be in (0, 1), but got p={p}")
-        self._refuse_kinds("geometric_cpu", "bc")
+        _refuse(self, "geometric_cpu", "bc")
         x: Any = self
         return x._fill(
             "geometric_",
@@ -50,19 +55,13 @@ class LateMethods(Methods):
         """Numbers whose logarithms are normal with the given mean and standard deviation."""
         if std <= 0:
             raise ConvgradError(f"log_normal_ expects std > 0.0, but found std={std}")
-        self._refuse_kinds("log_normal_cpu", "biuc")
+        _refuse(self, "log_normal_cpu", "biuc")
         x: Any = self
         return x._fill(
             "log_normal_",
             lambda g, a: np.exp(g.normal(a.shape, np.float64, mean, std, contiguous=False)),
             generator,
         )
-
-    def _refuse_kinds(self, name: str, kinds: str) -> None:
-        if self._data.dtype.kind in kinds:
-            raise NotImplementedError(
-                f'"{name}" not implemented for dtype {dtypes.from_numpy(self._data.dtype)}'
-            )
 
     def multinomial(
         self, num_samples: int, replacement: bool = False, *, generator: Generator | None = None
@@ -99,6 +98,3 @@ class LateMethods(Methods):
             raise ConvgradError("invalid multinomial distribution (sum of probabilities <= 0)")
         drawn = categories(rows, num_samples, replacement, generator or default_generator)
         return self._wrap(drawn if data.ndim == 2 else drawn[0])
-
-
-__all__ = ["LateMethods"]

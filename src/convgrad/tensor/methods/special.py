@@ -160,7 +160,7 @@ class SpecialMethods(Methods):
         """The n-th derivative of ``digamma``; n = 0 is digamma itself."""
         if n < 0:
             raise ConvgradError(f"polygamma(n, x) does not support negative n, but got n={n}")
-        return self.digamma() if n == 0 else self._apply(special.Polygamma, (_floating(self),), (n,))
+        return self._apply(special.Polygamma, (_floating(self),), (n,))
 
     @documented_by(special.Logit)
     def logit(self, eps: float | None = None) -> Any:
