@@ -21,11 +21,12 @@ from . import dtypes
 from .ops import bessel, gammafunction, normal
 from .ops import polynomial as poly
 from .ops.op import Op
+from .ops.rounding import RoundDecimals
 from .tensor.functions import function
 from .tensor.functions_elementwise import polygamma, xlogy
 from .tensor.methods.base import NUMBERS
 from .tensor.methods.operands import check_operand, check_tensor, operands, run
-from .tensor.tensor import Tensor, unary
+from .tensor.tensor import Tensor, apply, unary
 
 
 def _alias(method: str, name: str) -> Callable[..., Any]:
@@ -88,7 +89,7 @@ psi = _alias("digamma", "psi")
 erf, erfc, erfinv = function("erf"), function("erfc"), function("erfinv")
 exp2, expm1, log1p, sinc = function("exp2"), function("expm1"), function("log1p"), function("sinc")
 expit = _alias("sigmoid", "expit")
-logit, logsumexp, round = function("logit"), function("logsumexp"), function("round")
+logit, logsumexp = function("logit"), function("logsumexp")
 gammaln = _alias("lgamma", "gammaln")
 gammainc, gammaincc = _alias("igamma", "gammainc"), _alias("igammac", "gammaincc")
 multigammaln = _alias("mvlgamma", "multigammaln")
@@ -136,6 +137,12 @@ def ndtr(input: Tensor) -> Any:
     check_tensor("ndtr", input, "input")
     x: Any = input
     return (x * -(0.5**0.5)).erfc() * 0.5
+
+
+def round(input: Tensor, *, decimals: int = 0) -> Any:
+    """The nearest multiple of ``10 ** -decimals`` of a float tensor; halves go to the even one."""
+    check_tensor("round", input, "input")
+    return apply(RoundDecimals, (input,), (decimals,))
 
 
 def softmax(input: Tensor, dim: int, *, dtype: Any = None) -> Any:

@@ -94,19 +94,26 @@ IN_PLACE |= {
 KNOWN: dict[str, tuple[str, ...]] = {
     # PyTorch's float64 values are good to 7 digits only: beyond 5, and beyond -2 for Airy's function
     **{name: ("float64[", "[3, 2, 2]") for name in ("airy_ai", "bessel_j0", "bessel_j1", "bessel_y0", "bessel_y1")},
-    "ndtr": ("names",), "round": ("names",),  # a product and a rounding have one name each here
+    "ndtr": ("names",),  # a product has one name here
     "sinc": ("float16",),  # PyTorch's gradient near 0 cancels in half precision
     "softmax": ("[0, 3]",), "log_softmax": ("[0, 3]",),  # empty integers
     "mvlgamma": ("float16",), "polygamma3": ("float16",),  # PyTorch sums in half precision
     "ldexp": ("int64",), "f.ldexp": ("int64",),  # PyTorch's gradient takes the power in integers: 0 for 2^-1
     "nextafter": ("float64[6, 1]",), "f.nextafter": ("float64[6, 1]",),  # at infinity
+    # PyTorch's polynomials of infinity and NaN
+    **{
+        f"{name}_polynomial_{kind}": ("[6, 1]",)
+        for name, kinds in (("chebyshev", "uw"), ("shifted_chebyshev", "uw"), ("laguerre", "l"), ("legendre", "p"))
+        for kind in kinds
+    },
     # in place, PyTorch's nodes have another number than the function's, or that of a copy of slices
     **{
         name: ("names",)
         for name in """
-        conj_physical_ acosh_ asinh_ atanh_ f.selu_ f.celu_ polygamma_ threshold_ rrelu_ fill_diagonal_
+        conj_physical_ acosh_ asinh_ atanh_ f.selu_ f.celu_ threshold_ rrelu_ fill_diagonal_
         """.split()
     },
+    "polygamma_": ("names", "[16]"),  # PyTorch's poles at negative integers are finite
 }
 
 

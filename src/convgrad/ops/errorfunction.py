@@ -178,20 +178,21 @@ def digamma(x: Array) -> Array:
 def polygamma(n: int, x: Array) -> Array:
     """The n-th derivative of psi, n >= 1: recurrence upwards, then the asymptotic series."""
     value = x.astype(np.float64)
-    negative = value <= 0
-    sign, scale = (-1.0) ** (n + 1), float(math.factorial(n))
+    reflected = (value <= 0) & (n == 1)
+    sign, scale, far = (-1.0) ** (n + 1), float(math.factorial(n)), _FAR + n
     with np.errstate(all="ignore"):
-        y = np.where(negative, 1.0 - value, value)
+        y = np.where(reflected, 1.0 - value, np.where(value == 0, 0.0, value))  # -0.0 counts as 0.0
         total = np.zeros_like(y)
-        for _ in range(int(_FAR) + n):
-            low = y < _FAR + n
+        low = (y < far) & (y > -math.inf)
+        while low.any():
             total += np.where(low, scale * y ** -(n + 1), 0.0)
             y = np.where(low, y + 1.0, y)
+            low = (y < far) & (y > -math.inf)
         total += math.factorial(n - 1) * y**-n + 0.5 * scale * y ** -(n + 1)
         for k, b in enumerate(_BERNOULLI, 1):
             total += b * (math.factorial(2 * k + n - 1) / math.factorial(2 * k)) * y ** -(2 * k + n)
         out = sign * total
         if n == 1:  # reflection: psi'(1 - x) + psi'(x) = pi² / sin²(pi x)
             sine = np.sin(math.pi * (value - np.floor(value)))
-            return np.where(negative, (math.pi / sine) ** 2 - out, out).astype(x.dtype)
-        return np.where(negative, math.nan, out).astype(x.dtype)
+            out = np.where(reflected, (math.pi / sine) ** 2 - out, out)
+        return np.where(value == -math.inf, math.nan, out).astype(x.dtype)
