@@ -97,7 +97,7 @@ KNOWN: dict[str, tuple[str, ...]] = {
     "ndtr": ("names",),  # a product has one name here
     "sinc": ("float16",),  # PyTorch's gradient near 0 cancels in half precision
     "softmax": ("[0, 3]",), "log_softmax": ("[0, 3]",),  # empty integers
-    "mvlgamma": ("float16",), "polygamma3": ("float16",),  # PyTorch sums in half precision
+    "mvlgamma": ("float16",), "polygamma3": ("float16", "[16]"),  # PyTorch sums in half precision; infinity
     "ldexp": ("int64",), "f.ldexp": ("int64",),  # PyTorch's gradient takes the power in integers: 0 for 2^-1
     "nextafter": ("float64[6, 1]",), "f.nextafter": ("float64[6, 1]",),  # at infinity
     # PyTorch's polynomials of infinity and NaN

@@ -54,6 +54,7 @@ _INVERSE_FAR = (
 )  # fmt: skip
 # Bernoulli numbers B_2, B_4, ... of the asymptotic series
 _BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510)
+_DEEP = -1e5  # a recurrence from further down would take too long
 _FAR = 12.0  # from here on the asymptotic series is good to rounding
 
 
@@ -183,11 +184,11 @@ def polygamma(n: int, x: Array) -> Array:
     with np.errstate(all="ignore"):
         y = np.where(reflected, 1.0 - value, np.where(value == 0, 0.0, value))  # -0.0 counts as 0.0
         total = np.zeros_like(y)
-        low = (y < far) & (y > -math.inf)
+        low = (y < far) & (y > _DEEP)
         while low.any():
             total += np.where(low, scale * y ** -(n + 1), 0.0)
             y = np.where(low, y + 1.0, y)
-            low = (y < far) & (y > -math.inf)
+            low = (y < far) & (y > _DEEP)
         total += math.factorial(n - 1) * y**-n + 0.5 * scale * y ** -(n + 1)
         for k, b in enumerate(_BERNOULLI, 1):
             total += b * (math.factorial(2 * k + n - 1) / math.factorial(2 * k)) * y ** -(2 * k + n)
@@ -195,4 +196,6 @@ def polygamma(n: int, x: Array) -> Array:
         if n == 1:  # reflection: psi'(1 - x) + psi'(x) = pi² / sin²(pi x)
             sine = np.sin(math.pi * (value - np.floor(value)))
             out = np.where(reflected, (math.pi / sine) ** 2 - out, out)
-        return np.where(value == -math.inf, math.nan, out).astype(x.dtype)
+            return out.astype(x.dtype)
+        pole = np.where((value == np.floor(value)) & (value > -math.inf), sign * math.inf, math.nan)
+        return np.where(value <= _DEEP, pole, out).astype(x.dtype)
