@@ -51,7 +51,11 @@ def _of_one(name: str, op: type[Op], halves: bool = False) -> Callable[[Tensor],
 
 
 def _of_two(
-    name: str, op: type[Op], first: type[Op] | None = None, second: type[Op] | None = None, halves: bool = False
+    name: str,
+    op: type[Op],
+    first: type[Op] | None = None,
+    second: type[Op] | None = None,
+    halves: bool = False,
 ) -> Callable[[Any, Any], Any]:
     """A function of two operands, one of which may be a number.
 
@@ -70,7 +74,13 @@ def _of_two(
         pair = operands(input, other, floats=True)
         if not halves:
             _refuse_halves(name, *pair)
-        chosen = (first or op) if isinstance(input, NUMBERS) else (second or op) if isinstance(other, NUMBERS) else op
+        chosen = (
+            (first or op)
+            if isinstance(input, NUMBERS)
+            else (second or op)
+            if isinstance(other, NUMBERS)
+            else op
+        )
         return run(chosen, pair)
 
     of_two.__name__ = of_two.__qualname__ = name

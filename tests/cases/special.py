@@ -29,16 +29,42 @@ def _one(
     CASES.extend(kinds(op, "x", call, reference, xs[0], empty=(xs[1],), zero=(np.asarray(xs[2]),), **more))
 
 
-def _two(op: type, call: Callable[..., Any], reference: Callable[..., Any], a: Any, b: Any, other: Any, **more: Any) -> None:
+def _two(
+    op: type, call: Callable[..., Any], reference: Callable[..., Any], a: Any, b: Any, other: Any, **more: Any
+) -> None:
     """Those of a function of two operands; ``other`` is b in another dtype, or None."""
-    made = kinds(op, "ab", call, reference, a, b, empty=(a[:0], b[:1]), zero=(np.array(a[0, 0]), np.array(b[0, 1])), **more)
-    made.append(Case(op, "broadcast", call, (a[:, :1].copy(), b[0].copy()), reference, tags=frozenset({"broadcast"}), **more))
+    made = kinds(
+        op,
+        "ab",
+        call,
+        reference,
+        a,
+        b,
+        empty=(a[:0], b[:1]),
+        zero=(np.array(a[0, 0]), np.array(b[0, 1])),
+        **more,
+    )
+    made.append(
+        Case(
+            op,
+            "broadcast",
+            call,
+            (a[:, :1].copy(), b[0].copy()),
+            reference,
+            tags=frozenset({"broadcast"}),
+            **more,
+        )
+    )
     if other is not None:
         more["differentiable"] = (0,) if 0 in more.get("differentiable", (0,)) else ()
         made.append(Case(op, "mixed", call, (a, other), reference, tags=frozenset({"mixed"}), **more))
     CASES.extend(made)
     one, two = Tensor(np.ones((2, 3), a.dtype), None), Tensor(np.ones(4, b.dtype), None)
-    ERRORS.append(ErrorCase(f"{op.__name__}-shapes", lambda: call(one, two), ShapeError, "must match the size of tensor b", op))
+    ERRORS.append(
+        ErrorCase(
+            f"{op.__name__}-shapes", lambda: call(one, two), ShapeError, "must match the size of tensor b", op
+        )
+    )
 
 
 _one(bessel.I0, lambda x: x.i0(), sp.i0, -10.0, 10.0)
@@ -66,9 +92,17 @@ _one(normal.Erfcx, S.erfcx, sp.erfcx, -2.0, 6.0)
 _one(normal.LogNdtr, S.log_ndtr, sp.log_ndtr, -8.0, 2.0)
 _one(normal.Ndtri, S.ndtri, sp.ndtri, 0.1, 0.9)
 _one(normal.Entr, S.entr, sp.entr, 0.1, 3.0)
-_one(gammafunction.Mvlgamma, lambda x: x.mvlgamma(3), lambda x: np.vectorize(lambda v: sp.multigammaln(v, 3), otypes=[float])(x), 1.2, 6.0)
+_one(
+    gammafunction.Mvlgamma,
+    lambda x: x.mvlgamma(3),
+    lambda x: np.vectorize(lambda v: sp.multigammaln(v, 3), otypes=[float])(x),
+    1.2,
+    6.0,
+)
 _one(gammafunction.ZetaFirst, lambda q: S.zeta(2.5, q), lambda q: sp.zeta(2.5, q), 0.3, 4.0)
-_one(gammafunction.ZetaNumber, lambda x: S.zeta(x, 0.7), lambda x: sp.zeta(x, 0.7), 1.3, 6.0, differentiable=())
+_one(
+    gammafunction.ZetaNumber, lambda x: S.zeta(x, 0.7), lambda x: sp.zeta(x, 0.7), 1.3, 6.0, differentiable=()
+)
 _one(normal.XLog1pYFirst, lambda x: S.xlog1py(2.5, x), lambda x: sp.xlog1py(2.5, x), -0.8, 3.0)
 _one(normal.XLog1pYNumber, lambda x: S.xlog1py(x, 0.75), lambda x: sp.xlog1py(x, 0.75), -2.0, 2.0)
 _one(floats.Frexp, lambda x: tuple(x.frexp()), np.frexp, -3.0, 3.0)
@@ -98,7 +132,9 @@ _two(floats.Lcm, lambda a, b: a.lcm(b), np.lcm, _I, _J, _J.astype(np.int64), dif
 
 def _angles(numerator: Callable[..., Any], denominator: Callable[..., Any], add: float) -> Callable[..., Any]:
     """A Chebyshev polynomial by its trigonometric form."""
-    return lambda x, n: numerator((n + add) * np.arccos(x)) / denominator(np.arccos(x) * (0.5 if add == 0.5 else 1.0))
+    return lambda x, n: (
+        numerator((n + add) * np.arccos(x)) / denominator(np.arccos(x) * (0.5 if add == 0.5 else 1.0))
+    )
 
 
 def _moved(reference: Callable[..., Any]) -> Callable[..., Any]:
@@ -127,13 +163,18 @@ for _op, _call, _reference, _x, _n in _POLYNOMIALS:
     _two(_op, _call, _reference, _x, _n, _n.astype(np.int64), differentiable=())
 
 
-
 def _slopes(x: Any) -> Any:
     return _SLOPE if x._data.dtype == np.float64 else _SLOPE.astype(np.float32)
 
 
 _SLOPE = np.array([[0.2, 0.3, 0.1, 0.25]])
-_one(sampling.Rrelu, lambda x: apply(sampling.Rrelu, (x,), (0.3,)), lambda x: np.where(x > 0, x, 0.3 * x), -3.0, 3.0)
+_one(
+    sampling.Rrelu,
+    lambda x: apply(sampling.Rrelu, (x,), (0.3,)),
+    lambda x: np.where(x > 0, x, 0.3 * x),
+    -3.0,
+    3.0,
+)
 CASES.append(
     Case(
         sampling.Rrelu, "slopes", lambda x: apply(sampling.Rrelu, (x,), (_slopes(x),)), (_A,),

@@ -93,17 +93,29 @@ IN_PLACE |= {
 #: where convgrad departs: phrases of the differences that are meant
 KNOWN: dict[str, tuple[str, ...]] = {
     # PyTorch's float64 values are good to 7 digits only: beyond 5, and beyond -2 for Airy's function
-    **{name: ("float64[", "[3, 2, 2]") for name in ("airy_ai", "bessel_j0", "bessel_j1", "bessel_y0", "bessel_y1")},
+    **{
+        name: ("float64[", "[3, 2, 2]")
+        for name in ("airy_ai", "bessel_j0", "bessel_j1", "bessel_y0", "bessel_y1")
+    },
     "ndtr": ("names",),  # a product has one name here
     "sinc": ("float16",),  # PyTorch's gradient near 0 cancels in half precision
-    "softmax": ("[0, 3]",), "log_softmax": ("[0, 3]",),  # empty integers
-    "mvlgamma": ("float16",), "polygamma3": ("float16", "[16]"),  # PyTorch sums in half precision; infinity
-    "ldexp": ("int64",), "f.ldexp": ("int64",),  # PyTorch's gradient takes the power in integers: 0 for 2^-1
-    "nextafter": ("float64[6, 1]",), "f.nextafter": ("float64[6, 1]",),  # at infinity
+    "softmax": ("[0, 3]",),
+    "log_softmax": ("[0, 3]",),  # empty integers
+    "mvlgamma": ("float16",),
+    "polygamma3": ("float16", "[16]"),  # PyTorch sums in half precision; infinity
+    "ldexp": ("int64",),
+    "f.ldexp": ("int64",),  # PyTorch's gradient takes the power in integers: 0 for 2^-1
+    "nextafter": ("float64[6, 1]",),
+    "f.nextafter": ("float64[6, 1]",),  # at infinity
     # PyTorch's polynomials of infinity and NaN
     **{
         f"{name}_polynomial_{kind}": ("[6, 1]",)
-        for name, kinds in (("chebyshev", "uw"), ("shifted_chebyshev", "uw"), ("laguerre", "l"), ("legendre", "p"))
+        for name, kinds in (
+            ("chebyshev", "uw"),
+            ("shifted_chebyshev", "uw"),
+            ("laguerre", "l"),
+            ("legendre", "p"),
+        )
         for kind in kinds
     },
     # in place, PyTorch's nodes have another number than the function's, or that of a copy of slices

@@ -176,7 +176,9 @@ class _Kernel(Elementwise):
         """The function on an array of any float dtype, in that dtype."""
         refuse(cls.label, "c", x)
         with np.errstate(all="ignore"):
-            return np.asarray(cls.values(np.atleast_1d(x.astype(np.float64)))).reshape(x.shape).astype(x.dtype)
+            return (
+                np.asarray(cls.values(np.atleast_1d(x.astype(np.float64)))).reshape(x.shape).astype(x.dtype)
+            )
 
 
 class Unrecorded(_Kernel):

@@ -201,7 +201,12 @@ def pairwise(compute: Any, a: Array, b: Array) -> Array:
 
 def _zeta(x: Array, q: Array) -> Array:
     whole = np.floor(q) == q
-    good = (x > 1.0) & (x < math.inf) & (np.abs(q) < math.inf) & ((q > 0) | (~whole & (q > _DEEP) & (np.floor(x) == x)))
+    good = (
+        (x > 1.0)
+        & (x < math.inf)
+        & (np.abs(q) < math.inf)
+        & ((q > 0) | (~whole & (q > _DEEP) & (np.floor(x) == x)))
+    )
     s, a = np.where(good, x, 2.0), np.where(good, q, 1.0)
     total = np.zeros_like(s)
     far = 10.0 + np.minimum(0.8 * s, 1000.0)  # from there on twelve terms of the series are good to rounding

@@ -55,7 +55,9 @@ def _erfcx(x: Array) -> Array:
     size = np.abs(x)
     near = size <= 0.46875
     inner = np.where(near, x, 0.0)
-    out = np.where(near, np.exp(inner * inner) * (1.0 - _erf_small(inner)), _erfc_scaled(np.where(near, 1.0, size)))
+    out = np.where(
+        near, np.exp(inner * inner) * (1.0 - _erf_small(inner)), _erfc_scaled(np.where(near, 1.0, size))
+    )
     head = np.trunc(size * 16.0) / 16.0  # the square is rounded, which the exponential would magnify
     square = np.exp(head * head) * np.exp((size - head) * (size + head))
     out = np.where((x < 0) & ~near, 2.0 * square - out, out)
@@ -145,7 +147,9 @@ class Entr(Elementwise):
         refuse("entr_cpu", "c", x)
         with np.errstate(all="ignore"):
             out = -x * np.log(np.where(x > 0, x, x.dtype.type(1)))
-        return np.where(x > 0, out, np.where(x == 0, 0.0, np.where(x < 0, -math.inf, x))).astype(x.dtype), (x,)
+        return np.where(x > 0, out, np.where(x == 0, 0.0, np.where(x < 0, -math.inf, x))).astype(x.dtype), (
+            x,
+        )
 
     @staticmethod
     def vjp_x(g: Value, x: Value) -> Value:

@@ -46,11 +46,15 @@ def _form(name: str) -> Callable[..., Any]:
     return in_place
 
 
-def _reduction(x: Any, dim: int, index: Any, source: Any, reduce: str) -> tuple[Any, Any, int]:
+def _reduction(x: Any, dim: int, index: Any, source: Any, reduce: str, include: bool) -> tuple[Any, Any, int]:
     if reduce not in _REDUCTIONS:
         raise ConvgradError(
             f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}."
         )
+    if x._data.dtype.kind in "bc":
+        kind = dtypes.from_numpy(x._data.dtype)
+        if not include or reduce in (("amax", "amin") if kind.is_complex else ("mean",)):
+            raise NotImplementedError(f'"index_reduce_func" not implemented for dtype {kind}')
     src, where, axis = x._index_plan("index_reduce", dim, index, source)
     lead = (1,) * axis + (-1,) + (1,) * (src._data.ndim - axis - 1)
     return src, np.broadcast_to(where.reshape(lead), src._data.shape), axis
@@ -65,7 +69,9 @@ def _each(self: Any, name: str, function: Callable[..., Any], *others: Any) -> A
     data = self._data
     for other in others:
         if other._data.dtype != data.dtype:
-            raise TypeError(f"{name}: expected {data.dtype} for the other tensor, but got {other._data.dtype}")
+            raise TypeError(
+                f"{name}: expected {data.dtype} for the other tensor, but got {other._data.dtype}"
+            )
     try:
         arrays = [np.broadcast_to(other._data, data.shape) for other in others]
     except ValueError:
@@ -109,14 +115,20 @@ class LateMethods(Methods):
         """
         shape = self._data.shape
         if len(shape) < 2:
-            raise ConvgradError(f"dimensions must larger than 1, but got shape {list(shape)} (fill_diagonal_)")
+            raise ConvgradError(
+                f"dimensions must larger than 1, but got shape {list(shape)} (fill_diagonal_)"
+            )
         if len(shape) > 2 and len(set(shape)) > 1:
-            raise ConvgradError(f"all dimensions of input must be of equal length, but got shape {list(shape)}")
+            raise ConvgradError(
+                f"all dimensions of input must be of equal length, but got shape {list(shape)}"
+            )
         mask = np.zeros(shape, bool)
         step = sum([int(np.prod(shape[i + 1 :])) for i in range(len(shape))])
         end = mask.size if wrap or len(shape) > 2 else min(shape) * step
         mask.reshape(-1)[:end:step] = True
-        return _overwrite(self, "fill_diagonal_", lambda before: before.masked_fill(self._wrap(mask), fill_value))
+        return _overwrite(
+            self, "fill_diagonal_", lambda before: before.masked_fill(self._wrap(mask), fill_value)
+        )
 
     def index_reduce(
         self, dim: int, index: Any, source: Any, reduce: str, *, include_self: bool = True
@@ -135,7 +147,7 @@ class LateMethods(Methods):
             tensor([ 1., 24.])
         """
         x: Any = self
-        source, where, axis = _reduction(x, dim, index, source, reduce)
+        source, where, axis = _reduction(x, dim, index, source, reduce, include_self)
         out = self._apply(IndexReduce, (x._at_least_1d(), source), (where, axis, reduce, include_self))
         return out if self._data.ndim else out.view(())
 
@@ -144,7 +156,7 @@ class LateMethods(Methods):
     ) -> Any:
         """``index_reduce`` in place."""
         x: Any = self
-        source, where, axis = _reduction(x, dim, index, source, reduce)
+        source, where, axis = _reduction(x, dim, index, source, reduce, include_self)
         return x._run_inplace("index_reduce_", (IndexReduce, (source,), (where, axis, reduce, include_self)))
 
     # -- element by element, in Python ------------------------------------------------------------------
@@ -167,7 +179,8 @@ class LateMethods(Methods):
         """``as_strided`` in place: this tensor itself shows its storage with other sizes and strides."""
         x: Any = self
         x.as_strided(size, stride, storage_offset)  # its checks
-        return x._become("as_strided_", AsStrided, (tuple(size), tuple(stride), storage_offset))
+        offset = x.storage_offset() if storage_offset is None else int(storage_offset)
+        return x._become("as_strided_", AsStrided, (tuple(size), tuple(stride), offset))
 
     def resize_as_(self, the_template: Any, *, memory_format: Any = None) -> Any:
         """``resize_`` to the shape of another tensor."""
@@ -182,13 +195,10 @@ class LateMethods(Methods):
         if source._data.dtype != self._data.dtype:
             own, other = (dtypes.from_numpy(t._data.dtype) for t in (self, source))
             raise DtypeError(f"Could not set tensor of type {other} to a tensor of type {own}")
+        cell_of(self).bump("set_")
         x._data, x._cell = source._data, cell_of(source)
-        x._cell.bump("set_")
         return self
 
     def share_memory_(self) -> Any:
         """The tensor itself: processes share memory by forking here."""
         return self
-
-
-

@@ -46,6 +46,8 @@ class RandomMethods(Methods):
 
     def bernoulli_(self, p: Any = 0.5, *, generator: Generator | None = None) -> Any:
         """Ones with probability p (a number or a tensor), zeros otherwise."""
+        if self._data.dtype.kind == "c":
+            raise NotImplementedError(f'"bernoulli_scalar_cpu_" not implemented for dtype {self._data.dtype}')
         chance = np.broadcast_to(p._data, self._data.shape) if hasattr(p, "_data") else p
         return self._fill("bernoulli_", lambda g, a: g.bernoulli(chance, a.shape, a.dtype), generator)
 

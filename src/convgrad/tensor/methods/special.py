@@ -316,14 +316,16 @@ class SpecialMethods(Methods):
         """``value`` (a number or 0-d tensor) where ``mask`` (bool) holds, else self."""
         data = check_mask(mask)
         if hasattr(value, "_data"):
-            return run(select.MaskedFillTensor, (self, _scalar_value(value)), (data,))
+            return run(select.MaskedFillTensor, (self, _scalar_value(self, value)), (data,))
         return run(select.MaskedFill, (self,), (_fitting(self._data, value), data))
 
     def masked_fill_(self, mask: Any, value: Any) -> Any:
         """``masked_fill`` in place; the mask must broadcast to self."""
         data = check_mask(mask)
         if hasattr(value, "_data"):
-            return self._inplace("masked_fill_", select.MaskedFillTensor, (_scalar_value(value),), (data,))
+            return self._inplace(
+                "masked_fill_", select.MaskedFillTensor, (_scalar_value(self, value),), (data,)
+            )
         return self._inplace("masked_fill_", select.MaskedFill, (), (_fitting(self._data, value), data))
 
     def lerp(self, end: Any, weight: Any) -> Any:
@@ -511,12 +513,14 @@ def check_mask(mask: Any) -> Any:
     return mask._data
 
 
-def _scalar_value(value: Any) -> Any:
+def _scalar_value(x: Any, value: Any) -> Any:
     if value._data.ndim:
         raise ConvgradError(
             "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with "
             f"{value._data.ndim} dimension(s)."
         )
+    if x._data.dtype.kind in "iu":
+        fill_value(value._data.item(), x._data.dtype)  # an error if it does not fit
     return value
 
 
