@@ -3,8 +3,8 @@
 Each takes a tensor of any shape, and those of two operands a number in place of one of them where PyTorch
 does. Integers become the default float; float32 and float64 stay as they are, and so do float16 and bfloat16
 (computed in float32) where PyTorch has the function for them. Complex tensors are refused but by ``exp2``,
-``expm1``, ``expit``, ``log1p`` and ``sinc``. Functions without a gradient in PyTorch (the Bessel functions but for ``i0``
-to ``i1e``, Airy's, the polynomials) have none here: nothing is recorded.
+``expm1``, ``expit``, ``log1p`` and ``sinc``. What has no gradient in PyTorch (the Bessel functions but for
+``i0`` to ``i1e``, Airy's, the polynomials) has none here: nothing is recorded.
 
 Example:
     >>> import convgrad
@@ -68,8 +68,8 @@ def _of_two(
         check_operand(name, other)
         if isinstance(input, NUMBERS) and isinstance(other, NUMBERS):
             raise TypeError(
-                f"special_{name}() received an invalid combination of arguments - got ({type(input).__name__}, "
-                f"{type(other).__name__}), but one of them must be a Tensor"
+                f"special_{name}() received an invalid combination of arguments - got "
+                f"({type(input).__name__}, {type(other).__name__}), but one of them must be a Tensor"
             )
         pair = operands(input, other, floats=True)
         if not halves:
@@ -169,12 +169,13 @@ def log_softmax(input: Tensor, dim: int, *, dtype: Any = None) -> Any:
 
 __all__ = [
     "airy_ai", "bessel_j0", "bessel_j1", "bessel_y0", "bessel_y1", "chebyshev_polynomial_t",
-    "chebyshev_polynomial_u", "chebyshev_polynomial_v", "chebyshev_polynomial_w", "digamma", "entr", "erf", "erfc",
-    "erfcx", "erfinv", "exp2", "expit", "expm1", "gammainc", "gammaincc", "gammaln", "hermite_polynomial_h",
-    "hermite_polynomial_he", "i0", "i0e", "i1", "i1e", "laguerre_polynomial_l", "legendre_polynomial_p", "log1p",
-    "log_ndtr", "log_softmax", "logit", "logsumexp", "modified_bessel_i0", "modified_bessel_i1",
-    "modified_bessel_k0", "modified_bessel_k1", "multigammaln", "ndtr", "ndtri", "polygamma", "psi", "round",
-    "scaled_modified_bessel_k0", "scaled_modified_bessel_k1", "shifted_chebyshev_polynomial_t",
-    "shifted_chebyshev_polynomial_u", "shifted_chebyshev_polynomial_v", "shifted_chebyshev_polynomial_w", "sinc",
-    "softmax", "spherical_bessel_j0", "xlog1py", "xlogy", "zeta",
+    "chebyshev_polynomial_u", "chebyshev_polynomial_v", "chebyshev_polynomial_w", "digamma", "entr",
+    "erf", "erfc", "erfcx", "erfinv", "exp2", "expit", "expm1", "gammainc", "gammaincc", "gammaln",
+    "hermite_polynomial_h", "hermite_polynomial_he", "i0", "i0e", "i1", "i1e", "laguerre_polynomial_l",
+    "legendre_polynomial_p", "log1p", "log_ndtr", "log_softmax", "logit", "logsumexp",
+    "modified_bessel_i0", "modified_bessel_i1", "modified_bessel_k0", "modified_bessel_k1",
+    "multigammaln", "ndtr", "ndtri", "polygamma", "psi", "round", "scaled_modified_bessel_k0",
+    "scaled_modified_bessel_k1", "shifted_chebyshev_polynomial_t", "shifted_chebyshev_polynomial_u",
+    "shifted_chebyshev_polynomial_v", "shifted_chebyshev_polynomial_w", "sinc", "softmax",
+    "spherical_bessel_j0", "xlog1py", "xlogy", "zeta",
 ]  # fmt: skip

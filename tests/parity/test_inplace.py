@@ -20,6 +20,11 @@ from .agree import array, close
 
 pytestmark = [pytest.mark.parity, pytest.mark.filterwarnings("ignore")]
 
+
+def _names(text: str) -> list[str]:
+    return text.split()
+
+
 Call = Callable[..., Any]
 
 ABSENT = {
@@ -27,26 +32,26 @@ ABSENT = {
     "resize_as_sparse_": "sparse", "sparse_resize_": "sparse", "sparse_resize_and_clear_": "sparse",
 }  # fmt: skip
 
-PLAIN = """
+PLAIN = _names("""
 abs_ absolute_ acos_ acosh_ arccos_ arccosh_ arcsin_ arcsinh_ arctan_ arctanh_ asin_ asinh_ atan_ atanh_ bitwise_not_
 ceil_ conj_physical_ cos_ cosh_ deg2rad_ detach_ digamma_ erf_ erfc_ erfinv_ exp2_ exp_ expm1_ fix_ floor_ frac_ i0_
 lgamma_ log10_ log1p_ log2_ log_ logical_not_ logit_ nan_to_num_ neg_ negative_ rad2deg_ reciprocal_ relu_ round_
 rsqrt_ sgn_ share_memory_ sigmoid_ sign_ sin_ sinc_ sinh_ sqrt_ square_ squeeze_ t_ tan_ tanh_ tril_ triu_ trunc_ zero_
 requires_grad_
-""".split()
-RANDOM = "bernoulli_ cauchy_ exponential_ log_normal_ normal_ random_ uniform_".split()
+""")
+RANDOM = _names("bernoulli_ cauchy_ exponential_ log_normal_ normal_ random_ uniform_")
 #: with a second tensor of the same shape
-TENSOR = """
+TENSOR = _names("""
 add_ arctan2_ atan2_ bitwise_and_ bitwise_left_shift_ bitwise_or_ bitwise_right_shift_ bitwise_xor_ clamp_max_
 clamp_min_ copysign_ div_ divide_ eq_ float_power_ floor_divide_ fmod_ gcd_ ge_ greater_ greater_equal_ gt_ heaviside_
 hypot_ igamma_ igammac_ lcm_ ldexp_ le_ less_ less_equal_ logical_and_ logical_or_ logical_xor_ lt_ mul_ multiply_ ne_
 nextafter_ not_equal_ pow_ remainder_ sub_ subtract_ true_divide_ xlogy_ copy_
-""".split()
+""")
 #: with a number
-NUMBER = """
+NUMBER = _names("""
 add_ bitwise_and_ bitwise_or_ clamp_max_ clamp_min_ copysign_ div_ eq_ fill_ float_power_ floor_divide_ fmod_
 ge_ gt_ le_ lt_ mul_ ne_ pow_ remainder_ sub_ xlogy_
-""".split()
+""")
 
 CALLS: dict[str, Call] = {name: lambda ns, x, y, name=name: getattr(x, name)() for name in PLAIN}
 CALLS |= {f"{name}()": lambda ns, x, y, name=name: getattr(x, name)(y) for name in TENSOR}
@@ -94,7 +99,7 @@ CALLS |= {
     "add_z": lambda ns, x, y: x.add_(1j), "mul_true": lambda ns, x, y: x.mul_(True), "view": lambda ns, x, y: x[1].mul_(2).add_(y[0]), "sub_true": lambda ns, x, y: x.sub_(True),
 }  # fmt: skip
 
-DTYPES = "float32 float64 float16 bfloat16 int64 int32 int16 int8 uint8 bool complex64 complex128".split()
+DTYPES = _names("float32 float64 float16 bfloat16 int64 int32 int16 int8 uint8 bool complex64 complex128")
 _INDEX, _TWO = np.array([2, 0, 1]), np.array([0, 2])
 _GRID = np.array([[0, 1, 2], [1, 2, 0], [2, 0, 1]])
 _MASK = np.array([[True, False, True], [False, False, True], [True, True, False]])
@@ -217,17 +222,17 @@ def _kind(error: Exception) -> Any:
 #: where convgrad departs: phrases of the differences that are meant
 KNOWN: dict[str, tuple[str, ...]] = {
     # PyTorch has no derivative of these in place, or none at all
-    **{
-        name: ("inplace version of", "floor_divide_ is not")
-        for name in """
+    **dict.fromkeys(
+        _names("""
         acosh_ arccosh_ arcsinh_ arctanh_ asinh_ atanh_ floor_divide_() floor_divide_(2) floor_divide_(1.5)
-        """.split()
-    },
+        """),
+        ("inplace version of", "floor_divide_ is not"),
+    ),
     # PyTorch keeps the history of what logic overwrites
-    **{
-        name: ("gradient of x", "requires_grad")
-        for name in ("logical_not_", "logical_and_()", "logical_or_()", "logical_xor_()")
-    },
+    **dict.fromkeys(
+        ("logical_not_", "logical_and_()", "logical_or_()", "logical_xor_()"),
+        ("gradient of x", "requires_grad"),
+    ),
     "ldexp_()": (
         "int64",
         "complex",
@@ -239,8 +244,8 @@ KNOWN: dict[str, tuple[str, ...]] = {
 
 
 #: those that leave a leaf as it is, and those that PyTorch does not refuse
-LEAVES = (
-    "requires_grad_ detach_ share_memory_ logical_not_ logical_and_() logical_or_() logical_xor_()".split()
+LEAVES = _names(
+    "requires_grad_ detach_ share_memory_ logical_not_ logical_and_() logical_or_() logical_xor_()"
 )
 
 

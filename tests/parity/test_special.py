@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
@@ -15,6 +13,11 @@ from . import test_elementwise as elementwise
 from .test_elementwise import Call, _check, _method, _pairs, _samples
 
 pytestmark = [pytest.mark.parity, pytest.mark.filterwarnings("ignore")]
+
+
+def _names(text: str) -> list[str]:
+    return text.split()
+
 
 elementwise.OURS.torch, elementwise.THEIRS.torch = convgrad, torch
 
@@ -34,11 +37,11 @@ def _after(x: Any, _: Any) -> Any:
 
 UNARY: dict[str, Call] = {
     name: _special(name)
-    for name in """
+    for name in _names("""
     airy_ai bessel_j0 bessel_j1 bessel_y0 bessel_y1 digamma entr erf erfc erfcx erfinv exp2 expit expm1 gammaln i0 i0e
     i1 i1e log1p log_ndtr logit modified_bessel_i0 modified_bessel_i1 modified_bessel_k0 modified_bessel_k1 ndtr
     ndtri psi round scaled_modified_bessel_k0 scaled_modified_bessel_k1 sinc spherical_bessel_j0
-    """.split()
+    """)
 }
 UNARY |= {
     "softmax": _special("softmax", -1), "log_softmax": _special("log_softmax", -1), "logsumexp": _special("logsumexp", -1),
@@ -53,16 +56,16 @@ UNARY |= {
 }  # fmt: skip
 BINARY: dict[str, Call] = {
     name: _special(name)
-    for name in """
+    for name in _names("""
     chebyshev_polynomial_t chebyshev_polynomial_u chebyshev_polynomial_v chebyshev_polynomial_w gammainc gammaincc
     hermite_polynomial_h hermite_polynomial_he laguerre_polynomial_l legendre_polynomial_p
     shifted_chebyshev_polynomial_t shifted_chebyshev_polynomial_u shifted_chebyshev_polynomial_v
     shifted_chebyshev_polynomial_w xlog1py xlogy zeta
-    """.split()
+    """)
 }
-BINARY |= {name: _method(name) for name in "gcd heaviside igamma igammac lcm ldexp nextafter".split()}
+BINARY |= {name: _method(name) for name in _names("gcd heaviside igamma igammac lcm ldexp nextafter")}
 BINARY |= {
-    f"f.{name}": _function(name) for name in "gcd heaviside igamma igammac lcm ldexp nextafter".split()
+    f"f.{name}": _function(name) for name in _names("gcd heaviside igamma igammac lcm ldexp nextafter")
 }
 BINARY |= {
     "igamma+": lambda ns, a, b: ns.torch.igamma(a.detach().abs() + 0.5, b.abs()),
@@ -71,11 +74,11 @@ BINARY |= {
 }
 IN_PLACE: dict[str, Call] = {
     name: _method(name)
-    for name in """
+    for name in _names("""
     i0_ conj_physical_ logit_ acos_ acosh_ asinh_ atanh_ cosh_ log10_ sinc_ rad2deg_ erfinv_ lgamma_ arccos_ negative_
-    """.split()
+    """)
 }
-IN_PLACE |= {f"f.{name}": _function(name) for name in "acos_ tan_ log2_ i0_ logit_ frac_ trunc_ rsqrt_ selu_ celu_ sinh_".split()}  # fmt: skip
+IN_PLACE |= {f"f.{name}": _function(name) for name in _names("acos_ tan_ log2_ i0_ logit_ frac_ trunc_ rsqrt_ selu_ celu_ sinh_")}  # fmt: skip
 IN_PLACE |= {
     "logit_e": _method("logit_", 0.1), "mvlgamma_": _method("mvlgamma_", 1), "polygamma_": lambda ns, x: x.polygamma_(1),
     "copysign_": _method("copysign_", -1.0), "copysign_t": lambda ns, x: x.copysign_(-x.detach().clone()), "xlogy_": _method("xlogy_", 2.0),
@@ -93,10 +96,9 @@ IN_PLACE |= {
 #: where convgrad departs: phrases of the differences that are meant
 KNOWN: dict[str, tuple[str, ...]] = {
     # PyTorch's float64 values are good to 7 digits only: beyond 5, and beyond -2 for Airy's function
-    **{
-        name: ("float64[", "[3, 2, 2]")
-        for name in ("airy_ai", "bessel_j0", "bessel_j1", "bessel_y0", "bessel_y1")
-    },
+    **dict.fromkeys(
+        ("airy_ai", "bessel_j0", "bessel_j1", "bessel_y0", "bessel_y1"), ("float64[", "[3, 2, 2]")
+    ),
     "ndtr": ("names",),  # a product has one name here
     "sinc": ("float16",),  # PyTorch's gradient near 0 cancels in half precision
     "softmax": ("[0, 3]",),
@@ -119,12 +121,12 @@ KNOWN: dict[str, tuple[str, ...]] = {
         for kind in kinds
     },
     # in place, PyTorch's nodes have another number than the function's, or that of a copy of slices
-    **{
-        name: ("names",)
-        for name in """
+    **dict.fromkeys(
+        _names("""
         conj_physical_ acosh_ asinh_ atanh_ f.selu_ f.celu_ threshold_ rrelu_ fill_diagonal_
-        """.split()
-    },
+        """),
+        ("names",),
+    ),
     "polygamma_": ("names", "[16]"),  # PyTorch's poles at negative integers are finite
 }
 

@@ -83,7 +83,7 @@ def _k(order: int, scaled: bool, x: Array) -> Array:
 def _waves(order: int, x: Array) -> tuple[Array, Array, Array, Array]:
     """(P, Q, cos, sin) of ``J = sqrt(2 / (pi x)) (P cos - Q sin)`` for x > 8, with both waves times sqrt(2).
 
-    The phase is ``x - pi/4`` or ``x - 3 pi/4``: by the addition theorem, which rounds less than the difference.
+    The phase is ``x - pi/4`` or ``x - 3 pi/4``, by the addition theorem: the difference would be rounded.
     """
     t = 128.0 / (x * x) - 1.0
     p, q = (table.P0, table.Q0) if order == 0 else (table.P1, table.Q1)

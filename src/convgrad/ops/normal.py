@@ -1,7 +1,7 @@
 """The normal distribution's functions, the scaled error function and entropies.
 
 The quantile is that of M. J. Wichura, Algorithm AS 241, Applied Statistics 37 (1988), 477-484, whose three
-rational functions are good to 16 digits; the scaled error function takes W. J. Cody's of ``errorfunction.py``.
+rational functions are good to 16 digits; the scaled error function is W. J. Cody's in ``errorfunction.py``.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ _TAIL_P = (
 )  # fmt: skip
 _TAIL_Q = (
     2.04426310338993978564e-15, 1.42151175831644588870e-7, 1.84631831751005468180e-5,
-    7.86869131145613259100e-4, 0.0148753612908506148525, 0.136929880922735805310, 0.599832206555887937690, 1.0,
+    7.86869131145613259100e-4, 0.0148753612908506148525, 0.136929880922735805310,
+    0.599832206555887937690, 1.0,
 )  # fmt: skip
 
 

@@ -34,8 +34,8 @@ def poisson(input: Tensor, generator: Generator | None = None) -> Any:
 
 
 def rrelu(
-    input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False, inplace: bool = False,
-    *, generator: Generator | None = None,
+    input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False,
+    inplace: bool = False, *, generator: Generator | None = None,
 ) -> Any:  # fmt: skip
     """x where positive, else x times a slope drawn from [lower, upper); their mean if not ``training``.
 
@@ -46,7 +46,7 @@ def rrelu(
     check_tensor("rrelu", input, "input")
     if lower > upper:
         raise ConvgradError(
-            f"Lower bound should be less than or equal to the upper bound, but got {lower} and {upper} (rrelu)"
+            f"Lower bound should be less than or equal to the upper bound, but rrelu got {lower} and {upper}"
         )
     data = input._data
     if data.dtype.kind not in "fV":

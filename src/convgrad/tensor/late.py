@@ -10,15 +10,20 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
 #: module in ``tensor/methods`` -> the methods of its class ``LateMethods``
 METHODS: dict[str, tuple[str, ...]] = {
-    "numeric": tuple("frexp gcd heaviside i0 igamma igammac lcm ldexp mvlgamma nextafter".split()),
-    "inplace": tuple(
+    "numeric": _names("frexp gcd heaviside i0 igamma igammac lcm ldexp mvlgamma nextafter"),
+    "inplace": _names(
         """
-        apply_ as_strided_ conj_physical_ copysign_ fill_diagonal_ float_power_ gcd_ heaviside_ i0_ igamma_ igammac_
-        index_reduce index_reduce_ lcm_ ldexp_ logit_ map2_ map_ mvlgamma_ nextafter_ polygamma_ resize_as_ set_
-        share_memory_ xlogy_
-        """.split()
+        apply_ as_strided_ conj_physical_ copysign_ fill_diagonal_ float_power_ gcd_ heaviside_ i0_ igamma_
+        igammac_ index_reduce index_reduce_ lcm_ ldexp_ logit_ map2_ map_ mvlgamma_ nextafter_ polygamma_
+        resize_as_ set_ share_memory_ xlogy_
+        """
     ),
     "sampling": ("cauchy_", "geometric_", "log_normal_", "multinomial"),
 }
@@ -27,27 +32,28 @@ METHODS: dict[str, tuple[str, ...]] = {
 FUNCTIONS: dict[str, tuple[str, ...]] = {
     "func": ("vmap",),
     "tools.explain": ("explain",),
-    "nn.functional": tuple(
+    "nn.functional": _names(
         """
         adaptive_avg_pool1d avg_pool1d bilinear conv1d conv2d conv3d conv_transpose1d conv_transpose2d
         conv_transpose3d cosine_similarity dropout group_norm layer_norm max_pool1d max_pool2d max_pool3d
-        """.split()
+        """
     ),
     "tensor.functions_inplace": ("celu_", "selu_", "threshold_"),
     "tensor.functions_sampling": ("poisson", "rrelu", "rrelu_"),
-    "kernels.threads": tuple(
-        "get_num_interop_threads get_num_threads set_num_interop_threads set_num_threads".split()
+    "kernels.threads": _names(
+        "get_num_interop_threads get_num_threads set_num_interop_threads set_num_threads"
     ),
 }
 
 #: methods that are functions of their first argument, too
-OF_METHODS: tuple[str, ...] = tuple(
+OF_METHODS: tuple[str, ...] = _names(
     """
-    acos_ acosh_ addmv_ arccos_ arccosh_ arcsin_ arcsinh_ arctan_ arctanh_ as_strided_ asin_ asinh_ atan_ atanh_
-    clamp_max_ clamp_min_ clip_ conj_physical_ cosh_ deg2rad_ detach_ erf_ erfc_ exp2_ expm1_ fix_ frac_ frexp gcd
-    gcd_ heaviside i0 i0_ igamma igammac index_put_ index_reduce lcm lcm_ ldexp ldexp_ log10_ log1p_ log2_ logit_
-    multinomial mvlgamma nan_to_num_ negative_ nextafter rad2deg_ resize_as_ rsqrt_ sinc_ sinh_ tan_ trunc_ xlogy_
-    """.split()
+    acos_ acosh_ addmv_ arccos_ arccosh_ arcsin_ arcsinh_ arctan_ arctanh_ as_strided_ asin_ asinh_ atan_
+    atanh_ clamp_max_ clamp_min_ clip_ conj_physical_ cosh_ deg2rad_ detach_ erf_ erfc_ exp2_ expm1_ fix_
+    frac_ frexp gcd gcd_ heaviside i0 i0_ igamma igammac index_put_ index_reduce lcm lcm_ ldexp ldexp_ log10_
+    log1p_ log2_ logit_ multinomial mvlgamma nan_to_num_ negative_ nextafter rad2deg_ resize_as_ rsqrt_ sinc_
+    sinh_ tan_ trunc_ xlogy_
+    """
 )
 
 

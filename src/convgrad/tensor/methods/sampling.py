@@ -29,8 +29,8 @@ class LateMethods(Methods):
             raise ConvgradError(f"cauchy_ expects sigma > 0.0, but found sigma={sigma}")
         if self._data.dtype.kind not in "fV":
             raise ConvgradError(
-                "Cauchy distribution is a continuous probability distribution. dtype must be a floating point "
-                f"but you specified {dtypes.from_numpy(self._data.dtype)}"
+                "Cauchy distribution is a continuous probability distribution. dtype must be a floating "
+                f"point but you specified {dtypes.from_numpy(self._data.dtype)}"
             )
         x: Any = self
         return x._fill(
