@@ -40,7 +40,7 @@ def rrelu(
     """x where positive, else x times a slope drawn from [lower, upper); their mean if not ``training``.
 
     Args:
-        input: float of any shape.
+        input: float of any shape; float16 only without ``training``, as in PyTorch.
     Source: Xu et al. 2015, arXiv:1505.00853.
     """
     check_tensor("rrelu", input, "input")
@@ -49,7 +49,7 @@ def rrelu(
             f"Lower bound should be less than or equal to the upper bound, but rrelu got {lower} and {upper}"
         )
     data = input._data
-    if data.dtype.kind not in "fV":
+    if data.dtype.kind not in "fV" or (training and data.dtype == np.float16):
         raise NotImplementedError(f'"rrelu_with_noise_out_cpu" not implemented for dtype {input.dtype}')
     if not training:
         slope: Any = (lower + upper) / 2
