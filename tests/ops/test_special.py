@@ -77,7 +77,9 @@ def test_airy_is_good_on_all_its_pieces() -> None:
     )
     expected, phase = sp.airy(x)[0], np.abs(x) ** 1.5
     amplitude = np.where(x < 0, 0.5 / (np.abs(x) + 1.0) ** 0.25, np.abs(expected))
-    assert _errors(_value(bessel.AiryAi, x), expected, amplitude * (1.0 + phase / 8.0)).max() <= 8.0
+    errors = _errors(_value(bessel.AiryAi, x), expected, amplitude * (1.0 + phase / 8.0))
+    assert errors.max() <= 32.0  # SciPy errs by 24 near -10
+    assert np.quantile(errors, 0.99) <= 3.0
 
 
 #: from 40 digits: between 1 and 2.1 SciPy is off by up to 80 units

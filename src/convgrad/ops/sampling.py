@@ -97,8 +97,8 @@ class Poisson(Step):
 def categories(weights: Array, count: int, replacement: bool, generator: Generator) -> Array:
     """``count`` indices per row of ``(m, n)`` weights, each as likely as its weight.
 
-    With replacement: a uniform number each, looked up in the cumulative weights. Without, and for one alone: the
-    largest of the weights over exponential numbers (Efraimidis & Spirakis 2006).
+    With replacement: a uniform number each, looked up in the cumulative weights. Without, and for one alone:
+    the largest of the weights over exponential numbers (Efraimidis & Spirakis 2006).
     """
     if not replacement or count == 1:
         raced = weights / generator.exponential(weights.shape, weights.dtype)
