@@ -38,6 +38,7 @@ class LateMethods(Methods):
             >>> import convgrad
             >>> convgrad.tensor([3.0]).mvlgamma(2)
             tensor([1.5502])
+
         Source: DLMF 35.3.4.
         """
         if self._data.dtype.kind == "b":
