@@ -9,7 +9,7 @@ from ...errors import ConvgradError
 from ...ops import bessel, floats, gammafunction
 from .. import return_types
 from .base import Methods, documented_by
-from .operands import check_tensor, run
+from .operands import check_tensor, operands, run
 from .special import _floating, _pair, _pair2
 
 
@@ -24,7 +24,13 @@ class LateMethods(Methods):
     igamma = _pair2(gammafunction.Igamma, "igamma")[0]
     igammac = _pair2(gammafunction.Igammac, "igammac")[0]
     nextafter = _pair2(floats.Nextafter, "nextafter")[0]
-    ldexp = _pair2(floats.Ldexp, "ldexp", floats=True)[0]
+
+    @documented_by(floats.Ldexp)
+    def ldexp(self, other: Any) -> Any:
+        check_tensor("ldexp", other)
+        if other._data.dtype.kind == "b" and self._data.dtype.kind in "fV":
+            raise NotImplementedError("\"ldexp_cpu_exp\" not implemented for 'Bool'")
+        return run(floats.Ldexp, operands(self, other, floats=True))
 
     def mvlgamma(self, p: int) -> Any:
         """The logarithm of the multivariate gamma function of dimension p.
