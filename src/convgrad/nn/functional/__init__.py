@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from ...tensor.functions_inplace import (
+    celu_,
+    elu_,
+    hardtanh_,
+    leaky_relu_,
+    relu_,
+    selu_,
+    threshold_,
+)
+from ...tensor.functions_sampling import rrelu, rrelu_
 from .activation import (
     celu,
-    celu_,
     elu,
-    elu_,
     gelu,
     glu,
     gumbel_softmax,
@@ -14,20 +22,14 @@ from .activation import (
     hardsigmoid,
     hardswish,
     hardtanh,
-    hardtanh_,
     leaky_relu,
-    leaky_relu_,
     log_softmax,
     logsigmoid,
     mish,
     prelu,
     relu,
     relu6,
-    relu_,
-    rrelu,
-    rrelu_,
     selu,
-    selu_,
     sigmoid,
     silu,
     softmax,
@@ -38,7 +40,6 @@ from .activation import (
     tanh,
     tanhshrink,
     threshold,
-    threshold_,
 )
 from .conv import conv1d, conv2d, conv3d, conv_transpose1d, conv_transpose2d, conv_transpose3d
 from .dropout import dropout, dropout1d, dropout2d, dropout3d
@@ -86,7 +87,6 @@ __all__ = [
     "binary_cross_entropy",
     "binary_cross_entropy_with_logits",
     "celu",
-    "celu_",
     "conv1d",
     "conv2d",
     "conv3d",
@@ -100,7 +100,6 @@ __all__ = [
     "dropout2d",
     "dropout3d",
     "elu",
-    "elu_",
     "embedding",
     "gaussian_nll_loss",
     "gelu",
@@ -111,14 +110,12 @@ __all__ = [
     "hardsigmoid",
     "hardswish",
     "hardtanh",
-    "hardtanh_",
     "huber_loss",
     "instance_norm",
     "kl_div",
     "l1_loss",
     "layer_norm",
     "leaky_relu",
-    "leaky_relu_",
     "linear",
     "log_softmax",
     "logsigmoid",
@@ -134,13 +131,9 @@ __all__ = [
     "pairwise_distance",
     "prelu",
     "relu",
-    "relu_",
     "relu6",
-    "rrelu",
-    "rrelu_",
     "rms_norm",
     "selu",
-    "selu_",
     "sigmoid",
     "silu",
     "smooth_l1_loss",
@@ -152,5 +145,5 @@ __all__ = [
     "tanh",
     "tanhshrink",
     "threshold",
-    "threshold_",
 ]
+__all__ += ["celu_", "elu_", "hardtanh_", "leaky_relu_", "relu_", "rrelu", "rrelu_", "selu_", "threshold_"]

@@ -30,16 +30,6 @@ from ...tensor.functions_activation import (
     tanhshrink,
     threshold,
 )
-from ...tensor.functions_inplace import (
-    celu_,
-    elu_,
-    hardtanh_,
-    leaky_relu_,
-    relu_,
-    selu_,
-    threshold_,
-)
-from ...tensor.functions_sampling import rrelu, rrelu_
 from ...tensor.tensor import Tensor
 
 
@@ -89,9 +79,7 @@ def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, dim: int 
 
 __all__ = [
     "celu",
-    "celu_",
     "elu",
-    "elu_",
     "gelu",
     "glu",
     "gumbel_softmax",
@@ -99,20 +87,14 @@ __all__ = [
     "hardsigmoid",
     "hardswish",
     "hardtanh",
-    "hardtanh_",
     "leaky_relu",
-    "leaky_relu_",
     "log_softmax",
     "logsigmoid",
     "mish",
     "prelu",
     "relu",
-    "relu_",
     "relu6",
-    "rrelu",
-    "rrelu_",
     "selu",
-    "selu_",
     "sigmoid",
     "silu",
     "softmax",
@@ -123,5 +105,4 @@ __all__ = [
     "tanh",
     "tanhshrink",
     "threshold",
-    "threshold_",
 ]
