@@ -28,7 +28,6 @@ def _names(text: str) -> list[str]:
 Call = Callable[..., Any]
 
 ABSENT = {
-    "renorm_": "not here yet",
     "resize_as_sparse_": "sparse", "sparse_resize_": "sparse", "sparse_resize_and_clear_": "sparse",
 }  # fmt: skip
 
@@ -98,6 +97,11 @@ CALLS |= {
     "bitwise_and_grow": lambda ns, x, y: x[0].bitwise_and_(y), "copy_broadcast": lambda ns, x, y: x.copy_(y[0]), "pow_grow": lambda ns, x, y: x[0].pow_(y), "copy_grow": lambda ns, x, y: x[0].copy_(y),
     "add_z": lambda ns, x, y: x.add_(1j), "mul_true": lambda ns, x, y: x.mul_(True), "view": lambda ns, x, y: x[1].mul_(2).add_(y[0]), "sub_true": lambda ns, x, y: x.sub_(True),
 }  # fmt: skip
+
+if hasattr(convgrad.Tensor, "renorm_"):
+    CALLS["renorm_"] = lambda ns, x, y: x.renorm_(2, 0, 0.5)
+else:
+    ABSENT["renorm_"] = "not here yet"
 
 DTYPES = _names("float32 float64 float16 bfloat16 int64 int32 int16 int8 uint8 bool complex64 complex128")
 _INDEX, _TWO = np.array([2, 0, 1]), np.array([0, 2])
