@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 import convgrad
 
 from . import test_elementwise as elementwise
+from .agree import agree
 from .test_elementwise import Call, _check, _method, _pairs, _samples
 
 pytestmark = [pytest.mark.parity, pytest.mark.filterwarnings("ignore")]
@@ -144,3 +146,32 @@ def test_binary(name: str) -> None:
 @pytest.mark.parametrize("name", IN_PLACE)
 def test_in_place(name: str) -> None:
     _check(IN_PLACE[name], [(x,) for x in _samples(len(name))], KNOWN.get(name, ()), in_place=True)
+
+
+@pytest.mark.parametrize("include", [True, False])
+@pytest.mark.parametrize("reduce", ["prod", "mean", "amax", "amin", "sum"])
+@pytest.mark.parametrize("dim", [0, 1, -1, 3])
+def test_index_reduce(reduce: str, dim: int, include: bool) -> None:
+    index = np.array([2, 0, 2, 1])
+    rng = np.random.default_rng(4)
+    for dtype in ("float64", "float32", "float16", "bfloat16", "int64", "uint8"):
+        x, source = (elementwise._array(i, (4, 4), dtype) for i in (1, 2))
+        if rng.random() < 0.5:
+            x, source = x.T, source[::-1].copy()
+        agree(
+            lambda a, b: a.index_reduce(
+                dim, a.new_tensor(index.tolist(), dtype=(torch if isinstance(a, torch.Tensor) else convgrad).int64),
+                b, reduce, include_self=include,
+            ),
+            x.copy(), source,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("wrap", [False, True])
+@pytest.mark.parametrize(
+    "shape", [(3, 3), (5, 3), (7, 2), (2, 5), (3, 3, 3), (2, 2, 2, 2), (1, 4), (0, 3), (3,), (2, 3, 2)]
+)
+def test_fill_diagonal(shape: tuple[int, ...], wrap: bool) -> None:
+    for dtype in ("float64", "int64", "bool", "complex64"):
+        x = elementwise._array(3, shape, dtype)
+        agree(lambda a: (a * 1).fill_diagonal_(1, wrap), x, name=False)
