@@ -36,6 +36,7 @@ LAYERS: dict[str, int] = {
     "convgrad.linalg": 4,
     "convgrad.fft": 4,
     "convgrad.signal": 4,
+    "convgrad.special": 4,
     "convgrad.random": 4,
     "convgrad.backends": 4,
     "convgrad.cuda": 4,

@@ -37,8 +37,14 @@ UNREACHED = {
     ("PowBase", 0): NUMBER,
     ("RemainderNumber", 1): NUMBER,
     ("Rsub", 0): NUMBER,
+    ("Igamma", 0): "PyTorch has no derivative by the order, nor have we",
+    ("Igammac", 0): "PyTorch has no derivative by the order, nor have we",
+    ("XLog1pYFirst", 0): NUMBER,
+    ("XLog1pYNumber", 1): NUMBER,
     ("XLogYFirst", 0): NUMBER,
     ("XLogYNumber", 1): NUMBER,
+    ("Zeta", 0): "PyTorch has no derivative by the exponent, nor have we",
+    ("ZetaFirst", 0): NUMBER,
 }
 
 

@@ -43,12 +43,13 @@ EXEMPT: dict[tuple[str, str], str] = {
     **_for("ViewAsComplex", "strided", "refuses other strides by definition"),
     **_for("AsStrided", "strided", "reads memory by strides, so other strides are other values"),
     **_for("MaskedFill", "mixed", "the number is cast to the tensor's dtype"),
-    **_for("OfInput OfOutput Relation Bitwise", " ".join(KINDS), "a base: each function has its own cases"),
+    **_for("OfInput OfOutput Relation Bitwise _Modified Unrecorded Polynomial Divisor", " ".join(KINDS), "a base: each function has its own cases"),
     **_for(
-        "Rsub Pow PowBase RemainderNumber FmodNumber CopysignNumber XLogYFirst XLogYNumber", "broadcast",
+        "Rsub Pow PowBase RemainderNumber FmodNumber CopysignNumber XLogYFirst XLogYNumber XLog1pYFirst "
+        "XLog1pYNumber ZetaFirst ZetaNumber", "broadcast",
         "the other operand is a number, which has no shape",
     ),
-    **_for("Prelu Complex Polar Lerp LerpTensor", "mixed", "mixed dtypes are refused, as in PyTorch (an error case)"),
+    **_for("Prelu Complex Polar Lerp LerpTensor Heaviside", "mixed", "mixed dtypes are refused, as in PyTorch (an error case)"),
     **_for("ConvolveWeightGrad", "error", "only derivatives call it: no public call, so no bad one"),
     **_for(
         "ReflectionPad1D ReflectionPad2D ReflectionPad3D ReplicationPad1D ReplicationPad2D ReplicationPad3D "

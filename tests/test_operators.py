@@ -20,6 +20,7 @@ from .generic import CASES, DIFFERENTIABLE, cotangent, floating, inner, several,
 #: operators whose cases are left out of one test, and why
 COMPOSITE = {
     "Prelu-": "the case's weight is itself a sum, so two roundings are right",
+    "Nextafter-": "the neighbour is that of the dtype itself",
     "Mm-multi_dot": "several products",
     "Mm-power": "several products",
     "Contract-bn,anm,bm->ba": "two contractions",

@@ -54,6 +54,7 @@ _INVERSE_FAR = (
 )  # fmt: skip
 # Bernoulli numbers B_2, B_4, ... of the asymptotic series
 _BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 / 510)
+_DEEP = -1e5  # a recurrence from further down would take too long
 _FAR = 12.0  # from here on the asymptotic series is good to rounding
 
 
@@ -95,6 +96,13 @@ def _erf_small(x: Array) -> Array:
 
 def _erfc_positive(x: Array) -> Array:
     """erfc for 0.46875 < x < 27.3."""
+    # x² is rounded, which the exponential would magnify: split it into an exact and a small part
+    head = np.trunc(x * 16.0) / 16.0
+    return _erfc_scaled(x) * np.exp(-head * head) * np.exp(-(x - head) * (x + head))
+
+
+def _erfc_scaled(x: Array) -> Array:
+    """``exp(x²) erfc(x)`` for 0.46875 < x."""
     out = np.empty_like(x)
     middle = x <= 4.0
     y = x[middle]
@@ -103,9 +111,7 @@ def _erfc_positive(x: Array) -> Array:
     inverse = 1.0 / (y * y)
     ratio = inverse * _horner(_LARGE_P, inverse) / _horner(_LARGE_Q, inverse)
     out[~middle] = (1.0 / math.sqrt(math.pi) - ratio) / y
-    # x² is rounded, which the exponential would magnify: split it into an exact and a small part
-    head = np.trunc(x * 16.0) / 16.0
-    return out * np.exp(-head * head) * np.exp(-(x - head) * (x + head))
+    return out
 
 
 def _horner(coefficients: Sequence[float], x: Array) -> Array:
@@ -173,20 +179,23 @@ def digamma(x: Array) -> Array:
 def polygamma(n: int, x: Array) -> Array:
     """The n-th derivative of psi, n >= 1: recurrence upwards, then the asymptotic series."""
     value = x.astype(np.float64)
-    negative = value <= 0
-    sign, scale = (-1.0) ** (n + 1), float(math.factorial(n))
+    reflected = (value <= 0) & (n == 1)
+    sign, scale, far = (-1.0) ** (n + 1), float(math.factorial(n)), _FAR + n
     with np.errstate(all="ignore"):
-        y = np.where(negative, 1.0 - value, value)
+        y = np.where(reflected, 1.0 - value, np.where(value == 0, 0.0, value))  # -0.0 counts as 0.0
         total = np.zeros_like(y)
-        for _ in range(int(_FAR) + n):
-            low = y < _FAR + n
+        low = (y < far) & (y > _DEEP)
+        while low.any():
             total += np.where(low, scale * y ** -(n + 1), 0.0)
             y = np.where(low, y + 1.0, y)
+            low = (y < far) & (y > _DEEP)
         total += math.factorial(n - 1) * y**-n + 0.5 * scale * y ** -(n + 1)
         for k, b in enumerate(_BERNOULLI, 1):
             total += b * (math.factorial(2 * k + n - 1) / math.factorial(2 * k)) * y ** -(2 * k + n)
         out = sign * total
         if n == 1:  # reflection: psi'(1 - x) + psi'(x) = pi² / sin²(pi x)
             sine = np.sin(math.pi * (value - np.floor(value)))
-            return np.where(negative, (math.pi / sine) ** 2 - out, out).astype(x.dtype)
-        return np.where(negative, math.nan, out).astype(x.dtype)
+            out = np.where(reflected, (math.pi / sine) ** 2 - out, out)
+            return out.astype(x.dtype)
+        pole = np.where((value == np.floor(value)) & (value > -math.inf), sign * math.inf, math.nan)
+        return np.where(value <= _DEEP, pole, out).astype(x.dtype)

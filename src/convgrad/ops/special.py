@@ -500,13 +500,14 @@ class Digamma(OfInput):
 
 
 class Polygamma(Elementwise):
-    """The n-th derivative of digamma, n >= 1 (for n >= 2 only at positive x, NaN elsewhere)."""
+    """The n-th derivative of digamma; n = 0 is digamma itself."""
 
     saves = ("x", "n")
 
     @staticmethod
     def forward(x: Array, n: int) -> tuple[Array, tuple[Any, ...]]:
-        return polygamma(n, x), (x, n)
+        refuse("digamma" if n == 0 else "polygamma", "c", x)
+        return polygamma(n, x) if n else digamma(x), (x, n)
 
     @staticmethod
     def vjp_x(g: Value, x: Value, n: int) -> Value:

@@ -19,13 +19,13 @@ atanh baddbmm bincount bitwise_and bitwise_left_shift bitwise_not bitwise_or bit
 bmm broadcast_to ceil chunk clamp clamp_max clamp_min clip clone conj copysign cos cosh count_nonzero cross
 cummax cummin cumprod cumsum deg2rad detach diag diag_embed diagonal diff digamma div divide dot eq equal
 erf erfc erfinv exp exp2 expm1 fix flatten flip fliplr flipud float_power floor floor_divide fmax fmin fmod
-frac gather ge ger greater greater_equal gt hardshrink heaviside histc hypot imag index_add index_copy
+frac gather ge ger greater greater_equal gt hardshrink histc hypot imag index_add index_copy
 index_fill index_put index_select inner isclose isfinite isinf isnan isneginf isposinf isreal is_complex
 is_floating_point is_nonzero kron kthvalue le lerp less less_equal lgamma log log10 log1p log2 logaddexp
 logaddexp2 logcumsumexp logical_and logical_not logical_or logical_xor logit logsumexp lt masked_fill
 masked_scatter masked_select matmul matrix_power max maximum mean median min minimum mm movedim moveaxis mul
 multiply mv nan_to_num nanmean nanmedian nansum narrow ne neg negative nonzero norm not_equal numel outer
-permute polygamma positive pow prod put rad2deg ravel real reciprocal relu remainder repeat_interleave
+permute positive pow prod put rad2deg ravel real reciprocal relu remainder repeat_interleave
 reshape rot90 roll round rsqrt rsub scatter scatter_add scatter_reduce select sgn sigmoid sign signbit sin
 sinc sinh softmax log_softmax sort split sqrt square squeeze std sub subtract sum swapaxes swapdims t take
 take_along_dim tan tanh tensor_split tile topk trace transpose tril triu true_divide trunc unbind unflatten

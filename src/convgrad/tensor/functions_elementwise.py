@@ -113,6 +113,14 @@ def xlogy(input: Any, other: Any) -> Any:
     return run(special.XLogYFirst, operands(input, other, floats=True))
 
 
+def polygamma(n: int, input: Tensor) -> Any:
+    """The n-th derivative of ``digamma`` at ``input``; n = 0 is digamma itself."""
+    if not isinstance(n, int):
+        raise TypeError(f"polygamma(): argument 'n' (position 1) must be int, not {type(n).__name__}")
+    check_tensor("polygamma", input, "input")
+    return input.polygamma(n)
+
+
 def complex(real: Tensor, imag: Tensor) -> Any:
     """``real + i imag`` from two float32 or two float64 tensors."""
     for part, name in ((real, "real"), (imag, "imag")):
@@ -182,7 +190,7 @@ def result_type(tensor1: Any, tensor2: Any) -> dtypes.dtype:
 subtract, multiply, divide, true_divide = sub, mul, div, div
 
 __all__ = [
-    "add", "complex", "div", "divide", "imag", "mul", "multiply", "polar", "pow", "real",
+    "add", "complex", "div", "divide", "imag", "mul", "multiply", "polar", "polygamma", "pow", "real",
     "remainder", "result_type", "sub", "subtract", "true_divide", "view_as_complex",
     "view_as_real", "where", "xlogy",
 ]  # fmt: skip

@@ -30,6 +30,15 @@ METHODS: dict[str, tuple[str, ...]] = {
         lu_solve matrix_exp orgqr pinverse qr slogdet svd triangular_solve
         """
     ),
+    "inplace": _names(
+        """
+         as_strided_  copysign_  float_power_ gcd_ heaviside_ i0_
+        igamma_ igammac_   lcm_ ldexp_ logit_ map2_  mvlgamma_ nextafter_
+        polygamma_ resize_as_ set_ share_memory_ xlogy_
+        """
+    ),
+    "numeric": _names("frexp gcd heaviside i0 igamma igammac lcm ldexp mvlgamma nextafter"),
+    "sampling": _names("cauchy_ geometric_ log_normal_ multinomial"),
     "signal": _names("istft stft"),
     "statistics": _names("corrcoef cov dist histogram nanquantile quantile renorm renorm_"),
 }
@@ -46,7 +55,7 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
     "nn.functional": _names(
         """
         adaptive_avg_pool1d avg_pool1d bilinear channel_shuffle conv1d conv2d conv3d conv_tbc
-        conv_transpose1d conv_transpose2d conv_transpose3d cosine_similarity dropout group_norm
+        conv_transpose1d conv_transpose2d conv_transpose3d cosine_similarity  group_norm
         layer_norm max_pool1d max_pool1d_with_indices max_pool2d max_pool3d native_channel_shuffle
         pairwise_distance pdist pixel_shuffle pixel_unshuffle rms_norm
         """
@@ -62,7 +71,7 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
         alpha_dropout alpha_dropout_ binary_cross_entropy_with_logits cosine_embedding_loss ctc_loss
         dropout dropout_ embedding embedding_bag embedding_renorm_ feature_alpha_dropout
         feature_alpha_dropout_ feature_dropout feature_dropout_ hinge_embedding_loss kl_div
-        margin_ranking_loss native_dropout poisson_nll_loss rrelu triplet_margin_loss
+        margin_ranking_loss native_dropout poisson_nll_loss rrelu rrelu_ triplet_margin_loss
         """
     ),
     "tensor.functions_copies": _names(
@@ -73,12 +82,14 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
         view_as_complex_copy view_as_real_copy view_copy
         """
     ),
+    "tensor.functions_inplace": _names("celu_ selu_ threshold_"),
     "tensor.functions_numeric": _names(
         """
         bucketize cdist cumulative_trapezoid gradient histogramdd isin searchsorted trapezoid trapz
         unravel_index
         """
     ),
+    "tensor.functions_sampling": _names("poisson"),
     "tensor.functions_solvers": _names("lu_unpack"),
     "tensor.functions_spectra": _names("vander"),
     "tensor.functions_windows": _names(
@@ -92,10 +103,15 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
 #: methods that are functions of their first argument, too
 OF_METHODS: tuple[str, ...] = _names(
     """
-    as_strided_scatter cholesky cholesky_inverse cholesky_solve conj_physical conj_physical_ corrcoef
-    cov det dist histogram index_reduce inverse is_conj is_neg istft logdet lu lu_solve matrix_exp mode
-    msort nanquantile narrow_copy nonzero_static orgqr pinverse qr quantile renorm resolve_conj
-    resolve_neg slogdet stft svd triangular_solve unsafe_chunk unsafe_split unsafe_split_with_sizes
+    acos_ acosh_ addmv_ arccos_ arccosh_ arcsin_ arcsinh_ arctan_ arctanh_ as_strided_
+    as_strided_scatter asin_ asinh_ atan_ atanh_ cholesky cholesky_inverse cholesky_solve clamp_max_
+    clamp_min_ clip_ conj_physical conj_physical_ corrcoef cosh_ cov deg2rad_ det detach_ dist erf_
+    erfc_ exp2_ expm1_ fix_ frac_ frexp gcd gcd_ heaviside histogram i0 i0_ igamma igammac index_put_
+    index_reduce inverse is_conj is_neg istft lcm lcm_ ldexp ldexp_ log10_ log1p_ log2_ logdet logit_ lu
+    lu_solve matrix_exp mode msort multinomial mvlgamma nan_to_num_ nanquantile narrow_copy negative_
+    nextafter nonzero_static orgqr pinverse qr quantile rad2deg_ renorm resize_as_ resolve_conj
+    resolve_neg rsqrt_ sinc_ sinh_ slogdet stft svd tan_ triangular_solve trunc_ unsafe_chunk
+    unsafe_split unsafe_split_with_sizes xlogy_
     """
 )
 

@@ -174,6 +174,7 @@ def _unary(op: type[Op]) -> Callable[[Any], Any]:
         result._node = Node(op, (node,), saved, versions, out.shape, dtype)
         return result
 
+    method.__doc__ = op.__doc__
     return method
 
 

@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+from ...tensor.functions_inplace import (
+    celu_,
+    elu_,
+    hardtanh_,
+    leaky_relu_,
+    relu_,
+    selu_,
+    threshold_,
+)
 from .activation import (
     celu,
     elu,
@@ -20,6 +29,7 @@ from .activation import (
     relu,
     relu6,
     rrelu,
+    rrelu_,
     selu,
     sigmoid,
     silu,
@@ -239,3 +249,4 @@ __all__ = [
     "upsample_bilinear",
     "upsample_nearest",
 ]
+__all__ += ["celu_", "elu_", "hardtanh_", "leaky_relu_", "relu_", "rrelu_", "selu_", "threshold_"]

@@ -118,6 +118,11 @@ def rrelu(
     return randomised_relu(input, lower, upper, training, default_generator, inplace)
 
 
+def rrelu_(input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False) -> Tensor:
+    """``rrelu`` in place."""
+    return randomised_relu(input, lower, upper, training, default_generator, True)
+
+
 def randomised_relu(
     input: Tensor, lower: float, upper: float, training: bool, generator: Generator, inplace: bool = False
 ) -> Tensor:  # fmt: skip
@@ -161,6 +166,7 @@ __all__ = [
     "relu",
     "relu6",
     "rrelu",
+    "rrelu_",
     "selu",
     "sigmoid",
     "silu",

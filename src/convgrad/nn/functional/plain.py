@@ -163,3 +163,11 @@ def rrelu(
 ) -> Tensor:  # fmt: skip
     """``nn.functional.rrelu``, with random numbers of any generator."""
     return randomised_relu(input, lower, upper, training, generator or default_generator)
+
+
+def rrelu_(
+    input: Tensor, lower: float = 1.0 / 8, upper: float = 1.0 / 3, training: bool = False,
+    generator: Generator | None = None,
+) -> Tensor:  # fmt: skip
+    """``rrelu`` in place."""
+    return randomised_relu(input, lower, upper, training, generator or default_generator, True)

@@ -213,6 +213,8 @@ class ArithmeticMethods(Methods):
 
     def sub_(self, other: Any, *, alpha: Any = 1) -> Any:
         """``self - alpha * other`` in place."""
+        check_operand("sub_", other)
+        _check_sub(self, other)
         if type(alpha) is int and alpha == 1:
             return self.__isub__(other)
         return self._scaled_("sub_", ew.Sub, other, alpha)

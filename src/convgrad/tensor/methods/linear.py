@@ -251,9 +251,11 @@ class LinearMethods(Methods):
 
 
 def _factors(x: Any, beta: Any, alpha: Any) -> tuple[Any, Any]:
-    """beta and alpha as numbers; of integers they are cut to integers, as PyTorch does."""
+    """beta and alpha as numbers; of integers and bool they are of that kind, as in PyTorch."""
     if x._data.dtype.kind in "iu":
         return int(beta), int(alpha)
+    if x._data.dtype.kind == "b":
+        return bool(beta), bool(alpha)
     return beta, alpha
 
 

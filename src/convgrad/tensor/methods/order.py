@@ -145,6 +145,7 @@ class OrderMethods(Methods):
 
     def cumsum_(self, dim: int) -> Any:
         """``cumsum`` in place."""
+        self._no_bool("cumsum_out_cpu")
         return self._inplace("cumsum_", scans.CumSum, (), (dim_index(dim, self._data.ndim), False))
 
     def cumprod(self, dim: int, *, dtype: Any = None) -> Any:
@@ -152,8 +153,13 @@ class OrderMethods(Methods):
         x = typed(self, dtype, widen=True)
         return self._apply(scans.CumProd, (x,), (dim_index(dim, self._data.ndim),))
 
+    def _no_bool(self, name: str) -> None:
+        if self._data.dtype.kind == "b":
+            raise NotImplementedError(f'"{name}" not implemented for dtype {self._data.dtype}')
+
     def cumprod_(self, dim: int) -> Any:
         """``cumprod`` in place."""
+        self._no_bool("cumprod_out_cpu")
         return self._inplace("cumprod_", scans.CumProd, (), (dim_index(dim, self._data.ndim),))
 
     def cummax(self, dim: int) -> Any:

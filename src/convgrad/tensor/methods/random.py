@@ -8,6 +8,7 @@ import numpy as np
 
 from ...errors import ConvgradError
 from ...generator import Generator, default_generator
+from ...ops import elementwise as ew
 from ..views import check_writable, rewrite
 from .base import Methods
 
@@ -45,6 +46,8 @@ class RandomMethods(Methods):
 
     def bernoulli_(self, p: Any = 0.5, *, generator: Generator | None = None) -> Any:
         """Ones with probability p (a number or a tensor), zeros otherwise."""
+        if self._data.dtype.kind == "c":
+            raise NotImplementedError(f'"bernoulli_scalar_cpu_" not implemented for dtype {self._data.dtype}')
         chance = np.broadcast_to(p._data, self._data.shape) if hasattr(p, "_data") else p
         return self._fill("bernoulli_", lambda g, a: g.bernoulli(chance, a.shape, a.dtype), generator)
 
@@ -62,10 +65,11 @@ class RandomMethods(Methods):
         return self._fill("random_", lambda g, a: g.randint(low, high, a.shape, a.dtype), generator)
 
     def _fill(self, name: str, draw: Any, generator: Generator | None) -> Any:
-        """Draw and store; the old history ends here, so the gradient of what was before is zero."""
+        """Draw and store; the gradient of what was before is zero."""
         record = check_writable(self, name)
-        np.copyto(self._data, draw(generator or default_generator, self._data), casting="unsafe")
-        rewrite(self, None, name)
+        drawn = draw(generator or default_generator, self._data)
         if record and self._node is not None:
-            self._node = None  # type: ignore[misc]
+            return self._inplace(name, ew.Copy, (self._wrap(drawn),))
+        np.copyto(self._data, drawn, casting="unsafe")
+        rewrite(self, None, name)
         return self

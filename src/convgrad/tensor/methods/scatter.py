@@ -120,6 +120,10 @@ class ScatterMethods(Methods):
         if reduce not in ("sum", "prod", "mean", "amax", "amin"):
             raise ConvgradError(f"reduce argument must be either sum, prod, mean, amax or amin, got {reduce}")
         x = self._at_least_1d()
+        if reduce in ("amax", "amin") and x._data.dtype.kind == "c":
+            raise NotImplementedError(
+                f'"scatter_gather_tensor_cpu_reduce_{reduce}" not implemented for dtype {x._data.dtype}'
+            )
         axis = dim_index(dim, x._data.ndim)
         where = _grid_index("scatter_reduce", index, x._data, axis, src._data)
         source = _source(src, where, x._data, "scatter_reduce")

@@ -160,7 +160,7 @@ class SpecialMethods(Methods):
         """The n-th derivative of ``digamma``; n = 0 is digamma itself."""
         if n < 0:
             raise ConvgradError(f"polygamma(n, x) does not support negative n, but got n={n}")
-        return self.digamma() if n == 0 else self._apply(special.Polygamma, (_floating(self),), (n,))
+        return self._apply(special.Polygamma, (_floating(self),), (n,))
 
     @documented_by(special.Logit)
     def logit(self, eps: float | None = None) -> Any:
@@ -232,18 +232,6 @@ class SpecialMethods(Methods):
                 f'"hardshrink_cpu" not implemented for dtype {dtypes.from_numpy(self._data.dtype)}'
             )
         return self._apply(activation.Hardshrink, (self,), (lambd,))
-
-    def heaviside(self, values: Any) -> Any:
-        """0 where negative, 1 where positive, ``values`` (of the same dtype) where 0; no gradient."""
-        check_tensor("heaviside", values, "values")
-        if self._data.dtype != values._data.dtype:
-            raise ConvgradError("heaviside is not yet implemented for tensors with different dtypes.")
-        _refuse_complex("heaviside", self._data)
-        a, b = self._data, values._data
-        try:
-            return self._wrap(np.where(a == 0, b, (a > 0).astype(a.dtype)))
-        except ValueError:
-            raise broadcast_error(a.shape, b.shape) from None
 
     def is_nonzero(self) -> bool:
         """Whether the one element is not 0."""
@@ -328,14 +316,16 @@ class SpecialMethods(Methods):
         """``value`` (a number or 0-d tensor) where ``mask`` (bool) holds, else self."""
         data = check_mask(mask)
         if hasattr(value, "_data"):
-            return run(select.MaskedFillTensor, (self, _scalar_value(value)), (data,))
+            return run(select.MaskedFillTensor, (self, _scalar_value(self, value)), (data,))
         return run(select.MaskedFill, (self,), (_fitting(self._data, value), data))
 
     def masked_fill_(self, mask: Any, value: Any) -> Any:
         """``masked_fill`` in place; the mask must broadcast to self."""
         data = check_mask(mask)
         if hasattr(value, "_data"):
-            return self._inplace("masked_fill_", select.MaskedFillTensor, (_scalar_value(value),), (data,))
+            return self._inplace(
+                "masked_fill_", select.MaskedFillTensor, (_scalar_value(self, value),), (data,)
+            )
         return self._inplace("masked_fill_", select.MaskedFill, (), (_fitting(self._data, value), data))
 
     def lerp(self, end: Any, weight: Any) -> Any:
@@ -523,12 +513,14 @@ def check_mask(mask: Any) -> Any:
     return mask._data
 
 
-def _scalar_value(value: Any) -> Any:
+def _scalar_value(x: Any, value: Any) -> Any:
     if value._data.ndim:
         raise ConvgradError(
             "masked_fill_ only supports a 0-dimensional value tensor, but got tensor with "
             f"{value._data.ndim} dimension(s)."
         )
+    if x._data.dtype.kind in "iu":
+        fill_value(value._data.item(), x._data.dtype)  # an error if it does not fit
     return value
 
 
