@@ -19,7 +19,7 @@ def _names(text: str) -> tuple[str, ...]:
 METHODS: dict[str, tuple[str, ...]] = {
     "copies": _names(
         """
-        apply_ as_strided_scatter conj_physical_ dim_order fill_diagonal_ index_reduce index_reduce_
+        apply_ as_strided_scatter dim_order fill_diagonal_ index_reduce index_reduce_
         is_conj is_cpu is_neg map_ narrow_copy new_empty_strided nonzero_static resolve_neg sum_to_size
         unsafe_chunk unsafe_split unsafe_split_with_sizes
         """
@@ -32,7 +32,7 @@ METHODS: dict[str, tuple[str, ...]] = {
     ),
     "inplace": _names(
         """
-         as_strided_  copysign_  float_power_ gcd_ heaviside_ i0_
+         as_strided_  conj_physical_ copysign_  float_power_ gcd_ heaviside_ i0_
         igamma_ igammac_   lcm_ ldexp_ logit_ map2_  mvlgamma_ nextafter_
         polygamma_ resize_as_ set_ share_memory_ xlogy_
         """

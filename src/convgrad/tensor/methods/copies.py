@@ -217,10 +217,6 @@ class LateMethods(Methods):
 
     # -- complex numbers and where they stand ---------------------------------------------------------
 
-    def conj_physical_(self) -> Any:
-        """The complex conjugate, in place; a real tensor stays as it is."""
-        return self._inplace("conj_physical_", ConjPhysical, ()) if self._data.dtype.kind == "c" else self
-
     def is_conj(self) -> bool:
         """False: convgrad conjugates at once."""
         return False

@@ -72,7 +72,7 @@ class LateMethods(Methods):
 
     __slots__ = ()
 
-    copysign_, gcd_ = _form("copysign"), _form("gcd")
+    conj_physical_, copysign_, gcd_ = _form("conj_physical"), _form("copysign"), _form("gcd")
     heaviside_, i0_, igamma_ = _form("heaviside"), _form("i0"), _form("igamma")
     igammac_, lcm_, ldexp_ = _form("igammac"), _form("lcm"), _form("ldexp")
     logit_, mvlgamma_, nextafter_ = _form("logit"), _form("mvlgamma"), _form("nextafter")
