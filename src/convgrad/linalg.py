@@ -7,6 +7,7 @@ from typing import Any
 from .tensor.functions_linear import multi_dot
 from .tensor.functions_reduce import linalg_norm as norm
 from .tensor.functions_reduce import matrix_norm, vector_norm
+from .tensor.out import equip
 from .tensor.tensor import Tensor
 
 
@@ -26,3 +27,5 @@ def cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Any:
 
 
 __all__ = ["cross", "matmul", "matrix_norm", "matrix_power", "multi_dot", "norm", "vector_norm"]
+
+equip(globals(), "linalg")

@@ -13,6 +13,7 @@ from .dtypes import as_dtype, default_dtype
 from .errors import ConvgradError
 from .generator import Generator, default_generator
 from .tensor.methods.base import size_args
+from .tensor.out import into
 from .tensor.tensor import Tensor
 
 
@@ -77,18 +78,24 @@ def _floating(name: str, dtype: Any) -> Any:
 
 
 def rand(
-    *size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None, layout: Any = None,
+    *size: Any, out: Any = None, generator: Generator | None = None, dtype: Any = None, device: Any = None, layout: Any = None,
     requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Uniform numbers in [0, 1)."""
+    if out is not None:
+        given = {"generator": generator, "dtype": dtype, "requires_grad": requires_grad}
+        return into("rand", rand, out, size, given)
     return _finish(_source(generator).uniform(size_args(size), _floating("rand", dtype)), requires_grad)
 
 
 def randn(
-    *size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None, layout: Any = None,
+    *size: Any, out: Any = None, generator: Generator | None = None, dtype: Any = None, device: Any = None, layout: Any = None,
     requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Standard normal numbers."""
+    if out is not None:
+        given = {"generator": generator, "dtype": dtype, "requires_grad": requires_grad}
+        return into("randn", randn, out, size, given)
     return _finish(_source(generator).normal(size_args(size), _floating("randn", dtype)), requires_grad)
 
 

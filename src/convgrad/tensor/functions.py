@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from .out import into
 from .tensor import Tensor
 
 METHODS = """
@@ -45,6 +46,10 @@ def function(name: str) -> Callable[..., Any]:
             raise TypeError(
                 f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
             )
+        if not kwargs:
+            return method(input, *args)
+        if "out" in kwargs:
+            return into(name, method, kwargs.pop("out"), (input, *args), kwargs)
         return method(input, *args, **kwargs)
 
     of_tensor.__name__ = of_tensor.__qualname__ = name

@@ -15,6 +15,7 @@ from ..ops import shape as ops
 from ..size import Size
 from .methods.base import dim_index
 from .methods.operands import broadcast_error
+from .out import into
 from .tensor import Tensor, apply
 
 
@@ -46,7 +47,7 @@ def _promoted(tensors: list[Tensor]) -> list[Tensor]:
     return [x._cast(common) for x in tensors]
 
 
-def cat(tensors: Any, dim: int = 0) -> Tensor:
+def cat(tensors: Any, dim: int = 0, *, out: Any = None) -> Tensor:
     """Tensors joined along an existing dimension.
 
     Args:
@@ -61,6 +62,8 @@ def cat(tensors: Any, dim: int = 0) -> Tensor:
 
     Source: semantics of torch.cat.
     """
+    if out is not None:
+        return into("cat", cat, out, (tensors, dim), {})
     listed = _tensors("cat", tensors)
     if not listed:
         raise ValueError("torch.cat(): expected a non-empty list of Tensors")
@@ -90,13 +93,15 @@ def cat(tensors: Any, dim: int = 0) -> Tensor:
 concat = concatenate = cat
 
 
-def stack(tensors: Any, dim: int = 0) -> Tensor:
+def stack(tensors: Any, dim: int = 0, *, out: Any = None) -> Tensor:
     """Tensors of one shape joined along a new dimension.
 
     Example:
         >>> stack([zeros(3), ones(3)]).shape
         torch.Size([2, 3])
     """
+    if out is not None:
+        return into("stack", stack, out, (tensors, dim), {})
     listed = _tensors("stack", tensors)
     if not listed:
         raise ConvgradError("stack expects a non-empty TensorList")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...tensor.out import equip
 from .activation import (
     celu,
     elu,
@@ -136,3 +137,5 @@ __all__ = [
     "tanhshrink",
     "threshold",
 ]
+
+equip(globals(), "nn.functional")
