@@ -303,7 +303,9 @@ def arange(
         [1.0, 1.5, 2.0]
     """
     if out is not None:
-        return into("arange", arange, out, (start, end, step), {"dtype": dtype, "requires_grad": requires_grad})
+        return into(
+            "arange", arange, out, (start, end, step), {"dtype": dtype, "requires_grad": requires_grad}
+        )
     check_device(device)
     if end is None:
         start, end = 0, start

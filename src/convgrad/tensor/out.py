@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from ..dtypes import bool_
 from ..dtypes import can_cast
-from ..errors import ConvgradError
+from ..errors import ConvgradError, DtypeError
 from ..graph.grad_mode import MODE, RECORD
 from ..graph.node import cell_of
 from . import return_types
@@ -26,24 +27,23 @@ from .views import check_writable
 _mode = MODE.get
 
 #: (namespace, rule) -> functions that take ``out=``. "cast": the result's dtype must be castable to that of
-#: out. "same": it must be that of out. "dtype": the dtype of out stands for the argument ``dtype``. "made": so
+#: out (of several results: be the same). "same": it must be that of out. "dtype": the dtype of out stands for the argument ``dtype``. "made": so
 #: it does, and out takes the shape asked for without a warning.
 DECLARED: dict[tuple[str, str], str] = {
     ("", "cast"): """
-        acos acosh add addcdiv addcmul addr angle arccos arccosh arcsin arcsinh arctan arctan2 arctanh
-        asin asinh atan atan2 atanh bernoulli bitwise_and bitwise_left_shift bitwise_or
-        bitwise_right_shift bitwise_xor cat clamp clamp_max clamp_min clip column_stack concat
-        concatenate copysign cos cosh deg2rad digamma div divide dstack eq erf erfc erfinv exp exp2
-        expm1 float_power floor_divide fmax fmin fmod gcd ge ger greater greater_equal gt hstack hypot
-        i0 igamma igammac kron lcm ldexp le lerp less less_equal lgamma log log10 log1p log2 logaddexp
-        logaddexp2 logical_and logical_not logical_or logical_xor logit lt lu maximum minimum mul
-        multiply mvlgamma ne nextafter normal not_equal outer polygamma pow rad2deg reciprocal remainder
-        row_stack rsqrt sigmoid sin sinc sinh sqrt square stack std sub subtract tan tanh true_divide
-        var vstack where xlogy
+        acos acosh add addcdiv addcmul addr angle arccos arccosh arcsin arcsinh arctan arctan2 arctanh asin
+        asinh atan atan2 atanh bernoulli bitwise_and bitwise_left_shift bitwise_or bitwise_right_shift
+        bitwise_xor cat clamp clamp_max clamp_min clip column_stack concat concatenate copysign cos cosh
+        deg2rad diff digamma div divide dstack eq erf erfc erfinv exp exp2 expm1 float_power floor_divide
+        fmax fmin fmod gcd ge ger greater greater_equal gt hstack hypot i0 igamma igammac kron lcm ldexp le
+        lerp less less_equal lgamma log log10 log1p log2 logaddexp logaddexp2 logical_and logical_not
+        logical_or logical_xor logit logsumexp lt lu max maximum min minimum mul multiply mvlgamma ne
+        nextafter normal not_equal outer polygamma pow rad2deg reciprocal remainder row_stack rsqrt sigmoid
+        sin sinc sinh sqrt square stack std sub subtract tan tanh true_divide var vstack where xlogy
     """,
     ("fft", "cast"): """
-        fft fft2 fftn hfft hfft2 hfftn ifft ifft2 ifftn ihfft ihfft2 ihfftn irfft irfft2 irfftn rfft
-        rfft2 rfftn
+        fft fft2 fftn hfft hfft2 hfftn ifft ifft2 ifftn ihfft ihfft2 ihfftn irfft irfft2 irfftn rfft rfft2
+        rfftn
     """,
     ("linalg", "cast"): """
         matrix_rank
@@ -53,42 +53,42 @@ DECLARED: dict[tuple[str, str], str] = {
     """,
     ("special", "cast"): """
         airy_ai bessel_j0 bessel_j1 bessel_y0 bessel_y1 chebyshev_polynomial_t chebyshev_polynomial_u
-        chebyshev_polynomial_v chebyshev_polynomial_w digamma entr erf erfc erfcx erfinv exp2 expit
-        expm1 gammainc gammaincc gammaln hermite_polynomial_h hermite_polynomial_he i0 i0e i1 i1e
-        laguerre_polynomial_l legendre_polynomial_p log1p log_ndtr logit modified_bessel_i0
+        chebyshev_polynomial_v chebyshev_polynomial_w digamma entr erf erfc erfcx erfinv exp2 expit expm1
+        gammainc gammaincc gammaln hermite_polynomial_h hermite_polynomial_he i0 i0e i1 i1e
+        laguerre_polynomial_l legendre_polynomial_p log1p log_ndtr logit logsumexp modified_bessel_i0
         modified_bessel_i1 modified_bessel_k0 modified_bessel_k1 multigammaln ndtr ndtri polygamma psi
         scaled_modified_bessel_k0 scaled_modified_bessel_k1 shifted_chebyshev_polynomial_t
-        shifted_chebyshev_polynomial_u shifted_chebyshev_polynomial_v shifted_chebyshev_polynomial_w
-        sinc spherical_bessel_j0 xlog1py xlogy zeta
+        shifted_chebyshev_polynomial_u shifted_chebyshev_polynomial_v shifted_chebyshev_polynomial_w sinc
+        spherical_bessel_j0 xlog1py xlogy zeta
     """,
     ("", "dtype"): """
-        cumprod cumsum mean nanmean nansum prod sum
+        arange cumprod cumsum mean nanmean nansum prod sum
     """,
     ("", "made"): """
-        arange empty eye full linspace logspace ones rand randint randn randperm range zeros
+        empty eye full linspace logspace ones rand randint randn randperm range zeros
     """,
     ("", "same"): """
         abs absolute addbmm addmm addmv all amax amin aminmax any argmax argmin baddbmm bitwise_not bmm
         bucketize ceil chain_matmul cholesky cholesky_inverse cholesky_solve complex conj_physical cross
-        cummax cummin diag diff dot fix floor frac frexp gather geqrf hash_tensor heaviside histc
-        histogram index_add index_reduce index_select inner inverse isin isneginf isposinf kthvalue
-        log_softmax logcumsumexp logsumexp lu_solve lu_unpack masked_select matmul matrix_power max
-        median min mm mode msort multinomial mv nan_to_num nanmedian nanquantile neg negative nonzero
-        nonzero_static norm orgqr ormqr polar qr quantile renorm round scatter scatter_add
-        scatter_reduce searchsorted sgn sign signbit slice_scatter softmax sort svd take take_along_dim
-        tensordot topk triangular_solve tril triu trunc vdot
+        cummax cummin diag dot fix floor frac frexp gather geqrf hardshrink hash_tensor heaviside histc
+        histogram index_add index_copy index_reduce index_select inner inverse isin isneginf isposinf
+        kthvalue log_softmax logcumsumexp lu_solve lu_unpack masked_select matmul matrix_power median mm
+        mode msort multinomial mv nan_to_num nanmedian nanquantile neg negative nonzero nonzero_static norm
+        orgqr ormqr polar qr quantile renorm round scatter scatter_add scatter_reduce searchsorted sgn sign
+        signbit slice_scatter softmax sort svd take take_along_dim tensordot topk triangular_solve tril triu
+        trunc vdot
     """,
     ("linalg", "same"): """
         cholesky cholesky_ex cond cross det eig eigh eigvals eigvalsh householder_product inv inv_ex
         ldl_factor ldl_factor_ex ldl_solve lstsq lu lu_factor lu_factor_ex lu_solve matmul matrix_norm
-        matrix_power multi_dot norm pinv qr slogdet solve solve_ex solve_triangular svd svdvals
-        tensorinv tensorsolve vecdot vector_norm
+        matrix_power multi_dot norm pinv qr slogdet solve solve_ex solve_triangular svd svdvals tensorinv
+        tensorsolve vecdot vector_norm
     """,
     ("nn.functional", "same"): """
         avg_pool2d avg_pool3d gelu hardshrink logsigmoid softplus softshrink
     """,
     ("special", "same"): """
-        logsumexp round
+        round
     """,
 }
 
@@ -152,7 +152,7 @@ def into(
         _write(short, result._data, target, silent=rule == "made")
     if not several:
         return out.requires_grad_() if wanted else out
-    return _written(type(made))(targets) if isinstance(made, return_types.Result) else targets
+    return return_types.written(type(made))(targets) if isinstance(made, return_types.Result) else targets
 
 
 def _dtype_of(target: Tensor, given: Any) -> Any:
@@ -165,12 +165,6 @@ def _dtype_of(target: Tensor, given: Any) -> Any:
     return target.dtype
 
 
-@cache
-def _written(kind: type[return_types.Result]) -> type[return_types.Result]:
-    """The named tuple of what was written, which PyTorch calls ``max_out`` where it is ``max`` otherwise."""
-    return return_types.named(f"{kind.__name__}_out", *kind._fields)
-
-
 def _check(name: str, rule: str, results: tuple[Any, ...], targets: tuple[Any, ...]) -> None:
     """Everything that may be wrong, before anything is written."""
     for result, target in zip(results, targets, strict=True):
@@ -180,13 +174,13 @@ def _check(name: str, rule: str, results: tuple[Any, ...], targets: tuple[Any, .
                 "of the arguments requires grad. (Leave out= away, or call it under torch.no_grad().)"
             )
         source, goal = result.dtype, target.dtype
-        if rule == "same" and source != goal:
-            raise ConvgradError(
+        if source != goal and (rule == "same" or len(results) > 1):
+            raise DtypeError(
                 f"Expected out tensor to have dtype {_FULL_NAMES[source.name]}, but got "
                 f"{_FULL_NAMES[goal.name]} instead ({name}(), result of shape {list(result._data.shape)})"
             )
-        if not can_cast(source, goal):
-            raise ConvgradError(
+        if not can_cast(source, goal) and (rule != "dtype" or goal != bool_):
+            raise DtypeError(
                 f"result type {scalar_name(source)} can't be cast to the desired output type "
                 f"{scalar_name(goal)} ({name}(), result of shape {list(result._data.shape)})"
             )

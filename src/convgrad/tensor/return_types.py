@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from operator import itemgetter
 from typing import Any, ClassVar
 
 
 class Result(tuple[Any, ...]):
-    """A tuple whose places have names; subclasses come from ``named``."""
+    """A tuple whose places have names; subclasses come from ``_named``."""
 
     __slots__ = ()
 
@@ -21,7 +22,7 @@ class Result(tuple[Any, ...]):
         return type(self), (tuple(self),)
 
 
-def named(name: str, *fields: str) -> type[Result]:
+def _named(name: str, *fields: str) -> type[Result]:
     """A class of results with the given field names."""
     body: dict[str, Any] = {
         f: property(itemgetter(i), doc=f"{f} of the result") for i, f in enumerate(fields)
@@ -29,14 +30,20 @@ def named(name: str, *fields: str) -> type[Result]:
     return type(name, (Result,), {"__slots__": (), "_fields": fields, "__module__": __name__, **body})
 
 
-aminmax = named("aminmax", "min", "max")
-cummax = named("cummax", "values", "indices")
-cummin = named("cummin", "values", "indices")
-kthvalue = named("kthvalue", "values", "indices")
-max = named("max", "values", "indices")
-median = named("median", "values", "indices")
-min = named("min", "values", "indices")
-mode = named("mode", "values", "indices")
-nanmedian = named("nanmedian", "values", "indices")
-sort = named("sort", "values", "indices")
-topk = named("topk", "values", "indices")
+@cache
+def written(kind: type[Result]) -> type[Result]:
+    """The class of results written into ``out``, which PyTorch calls ``max_out`` where it is ``max`` otherwise."""
+    return _named(f"{kind.__name__}_out", *kind._fields)
+
+
+aminmax = _named("aminmax", "min", "max")
+cummax = _named("cummax", "values", "indices")
+cummin = _named("cummin", "values", "indices")
+kthvalue = _named("kthvalue", "values", "indices")
+max = _named("max", "values", "indices")
+median = _named("median", "values", "indices")
+min = _named("min", "values", "indices")
+mode = _named("mode", "values", "indices")
+nanmedian = _named("nanmedian", "values", "indices")
+sort = _named("sort", "values", "indices")
+topk = _named("topk", "values", "indices")
