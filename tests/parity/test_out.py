@@ -32,10 +32,10 @@ UNARY = """
 abs absolute acos arccos asin arcsin atan arctan acosh arccosh asinh arcsinh atanh arctanh angle ceil cos cosh
 deg2rad digamma erf erfc erfinv exp exp2 expm1 fix floor frac lgamma log log10 log1p log2 neg negative rad2deg
 reciprocal rsqrt sgn sigmoid sign sin sinc sinh sqrt square tan tanh trunc
-""".split()
+"""
 RANDOM = {"bernoulli", "normal", "rand", "randn", "randint", "randperm"}
 ALL = [c.strip() for line in CALLS.strip().splitlines() for c in line.split(" | ")] + [
-    f"{n}(x)" for n in UNARY
+    f"{n}(x)" for n in UNARY.split()
 ]
 
 RNG = np.random.default_rng(11)

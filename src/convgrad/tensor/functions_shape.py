@@ -47,7 +47,7 @@ def _promoted(tensors: list[Tensor]) -> list[Tensor]:
     return [x._cast(common) for x in tensors]
 
 
-def cat(tensors: Any, dim: int = 0, *, out: Any = None) -> Tensor:
+def cat(tensors: Any, dim: int = 0, *, axis: int | None = None, out: Any = None) -> Tensor:
     """Tensors joined along an existing dimension.
 
     Args:
@@ -62,6 +62,8 @@ def cat(tensors: Any, dim: int = 0, *, out: Any = None) -> Tensor:
 
     Source: semantics of torch.cat.
     """
+    if axis is not None:
+        dim = axis
     if out is not None:
         return into("cat", cat, out, (tensors, dim), {})
     listed = _tensors("cat", tensors)
@@ -93,13 +95,15 @@ def cat(tensors: Any, dim: int = 0, *, out: Any = None) -> Tensor:
 concat = concatenate = cat
 
 
-def stack(tensors: Any, dim: int = 0, *, out: Any = None) -> Tensor:
+def stack(tensors: Any, dim: int = 0, *, axis: int | None = None, out: Any = None) -> Tensor:
     """Tensors of one shape joined along a new dimension.
 
     Example:
         >>> stack([zeros(3), ones(3)]).shape
         torch.Size([2, 3])
     """
+    if axis is not None:
+        dim = axis
     if out is not None:
         return into("stack", stack, out, (tensors, dim), {})
     listed = _tensors("stack", tensors)

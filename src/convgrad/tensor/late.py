@@ -10,6 +10,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from .keywords import widen
+
 #: module in ``tensor/methods`` -> the methods of its class ``LateMethods``
 METHODS: dict[str, tuple[str, ...]] = {}
 
@@ -43,6 +45,7 @@ class LateMethod:
 
     def __get__(self, tensor: Any, owner: Any) -> Any:
         module = importlib.import_module(f"convgrad.tensor.methods.{self.family}")
+        widen(module.LateMethods)
         home = next(c for c in owner.__mro__ if c.__dict__.get(self.name) is self)
         for name in METHODS[self.family]:
             setattr(home, name, module.LateMethods.__dict__[name])

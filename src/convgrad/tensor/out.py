@@ -21,6 +21,7 @@ from ..graph.grad_mode import MODE, RECORD
 from ..graph.node import cell_of
 from . import return_types
 from .checks import scalar_name
+from .keywords import NAMES, renamed
 from .tensor import Tensor
 from .views import check_writable
 
@@ -97,6 +98,10 @@ _FULL_NAMES = {
     "uint8": "unsigned char", "int8": "signed char", "int16": "short int", "int32": "int", "int64": "long int",
     "bool": "bool", "complex64": "c10::complex<float>", "complex128": "c10::complex<double>",
 }  # fmt: skip
+
+
+#: keywords of calls that take the long way
+UNUSUAL = frozenset((*NAMES, "out"))
 
 
 @cache
@@ -208,9 +213,15 @@ def _write(name: str, result: Any, target: Tensor, silent: bool) -> None:
 
 
 def taking_out(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, which now takes ``out=`` too."""
+    """The function, which now takes ``out=`` and NumPy's names for arguments, too."""
 
     def with_out(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except TypeError:
+            if UNUSUAL.isdisjoint(kwargs):
+                raise
+        kwargs = renamed(kwargs)
         if "out" in kwargs:
             return into(name, function, kwargs.pop("out"), args, kwargs)
         return function(*args, **kwargs)

@@ -28,6 +28,7 @@ from ..printing import format_tensor
 from . import dual, late
 from .arrays import legacy_array
 from .checks import check_result
+from .keywords import widen
 from .methods.arithmetic import ArithmeticMethods
 from .methods.base import NUMBERS
 from .methods.grad import GradMethods
@@ -386,6 +387,8 @@ class Tensor(
         return node
 
 
+for _family in Tensor.__mro__[:-2]:
+    widen(_family)
 late.announce(Tensor)
 
 # ---------------------------------------------------------------------------------------------------

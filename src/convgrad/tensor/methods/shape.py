@@ -230,12 +230,16 @@ class ShapeMethods(SplitMethods):
 
     # -- dimensions of size 1, and repeating ------------------------------------------------------
 
-    def unsqueeze(self, dim: int) -> Any:
+    def unsqueeze(self, dim: Any = None, *, axis: Any = None) -> Any:
         """A dimension of size 1 put in before ``dim``; a view."""
+        if axis is not None:
+            dim = axis
         return self._apply(ops.Unsqueeze, (self,), (unsqueezed(self._data.shape, dim),))
 
-    def squeeze(self, dim: Any = None) -> Any:
+    def squeeze(self, dim: Any = None, *, axis: Any = None) -> Any:
         """Dimensions of size 1 taken away: all of them, or those named whose size is 1; a view."""
+        if axis is not None:
+            dim = axis
         op = (
             ops.Squeeze
             if dim is None

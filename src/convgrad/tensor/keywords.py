@@ -1,0 +1,50 @@
+"""NumPy's names for arguments, which PyTorch takes beside its own: ``axis=`` for ``dim=`` and their kin.
+
+Nothing is looked at before a call has failed for an unknown keyword, so other calls cost what they did.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+#: NumPy's name -> PyTorch's
+NAMES = {"axis": "dim", "keepdims": "keepdim", "x2": "other", "x": "input", "a": "input", "x1": "input"}
+
+
+def renamed(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Keyword arguments under PyTorch's names."""
+    return {NAMES.get(key, key): value for key, value in kwargs.items()}
+
+
+def by_either_name(plain: Callable[..., Any]) -> Callable[..., Any]:
+    """A method that takes NumPy's names for its arguments, too."""
+
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return plain(self, *args, **kwargs)
+        except TypeError:
+            if NAMES.keys().isdisjoint(kwargs):
+                raise
+        return plain(self, *args, **renamed(kwargs))
+
+    method.__name__, method.__qualname__ = plain.__name__, plain.__qualname__
+    method.__module__, method.__doc__ = plain.__module__, plain.__doc__
+    method.__wrapped__ = plain  # type: ignore[attr-defined]  # help() and IPython show its signature
+    return method
+
+
+def takes_names(method: Any) -> bool:
+    """Whether a method has ``dim`` or ``keepdim`` and does not take NumPy's names for them itself."""
+    code = getattr(method, "__code__", None)
+    if code is None:
+        return False
+    names = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
+    return ("dim" in names or "keepdim" in names) and "axis" not in names
+
+
+def widen(owner: type) -> None:
+    """Let the methods of a class with ``dim`` or ``keepdim`` take NumPy's names for them."""
+    for name, method in tuple(vars(owner).items()):
+        if name[0] != "_" and takes_names(method):
+            setattr(owner, name, by_either_name(method))
