@@ -78,25 +78,29 @@ def _floating(name: str, dtype: Any) -> Any:
 
 
 def rand(
-    *size: Any, out: Any = None, generator: Generator | None = None, dtype: Any = None, device: Any = None, layout: Any = None,
+    *shape: Any, size: Any = None, out: Any = None, generator: Generator | None = None, dtype: Any = None, device: Any = None, layout: Any = None,
     requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Uniform numbers in [0, 1)."""
+    if size is not None:
+        shape = (size,)
     if out is not None:
         given = {"generator": generator, "dtype": dtype, "requires_grad": requires_grad}
-        return into("rand", rand, out, size, given)
-    return _finish(_source(generator).uniform(size_args(size), _floating("rand", dtype)), requires_grad)
+        return into("rand", rand, out, shape, given)
+    return _finish(_source(generator).uniform(size_args(shape), _floating("rand", dtype)), requires_grad)
 
 
 def randn(
-    *size: Any, out: Any = None, generator: Generator | None = None, dtype: Any = None, device: Any = None, layout: Any = None,
+    *shape: Any, size: Any = None, out: Any = None, generator: Generator | None = None, dtype: Any = None, device: Any = None, layout: Any = None,
     requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Standard normal numbers."""
+    if size is not None:
+        shape = (size,)
     if out is not None:
         given = {"generator": generator, "dtype": dtype, "requires_grad": requires_grad}
-        return into("randn", randn, out, size, given)
-    return _finish(_source(generator).normal(size_args(size), _floating("randn", dtype)), requires_grad)
+        return into("randn", randn, out, shape, given)
+    return _finish(_source(generator).normal(size_args(shape), _floating("randn", dtype)), requires_grad)
 
 
 def randint(

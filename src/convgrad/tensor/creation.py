@@ -172,7 +172,7 @@ def frombuffer(
 
 
 def zeros(
-    *size: Any, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
+    *shape: Any, size: Any = None, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """Zeros of a shape given as ints or as one sequence.
@@ -181,32 +181,38 @@ def zeros(
         >>> zeros(2, 3).shape
         torch.Size([2, 3])
     """
+    if size is not None:
+        shape = (size,)
     if out is not None:
-        return into("zeros", zeros, out, size, {"dtype": dtype, "requires_grad": requires_grad})
+        return into("zeros", zeros, out, shape, {"dtype": dtype, "requires_grad": requires_grad})
     check_device(device)
-    return _made(np.zeros(sizes("zeros", size), as_kind(dtype).np), requires_grad)
+    return _made(np.zeros(sizes("zeros", shape), as_kind(dtype).np), requires_grad)
 
 
 def ones(
-    *size: Any, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
+    *shape: Any, size: Any = None, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """Ones of a shape given as ints or as one sequence."""
+    if size is not None:
+        shape = (size,)
     if out is not None:
-        return into("ones", ones, out, size, {"dtype": dtype, "requires_grad": requires_grad})
+        return into("ones", ones, out, shape, {"dtype": dtype, "requires_grad": requires_grad})
     check_device(device)
-    return _made(np.ones(sizes("ones", size), as_kind(dtype).np), requires_grad)
+    return _made(np.ones(sizes("ones", shape), as_kind(dtype).np), requires_grad)
 
 
 def empty(
-    *size: Any, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
+    *shape: Any, size: Any = None, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
     requires_grad: bool = False, memory_format: Any = None,
 ) -> Tensor:  # fmt: skip
     """Uninitialised memory of a shape given as ints or as one sequence."""
+    if size is not None:
+        shape = (size,)
     if out is not None:
-        return into("empty", empty, out, size, {"dtype": dtype, "requires_grad": requires_grad})
+        return into("empty", empty, out, shape, {"dtype": dtype, "requires_grad": requires_grad})
     check_device(device)
-    return _made(np.empty(sizes("empty", size), as_kind(dtype).np), requires_grad)
+    return _made(np.empty(sizes("empty", shape), as_kind(dtype).np), requires_grad)
 
 
 def full(

@@ -1,4 +1,4 @@
-"""NumPy's names for arguments, which PyTorch takes beside its own: ``axis=`` for ``dim=`` and their kin.
+"""Other names for arguments, which PyTorch takes too: NumPy's, such as ``axis=``, and those of overloads.
 
 Nothing is looked at before a call has failed for an unknown keyword, so other calls cost what they did.
 """
@@ -8,17 +8,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-#: NumPy's name -> PyTorch's
-NAMES = {"axis": "dim", "keepdims": "keepdim", "x2": "other", "x": "input", "a": "input", "x1": "input"}
+#: the other name -> ours
+NAMES = {
+    "axis": "dim", "keepdims": "keepdim", "x2": "other", "x": "input", "a": "input", "x1": "input",
+    "indices": "indices_or_sections", "sections": "indices_or_sections", "tensor": "input",
+    "tensor_indices_or_sections": "indices_or_sections", "split_size_or_sections": "split_size", "from": "from_",
+}  # fmt: skip
+#: ours for which methods are made to take the other names
+OURS = frozenset(("dim", "keepdim", "indices_or_sections", "from_"))
 
 
 def renamed(kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Keyword arguments under PyTorch's names."""
+    """Keyword arguments under our names."""
     return {NAMES.get(key, key): value for key, value in kwargs.items()}
 
 
 def by_either_name(plain: Callable[..., Any]) -> Callable[..., Any]:
-    """A method that takes NumPy's names for its arguments, too."""
+    """A method that takes the other names for its arguments, too."""
 
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
         try:
@@ -35,16 +41,16 @@ def by_either_name(plain: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def takes_names(method: Any) -> bool:
-    """Whether a method has ``dim`` or ``keepdim`` and does not take NumPy's names for them itself."""
+    """Whether a method has arguments with other names that it does not take itself."""
     code = getattr(method, "__code__", None)
     if code is None:
         return False
     names = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
-    return ("dim" in names or "keepdim" in names) and "axis" not in names
+    return "axis" not in names and not OURS.isdisjoint(names)
 
 
 def widen(owner: type) -> None:
-    """Let the methods of a class with ``dim`` or ``keepdim`` take NumPy's names for them."""
+    """Let the methods of a class take the other names of their arguments."""
     for name, method in tuple(vars(owner).items()):
         if name[0] != "_" and takes_names(method):
             setattr(owner, name, by_either_name(method))

@@ -135,7 +135,7 @@ def _renormalise(weight: Tensor, index: Array, max_norm: float, norm_type: float
         cell_of(weight).bump("embedding_renorm_")
 
 
-def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12, out: Any = None) -> Tensor:
+def normalize(input: Tensor, p: float = 2.0, dim: int = 1, eps: float = 1e-12) -> Tensor:
     """Vectors along ``dim`` divided by their p-norm (or by ``eps``, where that is larger)."""
     length = input.norm(p, dim, keepdim=True)
     return input / length.clamp(min=eps)
