@@ -7,11 +7,13 @@ from typing import Any
 
 from ..errors import ConvgradError, DtypeError, ShapeError
 from ..ops import statistics as stats
+from .keywords import by_either_name
 from .methods.base import dim_index, dim_tuple
 from .methods.order import scalar_name
 from .tensor import Tensor, apply
 
 
+@by_either_name
 def var_mean(
     input: Tensor,
     dim: Any = None,
@@ -29,6 +31,7 @@ def var_mean(
     return _pair(stats.VarMean, "var_mean", input, dim, unbiased, keepdim, correction)
 
 
+@by_either_name
 def std_mean(
     input: Tensor,
     dim: Any = None,

@@ -13,6 +13,7 @@ from ..errors import ConvgradError, DtypeError, ShapeError
 from ..ops import pad as pads
 from ..ops import shape as ops
 from ..size import Size
+from .keywords import by_either_name
 from .methods.base import dim_index
 from .methods.operands import broadcast_error
 from .out import into
@@ -417,6 +418,7 @@ def _check_border(mode: str, shape: tuple[int, ...], widths: pads.Widths, count:
             )
 
 
+@by_either_name
 def repeat_interleave(input: Any, repeats: Any = None, dim: Any = None, *, output_size: Any = None) -> Tensor:
     """Each element repeated; of one tensor alone, its index repeated as often as each element says."""
     if repeats is None:

@@ -24,15 +24,15 @@ def renamed(kwargs: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def by_either_name(plain: Callable[..., Any]) -> Callable[..., Any]:
-    """A method that takes the other names for its arguments, too."""
+    """A method or function that takes the other names for its arguments, too."""
 
-    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def method(*args: Any, **kwargs: Any) -> Any:
         try:
-            return plain(self, *args, **kwargs)
+            return plain(*args, **kwargs)
         except TypeError:
             if NAMES.keys().isdisjoint(kwargs):
                 raise
-        return plain(self, *args, **renamed(kwargs))
+        return plain(*args, **renamed(kwargs))
 
     method.__name__, method.__qualname__ = plain.__name__, plain.__qualname__
     method.__module__, method.__doc__ = plain.__module__, plain.__doc__

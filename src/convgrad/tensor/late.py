@@ -31,7 +31,7 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
 }
 
 #: methods that are functions of their first argument, too
-OF_METHODS: tuple[str, ...] = ()
+OF_METHODS: tuple[str, ...] = ("get_device", "is_inference")
 
 
 class LateMethod:

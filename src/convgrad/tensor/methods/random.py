@@ -28,6 +28,16 @@ class RandomMethods(Methods):
             )
         return self._fill("uniform_", lambda g, a: g.uniform(a.shape, a.dtype, low, to), generator)
 
+    def bernoulli(self, p: Any = None, *, generator: Generator | None = None) -> Any:
+        """Ones with the probabilities that the elements say (or all with ``p``), zeros otherwise."""
+        chance = self._data if p is None else p
+        if p is None and self._data.size and not bool(np.all((chance >= 0) & (chance <= 1))):
+            raise ConvgradError(
+                "Expected p_in >= 0 && p_in <= 1 to be true: probabilities lie between 0 and 1"
+            )
+        source = default_generator if generator is None else generator
+        return self._wrap(source.bernoulli(chance, self._data.shape, self._data.dtype))
+
     def normal_(self, mean: float = 0, std: float = 1, *, generator: Generator | None = None) -> Any:
         """Normal numbers of given mean and standard deviation."""
         if std < 0:
