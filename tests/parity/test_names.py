@@ -95,7 +95,12 @@ def test_arguments_have_their_names(kind: str) -> None:
     wrong = {}
     for name in dir(mine):
         function, other = getattr(mine, name), getattr(theirs, name, None)
-        if name.startswith("_") or not callable(function) or isinstance(function, type) or not callable(other):
+        if (
+            name.startswith("_")
+            or not callable(function)
+            or isinstance(function, type)
+            or not callable(other)
+        ):
             continue
         missing = lacking(name, function, other)
         allowed = set(EXCEPT.get((kind, name), ("", ""))[0].split())
@@ -120,7 +125,9 @@ def _listed(text: str) -> list[str]:
     return [c.strip() for line in text.strip().splitlines() for c in line.split(" | ")]
 
 
-@pytest.mark.parametrize("text", [*[f"torch.{c}" for c in _listed(CALLS)], *[f"x.{c}" for c in _listed(METHODS)]])
+@pytest.mark.parametrize(
+    "text", [*[f"torch.{c}" for c in _listed(CALLS)], *[f"x.{c}" for c in _listed(METHODS)]]
+)
 def test_a_call_by_names(text: str) -> None:
     def call(x: Any) -> Any:
         library = convgrad if isinstance(x, convgrad.Tensor) else torch

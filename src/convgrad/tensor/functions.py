@@ -66,9 +66,7 @@ def unusual(
     if input is None and "input" in kwargs:
         input = kwargs.pop("input")
     if not isinstance(input, Tensor):
-        raise TypeError(
-            f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
-        )
+        raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
     if "out" in kwargs:
         return into(name, method, kwargs.pop("out"), (input, *args), kwargs)
     return method(input, *args, **kwargs)

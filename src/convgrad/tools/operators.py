@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import dis
-import importlib
 import re
 import sys
 import warnings
@@ -21,13 +20,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-import convgrad
 from convgrad.func.batching import RULES
 from convgrad.ops.op import Op
 from convgrad.tensor.out import rules
 from convgrad.tensor.tensor import Tensor
 from convgrad.tools.operator_gaps import GAPS
 
+#: the package itself, which stands above this module and loads its namespaces when asked for them
+_ROOT: Any = sys.modules["convgrad"]
 #: namespaces of functions, those that do not exist yet included
 SPACES = ("", "linalg", "fft", "special", "nn.functional")
 KINDS = ("bool", "uint8", "int64", "float16", "bfloat16", "float32", "float64", "complex64", "complex128")
@@ -37,7 +37,6 @@ _LETTERS = {
 }  # fmt: skip
 #: functions that make every call of an operator: what they read says nothing of the caller
 _MACHINERY = ("convgrad.tensor.tensor", "convgrad.graph", "convgrad.tensor.dual", "convgrad.tensor.views")
-
 
 
 #: what stands behind a function that is written with an operator's sign, or that a method it calls hides
@@ -50,7 +49,13 @@ _BY_SIGN = {
     "cosine_similarity": "__truediv__",
 }  # fmt: skip
 #: public helpers and switches that are no operators
-_SWITCHES = ("convgrad.tensor.settings", "convgrad.printing", "convgrad.kernels", "convgrad.graph", "convgrad.tools")
+_SWITCHES = (
+    "convgrad.tensor.settings",
+    "convgrad.printing",
+    "convgrad.kernels",
+    "convgrad.graph",
+    "convgrad.tools",
+)
 _NO_OPERATORS = frozenset(
     """
     border_widths fork_rng function get_default_dtype get_rng_state initial_seed manual_seed method_functions seed
@@ -203,10 +208,10 @@ def names() -> dict[str, dict[str, Any]]:
 
 
 def _space(space: str) -> ModuleType | None:
-    try:
-        return importlib.import_module(f"convgrad.{space}" if space else "convgrad")
-    except ImportError:
-        return None
+    module: Any = _ROOT
+    for part in space.split(".") if space else ():
+        module = getattr(module, part, None)
+    return module
 
 
 def _is_function(name: str, value: Any) -> bool:
@@ -260,7 +265,7 @@ def accepted(function: Any) -> tuple[str, ...]:
     """The dtypes of which a function of one tensor, or of two, takes ones of shape (2, 2); () if it takes more."""
     found = []
     for kind in KINDS:
-        x = convgrad.ones(2, 2, dtype=getattr(convgrad, kind))
+        x = _ROOT.ones(2, 2, dtype=getattr(_ROOT, kind))
         for args in ((x,), (x, x)):
             try:
                 with np.errstate(all="ignore"), warnings.catch_warnings():
@@ -307,7 +312,9 @@ def _row(row: Entry) -> str:
     gradient = "" if not row.reverse else "yes" if row.forward else "reverse"
     vmap = {"batched": "+", "sample by sample": "s", "": ""}[row.batching]
     many = 6
-    operators = ", ".join(op.__name__ for op in row.operators[:many]) + (", ..." if row.operators[many:] else "")
+    operators = ", ".join(op.__name__ for op in row.operators[:many]) + (
+        ", ..." if row.operators[many:] else ""
+    )
     said = row.summary.replace("|", "\\|") + (f" Source: {row.source}" if row.source else "")
     kinds = "".join(letter for letter, members in _LETTERS.items() if set(members) <= set(row.dtypes))
     return f"| `{row.name}` | {f'{forms} {spaces}'.strip()} | {gradient} | {kinds} | {vmap} | {operators} | {said} |"
