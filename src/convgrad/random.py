@@ -78,7 +78,8 @@ def _floating(name: str, dtype: Any) -> Any:
 
 
 def rand(
-    *shape: Any, size: Any = None, out: Any = None, generator: Generator | None = None, dtype: Any = None, device: Any = None, layout: Any = None,
+    *shape: Any, size: Any = None, out: Any = None,
+    generator: Generator | None = None, dtype: Any = None, device: Any = None, layout: Any = None,
     requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Uniform numbers in [0, 1)."""
@@ -91,7 +92,8 @@ def rand(
 
 
 def randn(
-    *shape: Any, size: Any = None, out: Any = None, generator: Generator | None = None, dtype: Any = None, device: Any = None, layout: Any = None,
+    *shape: Any, size: Any = None, out: Any = None,
+    generator: Generator | None = None, dtype: Any = None, device: Any = None, layout: Any = None,
     requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Standard normal numbers."""

@@ -69,9 +69,9 @@ def schemas() -> dict[str, set[str]]:
     """The names of arguments of all overloads, by operator."""
     found: dict[str, set[str]] = defaultdict(set)
     for schema in torch._C._jit_get_all_schemas():
-        if schema.name.startswith("aten::") and not any(a.is_out for a in schema.arguments):
-            if "Dimname" not in str(schema):
-                found[schema.name[6:]] |= {a.name for a in schema.arguments}
+        usual = schema.name.startswith("aten::") and not any(a.is_out for a in schema.arguments)
+        if usual and "Dimname" not in str(schema):
+            found[schema.name[6:]] |= {a.name for a in schema.arguments}
     return found
 
 

@@ -172,7 +172,8 @@ def frombuffer(
 
 
 def zeros(
-    *shape: Any, size: Any = None, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
+    *shape: Any, size: Any = None, out: Any = None,
+    dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """Zeros of a shape given as ints or as one sequence.
@@ -190,7 +191,8 @@ def zeros(
 
 
 def ones(
-    *shape: Any, size: Any = None, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
+    *shape: Any, size: Any = None, out: Any = None,
+    dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """Ones of a shape given as ints or as one sequence."""
@@ -203,7 +205,8 @@ def ones(
 
 
 def empty(
-    *shape: Any, size: Any = None, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
+    *shape: Any, size: Any = None, out: Any = None,
+    dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
     requires_grad: bool = False, memory_format: Any = None,
 ) -> Tensor:  # fmt: skip
     """Uninitialised memory of a shape given as ints or as one sequence."""
@@ -295,7 +298,8 @@ def eye(
 
 
 def arange(
-    start: Any, end: Any = None, step: Any = 1, *, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
+    start: Any, end: Any = None, step: Any = 1, *, out: Any = None,
+    dtype: Any = None, layout: Any = None, device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """Numbers from ``start`` (0 if only one is given) to ``end``, exclusive, ``step`` apart.

@@ -12,7 +12,8 @@ from typing import Any
 NAMES = {
     "axis": "dim", "keepdims": "keepdim", "x2": "other", "x": "input", "a": "input", "x1": "input",
     "indices": "indices_or_sections", "sections": "indices_or_sections", "tensor": "input",
-    "tensor_indices_or_sections": "indices_or_sections", "split_size_or_sections": "split_size", "from": "from_",
+    "tensor_indices_or_sections": "indices_or_sections", "split_size_or_sections": "split_size",
+    "from": "from_",
 }  # fmt: skip
 #: ours for which methods are made to take the other names
 OURS = frozenset(("dim", "keepdim", "indices_or_sections", "from_"))

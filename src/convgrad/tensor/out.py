@@ -14,8 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import bool_
-from ..dtypes import can_cast
+from ..dtypes import bool_, can_cast
 from ..errors import ConvgradError, DtypeError
 from ..graph.grad_mode import MODE, RECORD
 from ..graph.node import cell_of
@@ -27,9 +26,11 @@ from .views import check_writable
 
 _mode = MODE.get
 
-#: (namespace, rule) -> functions that take ``out=``. "cast": the result's dtype must be castable to that of
-#: out (of several results: be the same). "same": it must be that of out. "dtype": the dtype of out stands for the argument ``dtype``. "made": so
-#: it does, and out takes the shape asked for without a warning.
+#: (namespace, rule) -> functions that take ``out=``.
+#: "cast": the result's dtype must be castable to that of out (of several results: be the same).
+#: "same": it must be that of out.
+#: "dtype": the dtype of out stands for the argument ``dtype``.
+#: "made": so it does, and out takes the shape asked for without a warning.
 DECLARED: dict[tuple[str, str], str] = {
     ("", "cast"): """
         acos acosh add addcdiv addcmul addr angle arccos arccosh arcsin arcsinh arctan arctan2 arctanh asin
@@ -95,8 +96,8 @@ DECLARED: dict[tuple[str, str], str] = {
 
 _FULL_NAMES = {
     "float16": "c10::Half", "bfloat16": "c10::BFloat16", "float32": "float", "float64": "double",
-    "uint8": "unsigned char", "int8": "signed char", "int16": "short int", "int32": "int", "int64": "long int",
-    "bool": "bool", "complex64": "c10::complex<float>", "complex128": "c10::complex<double>",
+    "uint8": "unsigned char", "int8": "signed char", "int16": "short int", "int32": "int",
+    "int64": "long int", "bool": "bool", "complex64": "c10::complex<float>", "complex128": "c10::complex<double>",
 }  # fmt: skip
 
 
@@ -147,8 +148,8 @@ def into(
     results: tuple[Any, ...] = made if several else (made,)
     if several != isinstance(out, (tuple, list)):
         raise TypeError(
-            f"{short}() received an invalid combination of arguments - got out={type(out).__name__}, but it has "
-            f"{len(results)} result{'s' * several}: give {'a tuple of tensors' if several else 'a Tensor'}"
+            f"{short}() received an invalid combination of arguments - got out={type(out).__name__}, "
+            f"but it has {len(results)} result{'s' * several}: give {'a tuple of tensors' if several else 'a Tensor'}"
         )
     if len(results) != len(targets):
         raise TypeError(f"expected tuple of {len(results)} elements but got {len(targets)} ({short}(), out=)")
@@ -163,8 +164,8 @@ def into(
 def _dtype_of(target: Tensor, given: Any) -> Any:
     if given is not None and given != target.dtype:
         raise ConvgradError(
-            f"dtype {scalar_name(given)} does not match dtype of out parameter ({scalar_name(target.dtype)}): "
-            f"Expected out tensor to have dtype {_FULL_NAMES[given.name]}, but got "
+            f"dtype {scalar_name(given)} does not match dtype of out parameter ({scalar_name(target.dtype)})"
+            f": Expected out tensor to have dtype {_FULL_NAMES[given.name]}, but got "
             f"{_FULL_NAMES[target.dtype.name]} instead"
         )
     return target.dtype
@@ -175,8 +176,8 @@ def _check(name: str, rule: str, results: tuple[Any, ...], targets: tuple[Any, .
     for result, target in zip(results, targets, strict=True):
         if result._node is not None or (target.requires_grad and _mode() & RECORD):
             raise ConvgradError(
-                f"{name}(): functions with out=... arguments don't support automatic differentiation, but one "
-                "of the arguments requires grad. (Leave out= away, or call it under torch.no_grad().)"
+                f"{name}(): functions with out=... arguments don't support automatic differentiation, but "
+                "one of the arguments requires grad. (Leave out= away, or call it under torch.no_grad().)"
             )
         source, goal = result.dtype, target.dtype
         if source != goal and (rule == "same" or len(results) > 1):
@@ -200,8 +201,8 @@ def _write(name: str, result: Any, target: Tensor, silent: bool) -> None:
                 f"An output with one or more elements was resized since it had shape "
                 f"{list(target._data.shape)}, which does not match the required output shape "
                 f"{list(result.shape)}. This behavior is deprecated, and in a future PyTorch release outputs "
-                "will not be resized unless they have zero elements. You can explicitly reuse an out tensor t "
-                "by resizing it, inplace, to zero elements with t.resize_(0).",
+                "will not be resized unless they have zero elements. You can explicitly reuse an out tensor "
+                "t by resizing it, inplace, to zero elements with t.resize_(0).",
                 stacklevel=4,
             )
         if np.may_share_memory(result, target._data):

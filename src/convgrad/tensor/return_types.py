@@ -32,7 +32,7 @@ def _named(name: str, *fields: str) -> type[Result]:
 
 @cache
 def written(kind: type[Result]) -> type[Result]:
-    """The class of results written into ``out``, which PyTorch calls ``max_out`` where it is ``max`` otherwise."""
+    """The class of results written into ``out``: ``max_out`` where it is ``max`` otherwise."""
     return _named(f"{kind.__name__}_out", *kind._fields)
 
 

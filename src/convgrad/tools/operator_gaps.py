@@ -15,8 +15,9 @@ GAPS: dict[tuple[str, str], str] = {
         "function", "the method of the same name is the usual way; the function is not here yet",
     ),
     **_same(
-        "adaptive_max_pool1d batch_norm binary_cross_entropy_with_logits dropout_ embedding instance_norm kl_div "
-        "pairwise_distance rms_norm celu_ selu_ threshold_ logit_ xlogy_ as_strided_ conj_physical_", "function",
+        "adaptive_max_pool1d batch_norm binary_cross_entropy_with_logits dropout_ embedding instance_norm "
+        "kl_div pairwise_distance rms_norm celu_ selu_ threshold_ logit_ xlogy_ as_strided_ conj_physical_",
+        "function",
         "not here yet; most are in nn.functional",
     ),
     **_same("conj_physical mode msort resolve_conj", "function", "only the method is here yet"),

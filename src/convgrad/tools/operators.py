@@ -58,8 +58,8 @@ _SWITCHES = (
 )
 _NO_OPERATORS = frozenset(
     """
-    border_widths fork_rng function get_default_dtype get_rng_state initial_seed manual_seed method_functions seed
-    set_default_dtype set_rng_state vmap
+    border_widths fork_rng function get_default_dtype get_rng_state initial_seed manual_seed
+    method_functions seed set_default_dtype set_rng_state vmap
     """.split()
 )
 
@@ -102,7 +102,7 @@ def has_jvp(op: type[Op]) -> bool:
 
 
 def is_batched(op: type[Op]) -> bool:
-    """Whether an operator runs once for all samples under ``vmap``, by a rule or by what its class declares."""
+    """Whether an operator runs once for all samples under ``vmap``: by a rule, or its class says so."""
     keys: set[Any] = set(RULES)
     for kind in op.__mro__:
         if kind in keys or f"{kind.__module__.rpartition('.')[2]}.{kind.__name__}" in keys:
@@ -262,7 +262,7 @@ def _source(text: str, operators: Sequence[type[Op]]) -> str:
 
 
 def accepted(function: Any) -> tuple[str, ...]:
-    """The dtypes of which a function of one tensor, or of two, takes ones of shape (2, 2); () if it takes more."""
+    """The dtypes of which a function takes one tensor, or two, of shape (2, 2); () if it needs more."""
     found = []
     for kind in KINDS:
         x = _ROOT.ones(2, 2, dtype=getattr(_ROOT, kind))
@@ -288,13 +288,16 @@ def page() -> str:
     lines = [
         "# Operators",
         "",
-        "Made by `python -m convgrad.tools.operators --write docs/operators.md` from the code; do not edit it.",
+        "Made from the code by `python -m convgrad.tools.operators --write docs/operators.md`.",
         "",
-        f"{len(rows)} names, {differentiable} of them differentiable. Forms: **f** a function of `convgrad`, "
-        "**m** a method of a tensor, **i** an in-place method `name_`, **o** takes `out=`; and the other "
-        "namespaces. Dtypes, where one or two tensors are enough to call it: **b** bool, **i** integers, **h** "
-        "float16 and bfloat16, **f** float32 and float64, **c** complex. `vmap`: + runs once for all samples, s runs sample by sample. Operators: the classes in "
-        "`convgrad.ops`, each with its derivatives in both modes, of which the function is made.",
+        (
+            f"{len(rows)} names, {differentiable} of them differentiable. Forms: **f** a function of `convgrad`, "
+            "**m** a method of a tensor, **i** an in-place method `name_`, **o** takes `out=`; and the other "
+            "namespaces. Dtypes, where one or two tensors are enough to call it: **b** bool, **i** integers, "
+            "**h** float16 and bfloat16, **f** float32 and float64, **c** complex. `vmap`: + runs once for all "
+            "samples, s runs sample by sample. Operators: the classes in `convgrad.ops`, each with its derivatives "
+            "in both modes, of which the function is made."
+        ),
         "",
         "| name | forms | gradient | dtypes | vmap | operators | what it gives |",
         "|---|---|---|---|---|---|---|",
@@ -317,7 +320,8 @@ def _row(row: Entry) -> str:
     )
     said = row.summary.replace("|", "\\|") + (f" Source: {row.source}" if row.source else "")
     kinds = "".join(letter for letter, members in _LETTERS.items() if set(members) <= set(row.dtypes))
-    return f"| `{row.name}` | {f'{forms} {spaces}'.strip()} | {gradient} | {kinds} | {vmap} | {operators} | {said} |"
+    cells = (f"`{row.name}`", f"{forms} {spaces}".strip(), gradient, kinds, vmap, operators, said)
+    return f"| {' | '.join(cells)} |"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
