@@ -97,7 +97,8 @@ DECLARED: dict[tuple[str, str], str] = {
 _FULL_NAMES = {
     "float16": "c10::Half", "bfloat16": "c10::BFloat16", "float32": "float", "float64": "double",
     "uint8": "unsigned char", "int8": "signed char", "int16": "short int", "int32": "int",
-    "int64": "long int", "bool": "bool", "complex64": "c10::complex<float>", "complex128": "c10::complex<double>",
+    "int64": "long int", "bool": "bool", "complex64": "c10::complex<float>",
+    "complex128": "c10::complex<double>",
 }  # fmt: skip
 
 
@@ -149,7 +150,8 @@ def into(
     if several != isinstance(out, (tuple, list)):
         raise TypeError(
             f"{short}() received an invalid combination of arguments - got out={type(out).__name__}, "
-            f"but it has {len(results)} result{'s' * several}: give {'a tuple of tensors' if several else 'a Tensor'}"
+            f"but it has {len(results)} result{'s' * several}: give "
+            f"{'a tuple of tensors' if several else 'a Tensor'}"
         )
     if len(results) != len(targets):
         raise TypeError(f"expected tuple of {len(results)} elements but got {len(targets)} ({short}(), out=)")
