@@ -11,9 +11,9 @@ from .tensor.out import equip
 from .tensor.tensor import Tensor
 
 
-def matrix_power(A: Tensor, n: int) -> Any:
+def matrix_power(input: Tensor, n: int) -> Any:
     """A square matrix (or a batch of them, ``(..., m, m)``) multiplied n times by itself."""
-    return A.matrix_power(n)
+    return input.matrix_power(n)
 
 
 def matmul(input: Tensor, other: Tensor) -> Any:

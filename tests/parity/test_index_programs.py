@@ -106,10 +106,11 @@ def test_reading(drawn: tuple[tuple[int, ...], str], kind: str, turned: bool) ->
 def test_writing(drawn: tuple[tuple[int, ...], str], kind: str, cut: int, base: bool) -> None:
     """A value of the place's shape, or of fewer dimensions, or of ones; on a tensor or on a view of one."""
     shape, key = drawn
-    value = (
-        "v = x[%s].detach() * 2 + 1; v = v.sum(0, keepdim=True) if %d == 1 and v.ndim else v[0] if %d == 2 and v.ndim and len(v) else v"
-        % (key, cut, cut)
-    )
+    value = f"v = x[{key}].detach() * 2 + 1"
+    if cut == 1:
+        value += "; v = v.sum(0, keepdim=True) if v.ndim else v"
+    elif cut == 2:
+        value += "; v = v[0] if v.ndim and len(v) else v"
     start = "w = x * 1; y = w.view(w.shape)" if base else "y = x * 1; w = y"
     compare(
         f"{value}; {start}; y[{key}] = v * s; (y, w)",

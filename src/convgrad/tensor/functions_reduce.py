@@ -65,7 +65,7 @@ def _pair(op: Any, name: str, x: Tensor, dim: Any, unbiased: Any, keepdim: bool,
 
 
 def vector_norm(
-    x: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
+    input: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
 ) -> Tensor:
     """``(sum |x|^ord)^(1/ord)`` of all elements or over dimensions: ``torch.linalg.vector_norm``.
 
@@ -73,11 +73,11 @@ def vector_norm(
         >>> vector_norm(Tensor([3.0, 4.0])).item()
         5.0
     """
-    return x._vector_norm(float(ord), dim, keepdim, dtype)
+    return input._vector_norm(float(ord), dim, keepdim, dtype)
 
 
 def matrix_norm(
-    A: Tensor,
+    input: Tensor,
     ord: Any = "fro",
     dim: Any = (-2, -1),
     keepdim: bool = False,
@@ -90,6 +90,7 @@ def matrix_norm(
         ord: ``"fro"``; 1 or -1: the extreme of the column sums of ``|A|``; inf or -inf: of the row sums.
             2, -2 and ``"nuc"`` need singular values, which this function does not have yet.
     """
+    A = input
     if len(dim) != 2:
         raise ShapeError(f"linalg.matrix_norm: dim must be a 2-tuple. Got {' '.join(map(str, dim))}")
     if A._data.ndim < 2:
@@ -111,13 +112,14 @@ def matrix_norm(
 
 
 def linalg_norm(
-    A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
+    input: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
 ) -> Tensor:
     """A vector's or matrix's norm by the number of dimensions: ``torch.linalg.norm``.
 
     Without ``ord`` the 2-norm of all elements (or over ``dim``); with it, one dimension (or a 1-d
     tensor) takes the vector norm and two the matrix norm.
     """
+    A = input
     if ord is None:
         return vector_norm(A, 2, dim, keepdim, dtype=dtype)
     if dim is None and A._data.ndim not in (1, 2):
