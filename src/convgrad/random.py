@@ -166,7 +166,10 @@ def normal(
 
 def bernoulli(input: Tensor, p: Any = None, *, generator: Generator | None = None) -> Tensor:
     """Ones with probability ``input`` (or p), zeros otherwise; of input's shape and dtype."""
-    return input.bernoulli(p, generator=generator)
+    chance = input._data if p is None else p
+    if p is None and input._data.size and not bool(np.all((chance >= 0) & (chance <= 1))):
+        raise ConvgradError("Expected p_in >= 0 && p_in <= 1 to be true: probabilities lie between 0 and 1")
+    return Tensor(_source(generator).bernoulli(chance, input._data.shape, input._data.dtype), None)
 
 
 __all__ = [

@@ -44,13 +44,16 @@ def function(name: str) -> Callable[..., Any]:
     method = getattr(method, "__wrapped__", method)
 
     def of_tensor(input: Any = None, *args: Any, **kwargs: Any) -> Any:
+        call = method
         if isinstance(input, Tensor):
+            if type(input) is not Tensor:  # a subclass may have a method of its own
+                call = getattr(type(input), name)
             try:
-                return method(input, *args, **kwargs)
+                return call(input, *args, **kwargs)
             except TypeError:
                 if UNUSUAL.isdisjoint(kwargs):
                     raise
-        return unusual(name, method, input, args, kwargs)
+        return unusual(name, call, input, args, kwargs)
 
     of_tensor.__name__ = of_tensor.__qualname__ = name
     of_tensor.__doc__ = method.__doc__

@@ -66,13 +66,8 @@ def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dty
     return input.log_softmax(_needed("log_softmax", dim), dtype)
 
 
-def gumbel_softmax(
-    logits: Tensor, tau: float = 1, hard: bool = False, eps: float = 1e-10, dim: int = -1
-) -> Tensor:
-    """A sample from the Gumbel-softmax distribution; ``hard`` makes it one-hot, gradients stay soft.
-
-    ``eps`` has no use.
-    """
+def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, dim: int = -1) -> Tensor:
+    """A sample from the Gumbel-softmax distribution; ``hard`` makes it one-hot, gradients stay soft."""
     noise = -np.log(default_generator.exponential(logits._data.shape, logits._data.dtype))
     soft = softmax((logits + Tensor(noise, None)) / tau, dim)
     if not hard:

@@ -30,13 +30,8 @@ class RandomMethods(Methods):
 
     def bernoulli(self, p: Any = None, *, generator: Generator | None = None) -> Any:
         """Ones with the probabilities that the elements say (or all with ``p``), zeros otherwise."""
-        chance = self._data if p is None else p
-        if p is None and self._data.size and not bool(np.all((chance >= 0) & (chance <= 1))):
-            raise ConvgradError(
-                "Expected p_in >= 0 && p_in <= 1 to be true: probabilities lie between 0 and 1"
-            )
-        source = default_generator if generator is None else generator
-        return self._wrap(source.bernoulli(chance, self._data.shape, self._data.dtype))
+        out: Any = self._wrap(self._data.copy())
+        return out.bernoulli_(self if p is None else p, generator=generator)
 
     def normal_(self, mean: float = 0, std: float = 1, *, generator: Generator | None = None) -> Any:
         """Normal numbers of given mean and standard deviation."""
@@ -56,6 +51,10 @@ class RandomMethods(Methods):
     def bernoulli_(self, p: Any = 0.5, *, generator: Generator | None = None) -> Any:
         """Ones with probability p (a number or a tensor), zeros otherwise."""
         chance = np.broadcast_to(p._data, self._data.shape) if hasattr(p, "_data") else p
+        if np.size(chance) and not bool(np.all((chance >= 0) & (chance <= 1))):
+            raise ConvgradError(
+                "Expected p_in >= 0 && p_in <= 1 to be true: probabilities lie between 0 and 1"
+            )
         return self._fill("bernoulli_", lambda g, a: g.bernoulli(chance, a.shape, a.dtype), generator)
 
     def random_(
