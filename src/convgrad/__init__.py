@@ -69,6 +69,7 @@ try:
         functions_reduce,
         functions_shape,
         late,
+        out,
         return_types,
     )
     from .tensor.functions import function, method_functions
@@ -109,6 +110,7 @@ for _module in (
         if getattr(_value, "__module__", None) == _module.__name__ and not _name.startswith("_"):
             globals()[_name] = _value
 globals().update(dtypes.ALIASES)
+out.equip(globals())
 del _module, _name, _value
 
 #: loaded on first use, so that `import convgrad` stays quick
@@ -126,13 +128,14 @@ def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return importlib.import_module(f"{__name__}.{name}")
     if name in _LATE:
-        found = getattr(importlib.import_module(f"{__name__}.{_LATE[name]}"), name)
+        globals()[name] = getattr(importlib.import_module(f"{__name__}.{_LATE[name]}"), name)
+        out.equip(globals(), only=(name,))
+        return globals()[name]
     elif name in late.OF_METHODS:
         found = function(name)
     else:
         raise AttributeError(
-            f"module 'convgrad' has no attribute {name!r} (convgrad has a part of PyTorch's names, see "
-            "README.md)"
+            f"module 'convgrad' has no attribute {name!r} (it has a part of PyTorch's names, see README.md)"
         )
     globals()[name] = found
     return found
@@ -142,5 +145,5 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *_LAZY, *_LATE, *late.OF_METHODS})
 
 
-_NOT_OURS = ("annotations", "function", "gc", "importlib", "late", "math", "warnings", "Any")
+_NOT_OURS = ("annotations", "function", "gc", "importlib", "late", "math", "out", "warnings", "Any")
 __all__ = [name for name in globals() if not name.startswith("_") and name not in _NOT_OURS]

@@ -142,13 +142,14 @@ def set_default_dtype(d: dtype) -> None:
 _UNSIGNED_WITH = {int8: int16, int16: int16, int32: int32, int64: int64}
 
 
-def promote_types(a: dtype, b: dtype) -> dtype:
+def promote_types(type1: dtype, type2: dtype) -> dtype:
     """The smallest dtype that holds both, by PyTorch's table.
 
     Example:
         >>> promote_types(uint8, int8), promote_types(float16, bfloat16), promote_types(int64, float16)
         (torch.int16, torch.float32, torch.float16)
     """
+    a, b = type1, type2
     if a is b:
         return a
     low, high = (a, b) if a.category <= b.category else (b, a)
@@ -199,16 +200,16 @@ def result_dtype(dimensioned: list[dtype], zero_dim: list[dtype], numbers: list[
     return combined
 
 
-def can_cast(source: dtype, target: dtype) -> bool:
-    """Whether an in-place result of ``source`` may be written into ``target`` (no category is lost).
+def can_cast(from_: dtype, to: dtype) -> bool:
+    """Whether an in-place result of ``from_`` may be written into ``to`` (no category is lost).
 
     Example:
         >>> can_cast(int64, float32), can_cast(float32, int64)
         (True, False)
     """
-    if source.category > target.category and source.category >= FLOATING:
+    if from_.category > to.category and from_.category >= FLOATING:
         return False
-    return not (source is not bool_ and target is bool_)
+    return not (from_ is not bool_ and to is bool_)
 
 
 class finfo:

@@ -25,6 +25,7 @@ from .tensor.arrays import as_kind
 from .tensor.functions_shape import pad
 from .tensor.methods.base import dim_index
 from .tensor.methods.order import scalar_name
+from .tensor.out import equip
 from .tensor.tensor import Tensor, apply
 
 Axes = tuple[int, ...]
@@ -459,3 +460,5 @@ __all__ = [
     "ifftshift", "ihfft", "ihfft2", "ihfftn", "irfft", "irfft2", "irfftn", "rfft", "rfft2", "rfftfreq",
     "rfftn",
 ]  # fmt: skip
+
+equip(globals(), "fft")

@@ -43,12 +43,13 @@ from .tensor.functions_spectra import (
     vecdot,
 )
 from .tensor.functions_spectra import linalg_vander as vander
+from .tensor.out import equip
 from .tensor.tensor import Tensor
 
 
-def matrix_power(A: Tensor, n: int) -> Any:
+def matrix_power(input: Tensor, n: int) -> Any:
     """A square matrix (or a batch of them, ``(..., m, m)``) multiplied n times by itself."""
-    return A.matrix_power(n)
+    return input.matrix_power(n)
 
 
 def matmul(input: Tensor, other: Tensor) -> Any:
@@ -68,3 +69,5 @@ __all__ = [
     "pinv", "qr", "slogdet", "solve", "solve_ex", "solve_triangular", "svd", "svdvals", "tensorinv",
     "tensorsolve", "vander", "vecdot", "vector_norm",
 ]  # fmt: skip
+
+equip(globals(), "linalg")

@@ -13,6 +13,7 @@ from .dtypes import as_dtype, default_dtype
 from .errors import ConvgradError
 from .generator import Generator, default_generator
 from .tensor.methods.base import size_args
+from .tensor.out import into
 from .tensor.tensor import Tensor
 
 
@@ -77,19 +78,31 @@ def _floating(name: str, dtype: Any) -> Any:
 
 
 def rand(
-    *size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None, layout: Any = None,
+    *shape: Any, size: Any = None, out: Any = None,
+    generator: Generator | None = None, dtype: Any = None, device: Any = None, layout: Any = None,
     requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Uniform numbers in [0, 1)."""
-    return _finish(_source(generator).uniform(size_args(size), _floating("rand", dtype)), requires_grad)
+    if size is not None:
+        shape = (size,)
+    if out is not None:
+        given = {"generator": generator, "dtype": dtype, "requires_grad": requires_grad}
+        return into("rand", rand, out, shape, given)
+    return _finish(_source(generator).uniform(size_args(shape), _floating("rand", dtype)), requires_grad)
 
 
 def randn(
-    *size: Any, generator: Generator | None = None, dtype: Any = None, device: Any = None, layout: Any = None,
+    *shape: Any, size: Any = None, out: Any = None,
+    generator: Generator | None = None, dtype: Any = None, device: Any = None, layout: Any = None,
     requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """Standard normal numbers."""
-    return _finish(_source(generator).normal(size_args(size), _floating("randn", dtype)), requires_grad)
+    if size is not None:
+        shape = (size,)
+    if out is not None:
+        given = {"generator": generator, "dtype": dtype, "requires_grad": requires_grad}
+        return into("randn", randn, out, shape, given)
+    return _finish(_source(generator).normal(size_args(shape), _floating("randn", dtype)), requires_grad)
 
 
 def randint(

@@ -26,6 +26,7 @@ from .tensor.functions import function
 from .tensor.functions_elementwise import polygamma, xlogy
 from .tensor.methods.base import NUMBERS
 from .tensor.methods.operands import check_operand, check_tensor, operands, run
+from .tensor.out import equip
 from .tensor.tensor import Tensor, apply, unary
 
 
@@ -179,3 +180,5 @@ __all__ = [
     "shifted_chebyshev_polynomial_v", "shifted_chebyshev_polynomial_w", "sinc", "softmax",
     "spherical_bessel_j0", "xlog1py", "xlogy", "zeta",
 ]  # fmt: skip
+
+equip(globals(), "special")

@@ -19,6 +19,7 @@ from ..errors import ConvgradError, GradError, ShapeError
 from ..ops.shape import cast_array
 from .arrays import array_of, as_kind, from_foreign, shared, sizes
 from .methods.operands import fill_value
+from .out import into
 from .tensor import Tensor
 
 
@@ -171,7 +172,8 @@ def frombuffer(
 
 
 def zeros(
-    *size: Any, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
+    *shape: Any, size: Any = None, out: Any = None,
+    dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """Zeros of a shape given as ints or as one sequence.
@@ -180,30 +182,44 @@ def zeros(
         >>> zeros(2, 3).shape
         torch.Size([2, 3])
     """
+    if size is not None:
+        shape = (size,)
+    if out is not None:
+        return into("zeros", zeros, out, shape, {"dtype": dtype, "requires_grad": requires_grad})
     check_device(device)
-    return _made(np.zeros(sizes("zeros", size), as_kind(dtype).np), requires_grad)
+    return _made(np.zeros(sizes("zeros", shape), as_kind(dtype).np), requires_grad)
 
 
 def ones(
-    *size: Any, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
+    *shape: Any, size: Any = None, out: Any = None,
+    dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
     requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """Ones of a shape given as ints or as one sequence."""
+    if size is not None:
+        shape = (size,)
+    if out is not None:
+        return into("ones", ones, out, shape, {"dtype": dtype, "requires_grad": requires_grad})
     check_device(device)
-    return _made(np.ones(sizes("ones", size), as_kind(dtype).np), requires_grad)
+    return _made(np.ones(sizes("ones", shape), as_kind(dtype).np), requires_grad)
 
 
 def empty(
-    *size: Any, dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
+    *shape: Any, size: Any = None, out: Any = None,
+    dtype: Any = None, layout: Any = None, device: Any = None, pin_memory: bool = False,
     requires_grad: bool = False, memory_format: Any = None,
 ) -> Tensor:  # fmt: skip
     """Uninitialised memory of a shape given as ints or as one sequence."""
+    if size is not None:
+        shape = (size,)
+    if out is not None:
+        return into("empty", empty, out, shape, {"dtype": dtype, "requires_grad": requires_grad})
     check_device(device)
-    return _made(np.empty(sizes("empty", size), as_kind(dtype).np), requires_grad)
+    return _made(np.empty(sizes("empty", shape), as_kind(dtype).np), requires_grad)
 
 
 def full(
-    size: Any, fill_value: Any, *, dtype: Any = None, layout: Any = None, device: Any = None,
+    size: Any, fill_value: Any, *, out: Any = None, dtype: Any = None, layout: Any = None, device: Any = None,
     pin_memory: bool = False, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """One number everywhere; its type decides the dtype unless one is given.
@@ -212,6 +228,8 @@ def full(
         >>> full((2,), 7).dtype
         torch.int64
     """
+    if out is not None:
+        return into("full", full, out, (size, fill_value), {"dtype": dtype, "requires_grad": requires_grad})
     check_device(device)
     if not isinstance(size, (tuple, list)):
         raise TypeError(
@@ -280,7 +298,8 @@ def eye(
 
 
 def arange(
-    start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, layout: Any = None, device: Any = None,
+    start: Any, end: Any = None, step: Any = 1, *, out: Any = None,
+    dtype: Any = None, layout: Any = None, device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """Numbers from ``start`` (0 if only one is given) to ``end``, exclusive, ``step`` apart.
@@ -293,6 +312,10 @@ def arange(
         >>> arange(1, 2.5, 0.5).tolist()
         [1.0, 1.5, 2.0]
     """
+    if out is not None:
+        return into(
+            "arange", arange, out, (start, end, step), {"dtype": dtype, "requires_grad": requires_grad}
+        )
     check_device(device)
     if end is None:
         start, end = 0, start

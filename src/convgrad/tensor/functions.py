@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from .keywords import renamed
+from .out import UNUSUAL, into
 from .tensor import Tensor
 
 METHODS = """
@@ -39,18 +41,38 @@ floor_ ceil_ round_
 def function(name: str) -> Callable[..., Any]:
     """The function ``name(input, ...)`` that calls ``input.name(...)``."""
     method = getattr(Tensor, name)
+    method = getattr(method, "__wrapped__", method)
 
-    def of_tensor(input: Any, *args: Any, **kwargs: Any) -> Any:
-        if not isinstance(input, Tensor):
-            raise TypeError(
-                f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
-            )
-        return method(input, *args, **kwargs)
+    def of_tensor(input: Any = None, *args: Any, **kwargs: Any) -> Any:
+        call = method
+        if isinstance(input, Tensor):
+            if type(input) is not Tensor:  # a subclass may have a method of its own
+                call = getattr(type(input), name)
+            try:
+                return call(input, *args, **kwargs)
+            except TypeError:
+                if UNUSUAL.isdisjoint(kwargs):
+                    raise
+        return unusual(name, call, input, args, kwargs)
 
     of_tensor.__name__ = of_tensor.__qualname__ = name
     of_tensor.__doc__ = method.__doc__
     of_tensor.__wrapped__ = method  # type: ignore[attr-defined]  # help() and IPython show its signature
     return of_tensor
+
+
+def unusual(
+    name: str, method: Callable[..., Any], input: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """A call with ``out=``, with NumPy's names for arguments, or without a tensor, which is an error."""
+    kwargs = renamed(kwargs)
+    if input is None and "input" in kwargs:
+        input = kwargs.pop("input")
+    if not isinstance(input, Tensor):
+        raise TypeError(f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+    if "out" in kwargs:
+        return into(name, method, kwargs.pop("out"), (input, *args), kwargs)
+    return method(input, *args, **kwargs)
 
 
 def method_functions() -> dict[str, Callable[..., Any]]:

@@ -17,6 +17,7 @@ from ..ops import special
 from .methods.base import NUMBERS
 from .methods.operands import as_operand, check_operand, check_tensor, common_dtype, operands, run
 from .methods.special import check_condition
+from .out import into
 from .tensor import Tensor, apply
 
 
@@ -28,7 +29,7 @@ def _tensor_first(name: str, input: Any) -> Any:
     return Tensor(np.asarray(input).astype(dtypes.scalar_dtype(input).np), None)
 
 
-def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
+def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Any = None) -> Any:
     """``input`` where ``condition`` holds, else ``other``.
 
     Args:
@@ -44,6 +45,8 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
         >>> where(Tensor(np.array([True, False]), None), 1.0, 0.0).tolist()
         [1.0, 0.0]
     """
+    if out is not None:
+        return into("where", where, out, (condition, input, other), {})
     if input is None and other is None:
         check_tensor("where", condition, "condition")
         indices = np.nonzero(np.atleast_1d(condition._data))
@@ -58,8 +61,10 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     return apply(ew.Where, pair, (data,))
 
 
-def add(input: Any, other: Any, *, alpha: Any = 1) -> Any:
+def add(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Any:
     """``input + alpha * other``; either may be a number."""
+    if out is not None:
+        return into("add", add, out, (input, other), {"alpha": alpha})
     return (
         _tensor_first("add", input).add(other, alpha=alpha)
         if not _swapped(input, other)
@@ -67,20 +72,26 @@ def add(input: Any, other: Any, *, alpha: Any = 1) -> Any:
     )
 
 
-def sub(input: Any, other: Any, *, alpha: Any = 1) -> Any:
+def sub(input: Any, other: Any, *, alpha: Any = 1, out: Any = None) -> Any:
     """``input - alpha * other``; either may be a number."""
+    if out is not None:
+        return into("sub", sub, out, (input, other), {"alpha": alpha})
     if _swapped(input, other):
         return input - (other if alpha == 1 else other * alpha)
     return _tensor_first("sub", input).sub(other, alpha=alpha)
 
 
-def mul(input: Any, other: Any) -> Any:
+def mul(input: Any, other: Any, *, out: Any = None) -> Any:
     """``input * other``; either may be a number."""
+    if out is not None:
+        return into("mul", mul, out, (input, other), {})
     return other * input if _swapped(input, other) else _tensor_first("mul", input).mul(other)
 
 
-def div(input: Any, other: Any, *, rounding_mode: Any = None) -> Any:
+def div(input: Any, other: Any, *, rounding_mode: Any = None, out: Any = None) -> Any:
     """``input / other``; either may be a number."""
+    if out is not None:
+        return into("div", div, out, (input, other), {"rounding_mode": rounding_mode})
     if _swapped(input, other) and rounding_mode is None:
         return input / other
     return _tensor_first("div", input).div(other, rounding_mode=rounding_mode)

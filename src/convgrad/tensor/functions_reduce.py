@@ -7,11 +7,13 @@ from typing import Any
 
 from ..errors import ConvgradError, DtypeError, ShapeError
 from ..ops import statistics as stats
+from .keywords import by_either_name
 from .methods.base import dim_index, dim_tuple
 from .methods.order import scalar_name
 from .tensor import Tensor, apply
 
 
+@by_either_name
 def var_mean(
     input: Tensor,
     dim: Any = None,
@@ -29,6 +31,7 @@ def var_mean(
     return _pair(stats.VarMean, "var_mean", input, dim, unbiased, keepdim, correction)
 
 
+@by_either_name
 def std_mean(
     input: Tensor,
     dim: Any = None,
@@ -62,7 +65,7 @@ def _pair(op: Any, name: str, x: Tensor, dim: Any, unbiased: Any, keepdim: bool,
 
 
 def vector_norm(
-    x: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
+    input: Tensor, ord: Any = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
 ) -> Tensor:
     """``(sum |x|^ord)^(1/ord)`` of all elements or over dimensions: ``torch.linalg.vector_norm``.
 
@@ -70,11 +73,11 @@ def vector_norm(
         >>> vector_norm(Tensor([3.0, 4.0])).item()
         5.0
     """
-    return x._vector_norm(float(ord), dim, keepdim, dtype)
+    return input._vector_norm(float(ord), dim, keepdim, dtype)
 
 
 def matrix_norm(
-    A: Tensor,
+    input: Tensor,
     ord: Any = "fro",
     dim: Any = (-2, -1),
     keepdim: bool = False,
@@ -87,6 +90,7 @@ def matrix_norm(
         ord: ``"fro"``; 1 or -1: the extreme of the column sums of ``|A|``; inf or -inf: of the row sums.
             2, -2 or ``"nuc"``: the largest, the least or the sum of the singular values.
     """
+    A = input
     if len(dim) != 2:
         raise ShapeError(f"linalg.matrix_norm: dim must be a 2-tuple. Got {' '.join(map(str, dim))}")
     if A._data.ndim < 2:
@@ -113,13 +117,14 @@ def matrix_norm(
 
 
 def linalg_norm(
-    A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
+    input: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
 ) -> Tensor:
     """A vector's or matrix's norm by the number of dimensions: ``torch.linalg.norm``.
 
     Without ``ord`` the 2-norm of all elements (or over ``dim``); with it, one dimension (or a 1-d
     tensor) takes the vector norm and two the matrix norm.
     """
+    A = input
     if ord is None:
         return vector_norm(A, 2, dim, keepdim, dtype=dtype)
     if dim is None and A._data.ndim not in (1, 2):

@@ -13,8 +13,10 @@ from ..errors import ConvgradError, DtypeError, ShapeError
 from ..ops import pad as pads
 from ..ops import shape as ops
 from ..size import Size
+from .keywords import by_either_name
 from .methods.base import dim_index
 from .methods.operands import broadcast_error
+from .out import into
 from .tensor import Tensor, apply
 
 
@@ -46,7 +48,7 @@ def _promoted(tensors: list[Tensor]) -> list[Tensor]:
     return [x._cast(common) for x in tensors]
 
 
-def cat(tensors: Any, dim: int = 0) -> Tensor:
+def cat(tensors: Any, dim: int = 0, *, axis: int | None = None, out: Any = None) -> Tensor:
     """Tensors joined along an existing dimension.
 
     Args:
@@ -61,6 +63,10 @@ def cat(tensors: Any, dim: int = 0) -> Tensor:
 
     Source: semantics of torch.cat.
     """
+    if axis is not None:
+        dim = axis
+    if out is not None:
+        return into("cat", cat, out, (tensors, dim), {})
     listed = _tensors("cat", tensors)
     if not listed:
         raise ValueError("torch.cat(): expected a non-empty list of Tensors")
@@ -90,13 +96,17 @@ def cat(tensors: Any, dim: int = 0) -> Tensor:
 concat = concatenate = cat
 
 
-def stack(tensors: Any, dim: int = 0) -> Tensor:
+def stack(tensors: Any, dim: int = 0, *, axis: int | None = None, out: Any = None) -> Tensor:
     """Tensors of one shape joined along a new dimension.
 
     Example:
         >>> stack([zeros(3), ones(3)]).shape
         torch.Size([2, 3])
     """
+    if axis is not None:
+        dim = axis
+    if out is not None:
+        return into("stack", stack, out, (tensors, dim), {})
     listed = _tensors("stack", tensors)
     if not listed:
         raise ConvgradError("stack expects a non-empty TensorList")
@@ -415,6 +425,7 @@ def _border_error(shape: tuple[int, ...], at: int, widths: pads.Widths) -> Convg
     )
 
 
+@by_either_name
 def repeat_interleave(input: Any, repeats: Any = None, dim: Any = None, *, output_size: Any = None) -> Tensor:
     """Each element repeated; of one tensor alone, its index repeated as often as each element says."""
     if repeats is None:

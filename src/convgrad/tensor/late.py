@@ -10,6 +10,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from .keywords import widen
+
 
 def _names(text: str) -> tuple[str, ...]:
     return tuple(text.split())
@@ -19,9 +21,9 @@ def _names(text: str) -> tuple[str, ...]:
 METHODS: dict[str, tuple[str, ...]] = {
     "copies": _names(
         """
-        apply_ as_strided_scatter dim_order fill_diagonal_ index_reduce index_reduce_
-        is_conj is_cpu is_neg map_ narrow_copy new_empty_strided nonzero_static resolve_neg sum_to_size
-        unsafe_chunk unsafe_split unsafe_split_with_sizes
+        apply_ as_strided_scatter dim_order fill_diagonal_ index_reduce index_reduce_ is_conj is_cpu
+        is_neg map_ narrow_copy new_empty_strided nonzero_static resolve_neg sum_to_size unsafe_chunk
+        unsafe_split unsafe_split_with_sizes
         """
     ),
     "decompositions": _names(
@@ -32,9 +34,8 @@ METHODS: dict[str, tuple[str, ...]] = {
     ),
     "inplace": _names(
         """
-         as_strided_  conj_physical_ copysign_  float_power_ gcd_ heaviside_ i0_
-        igamma_ igammac_   lcm_ ldexp_ logit_ map2_  mvlgamma_ nextafter_
-        polygamma_ resize_as_ set_ share_memory_ xlogy_
+        as_strided_ conj_physical_ copysign_ float_power_ gcd_ heaviside_ i0_ igamma_ igammac_ lcm_
+        ldexp_ logit_ map2_ mvlgamma_ nextafter_ polygamma_ resize_as_ set_ share_memory_ xlogy_
         """
     ),
     "numeric": _names("frexp gcd heaviside i0 igamma igammac lcm ldexp mvlgamma nextafter"),
@@ -55,7 +56,7 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
     "nn.functional": _names(
         """
         adaptive_avg_pool1d avg_pool1d bilinear channel_shuffle conv1d conv2d conv3d conv_tbc
-        conv_transpose1d conv_transpose2d conv_transpose3d cosine_similarity  group_norm
+        conv_transpose1d conv_transpose2d conv_transpose3d cosine_similarity dropout group_norm
         layer_norm max_pool1d max_pool1d_with_indices max_pool2d max_pool3d native_channel_shuffle
         pairwise_distance pdist pixel_shuffle pixel_unshuffle rms_norm
         """
@@ -106,12 +107,12 @@ OF_METHODS: tuple[str, ...] = _names(
     acos_ acosh_ addmv_ arccos_ arccosh_ arcsin_ arcsinh_ arctan_ arctanh_ as_strided_
     as_strided_scatter asin_ asinh_ atan_ atanh_ cholesky cholesky_inverse cholesky_solve clamp_max_
     clamp_min_ clip_ conj_physical conj_physical_ corrcoef cosh_ cov deg2rad_ det detach_ dist erf_
-    erfc_ exp2_ expm1_ fix_ frac_ frexp gcd gcd_ heaviside histogram i0 i0_ igamma igammac index_put_
-    index_reduce inverse is_conj is_neg istft lcm lcm_ ldexp ldexp_ log10_ log1p_ log2_ logdet logit_ lu
-    lu_solve matrix_exp mode msort multinomial mvlgamma nan_to_num_ nanquantile narrow_copy negative_
-    nextafter nonzero_static orgqr pinverse qr quantile rad2deg_ renorm resize_as_ resolve_conj
-    resolve_neg rsqrt_ sinc_ sinh_ slogdet stft svd tan_ triangular_solve trunc_ unsafe_chunk
-    unsafe_split unsafe_split_with_sizes xlogy_
+    erfc_ exp2_ expm1_ fix_ frac_ frexp gcd gcd_ get_device heaviside histogram i0 i0_ igamma igammac
+    index_put_ index_reduce inverse is_conj is_inference is_neg istft lcm lcm_ ldexp ldexp_ log10_
+    log1p_ log2_ logdet logit_ lu lu_solve matrix_exp mode msort multinomial mvlgamma nan_to_num_
+    nanquantile narrow_copy negative_ nextafter nonzero_static orgqr pinverse qr quantile rad2deg_
+    renorm resize_as_ resolve_conj resolve_neg rsqrt_ sinc_ sinh_ slogdet stft svd tan_ triangular_solve
+    trunc_ unsafe_chunk unsafe_split unsafe_split_with_sizes xlogy_
     """
 )
 
@@ -127,6 +128,7 @@ class LateMethod:
 
     def __get__(self, tensor: Any, owner: Any) -> Any:
         module = importlib.import_module(f"convgrad.tensor.methods.{self.family}")
+        widen(module.LateMethods)
         home = next(c for c in owner.__mro__ if c.__dict__.get(self.name) is self)
         for name in METHODS[self.family]:
             setattr(home, name, module.LateMethods.__dict__[name])

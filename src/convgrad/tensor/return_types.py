@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from operator import itemgetter
 from typing import Any, ClassVar
 
@@ -27,6 +28,12 @@ def _named(name: str, *fields: str) -> type[Result]:
         f: property(itemgetter(i), doc=f"{f} of the result") for i, f in enumerate(fields)
     }
     return type(name, (Result,), {"__slots__": (), "_fields": fields, "__module__": __name__, **body})
+
+
+@cache
+def written(kind: type[Result]) -> type[Result]:
+    """The class of results written into ``out``: ``max_out`` where it is ``max`` otherwise."""
+    return _named(f"{kind.__name__}_out", *kind._fields)
 
 
 aminmax = _named("aminmax", "min", "max")

@@ -27,6 +27,7 @@ from ..printing import format_tensor
 from . import dual, late
 from .arrays import legacy_array
 from .checks import check_result
+from .keywords import widen
 from .leaf import TensorLeaf
 from .methods.arithmetic import ArithmeticMethods
 from .methods.base import NUMBERS
@@ -425,6 +426,8 @@ class Tensor(
         return node
 
 
+for _family in Tensor.__mro__[:-2]:
+    widen(_family)
 late.announce(Tensor)
 
 # ---------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from ...tensor.functions_inplace import (
     selu_,
     threshold_,
 )
+from ...tensor.out import equip
 from .activation import (
     celu,
     elu,
@@ -250,3 +251,5 @@ __all__ = [
     "upsample_nearest",
 ]
 __all__ += ["celu_", "elu_", "hardtanh_", "leaky_relu_", "relu_", "rrelu_", "selu_", "threshold_"]
+
+equip(globals(), "nn.functional")

@@ -9,7 +9,6 @@ import numpy as np
 from ...dtypes import Array
 from ...errors import ConvgradError, DtypeError, GradError, ShapeError
 from ...ops import scatter
-from ...ops.complex import ConjPhysical
 from ...ops.reduce import comparable
 from ...ops.shape import Contiguous, UnsafeSplit, UnsafeSplitSizes, cast_array
 from ..arrays import as_kind

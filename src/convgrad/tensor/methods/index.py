@@ -107,6 +107,9 @@ class IndexMethods(ScatterMethods):
             raise TypeError("iteration over a 0-d tensor")
         return iter(self._apply(ops.Unbind, (self,), (0,)))
 
+    def __reversed__(self) -> Any:
+        return self.flip(0) if self._data.ndim else self  # type: ignore[attr-defined]
+
     def __len__(self) -> int:
         if not self._data.ndim:
             raise TypeError("len() of a 0-d tensor")

@@ -58,6 +58,9 @@ class LinearMethods(Methods):
     def __matmul__(self, other: Any) -> Any:
         return self.matmul(other) if hasattr(other, "_data") else NotImplemented
 
+    def __rmatmul__(self, other: Any) -> Any:
+        return other.matmul(self) if hasattr(other, "_data") else NotImplemented
+
     def mm(self, mat2: Any) -> Any:
         """The product of two matrices (m, k) and (k, n)."""
         for name, x in (("self", self), ("mat2", mat2)):

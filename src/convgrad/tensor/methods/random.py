@@ -29,6 +29,11 @@ class RandomMethods(Methods):
             )
         return self._fill("uniform_", lambda g, a: g.uniform(a.shape, a.dtype, low, to), generator)
 
+    def bernoulli(self, p: Any = None, *, generator: Generator | None = None) -> Any:
+        """Ones with the probabilities that the elements say (or all with ``p``), zeros otherwise."""
+        out: Any = self._wrap(self._data.copy())
+        return out.bernoulli_(self if p is None else p, generator=generator)
+
     def normal_(self, mean: float = 0, std: float = 1, *, generator: Generator | None = None) -> Any:
         """Normal numbers of given mean and standard deviation."""
         if std < 0:
@@ -49,6 +54,10 @@ class RandomMethods(Methods):
         if self._data.dtype.kind == "c":
             raise NotImplementedError(f'"bernoulli_scalar_cpu_" not implemented for dtype {self._data.dtype}')
         chance = np.broadcast_to(p._data, self._data.shape) if hasattr(p, "_data") else p
+        if np.size(chance) and not bool(np.all((chance >= 0) & (chance <= 1))):
+            raise ConvgradError(
+                "Expected p_in >= 0 && p_in <= 1 to be true: probabilities lie between 0 and 1"
+            )
         return self._fill("bernoulli_", lambda g, a: g.bernoulli(chance, a.shape, a.dtype), generator)
 
     def random_(

@@ -250,19 +250,23 @@ class ReduceMethods(OrderMethods):
         self._needs_size("aminmax", axes)
         return return_types.aminmax(self._apply(reduce.AMinMax, (self,), (axes, keepdim)))
 
-    def argmax(self, dim: Any = None, keepdim: bool = False) -> Any:
+    def argmax(
+        self, dim: Any = None, keepdim: bool = False, *, axis: Any = None, keepdims: bool = False
+    ) -> Any:
         """The position (int64) of the largest element: of all, flattened, or along ``dim``.
 
         The first of equals.
         """
-        return self._position("argmax", np.argmax, dim, keepdim)
+        return self._position("argmax", np.argmax, dim if axis is None else axis, keepdim or keepdims)
 
-    def argmin(self, dim: Any = None, keepdim: bool = False) -> Any:
+    def argmin(
+        self, dim: Any = None, keepdim: bool = False, *, axis: Any = None, keepdims: bool = False
+    ) -> Any:
         """The position (int64) of the smallest element: of all, flattened, or along ``dim``.
 
         The first of equals.
         """
-        return self._position("argmin", np.argmin, dim, keepdim)
+        return self._position("argmin", np.argmin, dim if axis is None else axis, keepdim or keepdims)
 
     def _position(self, name: str, arg: Any, dim: Any, keepdim: bool) -> Any:
         data = self._data

@@ -223,6 +223,8 @@ class ScatterMethods(Methods):
     def _fill_plan(self, dim: int, index: Any, value: Any) -> Plan:
         data = self._at_least_1d()._data
         axis = dim_index(dim, data.ndim)
+        if index._data.dtype != np.int64:
+            raise DimError(f"index_fill_(): Expected dtype int64 for index (got {index.dtype})")
         where = _vector("index_fill", index)
         _check_range("index_fill", where, data.shape[axis], axis, negative=True)
         where = np.unique(where % max(data.shape[axis], 1))  # each position once: the gradient counts them
@@ -285,6 +287,11 @@ class ScatterMethods(Methods):
         if type(indices) is np.ndarray:
             check_key(indices, self._data)
             return indices
+        if not isinstance(indices, (tuple, list)):
+            raise TypeError(
+                "index_put(): argument 'indices' (position 1) must be tuple of Tensors, not "
+                f"{type(indices).__name__}"
+            )
         key = []
         for item in indices:
             array = item._data if hasattr(item, "_data") else item

@@ -28,13 +28,15 @@ class ShapeMethods(SplitMethods):
 
     # -- other shapes ---------------------------------------------------------------------------
 
-    def reshape(self, *shape: Any) -> Any:
+    def reshape(self, *given: Any, shape: Any = None) -> Any:
         """The same elements in another shape; one size may be -1. A view where strides allow."""
+        if shape is not None:
+            given = (shape,)
         data = self._data
-        new = fill_size(size_args(shape), data)
+        new = fill_size(size_args(given), data)
         return self._apply(ops.Reshape if viewable(data, new) else ops.UnsafeView, (self,), (new,))
 
-    def view(self, *shape: Any) -> Any:
+    def view(self, *shape: Any, size: Any = None, dtype: Any = None) -> Any:
         """The same memory in another shape, or with its bytes read as another dtype.
 
         Args:
@@ -45,6 +47,8 @@ class ShapeMethods(SplitMethods):
             >>> x.view(2, -1).shape
             torch.Size([2, 3])
         """
+        if size is not None or dtype is not None:
+            shape = (size if dtype is None else dtype,)
         if len(shape) == 1 and type(shape[0]) is dtypes.dtype:
             return self._view_dtype(shape[0])
         data = self._data
@@ -127,20 +131,22 @@ class ShapeMethods(SplitMethods):
 
     # -- other orders of dimensions -------------------------------------------------------------
 
-    def permute(self, *dims: Any) -> Any:
+    def permute(self, *given: Any, dims: Any = None) -> Any:
         """Dimensions in another order; a view."""
-        given = size_args(dims)
+        if dims is not None:
+            given = (dims,)
+        order = size_args(given)
         ndim = self._data.ndim
-        if len(given) != ndim:
+        if len(order) != ndim:
             raise ShapeError(
                 "permute(sparse_coo): number of dimensions in the tensor input does not match the length "
                 "of the "
                 f"desired ordering of dimensions i.e. input.dim() = {ndim} is not equal to len(dims) = "
-                f"{len(given)}"
+                f"{len(order)}"
             )
-        axes = tuple([dim_index(d, ndim) for d in given])
+        axes = tuple([dim_index(d, ndim) for d in order])
         if len(set(axes)) != ndim:
-            raise ConvgradError(f"permute(): duplicate dims are not allowed. (got {list(given)})")
+            raise ConvgradError(f"permute(): duplicate dims are not allowed. (got {list(order)})")
         return self._apply(ops.Permute, (self,), (axes,))
 
     def transpose(self, dim0: int, dim1: int) -> Any:
@@ -148,7 +154,11 @@ class ShapeMethods(SplitMethods):
         ndim = self._data.ndim
         return self._apply(ops.Transpose, (self,), (dim_index(dim0, ndim), dim_index(dim1, ndim)))
 
-    swapaxes = swapdims = transpose
+    swapdims = transpose
+
+    def swapaxes(self, axis0: int, axis1: int) -> Any:
+        """Two dimensions exchanged; a view."""
+        return self.transpose(axis0, axis1)
 
     def movedim(self, source: Any, destination: Any) -> Any:
         """Dimensions ``source`` moved to ``destination``, the others keeping their order; a view."""
@@ -230,12 +240,16 @@ class ShapeMethods(SplitMethods):
 
     # -- dimensions of size 1, and repeating ------------------------------------------------------
 
-    def unsqueeze(self, dim: int) -> Any:
+    def unsqueeze(self, dim: Any = None, *, axis: Any = None) -> Any:
         """A dimension of size 1 put in before ``dim``; a view."""
+        if axis is not None:
+            dim = axis
         return self._apply(ops.Unsqueeze, (self,), (unsqueezed(self._data.shape, dim),))
 
-    def squeeze(self, dim: Any = None) -> Any:
+    def squeeze(self, dim: Any = None, *, axis: Any = None) -> Any:
         """Dimensions of size 1 taken away: all of them, or those named whose size is 1; a view."""
+        if axis is not None:
+            dim = axis
         op = (
             ops.Squeeze
             if dim is None
@@ -245,8 +259,10 @@ class ShapeMethods(SplitMethods):
         )
         return self._apply(op, (self,), (squeezed(self._data.shape, dim),))
 
-    def expand(self, *sizes: Any) -> Any:
+    def expand(self, *sizes: Any, size: Any = None) -> Any:
         """Size-1 dimensions repeated without copying; -1 keeps a size; a view."""
+        if size is not None:
+            sizes = (size,)
         return self._apply(ops.Expand, (self,), (expanded_shape(size_args(sizes), self._data.shape),))
 
     def expand_as(self, other: Any) -> Any:
@@ -257,9 +273,11 @@ class ShapeMethods(SplitMethods):
         """``expand`` to a shape."""
         return self.expand(size)
 
-    def repeat(self, *repeats: Any) -> Any:
+    def repeat(self, *given: Any, repeats: Any = None) -> Any:
         """The tensor set side by side ``repeats`` times along each dimension; a copy."""
-        times = size_args(repeats)
+        if repeats is not None:
+            given = (repeats,)
+        times = size_args(given)
         shape = self._data.shape
         if len(times) < len(shape):
             raise ShapeError(
@@ -270,17 +288,21 @@ class ShapeMethods(SplitMethods):
             raise ConvgradError(f"Trying to create tensor with negative dimension: repeat({list(times)})")
         return self._apply(rearrange.Repeat, (self,), (times,))
 
-    def tile(self, *dims: Any) -> Any:
+    def tile(self, *given: Any, dims: Any = None) -> Any:
         """``repeat`` that takes fewer repeats than there are dimensions as meant for the last ones."""
-        times = size_args(dims)
+        if dims is not None:
+            given = (dims,)
+        times = size_args(given)
         return self.repeat((1,) * (self._data.ndim - len(times)) + times)
 
     # -- rearranging copies -----------------------------------------------------------------------
 
-    def flip(self, *dims: Any) -> Any:
+    def flip(self, *given: Any, dims: Any = None) -> Any:
         """The order of elements reversed along ``dims``; a copy."""
-        given = size_args(dims)
-        axes = tuple([dim_index(d, self._data.ndim) for d in given])
+        if dims is not None:
+            given = (dims,)
+        order = size_args(given)
+        axes = tuple([dim_index(d, self._data.ndim) for d in order])
         if len(set(axes)) != len(axes):
             raise ConvgradError(
                 f"dim {next(a for a in axes if axes.count(a) > 1)} appears multiple times in the list of dims"
@@ -373,7 +395,11 @@ class ShapeMethods(SplitMethods):
             "transpose_", ops.TransposeInPlace, (dim_index(dim0, ndim), dim_index(dim1, ndim))
         )
 
-    swapaxes_ = swapdims_ = transpose_
+    swapdims_ = transpose_
+
+    def swapaxes_(self, axis0: int, axis1: int) -> Any:
+        """``swapaxes`` in place."""
+        return self.transpose_(axis0, axis1)
 
     def unsqueeze_(self, dim: int) -> Any:
         """``unsqueeze`` in place."""

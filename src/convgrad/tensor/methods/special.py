@@ -393,14 +393,14 @@ class SpecialMethods(Methods):
 
     # -- activations ------------------------------------------------------------------------------------
 
-    def softmax(self, dim: int, dtype: Any = None) -> Any:
+    def softmax(self, dim: Any = None, dtype: Any = None, *, axis: Any = None) -> Any:
         """``exp(x) / sum(exp(x))`` along ``dim``; ``dtype``: the input is cast first."""
-        x, axis = _normalised(self, dim, dtype, "softmax")
+        x, axis = _normalised(self, dim if axis is None else axis, dtype, "softmax")
         return self._apply(activation.Softmax, (x,), (axis,))
 
-    def log_softmax(self, dim: int, dtype: Any = None) -> Any:
+    def log_softmax(self, dim: Any = None, dtype: Any = None, *, axis: Any = None) -> Any:
         """``x - log(sum(exp(x)))`` along ``dim``; ``dtype``: the input is cast first."""
-        x, axis = _normalised(self, dim, dtype, "log_softmax")
+        x, axis = _normalised(self, dim if axis is None else axis, dtype, "log_softmax")
         return self._apply(activation.LogSoftmax, (x,), (axis,))
 
     def prelu(self, weight: Any) -> Any:

@@ -48,8 +48,10 @@ class SplitMethods(Methods):
             )
         return self._apply(ops.SplitSizes, (self,), (sizes, axis))
 
-    def chunk(self, chunks: int, dim: int = 0) -> Any:
+    def chunk(self, chunks: int, dim: int = 0, *, axis: Any = None) -> Any:
         """At most ``chunks`` pieces of equal size (the last may be smaller); views."""
+        if axis is not None:
+            dim = axis
         if not self._data.ndim:
             raise ConvgradError("chunk expects at least a 1-dimensional tensor")
         if chunks <= 0:
@@ -114,15 +116,19 @@ class SplitMethods(Methods):
             )
         return self.tensor_split(where, dim)
 
-    def unbind(self, dim: int = 0) -> Any:
+    def unbind(self, dim: int = 0, *, axis: Any = None) -> Any:
         """The slices along one dimension, which goes away; views."""
+        if axis is not None:
+            dim = axis
         if not self._data.ndim:
             raise DimError(f"Dimension specified as {dim} but tensor has no dimensions")
         axis = dim_index(dim, self._data.ndim)
         return self._apply(ops.Unbind, (self,), (axis,)) if self._data.shape[axis] else ()
 
-    def narrow(self, dim: int, start: Any, length: int) -> Any:
+    def narrow(self, dim: Any = None, start: Any = None, length: Any = None, *, axis: Any = None) -> Any:
         """``length`` positions of one dimension from ``start`` on; a view."""
+        if axis is not None:
+            dim = axis
         data = self._data
         if not data.ndim:
             raise ConvgradError("narrow() cannot be applied to a 0-dim tensor.")
@@ -141,8 +147,10 @@ class SplitMethods(Methods):
         key = (*(slice(None),) * axis, slice(start, start + length), ...)
         return self._apply(ops.Slice, (self,), (key,))
 
-    def select(self, dim: int, index: Any) -> Any:
+    def select(self, dim: Any = None, index: Any = None, *, axis: Any = None) -> Any:
         """One position of one dimension, which goes away; a view."""
+        if axis is not None:
+            dim = axis
         data = self._data
         if not data.ndim:
             raise DimError("select() cannot be applied to a 0-dim tensor.")
