@@ -45,40 +45,10 @@ def test_no_form_is_missing_without_a_reason() -> None:
 
 #: arguments that one CPU process has no use for, and names that only other overloads have
 NOT_TAKEN = frozenset(
-    [
-        "layout",
-        "device",
-        "pin_memory",
-        "memory_format",
-        "generator",
-        "out",
-        "out_dtype",
-        "self",
-        "implicit",
-        "non_blocking",
-        "cudnn_enable",
-        "cudnn_enabled",
-        "train",
-        "a",
-        "b",
-        "l",
-        "n",
-        "t",
-        "i",
-        "el",
-        "elem",
-        "idx",
-        "list",
-        "lis",
-        "item",
-        "left",
-        "right",
-        "string",
-        "fillvalue",
-        "result",
-        "input",
-        "reverse",
-    ]
+    """
+    layout device pin_memory memory_format generator out out_dtype self implicit non_blocking cudnn_enable
+    cudnn_enabled train a b l n t i el elem idx list lis item left right string fillvalue result input reverse
+    """.split()
 )
 #: (kind, name) -> arguments convgrad has not, and why
 EXCEPT: dict[tuple[str, str], tuple[str, str]] = {

@@ -57,20 +57,10 @@ _SWITCHES = (
     "convgrad.tools",
 )
 _NO_OPERATORS = frozenset(
-    [
-        "border_widths",
-        "fork_rng",
-        "function",
-        "get_default_dtype",
-        "get_rng_state",
-        "initial_seed",
-        "manual_seed",
-        "method_functions",
-        "seed",
-        "set_default_dtype",
-        "set_rng_state",
-        "vmap",
-    ]
+    """
+    border_widths fork_rng function get_default_dtype get_rng_state initial_seed manual_seed
+    method_functions seed set_default_dtype set_rng_state vmap
+    """.split()
 )
 
 
@@ -186,22 +176,7 @@ def operators_of(function: Any, seen: set[Any] | None = None) -> set[type[Op]]:
 
 #: methods that many functions call on the way, and that say nothing of what they compute
 _EVERYWHERE = frozenset(
-    [
-        "to",
-        "detach",
-        "clone",
-        "view",
-        "reshape",
-        "requires_grad",
-        "requires_grad_",
-        "item",
-        "tolist",
-        "numpy",
-        "dtype",
-        "shape",
-        "size",
-        "dim",
-    ]
+    "to detach clone view reshape requires_grad requires_grad_ item tolist numpy dtype shape size dim".split()
 )
 
 
