@@ -107,7 +107,11 @@ def l1_loss(
     input: Tensor, target: Tensor, size_average: Any = None, reduce: Any = None, reduction: str = "mean"
 ) -> Tensor:
     """The absolute difference ``|input - target|``; arguments as ``mse_loss``."""
-    return _pairwise("l1_loss", ops.L1Loss, input, target, _reduction(reduction, size_average, reduce), 1.0)
+    how = _reduction(reduction, size_average, reduce)
+    if any([x._data.dtype.kind == "c" for x in (input, target)]):
+        distance = (input - target).abs()
+        return distance if how == "none" else distance.sum() if how == "sum" else distance.mean()
+    return _pairwise("l1_loss", ops.L1Loss, input, target, how, 1.0)
 
 
 def smooth_l1_loss(

@@ -14,7 +14,7 @@ from ...ops import elementwise as ew
 from ...ops import rounding
 from ...ops.op import Op, Ufunc
 from .base import NUMBERS, Methods, documented_by
-from .operands import check_alpha, check_operand, common_dtype, operands, plain_target, run
+from .operands import check_alpha, check_operand, check_tensor, common_dtype, operands, plain_target, run
 
 Method = Callable[[Any, Any], Any]
 
@@ -60,15 +60,16 @@ def _in_place(op: type[Ufunc], name: str) -> Method:
 def _compared(op: type[rounding.Relation], name: str) -> tuple[Method, Method]:
     """A comparison or logical method and its in-place form."""
     ufunc = op.ufunc
+    check = check_tensor if name.startswith("logical") else check_operand
 
     def method(self: Any, other: Any) -> Any:
-        check_operand(name, other)
+        check(name, other)
         if ufunc in _ORDERED:
             _check_order(ufunc, self, other)
         return self._compare(ufunc, other)
 
     def in_place(self: Any, other: Any) -> Any:
-        check_operand(name + "_", other)
+        check(name + "_", other)
         if ufunc in _ORDERED:
             _check_order(ufunc, self, other)
         return self._inplace(name + "_", op, (other,))

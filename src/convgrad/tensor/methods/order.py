@@ -143,8 +143,9 @@ class OrderMethods(Methods):
         x = typed(self, dtype, widen=True)
         return self._apply(scans.CumSum, (x,), (dim_index(dim, self._data.ndim), False))
 
-    def cumsum_(self, dim: int) -> Any:
-        """``cumsum`` in place."""
+    def cumsum_(self, dim: int, *, dtype: Any = None) -> Any:
+        """``cumsum`` in place; ``dtype`` can only be the tensor's own."""
+        typed_in_place("cumsum_", self._data, dtype)
         return self._inplace("cumsum_", scans.CumSum, (), (dim_index(dim, self._data.ndim), False))
 
     def cumprod(self, dim: int, *, dtype: Any = None) -> Any:
@@ -152,8 +153,9 @@ class OrderMethods(Methods):
         x = typed(self, dtype, widen=True)
         return self._apply(scans.CumProd, (x,), (dim_index(dim, self._data.ndim),))
 
-    def cumprod_(self, dim: int) -> Any:
-        """``cumprod`` in place."""
+    def cumprod_(self, dim: int, *, dtype: Any = None) -> Any:
+        """``cumprod`` in place; ``dtype`` can only be the tensor's own."""
+        typed_in_place("cumprod_", self._data, dtype)
         return self._inplace("cumprod_", scans.CumProd, (), (dim_index(dim, self._data.ndim),))
 
     def cummax(self, dim: int) -> Any:
@@ -198,7 +200,7 @@ class OrderMethods(Methods):
         if n == 0:
             return self._apply(Clone, (x,))
         lead = (slice(None),) * axis
-        for _ in range(min(n, x._data.shape[axis])):
+        for _ in range(min(n, self._data.shape[axis])):  # PyTorch counts without prepend and append
             after = self._apply(Slice, (x,), ((*lead, slice(1, None), ...),))
             before = self._apply(Slice, (x,), ((*lead, slice(0, -1), ...),))
             x = after != before if x._data.dtype.kind == "b" else after - before
@@ -231,16 +233,31 @@ class OrderMethods(Methods):
     def unique_consecutive(
         self, return_inverse: bool = False, return_counts: bool = False, dim: Any = None
     ) -> Any:
-        """``unique`` that drops only repeats of the value just before; of all elements, flattened."""
-        if dim is not None and self._data.ndim != 1:
-            raise ConvgradError(f"unique_consecutive: dim={dim} is supported for 1-d tensors only")
-        flat = self._data.reshape(-1)
-        new = np.ones(flat.size, bool)
-        new[1:] = flat[1:] != flat[:-1]
+        """``unique`` that drops only repeats of the value just before; of all elements, flattened.
+
+        Args:
+            return_inverse: also where each element's value stands in the result.
+            return_counts: also how often each value is repeated.
+            dim: compare slices along this dimension instead of elements.
+        """
+        axis = None if dim is None else dim_index(dim, self._data.ndim)
+        data = self._data.reshape(-1) if axis is None else np.moveaxis(np.atleast_1d(self._data), axis, 0)
+        if axis is not None and len(data) and not data.size:
+            raise ConvgradError(
+                "There are 0 sized dimensions, and they aren't selected, so unique cannot be applied (shape "
+                f"{list(self._data.shape)}, dim={dim})"
+            )
+        new = np.ones(len(data), bool)
+        new[1:] = (data[1:] != data[:-1]).reshape(max(len(data) - 1, 0), -1).any(1)
         places = np.flatnonzero(new)
-        counts = np.diff(places, append=flat.size)
-        inverse = (np.cumsum(new) - 1).reshape(self._data.shape)
-        return self._found(flat[places], inverse, counts, return_inverse, return_counts)
+        counts = np.diff(places, append=len(data))
+        inverse = np.cumsum(new) - 1
+        values = data[places]
+        if axis is None:
+            inverse = inverse.reshape(self._data.shape)
+        else:
+            values = np.ascontiguousarray(np.moveaxis(values, 0, axis))
+        return self._found(values, inverse, counts, return_inverse, return_counts)
 
     def _found(
         self, values: Array, inverse: Array, counts: Array, with_inverse: bool, with_counts: bool
@@ -317,6 +334,15 @@ class OrderMethods(Methods):
     def argwhere(self) -> Any:
         """The positions of the elements that are not 0: int64 ``(n, ndim)``."""
         return self.nonzero()
+
+
+def typed_in_place(name: str, data: Array, dtype: Any) -> None:
+    """Refuse a dtype other than the tensor's for an in-place form."""
+    if dtype is not None and dtypes.as_dtype(dtype).np != data.dtype:
+        raise ConvgradError(
+            f"Bad in-place call: input tensor dtype {dtypes.from_numpy(data.dtype).name} and requested dtype "
+            f"{dtypes.as_dtype(dtype).name} should match ({name})"
+        )
 
 
 def typed(x: Any, dtype: Any, widen: bool = False) -> Any:
