@@ -46,7 +46,7 @@ def _leaf(x: Any) -> Any:
 def _gradient(lib: Any, x: Any, y: Any, create: bool) -> Any:
     """The gradient of a sum, itself a value of the program."""
     (g,) = lib.autograd.grad((x * x).sum(), y, create_graph=create, retain_graph=True, allow_unused=True)
-    return g
+    return None if g is None else g * 1  # the sum itself has versions and node names of the engine's making
 
 
 def _backward(x: Any) -> None:
@@ -132,7 +132,7 @@ VIEWS: dict[str, Callable[..., Any]] = {
     "narrow": lambda lib, x, y, n: x.narrow(0, 0, 1),
     "select": lambda lib, x, y, n: x.select(-1, n % 2),
     "diagonal": lambda lib, x, y, n: x.diagonal(),
-    "unfold": lambda lib, x, y, n: x.unfold(-1, 2, 1),
+    "unfold": lambda lib, x, y, n: x.unfold(-1, 2, 2),
     "movedim": lambda lib, x, y, n: x.movedim(0, -1),
     "split": lambda lib, x, y, n: x.split(1),
     "chunk": lambda lib, x, y, n: x.chunk(2, -1),
@@ -189,6 +189,8 @@ IN_PLACE: dict[str, Callable[..., Any]] = {
     "requires_grad_": lambda lib, x, y, n: x.requires_grad_(n < 6),
     "round_": lambda lib, x, y, n: x.round_(),
 }
+
+WRITING = set(IN_PLACE.values())
 
 GRADIENTS: dict[str, Callable[..., Any]] = {
     "leaf": lambda lib, x, y, n: _leaf(x),
@@ -258,6 +260,8 @@ class Program:
         (x, p), (y, q) = self.pairs[-1 - i % len(self.pairs)], self.pairs[-1 - j % len(self.pairs)]
         a, b = len(self.pairs) - 1 - i % len(self.pairs), len(self.pairs) - 1 - j % len(self.pairs)
         self.text.append(f"v{len(self.pairs)} = {name!r}(v{a}, v{b}, {n})")
+        if call in WRITING and q is not p and shared(p, q):
+            y, q = y.clone(), q.clone()  # what is read while it is written to is undefined in torch
         modes = (convgrad.no_grad(), torch.no_grad()) if self.silent else (contextlib.nullcontext(),) * 2
         self.silent = max(self.silent - 1, 0)
         with modes[1]:
@@ -344,6 +348,10 @@ def derivatives(lib: Any, values: list[Any], inputs: list[Any], second: bool) ->
         return first
     again = [(g * g).sum() for g in first if g is not None and g.requires_grad]
     return lib.autograd.grad(sum(again), inputs, retain_graph=True, allow_unused=True) if again else first
+
+
+def shared(p: torch.Tensor, q: torch.Tensor) -> bool:
+    return p.untyped_storage().data_ptr() == q.untyped_storage().data_ptr()
 
 
 def attempt(call: Callable[[], Any]) -> tuple[Any, Exception | None]:

@@ -423,7 +423,7 @@ def _link_views(op: type[Op], result: Any, source: Any, data: Array, params: tup
         base = result._data.base
         # NumPy names the owner of a view's memory; only where it names something else, compare bounds
         near = base is data or (base is not None and (base is data.base or not data.size))
-        if near or (base is not None and overlap(result._data, data)):
+        if near or (base is not None and (overlap(result._data, data) or hasattr(op, "anywhere"))):
             link(result, source, op, params)
 
 

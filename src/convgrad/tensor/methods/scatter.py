@@ -274,13 +274,9 @@ class ScatterMethods(Methods):
         return values if shape == values._data.shape else values.view(shape)
 
     def _put_key(self, indices: Any, values: Any) -> Any:
-        if values._data.dtype != self._data.dtype:
-            raise ConvgradError(
-                "Index put requires the source and destination dtypes match, got "
-                f"{self._data.dtype.name} for the destination and {values._data.dtype.name} for the source."
-            )
         if type(indices) is np.ndarray:
             check_key(indices, self._data)
+            self._same_kind(values)
             return indices
         key = []
         for item in indices:
@@ -292,7 +288,15 @@ class ScatterMethods(Methods):
                     f"tensors used as indices must be long, int, byte or bool tensors (got {item.dtype})"
                 )
         check_key(tuple(key), self._data)
+        self._same_kind(values)
         return key[0] if len(key) == 1 else tuple(key)
+
+    def _same_kind(self, values: Any) -> None:
+        if values._data.dtype != self._data.dtype:
+            raise ConvgradError(
+                "Index put requires the source and destination dtypes match, got "
+                f"{self._data.dtype.name} for the destination and {values._data.dtype.name} for the source."
+            )
 
     def masked_select(self, mask: Any) -> Any:
         """The elements where ``mask`` (bool, broadcast against self) holds, as a vector."""

@@ -32,7 +32,9 @@ class ShapeMethods(SplitMethods):
         """The same elements in another shape; one size may be -1. A view where strides allow."""
         data = self._data
         new = fill_size(size_args(shape), data)
-        return self._apply(ops.Reshape if viewable(data, new) else ops.UnsafeView, (self,), (new,))
+        if data.flags.c_contiguous:
+            return self._apply(ops.Reshape, (self,), (new,))
+        return self._apply(ops.ReshapeAlias if viewable(data, new) else ops.UnsafeView, (self,), (new,))
 
     def view(self, *shape: Any) -> Any:
         """The same memory in another shape, or with its bytes read as another dtype.
@@ -102,6 +104,8 @@ class ShapeMethods(SplitMethods):
     def unflatten(self, dim: int, sizes: Any) -> Any:
         """Dimension ``dim`` as several; one size may be -1."""
         shape = self._data.shape
+        if not shape:
+            raise DimError("unflatten: Dimension specified as 0 but tensor has no dimensions")
         at = dim_index(dim, len(shape))
         new = size_args((sizes,))
         if not new:
