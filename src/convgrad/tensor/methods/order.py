@@ -337,7 +337,9 @@ class OrderMethods(Methods):
 
 
 def typed_in_place(name: str, data: Array, dtype: Any) -> None:
-    """Refuse a dtype other than the tensor's for an in-place form."""
+    """Refuse bool, which cannot hold the result, and a dtype other than the tensor's for an in-place form."""
+    if data.dtype == bool:
+        raise NotImplementedError(f"\"{name[:-1]}_out_cpu\" not implemented for 'Bool' ({name})")
     if dtype is not None and dtypes.as_dtype(dtype).np != data.dtype:
         raise ConvgradError(
             f"Bad in-place call: input tensor dtype {dtypes.from_numpy(data.dtype).name} and requested dtype "

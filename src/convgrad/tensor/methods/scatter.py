@@ -174,6 +174,16 @@ class ScatterMethods(Methods):
         where = _vector(name, index)
         src = source if source._data.ndim else source.view(1)
         shape = src._data.shape
+        if not source._data.ndim and where.size != 1:
+            raise DimError(
+                f"{name}(): When source is scalar, index should have one element (got {where.size}): Dimension "
+                f"specified as {dim} but tensor has no dimensions"
+            )
+        if name.startswith("index_copy") and len(shape) != data.ndim:
+            raise DimError(
+                f"{name}(): When source and destination are not scalars, their dimensionality must match. "
+                f"Source dimensionality ({len(shape)}), destination dimensionality ({data.ndim})"
+            )
         if (
             len(shape) != data.ndim
             or shape[:axis] + shape[axis + 1 :] != data.shape[:axis] + data.shape[axis + 1 :]
