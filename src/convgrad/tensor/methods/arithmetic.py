@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...dtypes import complex128, float64
+from ...dtypes import complex128, float64, unsupported
 from ...errors import ConvgradError
 from ...graph.node import cell_of
 from ...ops import elementwise as ew
@@ -21,14 +21,14 @@ Method = Callable[[Any, Any], Any]
 _ROUNDED: dict[Any, type[Op]] = {"floor": rounding.DivFloor, "trunc": rounding.DivTrunc}
 
 
-_ORDERED = frozenset((np.less, np.less_equal, np.greater, np.greater_equal))
+#: comparisons that complex numbers have not, and PyTorch's names of their kernels
+_ORDERED = {np.less: "lt_cpu", np.less_equal: "le_cpu", np.greater: "gt_cpu", np.greater_equal: "ge_cpu"}
 
 
 def _check_order(ufunc: Any, a: Any, b: Any) -> None:
-    if a._data.dtype.kind == "c" or common_dtype(a, b).is_complex:
-        raise NotImplementedError(
-            f'"{ufunc.__name__}" is not implemented for complex tensors: they have no order'
-        )
+    kind = common_dtype(a, b)
+    if kind.is_complex:
+        raise unsupported(_ORDERED[ufunc], kind.np)
 
 
 def _named(method: Callable[..., Any], name: str, op: type[Op], note: str = "") -> Any:

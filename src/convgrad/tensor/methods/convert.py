@@ -16,11 +16,7 @@ from ...ops import shape as ops
 from ..arrays import as_kind
 from .base import Methods
 
-LEGACY_NAMES = {
-    "float32": "Float", "float64": "Double", "float16": "Half", "bfloat16": "BFloat16", "uint8": "Byte",
-    "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long", "bool": "Bool",
-    "complex64": "ComplexFloat", "complex128": "ComplexDouble",
-}  # fmt: skip
+LEGACY_NAMES = dtypes.SCALAR_NAMES
 _BY_LEGACY = {f"torch.{legacy}Tensor": name for name, legacy in LEGACY_NAMES.items()}
 
 

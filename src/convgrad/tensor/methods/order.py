@@ -17,16 +17,9 @@ from ...ops.shape import Cat, Clone, Slice
 from .. import return_types
 from .base import Methods, dim_index
 
-_SCALAR_NAMES = {
-    "float32": "Float", "float64": "Double", "float16": "Half", "bfloat16": "BFloat16", "uint8": "Byte",
-    "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long", "bool": "Bool",
-    "complex64": "ComplexFloat", "complex128": "ComplexDouble",
-}  # fmt: skip
-
-
 def scalar_name(dtype: np.dtype[Any]) -> str:
     """PyTorch's word for an element type in messages, such as ``Float``."""
-    return _SCALAR_NAMES[dtypes.from_numpy(dtype).name]
+    return dtypes.SCALAR_NAMES[dtypes.from_numpy(dtype).name]
 
 
 class OrderMethods(Methods):
@@ -339,7 +332,7 @@ class OrderMethods(Methods):
 def typed_in_place(name: str, data: Array, dtype: Any) -> None:
     """Refuse bool, which cannot hold the result, and a dtype other than the tensor's for an in-place form."""
     if data.dtype == bool:
-        raise NotImplementedError(f"\"{name[:-1]}_out_cpu\" not implemented for 'Bool' ({name})")
+        raise dtypes.unsupported(f"{name}out_cpu", data.dtype)
     if dtype is not None and dtypes.as_dtype(dtype).np != data.dtype:
         raise ConvgradError(
             f"Bad in-place call: input tensor dtype {dtypes.from_numpy(data.dtype).name} and requested dtype "
