@@ -70,7 +70,8 @@ def lines(name: str, outcomes: list[Outcome], known: dict[Entry, tuple[set[int] 
             continue
         numbers = "all" if len(bad) == len(group) else " ".join([str(o.index) for o in bad])
         entry = known.get((name, check, dtype))
-        made.append(f"{name} | {check} {dtype} | {numbers} | {entry[1] if entry else guess(bad[0])}")
+        reason = entry[1] if entry and not entry[1].startswith("?") else guess(bad[0])
+        made.append(f"{name} | {check} {dtype} | {numbers} | {reason}")
     return made
 
 

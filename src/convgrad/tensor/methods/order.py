@@ -190,10 +190,10 @@ class OrderMethods(Methods):
                 f"{[list(part._data.shape) for part in parts]}"
             )
         x: Any = self if len(parts) == 1 else self._apply(Cat, tuple(parts), (axis,))
-        if n == 0:
-            return self._apply(Clone, (x,))
+        if n == 0:  # as in PyTorch, without prepend and append
+            return self._apply(Clone, (self,))
         lead = (slice(None),) * axis
-        for _ in range(min(n, self._data.shape[axis])):  # PyTorch counts without prepend and append
+        for _ in range(min(n, x._data.shape[axis])):
             after = self._apply(Slice, (x,), ((*lead, slice(1, None), ...),))
             before = self._apply(Slice, (x,), ((*lead, slice(0, -1), ...),))
             x = after != before if x._data.dtype.kind == "b" else after - before
@@ -241,7 +241,7 @@ class OrderMethods(Methods):
                 f"{list(self._data.shape)}, dim={dim})"
             )
         new = np.ones(len(data), bool)
-        new[1:] = (data[1:] != data[:-1]).reshape(max(len(data) - 1, 0), -1).any(1)
+        new[1:] = (data[1:] != data[:-1]).any(axis=tuple(range(1, data.ndim)))
         places = np.flatnonzero(new)
         counts = np.diff(places, append=len(data))
         inverse = np.cumsum(new) - 1
