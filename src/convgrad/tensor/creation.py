@@ -332,7 +332,7 @@ def _spaced(start: Any, end: Any, steps: int, kind: dtype) -> Array:
         kind, np.float32
     )
     if kind.category == dtypes.INTEGER:
-        start, end = int(start), int(end)
+        start, end, work = int(start), int(end), np.float64
     first, last = work(start), work(end)
     if steps == 1:
         return np.asarray([first])
