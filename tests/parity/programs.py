@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from tests.parity.agree import array
+from tests.parity.samples import mine
 
 import convgrad
 import convgrad.autograd
-from tests.parity.agree import array
-from tests.parity.samples import mine
 
 Step = tuple[int, int, int, int]
 TOLERANCE = {"float64": 1e-5, "float32": 2e-3}  # float64 too descends from float32 leaves
@@ -179,13 +179,17 @@ IN_PLACE: dict[str, Callable[..., Any]] = {
     "[i] = number": lambda lib, x, y, n: _assign(x, 0, 0.75),
     "[1:] =": lambda lib, x, y, n: _assign(x, slice(1, None), y),
     "[mask] =": lambda lib, x, y, n: _assign(x, x > 0, 0.5),
-    "[mask] = tensor": lambda lib, x, y, n: _assign(x, y > 0, y.sum() if x.is_floating_point() else y.sum().detach()),
+    "[mask] = tensor": lambda lib, x, y, n: _assign(
+        x, y > 0, y.sum() if x.is_floating_point() else y.sum().detach()
+    ),
     "[list] =": lambda lib, x, y, n: _assign(x, [0, 1], y),
     "[..., i] =": lambda lib, x, y, n: _assign(x, (..., 0), y),
     "index_fill_": lambda lib, x, y, n: x.index_fill_(0, lib.tensor([0]), 0.5),
     "index_add_": lambda lib, x, y, n: x.index_add_(0, lib.tensor([0, 1]), y),
     "index_copy_": lambda lib, x, y, n: x.index_copy_(0, lib.tensor([1, 0]), y),
-    "scatter_": lambda lib, x, y, n: x.scatter_(0, lib.zeros_like(y, dtype=lib.int64), y) if x.dim() else None,
+    "scatter_": lambda lib, x, y, n: (
+        x.scatter_(0, lib.zeros_like(y, dtype=lib.int64), y) if x.dim() else None
+    ),
     "cumsum_": lambda lib, x, y, n: x.cumsum_(0),
     "tril_": lambda lib, x, y, n: x.tril_(),
     "t_": lambda lib, x, y, n: _shape(lib, x, "t_"),
@@ -331,7 +335,9 @@ class Program:
                 mine_ = (*mine_[:-1], theirs[-1])  # torch makes a changed base's views anew by their strides
             if (mine_[0] == () or mine_[-1] == "CopyBackwards") and mine_[-1] and theirs[-1]:
                 mine_ = (*mine_[:-1], theirs[-1])  # in place, of one element or of promoted operands
-            assert mine_ == theirs, f"v{k}: (shape, requires_grad, is_leaf, version, node) {mine_}, torch {theirs}"
+            assert mine_ == theirs, (
+                f"v{k}: (shape, requires_grad, is_leaf, version, node) {mine_}, torch {theirs}"
+            )
         for k in reversed(spoilt):
             self.pairs.pop(k)
             self.older.pop(k)
@@ -353,7 +359,9 @@ class Program:
                 inputs = [self.pairs[k][side] for k in leaves]
                 both.append(attempt(lambda: derivatives(lib, values, inputs, second)))  # noqa: B023
             (got, failed), (expected, wanted) = both
-            if failed is None and any([words in str(wanted) for words in (*ALLOWED, "modified by an inplace")]):
+            if failed is None and any(
+                [words in str(wanted) for words in (*ALLOWED, "modified by an inplace")]
+            ):
                 return  # torch keeps the output of some operators where convgrad keeps what was not changed
             assert (failed is None) == (wanted is None), f"at the end torch {wanted!r}, convgrad {failed!r}"
             if wanted is not None:
@@ -418,6 +426,8 @@ def same_gradient(a: Any, b: Any, what: str) -> None:
     """Gradients; none and zeros are the same."""
     if a is None or b is None:
         zero = (a is None or not np.any(a._data)) and (b is None or not np.any(np.nan_to_num(array(b))))
-        assert zero, f"{what}: {a}, torch {b}"  # torch multiplies what was overwritten by 0: NaN, if it was NaN
+        assert zero, (
+            f"{what}: {a}, torch {b}"
+        )  # torch multiplies what was overwritten by 0: NaN, if it was NaN
     else:
         same_value(a, b, what)

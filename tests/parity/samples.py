@@ -17,14 +17,14 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import torch
+from tests.parity.agree import array, close
 from torch.testing._internal.common_methods_invocations import op_db
 
 import convgrad
 import convgrad.autograd
 import convgrad.linalg
-import convgrad.nn.functional  # noqa: F401
+import convgrad.nn.functional
 from convgrad.tensor.tensor import Tensor
-from tests.parity.agree import array, close
 
 DTYPES = {
     "float64": torch.float64, "float32": torch.float32, "complex128": torch.complex128,
@@ -39,7 +39,15 @@ MISSING = "missing"
 OPEN = {"sort", "argsort", "topk", "kthvalue"}
 
 #: operators whose values are whatever lies in memory
-UNDEFINED = {"empty", "empty_like", "new_empty", "new_empty_strided", "empty_strided", "empty_permuted", "resize_"}
+UNDEFINED = {
+    "empty",
+    "empty_like",
+    "new_empty",
+    "new_empty_strided",
+    "empty_strided",
+    "empty_permuted",
+    "resize_",
+}
 
 
 def title(op: Any) -> str:
@@ -69,8 +77,15 @@ def rebound(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function of PyTorch's tests that finds convgrad under the name ``torch``."""
     if not isinstance(function, types.FunctionType) or "torch" not in function.__globals__:
         return function
-    names = {**function.__globals__, "torch": convgrad, "F": convgrad.nn.functional, "wrapper_set_seed": with_seed}
-    new = types.FunctionType(function.__code__, names, function.__name__, function.__defaults__, function.__closure__)
+    names = {
+        **function.__globals__,
+        "torch": convgrad,
+        "F": convgrad.nn.functional,
+        "wrapper_set_seed": with_seed,
+    }
+    new = types.FunctionType(
+        function.__code__, names, function.__name__, function.__defaults__, function.__closure__
+    )
     new.__kwdefaults__ = function.__kwdefaults__
     return new
 
@@ -309,7 +324,9 @@ def nearer(got: Any, expected: Any, function: Any, sample: tuple[Any, Any, Any])
             close(a, b, f"result {k}")
 
 
-def check_call(sample: Any, op: Any, function: Any, layout: str, dtype: str) -> Iterator[tuple[str, Exception | None]]:
+def check_call(
+    sample: Any, op: Any, function: Any, layout: str, dtype: str
+) -> Iterator[tuple[str, Exception | None]]:
     """("value", error), then ("gradient", error) where there is a derivative."""
     derived = dtype in DERIVED
     pair = Pair(layout, derived)
@@ -355,7 +372,9 @@ def check_form(sample: Any, op: Any, form: str, function: Any, dtype: str) -> Ex
     (x, args, kwargs), (y, args_, kwargs_) = zip(*parts, strict=True)
     if not isinstance(x, torch.Tensor):
         raise Unused("no tensor")
-    name = {"method": op.name.rpartition(".")[2], "inplace": getattr(op.inplace_variant, "__name__", "")}.get(form)
+    name = {"method": op.name.rpartition(".")[2], "inplace": getattr(op.inplace_variant, "__name__", "")}.get(
+        form
+    )
     if form == "inplace":
         theirs, ours = (lambda: getattr(x.clone(), name)(*args, **kwargs)), None
         if hasattr(Tensor, name):
@@ -406,7 +425,11 @@ def samples(op: Any, dtype: str, grad: bool) -> list[Any]:
 
 
 def differentiable(op: Any, dtype: str) -> bool:
-    return dtype in DERIVED and bool(op.supports_autograd) and DTYPES[dtype] in op.supported_backward_dtypes("cpu")
+    return (
+        dtype in DERIVED
+        and bool(op.supports_autograd)
+        and DTYPES[dtype] in op.supported_backward_dtypes("cpu")
+    )
 
 
 def outcomes(op: Any, limit: int | None = None) -> Iterator[Outcome]:
@@ -425,7 +448,9 @@ def outcomes(op: Any, limit: int | None = None) -> Iterator[Outcome]:
             for check, error in check_call(sample, op, function, layout, dtype):
                 yield Outcome(check, dtype, index, error)
     for form in ("method", "inplace", "out"):
-        if form == "method" and op.method_variant is None or form == "inplace" and op.inplace_variant is None:
+        if (form == "method" and op.method_variant is None) or (
+            form == "inplace" and op.inplace_variant is None
+        ):
             continue
         if names and (form != "out" or op.supports_out):
             yield from forms(op, function, form, names[0], limit)

@@ -54,7 +54,10 @@ def read() -> dict[Entry, tuple[set[int] | None, str]]:
         if line.strip() and not line.startswith("#"):
             name, check, numbers, reason = [part.strip() for part in line.split("|", 3)]
             kind, dtype = check.split()
-            entries[name, kind, dtype] = (None if numbers == "all" else set(map(int, numbers.split())), reason)
+            entries[name, kind, dtype] = (
+                None if numbers == "all" else set(map(int, numbers.split())),
+                reason,
+            )
     return entries
 
 

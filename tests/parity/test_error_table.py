@@ -12,7 +12,7 @@ import torch
 import convgrad
 import convgrad.autograd
 import convgrad.nn.functional
-import convgrad.optim  # noqa: F401
+import convgrad.optim
 
 Mistake = Callable[[Any], Any]
 

@@ -7,11 +7,12 @@ import random
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
 from tests.parity.programs import TABLE, Program, Step
 
 _NUMBER = st.integers(0, 31)
-STEPS = st.lists(st.tuples(st.integers(0, len(TABLE) - 1), _NUMBER, _NUMBER, st.integers(0, 7)), min_size=5, max_size=40)
+STEPS = st.lists(
+    st.tuples(st.integers(0, len(TABLE) - 1), _NUMBER, _NUMBER, st.integers(0, 7)), min_size=5, max_size=40
+)
 EVERY = {"deadline": None, "derandomize": True, "database": None, "suppress_health_check": list(HealthCheck)}
 
 

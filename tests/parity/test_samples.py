@@ -7,7 +7,6 @@ Every change runs an evenly spread part of the samples; ``-m slow`` runs all. Wh
 from __future__ import annotations
 
 import pytest
-
 from tests.parity.samples import DTYPES, LAYOUTS, MISSING, OPERATORS, Outcome, differentiable, report, samples
 from tests.parity.samples_list import in_scope, judged, read
 

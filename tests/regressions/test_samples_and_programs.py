@@ -44,7 +44,8 @@ def test_as_strided_is_a_view_wherever_it_looks():
 
 
 @pytest.mark.parametrize(
-    "change", [lambda v: v.t_(), lambda v: v.squeeze_(), lambda v: v.unsqueeze_(0), lambda v: v.transpose_(0, 1)]
+    "change",
+    [lambda v: v.t_(), lambda v: v.squeeze_(), lambda v: v.unsqueeze_(0), lambda v: v.transpose_(0, 1)],
 )
 def test_shapes_of_views_that_may_not_be_written_to_stay(change):
     with pytest.raises(RuntimeError, match="a view of a leaf Variable that requires grad"):
@@ -71,11 +72,29 @@ def test_the_shape_of_a_mask_is_looked_at_before_the_dtype():
 
 def test_names_of_reshape():
     x = torch.ones(2, 3, requires_grad=True) * 1
-    names = [y.grad_fn.name() for y in (x.reshape(-1), x[:, 0].reshape(2, 1), x.t().reshape(-1), x[:, 0].flatten())]
+    names = [
+        y.grad_fn.name() for y in (x.reshape(-1), x[:, 0].reshape(2, 1), x.t().reshape(-1), x[:, 0].flatten())
+    ]
     assert names == ["ViewBackward0", "ReshapeAliasBackward0", "UnsafeViewBackward0", "SelectBackward0"]
 
 
-@pytest.mark.parametrize("name", "float double half bfloat16 int long short char byte bool cfloat cdouble".split())
+@pytest.mark.parametrize(
+    "name",
+    [
+        "float",
+        "double",
+        "half",
+        "bfloat16",
+        "int",
+        "long",
+        "short",
+        "char",
+        "byte",
+        "bool",
+        "cfloat",
+        "cdouble",
+    ],
+)
 def test_casts_take_a_memory_format(name):
     x = torch.ones(2, 3)
     assert getattr(x, name)(memory_format=torch.preserve_format).dtype is getattr(x, name)().dtype
@@ -147,8 +166,16 @@ def test_bernoulli_of_one_number():
         (TypeError, "must be Tensor", lambda: torch.polar(torch.tensor(1), 1)),
         (RuntimeError, "Bad in-place call", lambda: torch.ones(2).cumsum_(0, dtype=torch.float64)),
         (NotImplementedError, "cumprod_out_cpu.*Bool", lambda: torch.tensor([True]).cumprod_(0)),
-        (IndexError, "dimensionality", lambda: torch.ones(2, 3).index_copy_(0, torch.tensor([0, 1]), torch.ones(3))),
-        (IndexError, "one element", lambda: torch.ones(3).index_add_(0, torch.tensor([0, 1]), torch.tensor(1.0))),
+        (
+            IndexError,
+            "dimensionality",
+            lambda: torch.ones(2, 3).index_copy_(0, torch.tensor([0, 1]), torch.ones(3)),
+        ),
+        (
+            IndexError,
+            "one element",
+            lambda: torch.ones(3).index_add_(0, torch.tensor([0, 1]), torch.tensor(1.0)),
+        ),
         (RuntimeError, "two bool tensors", lambda: torch.tensor([True]) - torch.tensor([True])),
         (NotImplementedError, "gt_cpu.*ComplexFloat", lambda: torch.ones(1, dtype=torch.complex64) > 0),
         (NotImplementedError, "bitwise_and_cpu.*Float", lambda: torch.ones(1) & torch.ones(1)),

@@ -446,8 +446,8 @@ def binary(op: type[Op], a: Any, b: Any, params: tuple[Any, ...] = (), floats: b
         common = dtypes.default_dtype()
     if op is ew.Sub and common is dtypes.bool_ and isinstance(b, Tensor) and isinstance(a, Tensor):
         raise ConvgradError(
-            "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or `logical_xor()` "
-            "operator instead."
+            "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or "
+            "`logical_xor()` operator instead."
         )
     if op is ew.Sub and any([getattr(x, "dtype", type(x)) in (bool, dtypes.bool_) for x in (a, b)]):
         raise ConvgradError(

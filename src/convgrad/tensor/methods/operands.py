@@ -14,11 +14,10 @@ from ...errors import ConvgradError, ShapeError
 from ...graph.grad_mode import MODE, OFF, RECORD
 from .base import NUMBERS
 
-
 #: PyTorch's words for the types of numbers, where they are not int8_t and the like
 _C_NAMES = {
-    "int32": "int", "float32": "float", "float64": "double", "float16": "at::Half", "bfloat16": "at::BFloat16",
-    "complex64": "c10::complex<float>",
+    "int32": "int", "float32": "float", "float64": "double", "float16": "at::Half",
+    "bfloat16": "at::BFloat16", "complex64": "c10::complex<float>",
 }  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from ...ops.shape import Cat, Clone, Slice
 from .. import return_types
 from .base import Methods, dim_index
 
+
 def scalar_name(dtype: np.dtype[Any]) -> str:
     """PyTorch's word for an element type in messages, such as ``Float``."""
     return dtypes.SCALAR_NAMES[dtypes.from_numpy(dtype).name]

@@ -176,8 +176,8 @@ class ScatterMethods(Methods):
         shape = src._data.shape
         if not source._data.ndim and where.size != 1:
             raise DimError(
-                f"{name}(): When source is scalar, index should have one element (got {where.size}): Dimension "
-                f"specified as {dim} but tensor has no dimensions"
+                f"{name}(): When source is scalar, index should have one element (got {where.size}): "
+                f"Dimension specified as {dim} but tensor has no dimensions"
             )
         if name.startswith("index_copy") and len(shape) != data.ndim:
             raise DimError(
