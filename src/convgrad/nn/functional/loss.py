@@ -108,7 +108,7 @@ def l1_loss(
 ) -> Tensor:
     """The absolute difference ``|input - target|``; arguments as ``mse_loss``."""
     how = _reduction(reduction, size_average, reduce)
-    if any([x._data.dtype.kind == "c" for x in (input, target)]):
+    if any([isinstance(x, Tensor) and x._data.dtype.kind == "c" for x in (input, target)]):
         distance = (input - target).abs()
         return distance if how == "none" else distance.sum() if how == "sum" else distance.mean()
     return _pairwise("l1_loss", ops.L1Loss, input, target, how, 1.0)
