@@ -247,3 +247,17 @@ class iinfo:
 
     def __repr__(self) -> str:
         return f"iinfo(min={self.min:g}, max={self.max:g}, dtype={self.dtype})"
+
+
+#: the names of element types in PyTorch's messages
+SCALAR_NAMES = {
+    "float32": "Float", "float64": "Double", "float16": "Half", "bfloat16": "BFloat16", "uint8": "Byte",
+    "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long", "bool": "Bool",
+    "complex64": "ComplexFloat", "complex128": "ComplexDouble",
+}  # fmt: skip
+
+
+def unsupported(kernel: str, kind: Any) -> NotImplementedError:
+    """PyTorch's exception for an element type (NumPy's dtype) that a kernel does not take."""
+    name = np.dtype(kind).name
+    return NotImplementedError(f"\"{kernel}\" not implemented for '{SCALAR_NAMES.get(name, name)}'")

@@ -500,7 +500,7 @@ class Generator:
         with self._lock:
             unit = self._unit_float64(p.size) if p.dtype == FLOAT64 else self._unit_float32(p.size)
         wide = p if p.dtype == FLOAT64 else p.astype(np.float32, copy=False)
-        return np.less(unit.reshape(p.shape), wide).astype(dtype, copy=False)
+        return np.asarray(np.less(unit.reshape(p.shape), wide)).astype(dtype, copy=False)
 
     def randint(self, low: int, high: int, shape: Shape, dtype: Any = np.int64) -> Array:
         """Whole numbers from ``low`` to ``high - 1``: the remainder of one word by ``high - low``.

@@ -153,12 +153,16 @@ def normal(
     *,
     generator: Generator | None = None,
     dtype: Any = None,
+    device: Any = None,
+    layout: Any = None,
+    requires_grad: bool = False,
+    pin_memory: bool = False,
 ) -> Tensor:
     """Normal numbers; mean and std may be numbers (with ``size``) or tensors, element by element."""
     tensors = [v for v in (mean, std) if isinstance(v, Tensor)]
     if not tensors:
         out = _source(generator).normal(size_args((size,)), _floating("normal", dtype), mean, std)
-        return Tensor(out, None)
+        return _finish(out, requires_grad)
     shape = np.broadcast_shapes(*[t._data.shape for t in tensors])
     noise = Tensor(_source(generator).normal(shape, tensors[0]._data.dtype), None)
     return (noise * std + mean).detach()

@@ -215,6 +215,6 @@ CASES: list[Case] = [
 X = creation.ones(1, 3, 4, 4)
 ERRORS: list[ErrorCase] = [
     ErrorCase("max_pool1d-rank", lambda: F.max_pool1d(X, 2), ConvgradError, "max_pool1d", pool.MaxPool1D),
-    ErrorCase("max_pool2d-pad", lambda: F.max_pool2d(X, 2, padding=2), ConvgradError, "pad should be smaller than or equal to half of kernel size", pool.MaxPool),
+    ErrorCase("max_pool2d-pad", lambda: F.max_pool2d(X, 2, padding=2), ConvgradError, "pad should be at most half of effective kernel size", pool.MaxPool),
     ErrorCase("l1-reduction", lambda: F.l1_loss(X, X, reduction="max"), ValueError, "max is not a valid value for reduction", loss.L1Loss),
 ]  # fmt: skip

@@ -197,7 +197,7 @@ BAD_CALLS: list[tuple[Callable[[], object], list[str]]] = [
         pooled((1, 1, 8), 2, "max_pool1d", padding=2),
         ["max_pool1d() padding should be at most half of kernel size, but got padding=2 and kernel_size=2"],
     ),
-    (pooled(X, 2, padding=2), ["pad should be smaller than or equal to half of kernel size"]),
+    (pooled(X, 2, padding=2), ["pad should be at most half of effective kernel size"]),
     (pooled(X, 2, padding=-1), ["padding must be non-negative, but got -1"]),
     (pooled(X, 0), ["kernel_size must be greater than zero, but got 0"]),
     (pooled(X, 2, stride=0), ["stride must be greater than zero, but got 0", "stride should not be zero"]),

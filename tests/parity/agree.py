@@ -36,6 +36,7 @@ def ours(x: np.ndarray, grad: bool) -> Tensor:
 def array(x: torch.Tensor) -> np.ndarray:
     """A torch tensor's values."""
     x = x.detach().resolve_conj().resolve_neg()
+    x = x.clone() if x._is_zerotensor() else x
     return x.float().numpy() if x.dtype is torch.bfloat16 else x.numpy()
 
 

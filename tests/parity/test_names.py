@@ -149,7 +149,7 @@ matrix_power movedim swapaxes narrow select unfold as_strided tensor_split hspli
 combinations repeat_interleave tile rot90 diag diag_embed diagonal_scatter slice_scatter select_scatter index_add index_copy
 index_fill index_put scatter scatter_add scatter_reduce masked_scatter take put gather broadcast_tensors broadcast_to block_diag
 pad cosine_similarity embedding dropout softmax gumbel_softmax one_hot normalize
-""".split()  # noqa: SIM905
+""".split()
 
 
 @pytest.mark.parametrize("name", CORE)

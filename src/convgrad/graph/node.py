@@ -295,6 +295,9 @@ def attach(op: type[Op], handles: tuple[Any, ...], out: Any, saved: Saved) -> No
             if owner is not None:
                 cell = owner._cell or cell_of(owner)
                 versions.append((cell, cell.version, i) if not cell.inference else snapshot(cell, i))
+        if op.several:  # positions, say, that backward reads and the user holds as a result
+            for h in out[1:]:
+                versions += [snapshot(cell_of(h), i) for i, value in enumerate(saved) if value is h._data]
     if not op.several or op.primary is not None:
         data = first._data
         node = first._node = Node(op, parents, saved, versions or None, data.shape, data.dtype)

@@ -102,7 +102,7 @@ def _plan_pool(
             raise ShapeError(
                 f"{name}() padding should be at most half of kernel size, "
                 f"but got padding={p} and kernel_size={k}: "
-                f"pad should be smaller than or equal to half of kernel size; use F.pad for wider borders"
+                f"pad should be at most half of effective kernel size; use F.pad for wider borders"
             )
     _check_pool_input(name, ndim, input_shape)
     size = input_shape[-ndim:]

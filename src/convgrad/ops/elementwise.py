@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import Array
+from ..dtypes import Array, unsupported
 from ..errors import ConvgradError
 from .formula import Value, call, conj, times, where, zeros_like
 from .op import Elementwise, Linear, Ufunc
@@ -22,7 +22,7 @@ def refuse(name: str, kinds: str, *arrays: Any) -> None:
     """Raise PyTorch's NotImplementedError if an array's dtype is of one of these NumPy kinds."""
     for a in arrays:
         if type(a) is np.ndarray and a.dtype.kind in kinds:
-            raise NotImplementedError(f'"{name}" not implemented for dtype {a.dtype}')
+            raise unsupported(name, a.dtype)
 
 
 class Add(Ufunc):

@@ -245,6 +245,7 @@ class AsStrided(Linear):
 
     saves = ("size", "stride", "offset", "layout")
     view = True
+    anywhere = True  # it may show another part of the storage than x does
     exact = True
 
     @staticmethod
@@ -311,10 +312,15 @@ class StridedPut(Linear):
 def storage_of(x: Array) -> tuple[Array, int]:
     """The flat array of everything in x's storage, and the position of x's first element in it."""
     root = x
-    while type(root.base) is np.ndarray and root.base.dtype == x.dtype:
-        root = root.base
+    while True:
+        base = root.base
+        if base is not None and type(base) is not np.ndarray:
+            base = getattr(base, "base", None)  # NumPy's as_strided puts an object of its own between
+        if type(base) is not np.ndarray or base.dtype != x.dtype:
+            break
+        root = base
     if not root.flags.forc:
-        return x.reshape(-1), 0
+        return np.ascontiguousarray(x).reshape(-1), 0
     if root.size and not root.flags.writeable and x.flags.writeable:
         root = x
     flat = root.reshape(-1, order="A")

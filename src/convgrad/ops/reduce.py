@@ -92,7 +92,7 @@ class Pick(Op):
     in an x of at least one axis; a 0-d x counts as one element, as in PyTorch. NaN is the largest value.
     """
 
-    saves = ("index", "axis", "old", "shape")
+    saves = ("index", "axis", "old", "kept")
     several = True
     primary = 0
     exact = True
@@ -115,16 +115,19 @@ class Pick(Op):
             shape = shape[:axis] + shape[axis + 1 :]
         elif not x.ndim:
             shape = ()
-        return (values.reshape(shape), index.reshape(shape)), (index, axis, x.shape, shape)
+        kept = index.shape
+        index = index.reshape(shape)
+        return (values.reshape(shape), index), (index, axis, x.shape, kept)
 
     @staticmethod
-    def vjp_x(g: Value, index: Array, axis: int, old: tuple[int, ...], shape: tuple[int, ...]) -> Value:
+    def vjp_x(g: Value, index: Array, axis: int, old: tuple[int, ...], kept: tuple[int, ...]) -> Value:
         size = old[axis] if old else 1
-        return reshape(call(Place, reshape(g, index.shape), index, axis, size), old)
+        return reshape(call(Place, reshape(g, kept), index.reshape(kept), axis, size), old)
 
     @staticmethod
-    def jvp_x(d: Value, index: Array, axis: int, old: tuple[int, ...], shape: tuple[int, ...]) -> Value:
-        return reshape(call(Gather, d if old else reshape(d, (1,)), index, axis), shape)
+    def jvp_x(d: Value, index: Array, axis: int, old: tuple[int, ...], kept: tuple[int, ...]) -> Value:
+        found = call(Gather, d if old else reshape(d, (1,)), index.reshape(kept), axis)
+        return reshape(found, index.shape)
 
 
 class MaxDim(Pick):

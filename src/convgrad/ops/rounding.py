@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import Array
+from ..dtypes import Array, unsupported
 from ..errors import ConvgradError
 from .formula import Value, call, zeros_like
 from .op import Elementwise, Ufunc
@@ -35,7 +35,7 @@ def _refuse(cls: type[Step], x: Array, kinds: str) -> None:
             raise NotImplementedError(
                 f"{cls.__name__.lower()} is not supported for complex inputs (dtype {x.dtype})"
             )
-        raise NotImplementedError(f'"{cls.kernel}" not implemented for dtype {x.dtype}')
+        raise unsupported(cls.kernel, x.dtype)
 
 
 class Floor(Step):
@@ -103,7 +103,7 @@ class Frac(Elementwise):
     @staticmethod
     def forward(x: Array) -> tuple[Array, tuple[()]]:
         if x.dtype.kind in "biuc":
-            raise NotImplementedError(f'"frac_cpu" not implemented for dtype {x.dtype}')
+            raise unsupported("frac_cpu", x.dtype)
         return x - np.trunc(x), ()
 
     @staticmethod
@@ -143,7 +143,7 @@ def _divisible(name: str, a: Any, b: Any) -> bool:
     """Whether the operands are integers, after refusing what integers and others cannot do."""
     kind = np.result_type(a, b).kind
     if kind in "bc":
-        raise NotImplementedError(f'"{name}" not implemented for dtype {np.result_type(a, b)}')
+        raise unsupported(name, np.result_type(a, b))
     if kind in "iu" and np.size(a) and np.any(np.equal(b, 0)):
         raise ConvgradError(f"ZeroDivisionError: {name} of integers by 0")
     return kind in "iu"
@@ -311,7 +311,7 @@ class Bitwise(Relation):
     def forward(cls, a: Array, b: Array) -> tuple[Array, tuple[()]]:
         kind = np.result_type(a, b)
         if kind.kind not in cls.kinds:
-            raise NotImplementedError(f'"{cls.kernel}" not implemented for dtype {kind}')
+            raise unsupported(cls.kernel, kind)
         return cls.ufunc(a, b), ()
 
 
@@ -358,7 +358,7 @@ class BitwiseNot(Step):
     @classmethod
     def forward(cls, x: Array) -> tuple[Array, tuple[()]]:
         if x.dtype.kind not in "biu":
-            raise NotImplementedError(f'"bitwise_not_cpu" not implemented for dtype {x.dtype}')
+            raise unsupported("bitwise_not_cpu", x.dtype)
         return np.invert(x), ()
 
 

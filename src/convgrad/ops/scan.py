@@ -231,20 +231,18 @@ class CumMax(Op):
         best = cls.ufunc.accumulate(line, axis)
         place = np.arange(line.shape[axis]).reshape((-1,) + (1,) * (line.ndim - axis - 1))
         new = (line == best) | (line != line)
-        index = np.maximum.accumulate(np.where(new, place, 0), axis)
-        return (best.astype(x.dtype, copy=False).reshape(x.shape), index.reshape(x.shape)), (
-            index,
-            axis,
-            x.shape,
-        )
+        index = np.maximum.accumulate(np.where(new, place, 0), axis).reshape(x.shape)
+        return (best.astype(x.dtype, copy=False).reshape(x.shape), index), (index, axis, x.shape)
 
     @staticmethod
     def vjp_x(g: Value, index: Array, axis: int, old: tuple[int, ...]) -> Value:
-        return reshape(call(ScatterSum, reshape(g, index.shape), index, axis, index.shape), old)
+        line = old or (1,)
+        return reshape(call(ScatterSum, reshape(g, line), index.reshape(line), axis, line), old)
 
     @staticmethod
     def jvp_x(d: Value, index: Array, axis: int, old: tuple[int, ...]) -> Value:
-        return reshape(call(Gather, reshape(d, index.shape), index, axis), old)
+        line = old or (1,)
+        return reshape(call(Gather, reshape(d, line), index.reshape(line), axis), old)
 
 
 class CumMin(CumMax):

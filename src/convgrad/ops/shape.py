@@ -32,6 +32,12 @@ class Reshape(Linear):
         return reshape(g, old)
 
 
+class ReshapeAlias(Reshape):
+    """Reshape of what does not lie in order but needs no copy: the same, under PyTorch's name for it."""
+
+    backward_name = "ReshapeAliasBackward0"
+
+
 class UnsafeView(Reshape):
     """Reshape where the strides ask for a copy: the same, under PyTorch's name for it."""
 

@@ -24,16 +24,9 @@ def check_result(name: str, result: Array, target: Array) -> None:
         )
 
 
-_SCALAR_NAMES = {
-    "float32": "Float", "float64": "Double", "float16": "Half", "bfloat16": "BFloat16", "uint8": "Byte",
-    "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long", "bool": "Bool",
-    "complex64": "ComplexFloat", "complex128": "ComplexDouble",
-}  # fmt: skip
-
-
 def scalar_name(d: dtypes.dtype) -> str:
     """The name PyTorch's error messages give a dtype, such as Float or Long."""
-    return _SCALAR_NAMES[d.name]
+    return dtypes.SCALAR_NAMES[d.name]
 
 
 def check_floating(name: str, x: Any, also: tuple[str, ...] = ()) -> None:

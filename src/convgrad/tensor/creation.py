@@ -347,13 +347,15 @@ def arange(
 def _spaced(start: Any, end: Any, steps: int, kind: dtype) -> Array:
     """``steps`` numbers from start to end, both ends exact: the first half counts up, the second down."""
     start, end = [v.item() if isinstance(v, Tensor) else v for v in (start, end)]
+    if not isinstance(steps, (int, np.integer)):
+        raise TypeError(f"argument 'steps' must be int, not {type(steps).__name__} ({steps})")
     if steps < 0:
         raise ConvgradError(f"number of steps must be non-negative (got {steps})")
     work = {dtypes.float64: np.float64, dtypes.complex64: np.complex64, dtypes.complex128: np.complex128}.get(
         kind, np.float32
     )
     if kind.category == dtypes.INTEGER:
-        start, end = int(start), int(end)
+        start, end, work = int(start), int(end), np.float64
     first, last = work(start), work(end)
     if steps == 1:
         return np.asarray([first])

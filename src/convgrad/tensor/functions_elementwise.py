@@ -149,6 +149,7 @@ def polar(abs: Tensor, angle: Tensor) -> Any:
     """``abs (cos angle + i sin angle)`` from two float32 or two float64 tensors; the angle in radians."""
     for part, name in ((abs, "abs"), (angle, "angle")):
         check_tensor("polar", part, name)
+    for part in (abs, angle):
         if part._data.dtype not in (dtypes.F32, dtypes.F64):
             raise ConvgradError(
                 f"Expected both inputs to be Half, Float or Double tensors but got {part.dtype}"

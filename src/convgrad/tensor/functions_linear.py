@@ -266,7 +266,9 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2) -> Tensor:
     its = list(range(x.ndim, x.ndim + y.ndim))
     for i, j in zip(first, second, strict=True):
         m, n = dim_index(i, x.ndim), dim_index(j, y.ndim)
-        if x.shape[m] != y.shape[n]:
+        if x.shape[m] != y.shape[n] and 1 in (x.shape[m], y.shape[n]):  # broadcast: the other is summed
+            a, b = (a, b.sum(n, keepdim=True)) if x.shape[m] == 1 else (a.sum(m, keepdim=True), b)
+        elif x.shape[m] != y.shape[n]:
             raise ShapeError(
                 f"contracted dimensions need to match, but first has size {x.shape[m]} in dim {i} and "
                 "second has size "

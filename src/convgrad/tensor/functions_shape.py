@@ -111,13 +111,13 @@ def stack(tensors: Any, dim: int = 0, *, axis: int | None = None, out: Any = Non
     if not listed:
         raise ConvgradError("stack expects a non-empty TensorList")
     first = listed[0]._data.shape
+    axis = dim_index(dim, len(first), extra=1)
     for i, x in enumerate(listed):
         if x._data.shape != first:
             raise ShapeError(
                 f"stack expects each tensor to be equal size, but got {list(first)} at entry 0 and "
                 f"{list(x._data.shape)} at entry {i}"
             )
-    axis = dim_index(dim, len(first), extra=1)
     return apply(ops.Stack, tuple(_promoted(listed)), (axis,))
 
 
@@ -158,15 +158,22 @@ def _each(tensors: tuple[Any, ...], function: Any) -> Any:
     return tuple([function(x) for x in tensors])
 
 
+def _some(name: str, tensors: Any) -> list[Any]:
+    listed = _tensors(name, tensors)
+    if not listed:
+        raise ConvgradError(f"{name} expects a non-empty TensorList")
+    return listed
+
+
 def hstack(tensors: Any) -> Tensor:
     """Joined along the second dimension (vectors: along their only one)."""
-    listed = list(atleast_1d(_tensors("hstack", tensors)))
-    return cat(listed, 0 if listed and listed[0]._data.ndim == 1 else 1)
+    listed = list(atleast_1d(_some("hstack", tensors)))
+    return cat(listed, 0 if listed[0]._data.ndim == 1 else 1)
 
 
 def vstack(tensors: Any) -> Tensor:
     """Joined along the first dimension; vectors are rows."""
-    return cat(list(atleast_2d(_tensors("vstack", tensors))), 0)
+    return cat(list(atleast_2d(_some("vstack", tensors))), 0)
 
 
 row_stack = vstack
@@ -174,7 +181,7 @@ row_stack = vstack
 
 def dstack(tensors: Any) -> Tensor:
     """Joined along the third dimension."""
-    return cat(list(atleast_3d(_tensors("dstack", tensors))), 2)
+    return cat(list(atleast_3d(_some("dstack", tensors))), 2)
 
 
 def column_stack(tensors: Any) -> Tensor:

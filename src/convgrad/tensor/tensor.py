@@ -465,7 +465,7 @@ def _link_views(op: type[Op], result: Any, source: Any, data: Array, params: tup
         base = result._data.base
         # NumPy names the owner of a view's memory; only where it names something else, compare bounds
         near = base is data or (base is not None and (base is data.base or not data.size))
-        if near or (base is not None and overlap(result._data, data)):
+        if near or (base is not None and (overlap(result._data, data) or hasattr(op, "anywhere"))):
             link(result, source, op, params)
 
 
@@ -486,6 +486,11 @@ def binary(op: type[Op], a: Any, b: Any, params: tuple[Any, ...] = (), floats: b
     common = common_dtype(a, b)
     if common.category < dtypes.FLOATING and (floats or op is ew.Div):
         common = dtypes.default_dtype()
+    if op is ew.Sub and common is dtypes.bool_ and isinstance(b, Tensor) and isinstance(a, Tensor):
+        raise ConvgradError(
+            "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or "
+            "`logical_xor()` operator instead."
+        )
     if op is ew.Sub and any([getattr(x, "dtype", type(x)) in (bool, dtypes.bool_) for x in (a, b)]):
         raise ConvgradError(
             "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to "

@@ -121,6 +121,8 @@ def l1_loss(
 ) -> Tensor:
     """The absolute difference ``|input - target|``; arguments as ``mse_loss``."""
     how = legacy_reduction(reduction, size_average, reduce)
+    if any([isinstance(x, Tensor) and x._data.dtype.kind == "c" for x in (input, target)]):
+        return reduced((input - target).abs(), how)
     if weight is None:
         return _pairwise("l1_loss", ops.L1Loss, input, target, how, 1.0)
     each = _weighted(_pairwise("l1_loss", ops.L1Loss, input, target, "none", 1.0), input, weight)

@@ -7,28 +7,28 @@ from typing import Any
 
 import numpy as np
 
-from ...dtypes import complex128, float64
+from ...dtypes import complex128, float64, unsupported
 from ...errors import ConvgradError
 from ...graph.node import cell_of
 from ...ops import elementwise as ew
 from ...ops import rounding
 from ...ops.op import Op, Ufunc
 from .base import NUMBERS, Methods, documented_by
-from .operands import check_alpha, check_operand, common_dtype, operands, plain_target, run
+from .operands import check_alpha, check_operand, check_tensor, common_dtype, operands, plain_target, run
 
 Method = Callable[[Any, Any], Any]
 
 _ROUNDED: dict[Any, type[Op]] = {"floor": rounding.DivFloor, "trunc": rounding.DivTrunc}
 
 
-_ORDERED = frozenset((np.less, np.less_equal, np.greater, np.greater_equal))
+#: comparisons that complex numbers have not, and PyTorch's names of their kernels
+_ORDERED = {np.less: "lt_cpu", np.less_equal: "le_cpu", np.greater: "gt_cpu", np.greater_equal: "ge_cpu"}
 
 
 def _check_order(ufunc: Any, a: Any, b: Any) -> None:
-    if a._data.dtype.kind == "c" or common_dtype(a, b).is_complex:
-        raise NotImplementedError(
-            f'"{ufunc.__name__}" is not implemented for complex tensors: they have no order'
-        )
+    kind = common_dtype(a, b)
+    if kind.is_complex:
+        raise unsupported(_ORDERED[ufunc], kind.np)
 
 
 def _named(method: Callable[..., Any], name: str, op: type[Op], note: str = "") -> Any:
@@ -60,15 +60,16 @@ def _in_place(op: type[Ufunc], name: str) -> Method:
 def _compared(op: type[rounding.Relation], name: str) -> tuple[Method, Method]:
     """A comparison or logical method and its in-place form."""
     ufunc = op.ufunc
+    check = check_tensor if name.startswith("logical") else check_operand
 
     def method(self: Any, other: Any) -> Any:
-        check_operand(name, other)
+        check(name, other)
         if ufunc in _ORDERED:
             _check_order(ufunc, self, other)
         return self._compare(ufunc, other)
 
     def in_place(self: Any, other: Any) -> Any:
-        check_operand(name + "_", other)
+        check(name + "_", other)
         if ufunc in _ORDERED:
             _check_order(ufunc, self, other)
         return self._inplace(name + "_", op, (other,))

@@ -16,11 +16,7 @@ from ...ops import shape as ops
 from ..arrays import as_kind
 from .base import Methods
 
-LEGACY_NAMES = {
-    "float32": "Float", "float64": "Double", "float16": "Half", "bfloat16": "BFloat16", "uint8": "Byte",
-    "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long", "bool": "Bool",
-    "complex64": "ComplexFloat", "complex128": "ComplexDouble",
-}  # fmt: skip
+LEGACY_NAMES = dtypes.SCALAR_NAMES
 _BY_LEGACY = {f"torch.{legacy}Tensor": name for name, legacy in LEGACY_NAMES.items()}
 
 
@@ -94,51 +90,51 @@ class ConvertMethods(Methods):
         """The tensor in another's dtype."""
         return self._cast(dtypes.from_numpy(other._data.dtype))
 
-    def float(self) -> Any:
+    def float(self, memory_format: Any = None) -> Any:
         """``to(float32)``."""
         return self._cast(dtypes.float32)
 
-    def double(self) -> Any:
+    def double(self, memory_format: Any = None) -> Any:
         """``to(float64)``."""
         return self._cast(dtypes.float64)
 
-    def half(self) -> Any:
+    def half(self, memory_format: Any = None) -> Any:
         """``to(float16)``."""
         return self._cast(dtypes.float16)
 
-    def bfloat16(self) -> Any:
+    def bfloat16(self, memory_format: Any = None) -> Any:
         """``to(bfloat16)``."""
         return self._cast(dtypes.bfloat16)
 
-    def int(self) -> Any:
+    def int(self, memory_format: Any = None) -> Any:
         """``to(int32)``."""
         return self._cast(dtypes.int32)
 
-    def long(self) -> Any:
+    def long(self, memory_format: Any = None) -> Any:
         """``to(int64)``."""
         return self._cast(dtypes.int64)
 
-    def short(self) -> Any:
+    def short(self, memory_format: Any = None) -> Any:
         """``to(int16)``."""
         return self._cast(dtypes.int16)
 
-    def char(self) -> Any:
+    def char(self, memory_format: Any = None) -> Any:
         """``to(int8)``."""
         return self._cast(dtypes.int8)
 
-    def byte(self) -> Any:
+    def byte(self, memory_format: Any = None) -> Any:
         """``to(uint8)``."""
         return self._cast(dtypes.uint8)
 
-    def bool(self) -> Any:
+    def bool(self, memory_format: Any = None) -> Any:
         """``to(bool)``."""
         return self._cast(dtypes.bool_)
 
-    def cfloat(self) -> Any:
+    def cfloat(self, memory_format: Any = None) -> Any:
         """``to(complex64)``."""
         return self._cast(dtypes.complex64)
 
-    def cdouble(self) -> Any:
+    def cdouble(self, memory_format: Any = None) -> Any:
         """``to(complex128)``."""
         return self._cast(dtypes.complex128)
 

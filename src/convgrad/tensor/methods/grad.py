@@ -87,7 +87,8 @@ class GradMethods(Methods):
                 )
             if value._data.shape != self._data.shape:
                 raise ShapeError(
-                    f"assigned grad has data of a different size: grad {list(value._data.shape)}, "
+                    "attempting to assign a gradient of another size. Please ensure that the gradient and "
+                    f"the tensor are the same size: grad {list(value._data.shape)}, "
                     f"tensor {list(self._data.shape)}"
                 )
             if value._data.dtype != self._data.dtype:

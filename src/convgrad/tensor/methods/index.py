@@ -75,6 +75,8 @@ class IndexMethods(ScatterMethods):
             else:
                 target.copy_(source)
         else:
+            if not array.ndim and type(advanced) is np.ndarray and advanced.dtype == bool:
+                source = source.to(target.dtype)  # a mask is filled, whatever the number's dtype
             target.index_put_(advanced, source)
 
     def _write(self, basic: Any, value: Any, array: Any) -> bool:

@@ -14,6 +14,12 @@ from ...errors import ConvgradError, ShapeError
 from ...graph.grad_mode import MODE, OFF, RECORD
 from .base import NUMBERS
 
+#: PyTorch's words for the types of numbers, where they are not int8_t and the like
+_C_NAMES = {
+    "int32": "int", "float32": "float", "float64": "double", "float16": "at::Half",
+    "bfloat16": "at::BFloat16", "complex64": "c10::complex<float>",
+}  # fmt: skip
+
 
 def check_operand(name: str, other: Any, argument: str = "other") -> None:
     """Raise PyTorch's TypeError for what is neither a tensor nor a number."""
@@ -88,9 +94,10 @@ def fill_value(value: Any, kind: np.dtype[Any]) -> Any:
         with np.errstate(over="ignore"):
             fits = not abs(value) < np.inf or bool(abs(np.asarray(float(value)).astype(kind)) < np.inf)
     if not fits:
-        name = dtypes.from_numpy(kind)
+        name = dtypes.from_numpy(kind).name
+        word = _C_NAMES.get(name, f"{name}_t")
         raise ConvgradError(
-            f"value cannot be converted to type {name} without overflow: {value!r} does not fit {name}"
+            f"value cannot be converted to type {word} without overflow: {value!r} does not fit torch.{name}"
         )
     return value
 

@@ -17,16 +17,10 @@ from ...ops.shape import Cat, Clone, Slice
 from .. import return_types
 from .base import Methods, dim_index
 
-_SCALAR_NAMES = {
-    "float32": "Float", "float64": "Double", "float16": "Half", "bfloat16": "BFloat16", "uint8": "Byte",
-    "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long", "bool": "Bool",
-    "complex64": "ComplexFloat", "complex128": "ComplexDouble",
-}  # fmt: skip
-
 
 def scalar_name(dtype: np.dtype[Any]) -> str:
     """PyTorch's word for an element type in messages, such as ``Float``."""
-    return _SCALAR_NAMES[dtypes.from_numpy(dtype).name]
+    return dtypes.SCALAR_NAMES[dtypes.from_numpy(dtype).name]
 
 
 class OrderMethods(Methods):
@@ -143,8 +137,9 @@ class OrderMethods(Methods):
         x = typed(self, dtype, widen=True)
         return self._apply(scans.CumSum, (x,), (dim_index(dim, self._data.ndim), False))
 
-    def cumsum_(self, dim: int) -> Any:
-        """``cumsum`` in place."""
+    def cumsum_(self, dim: int, *, dtype: Any = None) -> Any:
+        """``cumsum`` in place; ``dtype`` can only be the tensor's own."""
+        typed_in_place("cumsum_", self._data, dtype)
         self._no_bool("cumsum_out_cpu")
         return self._inplace("cumsum_", scans.CumSum, (), (dim_index(dim, self._data.ndim), False))
 
@@ -157,8 +152,9 @@ class OrderMethods(Methods):
         if self._data.dtype.kind == "b":
             raise NotImplementedError(f'"{name}" not implemented for dtype {self._data.dtype}')
 
-    def cumprod_(self, dim: int) -> Any:
-        """``cumprod`` in place."""
+    def cumprod_(self, dim: int, *, dtype: Any = None) -> Any:
+        """``cumprod`` in place; ``dtype`` can only be the tensor's own."""
+        typed_in_place("cumprod_", self._data, dtype)
         self._no_bool("cumprod_out_cpu")
         return self._inplace("cumprod_", scans.CumProd, (), (dim_index(dim, self._data.ndim),))
 
@@ -246,16 +242,31 @@ class OrderMethods(Methods):
     def unique_consecutive(
         self, return_inverse: bool = False, return_counts: bool = False, dim: Any = None
     ) -> Any:
-        """``unique`` that drops only repeats of the value just before; of all elements, flattened."""
-        if dim is not None and self._data.ndim != 1:
-            raise ConvgradError(f"unique_consecutive: dim={dim} is supported for 1-d tensors only")
-        flat = self._data.reshape(-1)
-        new = np.ones(flat.size, bool)
-        new[1:] = flat[1:] != flat[:-1]
+        """``unique`` that drops only repeats of the value just before; of all elements, flattened.
+
+        Args:
+            return_inverse: also where each element's value stands in the result.
+            return_counts: also how often each value is repeated.
+            dim: compare slices along this dimension instead of elements.
+        """
+        axis = None if dim is None else dim_index(dim, self._data.ndim)
+        data = self._data.reshape(-1) if axis is None else np.moveaxis(np.atleast_1d(self._data), axis, 0)
+        if axis is not None and len(data) and not data.size:
+            raise ConvgradError(
+                "There are 0 sized dimensions, and they aren't selected, so unique cannot be applied (shape "
+                f"{list(self._data.shape)}, dim={dim})"
+            )
+        new = np.ones(len(data), bool)
+        new[1:] = (data[1:] != data[:-1]).any(axis=tuple(range(1, data.ndim)))
         places = np.flatnonzero(new)
-        counts = np.diff(places, append=flat.size)
-        inverse = (np.cumsum(new) - 1).reshape(self._data.shape)
-        return self._found(flat[places], inverse, counts, return_inverse, return_counts)
+        counts = np.diff(places, append=len(data))
+        inverse = np.cumsum(new) - 1
+        values = data[places]
+        if axis is None:
+            inverse = inverse.reshape(self._data.shape)
+        else:
+            values = np.ascontiguousarray(np.moveaxis(values, 0, axis))
+        return self._found(values, inverse, counts, return_inverse, return_counts)
 
     def _found(
         self, values: Array, inverse: Array, counts: Array, with_inverse: bool, with_counts: bool
@@ -332,6 +343,17 @@ class OrderMethods(Methods):
     def argwhere(self) -> Any:
         """The positions of the elements that are not 0: int64 ``(n, ndim)``."""
         return self.nonzero()
+
+
+def typed_in_place(name: str, data: Array, dtype: Any) -> None:
+    """Refuse bool, which cannot hold the result, and a dtype other than the tensor's for an in-place form."""
+    if data.dtype == bool:
+        raise dtypes.unsupported(f"{name}out_cpu", data.dtype)
+    if dtype is not None and dtypes.as_dtype(dtype).np != data.dtype:
+        raise ConvgradError(
+            f"Bad in-place call: input tensor dtype {dtypes.from_numpy(data.dtype).name} and requested dtype "
+            f"{dtypes.as_dtype(dtype).name} should match ({name})"
+        )
 
 
 def typed(x: Any, dtype: Any, widen: bool = False) -> Any:

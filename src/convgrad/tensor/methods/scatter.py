@@ -54,7 +54,7 @@ class ScatterMethods(Methods):
         """``gather`` with broadcasting; without ``dim`` positions count in the flattened tensor."""
         x: Any = self
         if dim is None:
-            return x.view(-1).gather(0, indices.view(-1))
+            return x.reshape(-1).gather(0, _from_front(indices, x._data.size).reshape(-1))
         if self._data.ndim != indices._data.ndim:
             raise ShapeError(
                 "torch.take_along_dim(): input and indices should have the same number of dimensions, but "
@@ -67,6 +67,7 @@ class ScatterMethods(Methods):
         mine[axis] = theirs[axis] = 1
         joint = list(np.broadcast_shapes(tuple(mine), tuple(theirs)))
         wide = [*joint[:axis], own, *joint[axis + 1 :]]
+        indices = _from_front(indices, own)
         return x.expand(wide).gather(axis, indices.expand([*joint[:axis], other, *joint[axis + 1 :]]))
 
     def _scatter_plan(self, name: str, dim: int, index: Any, src: Any, value: Any, reduce: Any) -> Plan:
@@ -177,6 +178,16 @@ class ScatterMethods(Methods):
         where = _vector(name, index)
         src = source if source._data.ndim else source.view(1)
         shape = src._data.shape
+        if not source._data.ndim and where.size != 1:
+            raise DimError(
+                f"{name}(): When source is scalar, index should have one element (got {where.size}): "
+                f"Dimension specified as {dim} but tensor has no dimensions"
+            )
+        if name.startswith("index_copy") and len(shape) != data.ndim:
+            raise DimError(
+                f"{name}(): When source and destination are not scalars, their dimensionality must match. "
+                f"Source dimensionality ({len(shape)}), destination dimensionality ({data.ndim})"
+            )
         if (
             len(shape) != data.ndim
             or shape[:axis] + shape[axis + 1 :] != data.shape[:axis] + data.shape[axis + 1 :]
@@ -279,13 +290,9 @@ class ScatterMethods(Methods):
         return values if shape == values._data.shape else values.view(shape)
 
     def _put_key(self, indices: Any, values: Any) -> Any:
-        if values._data.dtype != self._data.dtype:
-            raise ConvgradError(
-                "Index put requires the source and destination dtypes match, got "
-                f"{self._data.dtype.name} for the destination and {values._data.dtype.name} for the source."
-            )
         if type(indices) is np.ndarray:
             check_key(indices, self._data)
+            self._same_kind(values)
             return indices
         if not isinstance(indices, (tuple, list)):
             raise TypeError(
@@ -302,7 +309,15 @@ class ScatterMethods(Methods):
                     f"tensors used as indices must be long, int, byte or bool tensors (got {item.dtype})"
                 )
         check_key(tuple(key), self._data)
+        self._same_kind(values)
         return key[0] if len(key) == 1 else tuple(key)
+
+    def _same_kind(self, values: Any) -> None:
+        if values._data.dtype != self._data.dtype:
+            raise ConvgradError(
+                "Index put requires the source and destination dtypes match, got "
+                f"{self._data.dtype.name} for the destination and {values._data.dtype.name} for the source."
+            )
 
     def masked_select(self, mask: Any) -> Any:
         """The elements where ``mask`` (bool, broadcast against self) holds, as a vector."""
@@ -388,10 +403,18 @@ class ScatterMethods(Methods):
         return self._inplace("put_", op, others, params)
 
 
+def _from_front(indices: Any, size: int) -> Any:
+    """Positions counted from the front: what is out of range stays so, for ``gather`` to refuse."""
+    where = indices._data
+    if where.dtype.kind == "i" and where.size and where.min() < 0:
+        return indices._wrap(np.where((where < 0) & (where >= -size), where + size, where))
+    return indices
+
+
 def _grid_index(name: str, index: Any, data: Any, axis: int, src: Any = None) -> Any:
     """The checked int64 index array of gather and scatter, of data's rank."""
     where = index._data
-    if where.dtype.kind != "i" or where.itemsize < 4:
+    if (where.dtype.kind != "i" or where.itemsize < 4) and (where.size or name != "gather"):
         raise DtypeError(f"{name}(): Expected dtype int32/int64 for index (got {where.dtype.name})")
     if where.size == 0:
         shape = where.shape if where.ndim == data.ndim else (0,) * data.ndim

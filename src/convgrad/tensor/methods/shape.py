@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ... import dtypes
-from ...errors import ConvgradError, GradError, ShapeError
+from ...errors import ConvgradError, DimError, GradError, ShapeError
 from ...graph.grad_mode import MODE, RECORD
 from ...graph.node import LEAF, cell_of
 from ...ops import elementwise as ew
@@ -34,7 +34,9 @@ class ShapeMethods(SplitMethods):
             given = (shape,)
         data = self._data
         new = fill_size(size_args(given), data)
-        return self._apply(ops.Reshape if viewable(data, new) else ops.UnsafeView, (self,), (new,))
+        if data.flags.c_contiguous:
+            return self._apply(ops.Reshape, (self,), (new,))
+        return self._apply(ops.ReshapeAlias if viewable(data, new) else ops.UnsafeView, (self,), (new,))
 
     def view(self, *shape: Any, size: Any = None, dtype: Any = None) -> Any:
         """The same memory in another shape, or with its bytes read as another dtype.
@@ -106,6 +108,8 @@ class ShapeMethods(SplitMethods):
     def unflatten(self, dim: int, sizes: Any) -> Any:
         """Dimension ``dim`` as several; one size may be -1."""
         shape = self._data.shape
+        if not shape:
+            raise DimError("unflatten: Dimension specified as 0 but tensor has no dimensions")
         at = dim_index(dim, len(shape))
         new = size_args((sizes,))
         if not new:
@@ -334,9 +338,9 @@ class ShapeMethods(SplitMethods):
             return self._apply(rearrange.Roll, (self,), (by, ()))
         if len(by) != len(given):
             raise ConvgradError(f"shifts and dimensions must align. shifts: {len(by)}, dims:{len(given)}")
-        axes = tuple([dim_index(d, self._data.ndim) for d in given])
         if not self._data.ndim:
-            by, axes = (0,), ()
+            raise DimError(f"Dimension specified as {given[0]} but tensor has no dimensions (roll)")
+        axes = tuple([dim_index(d, self._data.ndim) for d in given])
         return self._apply(rearrange.Roll, (self,), (by, axes))
 
     def rot90(self, k: int = 1, dims: Any = (0, 1)) -> Any:
@@ -428,6 +432,16 @@ class ShapeMethods(SplitMethods):
                 f"tensor of "
                 f"shape {list(self._data.shape)}; do it under torch.no_grad())"
             )
+        view = self._view
+        if node is not None and view is not None and MODE.get() & RECORD:
+            base = view.base._node
+            if base is not None and base.kind == LEAF:
+                raise GradError(
+                    "a view of a leaf Variable that requires grad is being used in an in-place operation. "
+                    f"({name} on a view of shape {list(self._data.shape)}; do it under torch.no_grad())"
+                )
+            if view.fixed:
+                raise GradError(view.fixed)
         before = self._wrap(self._data)  # takes this handle's place as base of its views
         before._node, before._cell, before._view = node, cell_of(self), self._view
         out = before._apply(op, (before,), params)

@@ -134,6 +134,11 @@ class SplitMethods(Methods):
             raise ConvgradError("narrow() cannot be applied to a 0-dim tensor.")
         axis = dim_index(dim, data.ndim)
         size = data.shape[axis]
+        if hasattr(start, "_data") and (start._data.ndim or start._data.dtype.kind not in "iu"):
+            raise ConvgradError(
+                f"start must be an 0-dim integral Tensor. (narrow got {start.dtype}, shape "
+                f"{list(start._data.shape)})"
+            )
         start = int(start)
         if length < 0:
             raise ConvgradError(f"narrow(): length must be non-negative. (got {length})")
