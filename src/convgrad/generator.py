@@ -10,11 +10,12 @@ of their bits, in which order) were found by experiment and are written at each 
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import RLock
 from typing import Any
 
@@ -137,6 +138,43 @@ def _check_range(low: int, high: int, dtype: np.dtype[Any]) -> None:
         raise ConvgradError(f"from is out of bounds for {dtype}: {low}")
     if not smallest <= high - 1 <= largest:
         raise ConvgradError(f"to - 1 is out of bounds for {dtype}: {high - 1}")
+
+
+class _Watch:
+    """Who is asked for random numbers while a ``vmap`` runs: set by ``watch_draws``."""
+
+    active: Callable[[], bool] | None = None
+    draw: Callable[..., Array] | None = None
+
+
+def watch_draws(active: Callable[[], bool], draw: Callable[..., Array]) -> None:
+    """While ``active()`` holds, let ``draw(plain, generator, shape, args, kwargs)`` answer for every draw.
+
+    ``plain(generator, shape, *args, **kwargs)`` is the draw itself.
+    """
+    _Watch.active, _Watch.draw = staticmethod(active), staticmethod(draw)
+
+
+def _watched(at: int = 0) -> Callable[[Any], Any]:
+    """A method that draws; its shape is positional argument ``at``."""
+
+    def decorate(plain: Any) -> Any:
+        def reordered(self: Any, shape: Any, *args: Any, **kwargs: Any) -> Any:
+            return plain(self, *args[:at], shape, *args[at:], **kwargs)
+
+        @functools.wraps(plain)
+        def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+            if _Watch.active is None or not _Watch.active():
+                return plain(self, *args, **kwargs)
+            given = list(args)
+            shape = kwargs.pop("shape", None) if len(given) <= at else given.pop(at)
+            if shape is None:
+                shape = np.shape(given[0])
+            return _Watch.draw(reordered, self, shape, given, kwargs)  # type: ignore[misc]
+
+        return method
+
+    return decorate
 
 
 class Generator:
@@ -283,6 +321,7 @@ class Generator:
 
     # ------------------------------------------------------------------ continuous distributions
 
+    @_watched()
     def uniform(self, shape: Shape, dtype: Any = np.float32, low: float = 0.0, high: float = 1.0) -> Array:
         """Numbers spread evenly over ``[low, high)``.
 
@@ -346,6 +385,7 @@ class Generator:
         wide += float(low32)
         return wide.astype(np.float32)
 
+    @_watched()
     def normal(
         self,
         shape: Shape,
@@ -430,6 +470,7 @@ class Generator:
         self._second_normal = float(numbers[n]) if numbers.size > n else None
         return numbers[:n]
 
+    @_watched()
     def exponential(self, shape: Shape, dtype: Any = np.float32, lambd: float = 1.0) -> Array:
         """Positive numbers with density ``lambd * exp(-lambd * x)``: ``-log(1 - u) / lambd`` in float64.
 
@@ -461,6 +502,7 @@ class Generator:
 
     # ------------------------------------------------------------------ discrete distributions
 
+    @_watched(1)
     def bernoulli(self, p: float | Array, shape: Shape | None = None, dtype: Any = np.float32) -> Array:
         """Ones with probability ``p``, zeros otherwise.
 
@@ -502,6 +544,7 @@ class Generator:
         wide = p if p.dtype == FLOAT64 else p.astype(np.float32, copy=False)
         return np.less(unit.reshape(p.shape), wide).astype(dtype, copy=False)
 
+    @_watched(2)
     def randint(self, low: int, high: int, shape: Shape, dtype: Any = np.int64) -> Array:
         """Whole numbers from ``low`` to ``high - 1``: the remainder of one word by ``high - low``.
 
@@ -524,6 +567,7 @@ class Generator:
         span = last - first
         return self._integers(first, span, _numel(size), wanted, span >= _WIDE).reshape(size)
 
+    @_watched()
     def whole_range(self, shape: Shape, dtype: Any = np.int64, low: int | None = None) -> Array:
         """Whole numbers over all that ``dtype`` holds: ``random_()``, with ``low`` ``random_(low, None)``.
 
@@ -556,6 +600,7 @@ class Generator:
             values += np.int64(low)
         return values.astype(dtype, copy=False)
 
+    @_watched()
     def randperm(self, n: int, dtype: Any = np.int64) -> Array:
         """The numbers 0 to ``n - 1`` in random order (Fisher & Yates, from the front, one word each).
 

@@ -60,13 +60,13 @@ def _fresh(x: Tensor) -> Tensor:
     leaf._node = None
     leaf.requires_grad_()
     if isinstance(x._node, DualNode) and x._node.tangent is not None:
-        dual.place(leaf, x._node.tangent)
+        dual.copy_tangents(x, leaf)
     return leaf
 
 
 def _settled(results: Sequence[Tensor], own: Sequence[Tensor]) -> list[Tensor]:
     """Results without history, unless it leads to something else than our own variables."""
-    mine = {x._node.parents[0] if isinstance(x._node, DualNode) else x._node for x in own}
+    mine = {dual.primal_node(x) for x in own}
     return [r if _leads_elsewhere(r._node, mine) else _forgotten(r) for r in results]
 
 
@@ -300,7 +300,7 @@ def jvp(func: Function, primals: Any, tangents: Any, *, strict: bool = False, ha
     if len(xs) != len(ds):
         raise ConvgradError("jvp: expected primals and tangents to have the same structure")
     aux = None
-    with forward_ad.dual_level():
+    with forward_ad.nested_level():
         duals = [
             forward_ad.make_dual(_strip(x, levels), _strip(d, levels)) for x, d in zip(xs, ds, strict=True)
         ]

@@ -44,6 +44,7 @@ class Softmax(Op):
     """
 
     saves = ("out", "axis")
+    batch = {"axis": "axis"}
 
     @staticmethod
     def forward(x: Array, axis: Any) -> tuple[Array, tuple[Any, ...]]:
@@ -68,6 +69,7 @@ class LogSoftmax(Op):
     """
 
     saves = ("out", "axis")
+    batch = {"axis": "axis"}
 
     @staticmethod
     def forward(x: Array, axis: Any) -> tuple[Array, tuple[Any, ...]]:

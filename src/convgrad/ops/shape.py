@@ -20,6 +20,7 @@ class Reshape(Linear):
 
     backward_name = "ViewBackward0"
     saves = ("shape", "old")
+    batch = {"shape": "size"}
     view = True
     exact = True
 
@@ -34,6 +35,8 @@ class Reshape(Linear):
 
 class UnsafeView(Reshape):
     """Reshape where the strides ask for a copy: the same, under PyTorch's name for it."""
+
+    batch = {"shape": "size"}
 
     backward_name = "UnsafeViewBackward0"
     view = False
@@ -60,6 +63,7 @@ class Transpose(Linear):
     """Two axes exchanged."""
 
     saves = ("first", "second")
+    batch = {"first": "axis", "second": "axis"}
     view = True
     exact = True
 
@@ -326,6 +330,7 @@ class Cast(Linear):
 
     backward_name = "ToCopyBackward0"
     saves = ("dtype",)
+    batch = "leading"
     exact = True
 
     @staticmethod
@@ -353,6 +358,8 @@ def cast_array(x: Array, dtype: np.dtype[Any]) -> Array:
 class Clone(Linear):
     """A copy of its own memory."""
 
+    batch = "leading"
+
     exact = True
 
     @staticmethod
@@ -369,6 +376,7 @@ class Fill(Op):
 
     backward_name = "FillBackward2"
     saves = ()
+    batch = "leading"
     exact = True
 
     @staticmethod
@@ -386,6 +394,8 @@ class Fill(Op):
 
 class Zero(Fill):
     """Every element replaced by 0."""
+
+    batch = "leading"
 
     backward_name = "ZeroBackward0"
 
@@ -473,6 +483,7 @@ class Split(Linear):
     """Consecutive pieces along one axis, as views; the adjoint joins them again."""
 
     saves = ("sizes", "axis")
+    batch = {"axis": "axis"}
     several = True
     view = True
     exact = True
@@ -501,6 +512,7 @@ class Unbind(Linear):
     """The slices along one axis, as views."""
 
     saves = ("axis",)
+    batch = {"axis": "axis"}
     several = True
     view = True
     exact = True

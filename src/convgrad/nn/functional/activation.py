@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from ...generator import default_generator
+from ...tensor.creation import zeros_like
+from ...tensor.dual import adopt
 from ...tensor.functions_activation import (
     celu,
     elu,
@@ -68,13 +68,12 @@ def log_softmax(input: Tensor, dim: int | None = None, _stacklevel: int = 3, dty
 
 def gumbel_softmax(logits: Tensor, tau: float = 1, hard: bool = False, dim: int = -1) -> Tensor:
     """A sample from the Gumbel-softmax distribution; ``hard`` makes it one-hot, gradients stay soft."""
-    noise = -np.log(default_generator.exponential(logits._data.shape, logits._data.dtype))
-    soft = softmax((logits + Tensor(noise, None)) / tau, dim)
+    noise = adopt(Tensor(default_generator.exponential(logits._data.shape, logits._data.dtype), None))
+    soft = softmax((logits - noise.log()) / tau, dim)
     if not hard:
         return soft
-    best = np.zeros_like(soft._data)
-    np.put_along_axis(best, np.expand_dims(soft._data.argmax(dim), dim), 1, dim)
-    return Tensor(best, None) - soft.detach() + soft
+    best = zeros_like(soft).scatter(dim, soft.detach().argmax(dim, keepdim=True), 1.0)
+    return best - soft.detach() + soft
 
 
 __all__ = [

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...generator import default_generator
 from ...ops import elementwise as ew
+from ...tensor.dual import adopt, stand_ins
 from ...tensor.methods.operands import check_tensor
 from ...tensor.tensor import Tensor, apply
 
@@ -21,8 +22,11 @@ def _drop(name: str, input: Tensor, p: float, training: bool, inplace: bool, sha
     noise = np.zeros((), dtype)
     if p < 1:
         noise = default_generator.bernoulli(1 - p, shape, dtype)
-        noise /= dtype.type(1 - p)
-    mask = Tensor(noise, None)
+        if not stand_ins:
+            noise /= dtype.type(1 - p)
+    mask = adopt(Tensor(noise, None))
+    if p < 1 and stand_ins:
+        mask = mask / (1 - p)
     return input._inplace("mul_", ew.Mul, (mask,)) if inplace else apply(ew.Mul, (input, mask))
 
 
