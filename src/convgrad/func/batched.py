@@ -15,13 +15,13 @@ from ..ops.op import Op
 from ..tensor import dual
 from ..tensor.methods.arithmetic import ArithmeticMethods
 from ..tensor.methods.base import dim_index
-from ..tensor.methods.operands import common_dtype, run
+from ..tensor.methods.operands import run
 from ..tensor.tensor import Tensor, apply, binary
 from ..tensor.views import check_writable, rewrite
 from . import tree
 from .batching import FALLBACKS, RANDOM, BatchNode, Level, batch_value, batched, joined
 from .batching import Batched as Kind
-from .whole import aligned, ndim_of, sample_of, shifted
+from .whole import sample_of, shifted
 
 Method = Callable[..., Any]
 
@@ -36,9 +36,14 @@ _ITEM = (
 
 def innermost(*values: Any) -> Level:
     """The innermost level at which one of these values is batched."""
-    node = dual.batch_of(*[v for v in values if v is not None])
-    level: Level = node.level
+    level: Level = innermost_node(*values).level
     return level
+
+
+def innermost_node(*values: Any) -> BatchNode:
+    """The node of one of these values that is batched at the innermost level."""
+    node: BatchNode = dual.batch_of(*values)
+    return node
 
 
 def one_by_one(name: str, function: Method, args: Any, kwargs: dict[str, Any]) -> Any:
@@ -118,16 +123,7 @@ class Batched(Tensor):
     """A tensor inside ``vmap``: what cannot be answered by one sample is answered for all, or refused."""
 
     def _compare(self, ufunc: Any, other: Any) -> Any:
-        level = innermost(self, other)
-        common = common_dtype(self, other)
-        a, b = batch_value(self, level), batch_value(other, level)
-        ndim = max(ndim_of(a), ndim_of(b))
-        left, right = aligned(a, ndim), aligned(b, ndim)
-        if not isinstance(left, Tensor):
-            left = Tensor(np.asarray(left), None)
-        if isinstance(left, Tensor) and isinstance(right, Tensor):  # ranks have changed: promote by the samples'
-            left, right = left.to(common), right.to(common)
-        return batched(left._compare(ufunc, right), level)
+        return innermost_node(self, other).compare(ufunc, self, other)
 
     def _unary(self, op: type[Op]) -> Any:
         if self._data.dtype.kind in "biu" and not op.exact and not getattr(op, "integers", False):
@@ -154,7 +150,7 @@ class Batched(Tensor):
         level = innermost(self, *others, *params)
         node = _node(self)
         if node.level is not level:
-            raise refused_write(name, self, level)
+            innermost_node(*others, *params).refuse_write(self, name)
         whole: Any = node.value
         record = check_writable(whole, name)
         before = batched(Tensor(whole._data.copy(), whole._node), level)
@@ -233,16 +229,6 @@ class Batched(Tensor):
 
 
 _PROMOTING = ("Pow", "PowTensor", "PowBase")
-
-
-def refused_write(name: str, target: Any, level: Level) -> ConvgradError:
-    """A change in place of what all samples share, by what they do not share."""
-    shape = list(target._data.shape)
-    return ConvgradError(
-        f"vmap: {name}: output with shape {shape} doesn't match the broadcast shape {[level.size, *shape]}: "
-        "in-place arithmetic on a tensor that all samples share, with one that they do not, is not possible. "
-        "Use the out-of-place form, or new_zeros() of a batched tensor."
-    )
 
 
 def _check_kind(name: str, found: Any, wanted: Any) -> None:

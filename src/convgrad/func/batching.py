@@ -26,9 +26,23 @@ from ..graph.traced import Traced
 from ..ops import shape
 from ..ops.op import Op
 from ..tensor.dual import TransformNode
+from ..tensor.methods.operands import common_dtype
 from ..tensor.tensor import Tensor, apply, from_traced
 from .rules import RULES
-from .whole import Whole, aligned, expanded, planned, sample_of, sample_param, unfolded
+from .whole import (
+    Whole,
+    aligned,
+    expanded,
+    ndim_of,
+    planned,
+    sample_of,
+    sample_param,
+    shape_of,
+    squeezed,
+    unfolded,
+    unsqueezed,
+    unsqueezed_param,
+)
 
 #: operators that ran sample by sample, and how often
 FALLBACKS: Counter[str] = Counter()
@@ -134,6 +148,28 @@ class BatchNode(TransformNode):
             tensor.__class__ = Batched.kind
         return tensor
 
+    def compare(self, ufunc: Any, first: Any, second: Any) -> Any:
+        """A comparison of all samples, promoted by the dtypes and ranks of one."""
+        level = self.level
+        common = common_dtype(first, second)
+        a, b = batch_value(first, level), batch_value(second, level)
+        ndim = max(ndim_of(a), ndim_of(b))
+        left, right = [v if isinstance(v, Tensor) else Tensor(np.asarray(v), None) for v in (aligned(a, ndim), aligned(b, ndim))]
+        return batched(left.to(common)._compare(ufunc, right.to(common)), level)
+
+    def refuse_write(self, target: Any, name: str) -> None:
+        """Refuse to write what differs between samples into what does not.
+
+        Raises:
+            ConvgradError: always.
+        """
+        shape = list(target._data.shape)
+        raise ConvgradError(
+            f"vmap: {name}: output with shape {shape} doesn't match the broadcast shape "
+            f"{[self.level.size, *shape]}: in-place arithmetic on a tensor that all samples share, with one that "
+            "they do not, is not possible. Use the out-of-place form, or new_zeros() of a batched tensor."
+        )
+
     def run(self, op: type[Op], inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
         """One call of ``op`` for all samples."""
         level = self.level
@@ -225,11 +261,25 @@ def run_batched(op: type[Op], values: list[Any], params: tuple[Any, ...], size: 
         if "batch" in kind.__dict__:
             break
     if not op.variadic:
-        plan = planned(op, values, params, size)
-        if plan is not None:
-            out = apply(op, plan.inputs, plan.params)
-            return unfolded(out, size) if op.batch == "fold" else out
+        out = declared(op, values, params, size)
+        if out is not NotImplemented:
+            return out
     return _one_by_one(op, values, params, size)
+
+
+def declared(op: type[Op], values: list[Any], params: tuple[Any, ...], size: int) -> Any:
+    """One call of ``op`` on all samples, as ``op.batch`` says."""
+    flat = type(op.batch) is dict and "axis" in op.batch.values() and not any(map(shape_of, values))
+    if flat:  # the one dimension that samples of no dimension have for this purpose
+        values = [Whole(unsqueezed(expanded(v, size))) for v in values]
+        params = tuple([unsqueezed_param(p, op.batch.get(n)) for n, p in zip(op.params, params, strict=False)])
+    plan = planned(op, values, params, size)
+    if plan is None:
+        return NotImplemented
+    out = apply(op, plan.inputs, plan.params)
+    if flat:
+        return squeezed(out, size)
+    return unfolded(out, size) if op.batch == "fold" else out
 
 
 def _one_by_one(op: type[Op], values: list[Any], params: tuple[Any, ...], size: int) -> Any:

@@ -18,6 +18,7 @@ from ..errors import ConvgradError
 from ..ops import elementwise as ew
 from ..ops import matmul, reduce, shape
 from ..ops.op import Op
+from ..ops.rearrange import storage_of
 from ..tensor.tensor import Tensor, apply
 from .whole import (
     BATCH_LABEL,
@@ -47,7 +48,7 @@ Rule = Callable[[type[Op], Values, Params, int], Any]
 def product(a: Any, b: Any) -> Any:
     """Products of matrices and vectors, all as batches of matrices."""
     if type(a) is not Whole and type(b) is not Whole:
-        return apply(matmul.MatMul, (a, b))
+        return a.matmul(b)
     rows, columns = ndim_of(a) > 1, ndim_of(b) > 1
     if type(b) is not Whole and ndim_of(a) == 1 and ndim_of(b) <= 2:  # rows of one matrix product
         return apply(matmul.MatMul, (a.tensor, b)) if columns else apply(matmul.BatchedMv, (a.tensor, b))
@@ -55,8 +56,8 @@ def product(a: Any, b: Any) -> Any:
         turned = apply(shape.Transpose, (a,), (0, 1))
         return apply(matmul.MatMul, (b.tensor, turned))
     ndim = max(ndim_of(a), ndim_of(b), 2)
-    x = _matrix(a, ndim if rows else 2, -2)
-    y = _matrix(b, ndim if columns else 2, -2 if columns else -1)
+    x = _matrix(a, ndim, -2)
+    y = _matrix(b, ndim, -2 if columns else -1)
     out = apply(matmul.MatMul, (x, y))
     sizes = out._data.shape
     if not columns:
@@ -378,6 +379,45 @@ def _index_add(op: type[Op], values: Values, params: Params, size: int) -> Any:
     return apply(op, (expanded(x, size), expanded(source, size)), (index, axis + 1, alpha))
 
 
+def _as_strided(op: type[Op], values: Values, params: Params, size: int) -> Any:
+    """Every sample is looked at from where it begins, as the first one is."""
+    whole = values[0].tensor
+    sizes, strides, offset = params
+    step = whole._data.strides[0] // whole._data.itemsize
+    start = storage_of(whole._data)[1]
+    return apply(op, (whole,), ((size, *sizes), (step, *strides), start + offset))
+
+
+def _strided_take(op: type[Op], values: Values, params: Params, size: int) -> Any:
+    whole, index = values[0].tensor, params[0]
+    if holds(index):
+        return NotImplemented
+    flat = reshaped(whole, (size, int(np.prod(whole._data.shape[1:], dtype=np.int64))))
+    nothing = Tensor(np.zeros((size, 1), flat._data.dtype), None)
+    return apply(shape.IndexTensor, (apply(shape.Cat, (flat, nothing), (1,)),), ((slice(None), index),))
+
+
+def _strided_put(op: type[Op], values: Values, params: Params, size: int) -> Any:
+    index, sizes = params
+    if holds(index):
+        return NotImplemented
+    n = int(np.prod(sizes, dtype=np.int64))
+    out = apply(shape.IndexPut, (values[0].tensor,), ((slice(None), index), (size, n + 1)))
+    return reshaped(apply(shape.Slice, (out,), ((slice(None), slice(0, n)),)), (size, *sizes))
+
+
+def _by_loop(op: type[Op], values: Values, params: Params, size: int) -> Any:
+    """No rule, although the class it derives from has one."""
+    return NotImplemented
+
+
+def _fold_windows(op: type[Op], values: Values, params: Params, size: int) -> Any:
+    if not params[-1]:  # the windows of a number
+        return reshaped(values[0].tensor, (size,))
+    plan = planned(op, values, params, size)
+    return NotImplemented if plan is None else apply(op, plan.inputs, plan.params)
+
+
 def _take(op: type[Op], values: Values, params: Params, size: int) -> Any:
     x, index = values[0], params[0]
     if type(x) is not Whole:
@@ -416,22 +456,26 @@ def _embedding(op: type[Op], values: Values, params: Params, size: int) -> Any:
     w, (index, padding) = values[0], params
     if type(w) is not Whole:
         return apply(op, (w,), (index.data, padding))
-    if padding >= 0:
-        return NotImplemented
     rows, width = w.data.shape[1:]
+    tensor = w.tensor
+    if padding >= 0:  # a row without gradient
+        row = np.arange(rows)[:, None] == padding
+        tensor = apply(ew.Where, (tensor.detach(), tensor), (row,))
     each = expanded_array(index, size)
     each = each + (np.arange(size) * rows).reshape(size, *(1,) * (each.ndim - 1))
-    return apply(op, (reshaped(w.tensor, (size * rows, width)),), (each, padding))
+    return apply(op, (reshaped(tensor, (size * rows, width)),), (each, -1))
 
 
 def _embedding_dense(op: type[Op], values: Values, params: Params, size: int) -> Any:
     g, (index, padding, rows) = values[0], params
-    if padding >= 0:
-        return NotImplemented
     each = expanded_array(index, size)
     each = each + (np.arange(size) * rows).reshape(size, *(1,) * (each.ndim - 1))
-    out = apply(op, (expanded(g, size),), (each, padding, size * rows))
-    return reshaped(out, (size, rows, out._data.shape[1]))
+    out = apply(op, (expanded(g, size),), (each, -1, size * rows))
+    out = reshaped(out, (size, rows, out._data.shape[1]))
+    if padding < 0:
+        return out
+    row = np.arange(rows)[:, None] == padding
+    return apply(ew.Where, (np.zeros((), out._data.dtype), out), (row,))
 
 
 # Networks ------------------------------------------------------------------------------------------
@@ -564,6 +608,9 @@ RULES: dict[str, Rule] = {
     "shape.Permute": _permute, "shape.Expand": _expand, "shape.Index": _index, "shape.IndexPut": _index_put,
     "shape.SetIndex": _set_index, "shape.CopySlices": _copy_slices, "shape.FillTensor": _fill_tensor,
     "shape.Cat": _join, "shape.Stack": _join,
+    "reduce.MedianAll": _by_loop, "reduce.NanMedianAll": _by_loop,
+    "rearrange.Fold": _fold_windows, "rearrange.AsStrided": _as_strided, "rearrange.StridedTake": _strided_take,
+    "rearrange.StridedPut": _strided_put,
     "scan.ProdAll": _flat_product,
     "rearrange.Repeat": _repeat, "rearrange.Roll": _roll, "rearrange.DiagonalCopy": _diagonal_copy,
     "scatter.IndexSelect": _index_select, "scatter.IndexAdd": _index_add, "scatter.Take": _take,

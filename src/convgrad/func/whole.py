@@ -195,3 +195,25 @@ def unfolded(out: Any, size: int) -> Any:
         return tuple([unfolded(o, size) for o in out])
     sizes = out._data.shape
     return reshaped(out, (size, sizes[0] // size, *sizes[1:]))
+
+
+def unsqueezed(tensor: Any) -> Any:
+    """A last dimension of size 1 more."""
+    return reshaped(tensor, (*tensor._data.shape, 1))
+
+
+def unsqueezed_param(param: Any, kind: Any) -> Any:
+    """The same for an array parameter; no dimensions name the new one."""
+    if type(param) is Whole:
+        return Whole(unsqueezed(param.tensor))
+    if type(param) is ndarray:
+        return param[..., None]
+    return {"axis": (0,), "size": (1,)}.get(kind, param) if param == () else param
+
+
+def squeezed(out: Any, size: int) -> Any:
+    """Results of samples of no dimension, without the one they were given."""
+    if type(out) is tuple:
+        return tuple([squeezed(o, size) for o in out])
+    sizes = out._data.shape
+    return reshaped(out, (size,) if len(sizes) <= 2 and out._data.size == size else (size, *sizes[2:]))

@@ -264,7 +264,7 @@ def node_of(handle: Any) -> Any:
     node = getattr(handle, "_node", None)
     if isinstance(node, TransformNode):
         return node
-    return _stand_in(getattr(handle, "_data", handle)) if node is None else None
+    return _stand_in(getattr(handle, "_data", handle)) if node is None and stand_ins else None
 
 
 def batch_of(*values: Any) -> Any:
@@ -277,6 +277,13 @@ def batch_of(*values: Any) -> Any:
         if node is not None and type(node) is not DualNode and (best is None or node.rank > best.rank):
             best = node
     return best
+
+
+def check_target(target: Any, name: str, others: Sequence[Any], params: tuple[Any, ...]) -> None:
+    """Refuse to write what differs between the samples of a ``vmap`` into what does not."""
+    node = batch_of(*others, params)
+    if node is not None:
+        node.refuse_write(target, name)
 
 
 def adopt(tensor: Any) -> Any:

@@ -357,6 +357,9 @@ class Tensor(
 
     def _compare(self, ufunc: Any, other: Any) -> Any:
         """A comparison or logical ufunc: promoted operands, a bool tensor, nothing recorded."""
+        node = dual.batch_of(other)
+        if node is not None:
+            return node.compare(ufunc, self, other)
         a, b, _ = promote(self, other)
         try:
             out = ufunc(a, b)
@@ -432,7 +435,7 @@ def _link_views(op: type[Op], result: Any, source: Any, data: Array, params: tup
 def unary(op: type[Op], x: Tensor) -> Tensor:
     """An elementwise function of one operand; bool and integers become the default float first."""
     if x._data.dtype.kind in "biu" and not op.exact and not getattr(op, "integers", False):
-        x = Tensor(x._data.astype(dtypes.default_dtype().np), None)
+        x = Tensor(x._data.astype(dtypes.default_dtype().np), x._node)
     return apply(op, (x,))
 
 
@@ -474,6 +477,8 @@ def inplace(
     self: Tensor, name: str, op: type[Op], others: tuple[Any, ...], params: tuple[Any, ...]
 ) -> Tensor:
     """Run ``op(self, *others)`` and write the result into ``self``, keeping every history right."""
+    if dual.stand_ins:
+        dual.check_target(self, name, others, params)
     record = check_writable(self, name)
     old = self._data
     before = Tensor(old, self._node)
