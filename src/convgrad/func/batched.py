@@ -140,6 +140,20 @@ class Batched(Tensor):
         node = _node(self)
         return batched(node.value._detached(share_version), node.level)
 
+    def _view_dtype(self, kind: Any) -> Any:
+        node = _node(self)
+        return batched(node.value._view_dtype(kind), node.level)
+
+    def _made(self, array: Any, requires_grad: bool) -> Any:
+        return _node(self).spread(super()._made(array, requires_grad))
+
+    def masked_select(self, mask: Any) -> Any:
+        """Refused: how many elements there are differs between samples."""
+        raise ConvgradError(
+            "vmap: Attempted to vmap over `mask` in torch.masked_select(self, mask) We cannot support this: "
+            "how many elements there are depends on their values (dynamic shape)."
+        )
+
     def _become(self, name: str, op: type[Op], params: tuple[Any, ...]) -> Any:
         out = apply(op, (self,), params)
         self._data, self._node, self._view, self._cell = out._data, out._node, None, None

@@ -128,6 +128,13 @@ class BatchNode(TransformNode):
             return every
         return Tensor(data, None)
 
+    def spread(self, tensor: Tensor) -> Any:
+        """A copy of a tensor for each sample."""
+        size = self.level.size
+        whole = Tensor(np.repeat(tensor._data[None], size, 0), None)
+        outer = self.value._node
+        return batched(outer.spread(whole) if isinstance(outer, BatchNode) else whole, self.level)
+
     def draw(self, function: Any, probabilities: Tensor, generator: Any) -> Any:
         """Numbers drawn with a batch of probabilities, each sample's own."""
         how = self.level.randomness

@@ -80,7 +80,9 @@ def _drawn(draw: Any, source: Any, shape: Any, levels: list[Level], args: Any, k
     if isinstance(shape, int):  # a permutation each
         rows = [draw(source, shape, *args, **kwargs) for _ in range(int(np.prod(sizes)))]
         return np.stack(rows).reshape(*sizes, shape)
-    return draw(source, (*sizes, *shape), *args, **kwargs)
+    full = (*sizes, *shape)
+    given = [np.broadcast_to(a, full) if isinstance(a, np.ndarray) and a.ndim else a for a in args]
+    return draw(source, full, *given, **kwargs)
 
 
 random_numbers.watch_draws(lambda: bool(_depth.levels), _draw)
@@ -230,8 +232,10 @@ def _leave(name: str, out: Any, out_dims: Any, level: Level) -> Any:
     leaves = tree.flatten(out)
     for x in leaves:
         if not isinstance(x, Tensor):
-            hint = " Did you mean to set out_dims= to None for output?" if x is None else ""
-            raise ValueError(f"vmap({name}, ...): `{name}` must only return Tensors, got type {type(x)}.{hint}")
+            raise ValueError(
+                f"vmap({name}, ...): `{name}` must only return Tensors, got type {type(x)}. Did you mean to set "
+                "out_dims= to None for output?"
+            )
     dims = tree.spread(_prefix(out_dims), out)
     if dims is None:
         raise ValueError(

@@ -286,6 +286,12 @@ def check_target(target: Any, name: str, others: Sequence[Any], params: tuple[An
         node.refuse_write(target, name)
 
 
+def spread(like: Any, tensor: Any) -> Any:
+    """A new tensor, with a copy for each sample if ``like`` is batched."""
+    node = batch_of(like)
+    return tensor if node is None else node.spread(tensor)
+
+
 def adopt(tensor: Any) -> Any:
     """A new tensor; if its array stands for a batch (drawn for all samples of a ``vmap``), so does the tensor."""
     if stand_ins:

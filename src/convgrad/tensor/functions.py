@@ -41,11 +41,13 @@ def function(name: str) -> Callable[..., Any]:
     method = getattr(Tensor, name)
 
     def of_tensor(input: Any, *args: Any, **kwargs: Any) -> Any:
+        if type(input) is Tensor:
+            return method(input, *args, **kwargs)
         if not isinstance(input, Tensor):
             raise TypeError(
                 f"{name}(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
             )
-        return method(input, *args, **kwargs)
+        return getattr(input, name)(*args, **kwargs)
 
     of_tensor.__name__ = of_tensor.__qualname__ = name
     of_tensor.__doc__ = method.__doc__
