@@ -22,6 +22,7 @@ from numpy.lib.stride_tricks import as_strided
 from .. import dtypes
 from ..dtypes import Array
 from ..errors import ConvgradError
+from ..graph.grad_mode import DUAL, MODE
 from ..graph.traced import Traced
 from ..ops import shape
 from ..ops.op import Op
@@ -57,12 +58,13 @@ RANDOM = (
 class Level:
     """One running ``vmap``: its batch size, its depth, how it draws, and the samples that stand for batches."""
 
-    def __init__(self, size: int, stack: list[Level], randomness: str = "error") -> None:
+    def __init__(self, size: int, stack: list[Level], randomness: str = "error", private: bool = False) -> None:
         self.size = size
         #: the levels open in this thread, outermost first, and the place among them, from 1 on
         self.stack = stack
         self.depth = len(stack) + 1
         self.randomness = randomness
+        self.private = private
         #: id of a sample's array -> (weakly, that array, and the node of what it stands for)
         self.samples: dict[int, tuple[weakref.ref[Array], BatchNode]] = {}
 
@@ -181,7 +183,13 @@ class BatchNode(TransformNode):
         """One call of ``op`` for all samples."""
         level = self.level
         values = [batch_value(x, level) for x in inputs]
-        out = run_batched(op, values, tuple([batch_param(p, level) for p in params]), level.size)
+        mode = MODE.get()
+        if not mode & DUAL:  # in the engine's walk; outer batches and tangents are to be followed all the same
+            MODE.set(mode | DUAL)
+        try:
+            out = run_batched(op, values, tuple([batch_param(p, level) for p in params]), level.size)
+        finally:
+            MODE.set(mode)
         return tuple([batched(o, level) for o in out]) if type(out) is tuple else batched(out, level)
 
     def call_function(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

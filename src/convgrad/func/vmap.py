@@ -34,8 +34,8 @@ _depth = _Depth()
 
 
 def open_levels() -> tuple[Level, ...]:
-    """The ``vmap`` levels running in this thread, outermost first."""
-    return tuple(_depth.levels)
+    """The ``vmap`` levels running in this thread, outermost first, without those of matrices of derivatives."""
+    return tuple([level for level in _depth.levels if not level.private])
 
 
 def vmap_fallbacks() -> dict[str, int]:
@@ -44,9 +44,9 @@ def vmap_fallbacks() -> dict[str, int]:
 
 
 @contextmanager
-def level_of(size: int, randomness: str = "error") -> Iterator[Level]:
-    """A ``vmap`` level for the block."""
-    level = Level(size, _depth.levels, randomness)
+def level_of(size: int, randomness: str = "error", private: bool = False) -> Iterator[Level]:
+    """A ``vmap`` level for the block; a private one is for a basis of derivatives, and no function sees it."""
+    level = Level(size, _depth.levels, randomness, private)
     before = MODE.get()
     MODE.set(before | DUAL)
     _depth.levels.append(level)
@@ -62,7 +62,9 @@ def level_of(size: int, randomness: str = "error") -> Iterator[Level]:
 
 def _draw(draw: Callable[..., Any], source: Any, shape: tuple[int, ...], args: Any, kwargs: Any) -> Any:
     """Random numbers inside of ``vmap``: refused, the same for all samples, or others for each."""
-    levels = list(_depth.levels)
+    levels = list(open_levels())
+    if not levels:
+        return draw(source, shape, *args, **kwargs)
     if any([level.randomness == "error" for level in levels]):
         raise ConvgradError(RANDOM)
     different = [level for level in levels if level.randomness == "different"]

@@ -62,7 +62,7 @@ def run(
     RUNNING.set((counts, frozenset(grads)))
     try:
         ready = [node for node in grads if node not in counts]
-        if create_graph or not every_leaf or before & WATCH:
+        if create_graph or not every_leaf or before & WATCH or type(roots[0][1]) is Traced:
             return _walk_selected(ready, grads, counts, inputs, wanted, retain_graph, create_graph, capture)
         _walk(ready, grads, counts, retain_graph, capture)
         return grads
