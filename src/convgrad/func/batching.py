@@ -226,8 +226,10 @@ def batch_value(handle: Any, level: Level) -> Any:
     if isinstance(handle, Traced):
         handle = from_traced(handle)
     if not isinstance(handle, Tensor):
-        found = level.find(handle)
-        return handle if found is None else Whole(found.value)
+        found = level.find(handle) if type(handle) is np.ndarray else None
+        if found is None:
+            return Tensor(handle, None) if type(handle) is np.ndarray else handle
+        return Whole(found.value)
     node = handle._node
     if node is None:
         node = level.find(handle._data)

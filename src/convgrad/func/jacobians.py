@@ -51,7 +51,8 @@ def check_chunk_size(name: str, chunk_size: int | None) -> None:
         raise ValueError(f"{name}: `chunk_size` should be greater than 0.")
 
 
-def _joined_rows(parts: Sequence[Tensor]) -> Tensor:
+def joined_rows(parts: Sequence[Tensor]) -> Tensor:
+    """Chunks of rows one behind the other."""
     return parts[0] if len(parts) == 1 else apply(shape.Cat, tuple(parts), (0,))
 
 
@@ -104,7 +105,7 @@ def _pulled_basis(pullback: Function, outs: Sequence[Tensor], chunk_size: int | 
             given = [batched(c, level) for c in basis(outs, start, stop)]
             found = tree.flatten(pullback(*given))
             parts.append([rows_of(g, level) for g in found])
-    return [_joined_rows(column) for column in zip(*parts, strict=True)]
+    return [joined_rows(column) for column in zip(*parts, strict=True)]
 
 
 def rows_of(x: Tensor, level: Level) -> Tensor:
@@ -158,7 +159,7 @@ def jacfwd(
         outs = tree.flatten(out)
         blocks = []
         for k, o in enumerate(outs):
-            rows = _joined_rows([part[k] for part in parts])
+            rows = joined_rows([part[k] for part in parts])
             blocks.append(tree.rebuild(chosen, _by_input(rows, o, leaves)))
         nested = tree.rebuild(out, blocks)
         return (nested, aux) if has_aux else nested
@@ -231,4 +232,4 @@ def hessian(func: Function, argnums: Argnums = 0) -> Function:
     return jacfwd(jacrev(func, argnums), argnums)
 
 
-__all__ = ["basis", "hessian", "jacfwd", "jacrev"]
+__all__ = ["basis", "chunks", "hessian", "jacfwd", "jacrev", "joined_rows"]
