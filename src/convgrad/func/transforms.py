@@ -130,7 +130,7 @@ def _pull(outs: Sequence[Tensor], own: Sequence[Tensor], cotangents: Sequence[Te
     for out, c in zip(outs, cotangents, strict=True):
         if out._data.shape != c._data.shape:
             raise ShapeError(
-                f"Expected cotangent of shape {list(out._data.shape)}, got {list(c._data.shape)}"
+                f"Mismatch in shape: Expected cotangent of shape {list(out._data.shape)}, got {list(c._data.shape)}"
             )
     pairs = [(o, c) for o, c in zip(outs, cotangents, strict=True) if o.requires_grad]
     if not pairs:
@@ -158,6 +158,8 @@ def _entered(primals: Any, levels: Sequence[Level]) -> tuple[list[Tensor], list[
 
 def _chosen(args: tuple[Any, ...], argnums: Argnums) -> Any:
     """The arguments to differentiate by."""
+    if argnums == ():
+        raise ConvgradError("argnums must be non-empty")
     for n in (argnums,) if isinstance(argnums, int) else argnums:
         if not -len(args) <= n < len(args):
             raise ConvgradError(f"Got argnum={n}, but only {len(args)} positional inputs")
@@ -178,7 +180,7 @@ def _replaced(args: tuple[Any, ...], argnums: Argnums, leaves: Sequence[Tensor])
 
 def _split_aux(out: Any) -> tuple[Any, Any]:
     if not isinstance(out, tuple) or len(out) != 2:
-        raise ConvgradError("has_aux=True: the function must return a tuple of two, (output, aux)")
+        raise ConvgradError("output of function f should be a tuple: (output, aux) if has_aux is True")
     return out
 
 
@@ -209,7 +211,8 @@ def jvp(func: Function, primals: Any, tangents: Any, *, strict: bool = False, ha
     """
     if not isinstance(primals, tuple) or not isinstance(tangents, tuple):
         raise ConvgradError(
-            "jvp: primals and tangents must be tuples, one entry per argument of the function"
+            "jvp(f, primals, tangents): Expected primals and tangents to be tuples. E.g. it should be valid to call "
+            "f(*primals)."
         )
     levels = open_levels()
     xs, ds = tree.flatten(primals), tree.flatten(tangents)
@@ -226,7 +229,8 @@ def jvp(func: Function, primals: Any, tangents: Any, *, strict: bool = False, ha
         pairs = [forward_ad.unpack_dual(strip(t, levels)) for t in tree.flatten(out)]
     if strict and any([p.tangent is None for p in pairs]):
         raise ConvgradError(
-            "jvp(f, primals, tangents, strict=True): an output of f is independent of the inputs"
+            "jvp(f, primals, tangents, strict=True): The output of f is independent of the inputs. This is not "
+            "allowed with strict=True."
         )
     moved = [Tensor(np.zeros_like(p.primal._data), None) if p.tangent is None else p.tangent for p in pairs]
     outputs = tree.rebuild(out, [dress(p.primal, levels) for p in pairs])
@@ -240,7 +244,7 @@ def linearize(func: Function, *primals: Any) -> tuple[Any, Function]:
     Returns:
         ``(outputs, push)``; ``push(*tangents)``, one like each primal, gives products like the outputs.
     Raises:
-        ValueError: tangents of another number, structure, shape or dtype than the primals.
+        ConvgradError: tangents of another number, structure, shape or dtype than the primals.
     Example:
         >>> out, push = linearize(lambda x: x * x, Tensor([3.0]))
         >>> push(Tensor([1.0]))
@@ -251,12 +255,12 @@ def linearize(func: Function, *primals: Any) -> tuple[Any, Function]:
     def push(*tangents: Any) -> Any:
         xs, ds = tree.flatten(primals), tree.flatten(tangents)
         if len(primals) != len(tangents) or len(xs) != len(ds):
-            raise ValueError(
+            raise ConvgradError(
                 f"linearize: Expected the tangents {len(ds)} to have the same structure as the primals {len(xs)}"
             )
         for x, d in zip(xs, ds, strict=True):
             if x._data.shape != d._data.shape or x._data.dtype != d._data.dtype:
-                raise ValueError(
+                raise ConvgradError(
                     f"linearize: Expected each tangent to have its primal's shape and dtype, {list(x._data.shape)} "
                     f"{x.dtype}, but got {list(d._data.shape)} {d.dtype}"
                 )
