@@ -78,6 +78,7 @@ parity: $(PARITY)/.stamp-parity  ## set up .venv-parity with PyTorch, then compa
 bench: $(PARITY)/.stamp-parity  ## time convgrad beside PyTorch, into benchmarks/results/ (idle machine only)
 	@echo "== benchmarks, refused on a busy machine"
 	@$(PARITY)/bin/python benchmarks/overhead.py $(BENCH_ARGS)
+	@$(PARITY)/bin/python benchmarks/graphs.py $(BENCH_ARGS)
 	@$(PARITY)/bin/python benchmarks/startup.py $(BENCH_ARGS)
 	@$(PARITY)/bin/python benchmarks/conv.py $(BENCH_ARGS)
 	@$(PARITY)/bin/python benchmarks/planner.py $(BENCH_ARGS)

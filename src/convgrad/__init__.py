@@ -128,7 +128,7 @@ def __getattr__(name: str) -> Any:
         found = function(name)
     else:
         raise AttributeError(
-            f"module 'convgrad' has no attribute {name!r} (convgrad has a part of PyTorch's names, see README.md)"
+            f"module 'convgrad' has no attribute {name!r} (it has a part of PyTorch's names, see README.md)"
         )
     globals()[name] = found
     return found

@@ -17,6 +17,7 @@ from ..ops.shape import Stack as STACK
 from ..tensor import dual
 from ..tensor.methods.grad import root, run_backward
 from ..tensor.tensor import Tensor, from_traced
+from .edge import edge_root, is_edge, target
 
 
 def backward(
@@ -40,6 +41,15 @@ def backward(
     cotangents = (None,) * len(outputs) if given is None else _sequence(given)
     if len(cotangents) != len(outputs):
         raise GradError(f"got {len(outputs)} tensors and {len(cotangents)} gradients")
+    if any(map(is_edge, outputs)):
+        retain = create_graph if retain_graph is None else retain_graph
+        roots = [
+            _root(t, g, i, create_graph) for i, (t, g) in enumerate(zip(outputs, cotangents, strict=True))
+        ]
+        if inputs is not None:
+            raise NotImplementedError("backward from edges to given inputs: use autograd.grad")
+        engine.run(roots, retain_graph=retain, create_graph=create_graph)
+        return
     run_backward(outputs, cotangents, retain_graph, create_graph, inputs)
 
 
@@ -79,10 +89,11 @@ def grad(
         raise GradError(f"got {len(results)} tensors and {len(cotangents)} gradients")
     retain = create_graph if retain_graph is None else retain_graph
     for index, tensor in enumerate(wanted):
-        if not isinstance(tensor, Tensor):
+        if isinstance(tensor, Tensor):
+            if not tensor.requires_grad:
+                raise GradError("One of the differentiated Tensors does not require grad")
+        elif not is_edge(tensor):
             raise TypeError(f"inputs can be Tensors only, but element {index} is {type(tensor).__name__}")
-        if not tensor.requires_grad:
-            raise GradError("One of the differentiated Tensors does not require grad")
     if dual.stand_ins:
         node = dual.batch_of(*results)
         if node is not None:
@@ -93,29 +104,36 @@ def grad(
         return _batched(results, wanted, cotangents, retain, create_graph, allow_unused, materialize_grads)
     # in a forward-mode level the walk is recorded, since only recorded values carry tangents along
     record = create_graph or dual.is_open()
-    roots = [root(t, cotangents[i], i, record) for i, t in enumerate(results)]
-    nodes: list[Any] = [t._node for t in wanted]
+    roots = [_root(t, cotangents[i], i, record) for i, t in enumerate(results)]
+    targets = [target(t) for t in wanted]
+    nodes: list[Any] = [node for node, _ in targets]
     found = engine.run(roots, retain_graph=retain, create_graph=record, inputs=nodes, capture=True)
     if record and not create_graph:
         found = {node: dual.forget_history(g) for node, g in found.items()}
     return tuple(
         [
-            Tensor(g, None) if type(g) is ndarray else _result(t, g, allow_unused, materialize_grads)
-            for t, g in zip(wanted, map(found.get, nodes))
+            Tensor(g, None) if type(g) is ndarray else _result(t, g, piece, allow_unused, materialize_grads)
+            for t, g, (_, piece) in zip(wanted, map(found.get, nodes), targets)
         ]
     )
 
 
-def _result(tensor: Tensor, g: Any, allow_unused: bool | None, materialize: bool) -> Any:
+def _root(output: Any, cotangent: Any, index: int, record: bool) -> Any:
+    return (edge_root if is_edge(output) else root)(output, cotangent, index, record)
+
+
+def _result(tensor: Any, g: Any, piece: int | None, allow_unused: bool | None, materialize: bool) -> Any:
+    if piece is not None and g is not None:
+        g = g[piece]
     if g is not None:
         return from_traced(g)
+    like = tensor.node if is_edge(tensor) else tensor._data
     if materialize:
-        return tensor._wrap(np.zeros(tensor._data.shape, tensor._data.dtype))
+        return Tensor(np.zeros(like.shape, like.dtype), None)
     if not allow_unused:
         raise GradError(
             "One of the differentiated Tensors appears to not have been used in the graph. Set "
-            "allow_unused=True if "
-            f"this is the desired behavior. (its shape is {list(tensor._data.shape)})"
+            f"allow_unused=True if this is the desired behavior. (its shape is {list(like.shape)})"
         )
     return None
 
@@ -129,8 +147,8 @@ def _batched(
     if len(given) < len(outputs) or not all([c._data.ndim for c in given]):
         raise GradError("grad: with is_grads_batched=True every output needs a grad_output with a batch dimension")
     count = given[0]._data.shape[0]
-    nodes = [t._node for t in outputs]
-    if count and not dual.is_open() and not _watched(nodes):
+    edges = any(map(is_edge, (*outputs, *inputs)))
+    if count and not edges and not dual.is_open() and not _watched([t._node for t in outputs]):
         walk = importlib.import_module("convgrad.autograd.batched_walk")
         found = walk.gradients(outputs, inputs, cotangents, retain, create_graph)
     else:
@@ -139,15 +157,16 @@ def _batched(
             for i in range(count)
         ]  # fmt: skip
         if not rows:
-            return tuple([Tensor(np.zeros((0, *t._data.shape), t._data.dtype), None) for t in inputs])
+            return tuple([_row_result(t, None, 0, True, True) for t in inputs])
         found = [None if column[0] is None else stack_rows(column) for column in zip(*rows, strict=True)]
     return tuple([_row_result(t, g, count, allow_unused, materialize) for t, g in zip(inputs, found, strict=True)])
 
 
 def _row_result(tensor: Tensor, g: Any, count: int, allow_unused: bool | None, materialize: bool) -> Any:
     if g is None and materialize:
-        return tensor._wrap(np.zeros((count, *tensor._data.shape), tensor._data.dtype))
-    return _result(tensor, None, allow_unused, False) if g is None else g
+        like = tensor.node if is_edge(tensor) else tensor._data
+        return Tensor(np.zeros((count, *like.shape), like.dtype), None)
+    return _result(tensor, None, None, allow_unused, False) if g is None else g
 
 
 def _watched(nodes: Sequence[Any]) -> bool:
@@ -172,7 +191,7 @@ def stack_rows(rows: Sequence[Any]) -> Any:
 
 
 def _sequence(value: Any) -> tuple[Any, ...]:
-    return tuple(value) if isinstance(value, (tuple, list)) else (value,)
+    return tuple(value) if isinstance(value, (tuple, list)) and not is_edge(value) else (value,)
 
 
 __all__ = ["backward", "grad", "stack_rows"]

@@ -10,8 +10,10 @@ import numpy as np
 from numpy import ndarray
 
 from ..errors import ConvgradError, GradError
-from ..graph.grad_mode import DUAL, MODE, RECORD
-from ..graph.node import LEAF, CustomNode, Output, cell_of
+from ..graph import watch
+from ..graph.grad_mode import DUAL, MODE, RECORD, WATCH
+from ..graph.node import LEAF, CustomNode, Output, Packed, cell_of
+from ..graph.place import show
 from ..tensor import dual
 from ..tensor.dual import DualNode, primal_node
 from ..tensor.tensor import Tensor, from_traced, to_traced
@@ -203,6 +205,10 @@ def _record(
             result._node = place
     node.keep(ctx._to_save, results)
     ctx._to_save = ()
+    if MODE.get() & WATCH:
+        handles = tuple([a if isinstance(a, Tensor) else None for a in args])
+        made = tuple([t for t, track in zip(results, tracked, strict=True) if track])
+        watch.recorded(node, handles, made)
 
 
 class FunctionNode(CustomNode):
@@ -240,6 +246,12 @@ class FunctionNode(CustomNode):
             entries.append((t._data, node, cell, cell.version, index))
         self.saved = tuple(entries)
 
+    def pack(self, pack: Callable[[Any], Packed]) -> None:
+        """Give the saved arrays into the keeping of saved-tensor hooks; versions are no longer watched."""
+        self.saved = tuple(
+            [None if e is None else (pack(e[0]), e[1], None, 0, e[4]) for e in self.saved or ()]
+        )
+
     def unpack(self) -> tuple[Any, ...]:
         """The saved tensors again, each at its place in the graph."""
         if self.saved is None:
@@ -254,14 +266,17 @@ class FunctionNode(CustomNode):
                 out.append(None)
                 continue
             data, node, cell, version, index = entry
-            if cell.version != version:
+            packed = type(data) is Packed
+            if packed:
+                data = data.unpack(data.stored)
+            elif cell.version != version:
                 raise GradError(
                     "one of the variables needed for gradient computation has been modified by an inplace "
-                    f"operation: [{data.dtype.name} {list(data.shape)}], saved by {self.name()}, was "
-                    "last changed by "
-                    f"{cell.writer}; it is at version {cell.version}; expected version {version} instead."
+                    f"operation: [{data.dtype.name} {list(data.shape)}], saved by {self.name()}, was last "
+                    f"changed by {cell.writer} at {show(cell.place)}; it is at version {cell.version}; "
+                    f"expected version {version} instead."
                 )
-            if node is not None and node.kind == LEAF:
+            if node is not None and node.kind == LEAF and not packed:
                 out.append(node.variable)
                 continue
             if index is not None and len(self.outputs) == 1:

@@ -145,3 +145,18 @@ class inference_mode(_Mode):
             super().__init__(INFERENCE, RECORD)
         else:
             super().__init__(RECORD, INFERENCE)
+
+
+class set_multithreading_enabled:
+    """Accepted for PyTorch's sake: a backward here runs in the thread that calls it."""
+
+    __slots__ = ()
+
+    def __init__(self, mode: bool) -> None:
+        pass
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *exc: object) -> None:
+        return None

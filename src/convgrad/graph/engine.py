@@ -24,11 +24,26 @@ from .place import show
 from .traced import Traced, lift_saved
 
 Gradients = dict[Node, Any]
+_add_arrays: Any = np.add
 
-#: the nodes that the backward under way in this thread waits for or began with; None outside of one
-RUNNING: ContextVar[tuple[dict[Node, int], frozenset[Node]] | None] = ContextVar(
-    "convgrad.running", default=None
-)
+
+class Task:
+    """One backward under way: hooks ask it which nodes it will come to."""
+
+    __slots__ = ("counts", "roots", "wanted")
+
+    def __init__(self, counts: dict[Node, int], roots: frozenset[Node], wanted: set[Node] | None) -> None:
+        self.counts = counts
+        self.roots = roots
+        self.wanted = wanted
+
+    def reaches(self, node: Node) -> bool:
+        """Whether this backward has come, or will come, to a node."""
+        return (node in self.counts or node in self.roots) and (self.wanted is None or node in self.wanted)
+
+
+#: the backward under way in this thread
+RUNNING: ContextVar[Task | None] = ContextVar("convgrad.running", default=None)
 
 
 def run(
@@ -59,7 +74,7 @@ def run(
     before = MODE.get()
     MODE.set((RECORD if create_graph else OFF) | before & WATCH)
     outer = RUNNING.get()
-    RUNNING.set((counts, frozenset(grads)))
+    RUNNING.set(Task(counts, frozenset(grads), wanted))
     try:
         ready = [node for node in grads if node not in counts]
         if create_graph or not every_leaf or before & WATCH or type(roots[0][1]) is Traced:
@@ -105,6 +120,7 @@ def _walk(
 
     Spelt out, since each line runs once per node.
     """
+    owned: set[Node] = set()  # whose gradient is a sum made here: the next one is added in place
     while ready:
         node = ready.pop()
         g = grads.pop(node, None)
@@ -132,7 +148,14 @@ def _walk(
                 for cell, version, index in node.versions:
                     if cell.version != version:
                         _raise_modified(node, cell, version, index)
-            pulled = [None if p is None else vjp(g, *saved) for p, vjp in zip(parents, op.vjps)]
+            if len(parents) == 1:
+                pulled = (op.vjps[0](g, *saved),)
+            elif len(parents) == 2:
+                a, b = parents
+                vjp_a, vjp_b = op.vjps
+                pulled = (None if a is None else vjp_a(g, *saved), None if b is None else vjp_b(g, *saved))
+            else:
+                pulled = [None if p is None else vjp(g, *saved) for p, vjp in zip(parents, op.vjps)]
         if hooks is not None and hooks.after and g is not None:
             pulled = run_after(hooks, parents, pulled, g, False)
         for parent, g in zip(parents, pulled):
@@ -149,7 +172,13 @@ def _walk(
                     if g.dtype is not parent.dtype and g.dtype != parent.dtype:
                         g = formula.cast(g, parent.dtype)
                     old = grads.get(parent)
-                    grads[parent] = g if old is None else np.asarray(old + g)
+                    if old is None:
+                        grads[parent] = g
+                    elif parent in owned:
+                        _add_arrays(old, g, old)
+                    else:
+                        grads[parent] = formula.plus(old, g)
+                        owned.add(parent)
             left = counts[parent] - 1
             if left:
                 counts[parent] = left
@@ -190,6 +219,12 @@ def _walk_selected(
             continue
         if watched:
             pulled = watch.pull(_pull, node, g, wanted, create_graph)
+        elif create_graph and wanted is None and g is not None and not node.kind and node.op.simple:
+            saved = node.saved
+            if saved is None or node.versions is not None:
+                saved = _unchanged(node)
+            saved = lift_saved(node, saved)
+            pulled = [None if p is None else f(g, *saved) for p, f in zip(node.parents, node.op.vjps)]
         else:
             pulled = _pull(node, g, wanted, create_graph)
         if hooks is not None and hooks.after and g is not None:
@@ -202,7 +237,11 @@ def _walk_selected(
 
 def _holds_arrays(node: Node) -> bool:
     """Whether freeing what a node saved frees memory; a graph that saved only shapes can be walked again."""
-    return node.kind == CUSTOM or node.kind == PACKED or any([type(value) is ndarray for value in node.saved or ()])
+    return (
+        node.kind == CUSTOM
+        or node.kind == PACKED
+        or any([type(value) is ndarray for value in node.saved or ()])
+    )
 
 
 def _leading_to(inputs: list[Node], reached: list[Node]) -> set[Node]:
@@ -229,11 +268,7 @@ def _pull(node: Node, g: Any, wanted: set[Node] | None, create_graph: bool) -> A
         return (None,) * len(parents)
     if node.kind == OUTPUT:
         return (g,)
-    saved = node.unpacked()
-    if node.versions is not None:
-        for cell, version, index in node.versions:
-            if cell.version != version:
-                _raise_modified(node, cell, version, index)
+    saved = _unchanged(node)
     op = node.op
     if isinstance(node, ManyNode):
         g = tuple(
@@ -249,6 +284,15 @@ def _pull(node: Node, g: Any, wanted: set[Node] | None, create_graph: bool) -> A
     if wanted is None:
         return [None if p is None else vjp(g, *saved) for p, vjp in zip(parents, op.vjps)]
     return [vjp(g, *saved) if p in wanted else None for p, vjp in zip(parents, op.vjps)]
+
+
+def _unchanged(node: Node) -> Any:
+    """What a node saved, if nobody has changed it."""
+    saved = node.unpacked()
+    for cell, version, index in node.versions or ():
+        if cell.version != version:
+            _raise_modified(node, cell, version, index)
+    return saved
 
 
 def _zeros(meta: tuple[Any, Any]) -> Any:
@@ -274,11 +318,13 @@ def _hand_on(
             else:
                 if type(g) is not ndarray and type(g) is not Traced:
                     g = np.asarray(g)
-                if g.shape != parent.shape:
+                data = g if type(g) is ndarray else g._data
+                if data.shape != parent.shape:
                     g = _fit(node, g, parent)
-                if g.dtype is not parent.dtype and g.dtype != parent.dtype:
+                if data.dtype is not parent.dtype and data.dtype != parent.dtype:
                     g = formula.cast(g, parent.dtype)
-                _add(grads, parent, g)
+                old = grads.get(parent)
+                grads[parent] = g if old is None else _sum(old, g)
         left = counts[parent] - 1
         if left:
             counts[parent] = left
@@ -289,11 +335,12 @@ def _hand_on(
 def _add(grads: Gradients, node: Node, g: Any) -> None:
     """Add a gradient to those that have already arrived at a node."""
     old = grads.get(node)
-    if old is not None:
-        g = old + g
-        if type(g) is not ndarray and type(g) is not Traced:
-            g = np.asarray(g)
-    grads[node] = g
+    grads[node] = g if old is None else _sum(old, g)
+
+
+def _sum(a: Any, b: Any) -> Any:
+    out = a + b
+    return out if type(out) is ndarray or type(out) is Traced else np.asarray(out)
 
 
 def _add_piece(grads: Gradients, node: ManyNode, index: int, g: Any) -> None:

@@ -98,14 +98,14 @@ class Node:
         return self.extra.setdefault("metadata", {})
 
     def register_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """Call ``hook(grad_inputs, grad_outputs)`` when backward has passed this node; a tuple replaces the first."""
-        hooks = self.hooks = self.hooks or Hooks()
+        """Call ``hook(grad_inputs, grad_outputs)`` when backward has passed; a tuple replaces the first."""
+        hooks = self.hooks = Hooks() if self.hooks is None else self.hooks
         hooks.after.append(hook)
         return RemovableHandle(hooks.after, hook)
 
     def register_prehook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call ``hook(grad_outputs)`` when backward comes to this node; a tuple it returns replaces them."""
-        hooks = self.hooks = self.hooks or Hooks()
+        hooks = self.hooks = Hooks() if self.hooks is None else self.hooks
         hooks.before.append(hook)
         return RemovableHandle(hooks.before, hook)
 
@@ -152,7 +152,7 @@ class ManyNode(Node):
 
 
 class Packed:
-    """A saved array in the keeping of a pack hook: what the hook gave for it, and the hook that gives it back."""
+    """A saved array in the keeping of a pack hook: what that gave, and the hook that gives it back."""
 
     __slots__ = ("stored", "unpack")
 

@@ -12,14 +12,18 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from ..dtypes import Array
+from ..dtypes import F32, F64, Array
 from ..ops import elementwise as ew
-from ..ops import matmul, reduce, shape
-from ..ops.op import OUT, Op, Saved
-from .node import Cell, Node, attach
+from ..ops import formula, matmul, reduce, shape
+from ..ops.op import OUT, Op, Saved, Ufunc
+from .grad_mode import MODE, RECORD
+from .node import Cell, Node, attach, cell_of, snapshot
 
 #: kind of a node that stands beside the graph and is told of every operation (forward mode, vmap)
 TRANSFORM = 4
+
+
+_mode = MODE.get
 
 
 class Traced:
@@ -70,13 +74,61 @@ class Traced:
 
         return method
 
-    __add__, __radd__ = _binary(ew.Add), _binary(ew.Add, True)
-    __sub__, __rsub__ = _binary(ew.Sub), _binary(ew.Sub, True)
-    __mul__, __rmul__ = _binary(ew.Mul), _binary(ew.Mul, True)
-    __truediv__, __rtruediv__ = _binary(ew.Div), _binary(ew.Div, True)
+    def _ufunc(op: type[Ufunc]) -> Callable[[Any, Any], Any]:  # type: ignore[misc]
+        """Two recorded float values of one dtype, as most are, in one closure."""
+        ufunc = op.ufunc
+        saves = bool(op.saves)
+        keep_a, keep_b, keep_both = [op.plan(n)[1] for n in ((True, False), (False, True), (True, True))]
+
+        def method(self: Traced, other: Any) -> Any:
+            a: Any = self._data
+            dtype = a.dtype
+            if type(other) is not Traced or (dtype is not F32 and dtype is not F64) or _mode() != RECORD:
+                return record(op, (self, other), ())
+            b: Any = other._data
+            na, nb = self._node, other._node
+            if (
+                b.dtype is not dtype
+                or (na is not None and na.kind == TRANSFORM)
+                or (nb is not None and nb.kind == TRANSFORM)
+            ):
+                return record(op, (self, other), ())
+            out = ufunc(a, b)
+            if type(out) is not ndarray:
+                out = np.asarray(out)
+            if na is None and nb is None:
+                return Traced(out)
+            if not saves:
+                return Traced(out, Node(op, (na, nb), (), None, out.shape, dtype))
+            keep = keep_a if nb is None else keep_b if na is None else keep_both
+            versions: tuple[Any, ...] = ()
+            if keep[0]:
+                cell = self._cell or cell_of(self)
+                versions = ((cell, cell.version, 0) if not cell.inference else snapshot(cell, 0),)
+            else:
+                a = None
+            if keep[1]:
+                cell = other._cell or cell_of(other)
+                versions += ((cell, cell.version, 1) if not cell.inference else snapshot(cell, 1),)
+            else:
+                b = None
+            return Traced(out, Node(op, (na, nb), (a, b), versions, out.shape, dtype))
+
+        return method
+
+    __add__, __radd__ = _ufunc(ew.Add), _binary(ew.Add, True)
+    __sub__, __rsub__ = _ufunc(ew.Sub), _binary(ew.Sub, True)
+    __mul__, __rmul__ = _ufunc(ew.Mul), _binary(ew.Mul, True)
+    __truediv__, __rtruediv__ = _ufunc(ew.Div), _binary(ew.Div, True)
     __pow__, __rpow__ = _binary(ew.Pow), _binary(ew.Pow, True)
     __matmul__, __rmatmul__ = _binary(matmul.MatMul), _binary(matmul.MatMul, True)
-    del _binary
+    del _binary, _ufunc
+
+    def times(self, other: Any) -> Any:
+        """``self * conj(other)``."""
+        if type(other) is not Traced or other._data.dtype.kind == "c":
+            other = formula.conj(other)
+        return self * other
 
     def __neg__(self) -> Any:
         return record(ew.Neg, (self,), ())
@@ -182,23 +234,29 @@ def _traced(value: Any) -> Any:
     return Traced(value._data, value._node, value._cell)
 
 
-def _arrays(saved: Saved) -> Saved:
-    """Saved values with NumPy scalars, which 0-d operations leave behind, as 0-d arrays (R4)."""
-    return tuple([np.asarray(v) if isinstance(v, np.generic) else v for v in saved])
-
-
-def lift_saved(node: Node, saved: Saved) -> Saved:
+def lift_saved(node: Node, saved: Saved) -> Any:
     """A node's saved values with inputs and outputs put back into the graph, for higher derivatives."""
     op = node.op
-    cells = {index: cell for cell, _, index in node.versions or ()}
     lifted: list[Any] = []
-    for index, (value, role) in enumerate(zip(_arrays(saved), op.roles, strict=True)):
-        if type(value) is not ndarray or role < OUT:
+    for index, value in enumerate(saved):
+        role = op.roles[index]
+        if type(value) is not ndarray:
+            if not isinstance(value, np.generic):
+                lifted.append(value)
+                continue
+            value = np.asarray(value)  # what a 0-d operation left behind (R4)
+        if role < OUT:
             lifted.append(value)
-        else:
-            parent = (node.extra or {}).get("dual", node) if role == OUT else node.parents[role]
-            lifted.append(Traced(value, parent, cells.get(index)))
-    return op.relift(*lifted) if op.relift is not None else tuple(lifted)
+            continue
+        parent: Any = node if role == OUT else node.parents[role]
+        if role == OUT and node.extra is not None:
+            parent = node.extra.get("dual", node)
+        made = Traced(value, parent)
+        for cell, _, saved_index in node.versions or ():
+            if saved_index == index:
+                made._cell = cell
+        lifted.append(made)
+    return lifted if op.relift is None else op.relift(*lifted)
 
 
 __all__ = ["TRANSFORM", "Traced", "lift_saved", "record"]

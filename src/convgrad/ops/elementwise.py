@@ -14,7 +14,7 @@ import numpy as np
 
 from ..dtypes import Array
 from ..errors import ConvgradError
-from .formula import Value, call, conj, where, zeros_like
+from .formula import Value, call, conj, times, where, zeros_like
 from .op import Elementwise, Linear, Ufunc
 
 
@@ -73,11 +73,11 @@ class Mul(Ufunc):
 
     @staticmethod
     def vjp_a(g: Value, _a: Value, b: Value) -> Value:
-        return g * conj(b)
+        return times(g, b)
 
     @staticmethod
     def vjp_b(g: Value, a: Value, _b: Value) -> Value:
-        return g * conj(a)
+        return times(g, a)
 
 
 class Div(Ufunc):

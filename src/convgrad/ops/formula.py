@@ -134,10 +134,85 @@ def conj(x: Value) -> Value:
     if kind is float or kind is int:
         return x
     if kind is ndarray:
+        dtype = x.dtype
+        if dtype is F32 or dtype is F64:
+            return x
         return np.conjugate(x) if x.dtype.kind == "c" else x
     if hasattr(x, "__record__"):
         return x.conj() if x.dtype.kind == "c" else x
     return np.conjugate(x)
+
+
+def _times(g: Value, x: Value) -> Value:
+    """``g * conj(x)``, what most derivatives do, in fewer steps where both are real arrays."""
+    if type(g) is ndarray and type(x) is ndarray:
+        dtype = x.dtype
+        if dtype is F32 or dtype is F64:
+            return _multiply(g, x)
+    return g.times(x) if hasattr(g, "times") else g * conj(x)
+
+
+def _times_as_array(g: Value, x: Value) -> Value:
+    """``_times`` where NumPy can be told to give 0-d arrays rather than scalars, which saves a conversion."""
+    if type(g) is ndarray and type(x) is ndarray:
+        dtype = x.dtype
+        if dtype is F32 or dtype is F64:
+            return _multiply(g, x, out=...)
+    return g.times(x) if hasattr(g, "times") else g * conj(x)
+
+
+def plus(a: Array, b: Array) -> Any:
+    """``a + b`` of arrays, an array."""
+    out = _add(a, b)
+    return out if type(out) is ndarray else np.asarray(out)
+
+
+def _plus_as_array(a: Array, b: Array) -> Any:
+    return _add(a, b, out=...)
+
+
+_add: Any = np.add
+_multiply: Any = np.multiply
+try:
+    _multiply(1.0, 1.0, out=...)
+    times = _times_as_array
+    plus = _plus_as_array
+except TypeError:  # NumPy before 2.3
+    times = _times
+times.__doc__ = _times.__doc__
+
+
+#: a ufunc takes 0-d arrays twice as fast as Python numbers
+ONE = {kind: np.ones((), kind) for kind in (F32, F64)}
+for _one in ONE.values():
+    _one.flags.writeable = False
+
+
+def one_minus(x: Value) -> Value:
+    """``1 - x``."""
+    if type(x) is ndarray:
+        one = ONE.get(x.dtype)
+        if one is not None:
+            return one - x
+    return 1.0 - x
+
+
+def product_with_transposed(a: Value, b: Value) -> Value:
+    """``a @ conj(b)ᵀ`` of two matrices."""
+    if type(a) is ndarray and type(b) is ndarray:
+        dtype = b.dtype
+        if (dtype is F32 or dtype is F64) and a.dtype is dtype:
+            return a.dot(b.T)  # half the overhead of matmul
+    return a @ swap_last(conj(b))
+
+
+def product_of_transposed(a: Value, b: Value) -> Value:
+    """``conj(a)ᵀ @ b`` of two matrices."""
+    if type(a) is ndarray and type(b) is ndarray:
+        dtype = a.dtype
+        if (dtype is F32 or dtype is F64) and b.dtype is dtype:
+            return a.T.dot(b)
+    return swap_last(conj(a)) @ b
 
 
 def cast(x: Value, dtype: np.dtype[Any]) -> Value:
@@ -152,6 +227,9 @@ def cast(x: Value, dtype: np.dtype[Any]) -> Value:
 def sum_to(x: Value, shape: tuple[int, ...]) -> Value:
     """Sum a gradient over what broadcasting repeated, down to an operand's ``shape``."""
     lead = len(x.shape) - len(shape)
+    if lead == 1 and type(x) is ndarray and x.shape[1:] == shape and (x.dtype is F32 or x.dtype is F64):
+        out = _add_reduce(x, 0)  # the usual case, a bias
+        return out if type(out) is ndarray else np.asarray(out)
     axes = tuple(range(lead)) + tuple(
         lead + i for i, n in enumerate(shape) if n == 1 and x.shape[lead + i] != 1
     )

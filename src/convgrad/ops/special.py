@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import Array
+from ..dtypes import F32, F64, Array
 from .elementwise import Exp, Log, refuse
 from .errorfunction import digamma, erf, erfc, erfinv, lgamma, polygamma
-from .formula import Value, call, conj, where
+from .formula import ONE, Value, call, conj, one_minus, times, where
 from .op import Elementwise, Ufunc
 
 LN2, LN10, PI = math.log(2.0), math.log(10.0), math.pi
@@ -219,7 +219,7 @@ class Tanh(OfOutput):
 
     @staticmethod
     def vjp_x(g: Value, out: Value) -> Value:
-        return g * conj(1.0 - out * out)
+        return times(g, one_minus(out * out))
 
 
 class Asinh(OfInput):
@@ -396,15 +396,21 @@ class Sigmoid(OfOutput):
 
     @staticmethod
     def vjp_x(g: Value, out: Value) -> Value:
-        return g * conj(out * (1.0 - out))
+        return times(g, out * one_minus(out))
 
 
 def sigmoid(x: Array) -> Array:
     """The logistic function of an array."""
-    if x.dtype.kind == "c":
+    if x.dtype is not F32 and x.dtype is not F64:
         return np.asarray(1.0 / (1.0 + np.exp(-x)))
-    small = np.exp(-np.abs(x))
-    return np.where(x >= 0, 1.0, small) / (small + 1.0)
+    # e^min(x, 0) / (1 + e^-|x|), where nothing overflows; each step writes over the last
+    small = np.asarray(np.abs(x))
+    np.negative(small, small)
+    np.exp(small, small)
+    out = np.asarray(np.heaviside(x, ONE[x.dtype]))
+    np.maximum(out, small, out=out)
+    np.add(small, ONE[x.dtype], small)
+    return np.divide(out, small, out)
 
 
 class Logit(Elementwise):

@@ -10,6 +10,11 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
 #: module in ``tensor/methods`` -> the methods of its class ``LateMethods``
 METHODS: dict[str, tuple[str, ...]] = {}
 
@@ -17,14 +22,15 @@ METHODS: dict[str, tuple[str, ...]] = {}
 FUNCTIONS: dict[str, tuple[str, ...]] = {
     "func": ("vmap",),
     "tools.explain": ("explain",),
-    "nn.functional": tuple(
+    "autograd.anomaly_mode": ("is_anomaly_check_nan_enabled", "is_anomaly_enabled"),
+    "nn.functional": _names(
         """
         adaptive_avg_pool1d avg_pool1d bilinear conv1d conv2d conv3d conv_transpose1d conv_transpose2d
         conv_transpose3d cosine_similarity dropout group_norm layer_norm max_pool1d max_pool2d max_pool3d
-        """.split()
+        """
     ),
-    "kernels.threads": tuple(
-        "get_num_interop_threads get_num_threads set_num_interop_threads set_num_threads".split()
+    "kernels.threads": _names(
+        "get_num_interop_threads get_num_threads set_num_interop_threads set_num_threads"
     ),
 }
 

@@ -33,7 +33,7 @@ class TensorLeaf(Leaf):
         self.tensor = weakref.ref(tensor)
         self.data = data
         self.cell = cell_of(tensor)
-        self.type = type(tensor)
+        self.type: Any = type(tensor)
         self.grad: Any = None
         #: threads that add to one leaf take turns: NumPy adds large arrays without Python's own lock
         self.lock = RLock()

@@ -21,6 +21,7 @@ from ..graph.node import LEAF, Cell, Node, attach, attach_one, cell_of, snapshot
 from ..graph.traced import Traced
 from ..ops import activation, reduce, special
 from ..ops import elementwise as ew
+from ..ops.matmul import Mm
 from ..ops.op import OUT, Op, Ufunc
 from ..printing import format_tensor
 from . import dual, late
@@ -98,15 +99,52 @@ def _binary(op: type[Ufunc]) -> Callable[[Any, Any], Any]:
         keep = keep_a if nb is None else keep_b if na is None else keep_both
         versions: tuple[Any, ...] = ()
         if keep[0]:
-            versions = (snapshot(self._cell or cell_of(self), 0),)
+            cell = self._cell or cell_of(self)
+            versions = ((cell, cell.version, 0) if not cell.inference else snapshot(cell, 0),)
         else:
             a = None
         if not keep[1]:
             b = None
         elif isinstance(other, Tensor):
-            versions += (snapshot(other._cell or cell_of(other), 1),)
+            cell = other._cell or cell_of(other)
+            versions += ((cell, cell.version, 1) if not cell.inference else snapshot(cell, 1),)
         return Tensor(out, Node(op, (na, nb), (a, b), versions or None, out.shape, dtype))
 
+    return method
+
+
+def _product(slow: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """``@`` of two float matrices of one dtype, in one closure."""
+    keep_a, keep_b, keep_both = [Mm.plan(needs)[1] for needs in ((True, False), (False, True), (True, True))]
+
+    def method(self: Tensor, other: Any) -> Any:
+        a: Any = self._data
+        dtype = a.dtype
+        mode = _mode()
+        if not isinstance(other, Tensor) or mode & ~RECORD or (dtype is not F32 and dtype is not F64):
+            return slow(self, other)
+        b: Any = other._data
+        if b.dtype is not dtype or a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[0]:
+            return slow(self, other)
+        out = a.dot(b)
+        na, nb = self._node, other._node
+        if (na is None and nb is None) or not mode:
+            return Tensor(out, None)
+        keep = keep_a if nb is None else keep_b if na is None else keep_both
+        versions: tuple[Any, ...] = ()
+        if keep[0]:
+            cell = self._cell or cell_of(self)
+            versions = ((cell, cell.version, 0) if not cell.inference else snapshot(cell, 0),)
+        else:
+            a = None
+        if keep[1]:
+            cell = other._cell or cell_of(other)
+            versions += ((cell, cell.version, 1) if not cell.inference else snapshot(cell, 1),)
+        else:
+            b = None
+        return Tensor(out, Node(Mm, (na, nb), (a, b, False), versions, out.shape, dtype))
+
+    method.__doc__ = slow.__doc__
     return method
 
 
@@ -319,6 +357,8 @@ class Tensor(
     __mul__ = __rmul__ = _binary(ew.Mul)
     __truediv__ = _binary(ew.Div)
     __neg__ = _unary(ew.Neg)
+    matmul = _product(LinearMethods.matmul)  # type: ignore[assignment]
+    __matmul__ = _product(LinearMethods.__matmul__)
     __pow__ = pow = _power(ArithmeticMethods.__pow__)  # type: ignore[assignment]
     sum = _reduce_all(reduce.Sum, ReduceMethods.sum)
     mean = _reduce_all(reduce.Mean, ReduceMethods.mean)
@@ -506,7 +546,7 @@ def _save_written(self: Tensor, node: Node) -> None:
     """Let the node's saved output be the tensor's own memory, guarded by its version."""
     index = node.op.roles.index(OUT)
     saved = list(node.saved or ())
-    if saved[index] is None or self._data.dtype != saved[index].dtype:
+    if type(saved[index]) is not ndarray or self._data.dtype != saved[index].dtype:
         return
     saved[index] = self._data
     node.saved = tuple(saved)

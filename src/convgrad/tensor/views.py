@@ -168,7 +168,8 @@ def _replant(tensor: Any, node: Any) -> None:
     owner = getattr(keeper, "owner", None)
     if owner is not None and owner() is tensor:
         old.hooks.remove(keeper)
-        node.hooks = node.hooks or Hooks()
+        if node.hooks is None:
+            node.hooks = Hooks()
         node.hooks.append(keeper)
 
 
