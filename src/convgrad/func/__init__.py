@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import custom as _custom  # noqa: F401  # how Functions are called on batches
 from .functional_call import (
     debug_unwrap,
     functional_call,

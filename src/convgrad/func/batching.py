@@ -194,9 +194,7 @@ class BatchNode(TransformNode):
 
     def call_function(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """A user's ``Function``: as its ``vmap`` says, or sample by sample."""
-        level = self.level
-        values = [batch_value(a, level) for a in args]
-        return function.batched_call(level, values, kwargs)
+        return Batched.__dict__["call"](function, self.level, [_own_or(a, self.level) for a in args], kwargs)
 
     def differentiate(self, grad: Any, tensors: Sequence[Sequence[Any]], options: dict[str, Any]) -> Any:
         """The gradient of the tensor of all samples holds each sample's: they do not touch each other."""
@@ -215,6 +213,12 @@ class BatchNode(TransformNode):
             )
         found = grad(*wholes, **options)
         return tuple([None if g is None else batched(g, level) for g in found])
+
+
+def _own_or(arg: Any, level: Level) -> Any:
+    """An argument of a ``Function``: a ``Whole``, or what it was."""
+    value = batch_value(arg, level) if isinstance(arg, Tensor) else arg
+    return value if type(value) is Whole else arg
 
 
 def _own(value: Any) -> Any:
@@ -264,6 +268,8 @@ class Batched:
     """Which class batched tensors have: ``batched.py`` says it, standing above this module."""
 
     kind: Any = Tensor
+    #: how a user's Function is called on batches (``custom.py``)
+    call: Any = None
 
 
 def run_batched(op: type[Op], values: list[Any], params: tuple[Any, ...], size: int) -> Any:

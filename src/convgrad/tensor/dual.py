@@ -144,6 +144,11 @@ def open_level() -> Level:
     return level
 
 
+def open_levels() -> tuple[Level, ...]:
+    """The forward-mode levels open in this thread, outermost first."""
+    return tuple(_levels.open)
+
+
 def innermost() -> Level:
     """The level opened last."""
     return _levels.open[-1]
@@ -284,6 +289,12 @@ def check_target(target: Any, name: str, others: Sequence[Any], params: tuple[An
     node = batch_of(*others, params)
     if node is not None:
         node.refuse_write(target, name)
+
+
+def dressed(tensor: Any) -> Any:
+    """A handle in the class that its place asks for: a batched tensor has one of its own."""
+    node = tensor._node
+    return node.dress(tensor) if isinstance(node, TransformNode) and type(node) is not DualNode else tensor
 
 
 def spread(like: Any, tensor: Any) -> Any:
