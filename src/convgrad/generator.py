@@ -10,12 +10,11 @@ of their bits, in which order) were found by experiment and are written at each 
 
 from __future__ import annotations
 
-import functools
 import math
 import operator
 import os
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from threading import RLock
 from typing import Any
 
@@ -24,6 +23,7 @@ import numpy as np
 
 from convgrad.dtypes import Array
 
+from .draws import watched as _watched
 from .errors import ConvgradError, DtypeError
 
 Shape = int | Sequence[int]
@@ -138,43 +138,6 @@ def _check_range(low: int, high: int, dtype: np.dtype[Any]) -> None:
         raise ConvgradError(f"from is out of bounds for {dtype}: {low}")
     if not smallest <= high - 1 <= largest:
         raise ConvgradError(f"to - 1 is out of bounds for {dtype}: {high - 1}")
-
-
-class _Watch:
-    """Who is asked for random numbers while a ``vmap`` runs: set by ``watch_draws``."""
-
-    active: Callable[[], bool] | None = None
-    draw: Callable[..., Array] | None = None
-
-
-def watch_draws(active: Callable[[], bool], draw: Callable[..., Array]) -> None:
-    """While ``active()`` holds, let ``draw(plain, generator, shape, args, kwargs)`` answer for every draw.
-
-    ``plain(generator, shape, *args, **kwargs)`` is the draw itself.
-    """
-    _Watch.active, _Watch.draw = staticmethod(active), staticmethod(draw)
-
-
-def _watched(at: int = 0) -> Callable[[Any], Any]:
-    """A method that draws; its shape is positional argument ``at``."""
-
-    def decorate(plain: Any) -> Any:
-        def reordered(self: Any, shape: Any, *args: Any, **kwargs: Any) -> Any:
-            return plain(self, *args[:at], shape, *args[at:], **kwargs)
-
-        @functools.wraps(plain)
-        def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-            if _Watch.active is None or not _Watch.active():
-                return plain(self, *args, **kwargs)
-            given = list(args)
-            shape = kwargs.pop("shape", None) if len(given) <= at else given.pop(at)
-            if shape is None:
-                shape = np.shape(given[0])
-            return _Watch.draw(reordered, self, shape, given, kwargs)  # type: ignore[misc]
-
-        return method
-
-    return decorate
 
 
 class Generator:
@@ -631,11 +594,6 @@ class Generator:
         return np.array(out, np.int64).astype(wanted, copy=False)
 
 
-def _fresh_generator() -> Generator:
-    generator = Generator()
-    generator.seed()
-    return generator
-
-
-default_generator = _fresh_generator()
+default_generator = Generator()
+default_generator.seed()
 """The generator that every function uses if none is given; seeded from the system's entropy at import."""

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from convgrad.autograd import grad
 from convgrad.errors import ConvgradError
 from convgrad.func import vmap, vmap_fallbacks
+from convgrad.ops.shape import Stack
 from convgrad.tensor.tensor import Tensor
 
 from ..cases.case import Case
-from ..generic import CASES, floating, several
+from ..generic import CASES, several
 
 TABLE = Path(__file__).with_name("vmap_loops.txt")
 SIZE = 3
@@ -37,15 +39,10 @@ def samples(a: np.ndarray) -> np.ndarray:
 def looped(call: Callable[..., Any], args: list[Tensor], dims: tuple[int | None, ...]) -> list[Tensor]:
     """The results of the samples, one after another, stacked."""
     rows = [
-        several(call(*[a if d is None else a[i] for a, d in zip(args, dims, strict=True)])) for i in range(SIZE)
+        several(call(*[a if d is None else a[i] for a, d in zip(args, dims, strict=True)]))
+        for i in range(SIZE)
     ]
-    return [rows[0][k]._apply(_stack(), tuple([row[k] for row in rows]), (0,)) for k in range(len(rows[0]))]
-
-
-def _stack() -> Any:
-    from convgrad.ops.shape import Stack
-
-    return Stack
+    return [rows[0][k]._apply(Stack, tuple([row[k] for row in rows]), (0,)) for k in range(len(rows[0]))]
 
 
 def patterns(count: int) -> list[tuple[int | None, ...]]:
@@ -68,8 +65,6 @@ def close(got: Any, expected: Any) -> None:
 
 
 def gradients(outs: list[Tensor], args: list[Tensor]) -> list[Any]:
-    from convgrad.autograd import grad
-
     rng = np.random.default_rng(3)
     roots = [o for o in outs if o.requires_grad]
     wanted = [a for a in args if a.requires_grad]
@@ -101,4 +96,3 @@ def test_vmap_is_a_loop_over_samples(case: Case) -> None:
             close(a, b)
         fallen = {k for k, n in vmap_fallbacks().items() if n > before.get(k, 0)}
         assert fallen <= set(listed()), f"ran sample by sample: {sorted(fallen - set(listed()))}"
-    assert floating is not None

@@ -145,7 +145,9 @@ def _batched(
     """One walk for all entries of the cotangents' leading dimension; one each where users' functions look on."""
     given = [c for c in cotangents if c is not None]
     if len(given) < len(outputs) or not all([c._data.ndim for c in given]):
-        raise GradError("grad: with is_grads_batched=True every output needs a grad_output with a batch dimension")
+        raise GradError(
+            "grad: with is_grads_batched=True every output needs a grad_output with a batch dimension"
+        )
     count = given[0]._data.shape[0]
     edges = any(map(is_edge, (*outputs, *inputs)))
     if count and not edges and not dual.is_open() and not _watched([t._node for t in outputs]):
@@ -159,7 +161,9 @@ def _batched(
         if not rows:
             return tuple([_row_result(t, None, 0, True, True) for t in inputs])
         found = [None if column[0] is None else stack_rows(column) for column in zip(*rows, strict=True)]
-    return tuple([_row_result(t, g, count, allow_unused, materialize) for t, g in zip(inputs, found, strict=True)])
+    return tuple(
+        [_row_result(t, g, count, allow_unused, materialize) for t, g in zip(inputs, found, strict=True)]
+    )
 
 
 def _row_result(tensor: Tensor, g: Any, count: int, allow_unused: bool | None, materialize: bool) -> Any:

@@ -204,7 +204,9 @@ def _fresh(outputs: tuple[Any, ...], args: tuple[Any, ...], ctx: FunctionCtx) ->
         if isinstance(out, Tensor) and id(out) in given and id(out) not in dirty:
             alias = Tensor(out._data, None)
             alias._cell = cell_of(out)
-            alias._view = View(out, None, "") if out._view is None else View(out._view.base, out._view.trail, "")
+            alias._view = (
+                View(out, None, "") if out._view is None else View(out._view.base, out._view.trail, "")
+            )
             ctx._constant = tuple([alias if t is out else t for t in ctx._constant])
             ctx._to_save = tuple([alias if t is out and t._node is None else t for t in ctx._to_save])
             out = alias
@@ -374,7 +376,11 @@ class FunctionNode(CustomNode):
         """Call the user's backward with Tensors and bring its answers back to the engine's form."""
         pieces = g if type(g) is list else [g]
         grads = [
-            dual.dressed(from_traced(p)) if p is not None else self._zeros(i) if self.ctx._materialize else None
+            dual.dressed(from_traced(p))
+            if p is not None
+            else self._zeros(i)
+            if self.ctx._materialize
+            else None
             for i, p in enumerate(pieces)
         ]
         ctx = self.ctx

@@ -110,7 +110,9 @@ def jacobian(
     with enable_grad():
         xs, single = _tuple(inputs, "inputs", "jacobian")
         if strategy == "forward-mode":
-            single_out, matrices = _forward_jacobian(func, _prepared(xs, create_graph) if create_graph else xs)
+            single_out, matrices = _forward_jacobian(
+                func, _prepared(xs, create_graph) if create_graph else xs
+            )
         else:
             xs = _prepared(xs, create_graph)
             outs, single_out = _outputs(func, xs, "jacobian")

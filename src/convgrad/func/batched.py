@@ -25,9 +25,7 @@ from .whole import sample_of, shifted
 
 Method = Callable[..., Any]
 
-_DYNAMIC = (
-    "vmap: We do not support batching operators that can output dynamic shape. Attempted to vmap over aten::{}."
-)
+_DYNAMIC = "vmap: We do not support batching operators that can output dynamic shape. Attempted to vmap over aten::{}."
 _ITEM = (
     "vmap: It looks like you're calling .item() on a Tensor. We don't support vmap over calling .item() on a "
     "Tensor, please try to rewrite what you're doing with other operations."
@@ -98,7 +96,9 @@ def _over_dims(name: str, whole_first: bool = False) -> Method:
             dim = tuple(range(ndim))
         if dim == () or not ndim:
             return batched(getattr(whole.unsqueeze(-1), name)(-1), node.level)
-        dims = shifted(tuple([dim_index(d, ndim) for d in (dim if isinstance(dim, (tuple, list)) else (dim,))]))
+        dims = shifted(
+            tuple([dim_index(d, ndim) for d in (dim if isinstance(dim, (tuple, list)) else (dim,))])
+        )
         dims = dims if isinstance(dim, (tuple, list)) else dims[0]
         return batched(getattr(whole, name)(dims, *rest, **kwargs), node.level)
 
@@ -270,10 +270,14 @@ for _name in ("tolist", "numpy", "__array__", "data_ptr", "__dlpack__"):
     setattr(
         Batched,
         _name,
-        _refused(f"vmap: Cannot access data pointer of Tensor that doesn't have storage (.{_name.strip('_')}())"),
+        _refused(
+            f"vmap: Cannot access data pointer of Tensor that doesn't have storage (.{_name.strip('_')}())"
+        ),
     )
 for _name in ("allclose", "equal"):
-    setattr(Batched, _name, _refused(f"vmap over torch.{_name} isn't supported yet: compare with == and all()"))
+    setattr(
+        Batched, _name, _refused(f"vmap over torch.{_name} isn't supported yet: compare with == and all()")
+    )
 del _name
 
 Kind.kind = Batched

@@ -58,7 +58,9 @@ RANDOM = (
 class Level:
     """One running ``vmap``: its batch size, its depth, how it draws, and the samples that stand for batches."""
 
-    def __init__(self, size: int, stack: list[Level], randomness: str = "error", private: bool = False) -> None:
+    def __init__(
+        self, size: int, stack: list[Level], randomness: str = "error", private: bool = False
+    ) -> None:
         self.size = size
         #: the levels open in this thread, outermost first, and the place among them, from 1 on
         self.stack = stack
@@ -163,7 +165,10 @@ class BatchNode(TransformNode):
         common = common_dtype(first, second)
         a, b = batch_value(first, level), batch_value(second, level)
         ndim = max(ndim_of(a), ndim_of(b))
-        left, right = [v if isinstance(v, Tensor) else Tensor(np.asarray(v), None) for v in (aligned(a, ndim), aligned(b, ndim))]
+        left, right = [
+            v if isinstance(v, Tensor) else Tensor(np.asarray(v), None)
+            for v in (aligned(a, ndim), aligned(b, ndim))
+        ]
         return batched(left.to(common)._compare(ufunc, right.to(common)), level)
 
     def refuse_write(self, target: Any, name: str) -> None:
@@ -184,7 +189,9 @@ class BatchNode(TransformNode):
         level = self.level
         values = [batch_value(x, level) for x in inputs]
         mode = MODE.get()
-        if not mode & DUAL:  # in the engine's walk; outer batches and tangents are to be followed all the same
+        if (
+            not mode & DUAL
+        ):  # in the engine's walk; outer batches and tangents are to be followed all the same
             MODE.set(mode | DUAL)
         try:
             out = run_batched(op, values, tuple([batch_param(p, level) for p in params]), level.size)
@@ -295,7 +302,9 @@ def declared(op: type[Op], values: list[Any], params: tuple[Any, ...], size: int
     flat = type(op.batch) is dict and "axis" in op.batch.values() and not any(map(shape_of, values))
     if flat:  # the one dimension that samples of no dimension have for this purpose
         values = [Whole(unsqueezed(expanded(v, size))) for v in values]
-        params = tuple([unsqueezed_param(p, op.batch.get(n)) for n, p in zip(op.params, params, strict=False)])
+        params = tuple(
+            [unsqueezed_param(p, op.batch.get(n)) for n, p in zip(op.params, params, strict=False)]
+        )
     plan = planned(op, values, params, size)
     if plan is None:
         return NotImplemented

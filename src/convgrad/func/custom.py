@@ -91,13 +91,29 @@ class _Inside(FunctionCtx):
         return self._to_save if self._given is None else self._given
 
 
+def _kept(tensors: Any, pairs: list[Any], level: Level) -> tuple[list[Any], list[bool]]:
+    """The tensors of all samples behind saved ones, and which are batched; arguments and outputs are the call's."""
+
+    def real(t: Any) -> Any:
+        for seen, whole in pairs:
+            if seen is t:
+                return whole
+        value = batch_value(t, level)
+        return value.tensor if type(value) is Whole else t
+
+    flags = [t is not None and type(batch_value(t, level)) is Whole for t in tensors]
+    return [None if t is None else real(t) for t in tensors], flags
+
+
+def _entered(values: Any, level: Level, flags: list[bool]) -> list[Any]:
+    return [
+        batched(v, level) if isinstance(v, Tensor) and flag else v
+        for v, flag in zip(values, flags, strict=True)
+    ]
+
+
 def _generated(function: Any, outer: Level, mapped: list[bool]) -> type[Function]:
     """A Function of the tensors of all samples that runs another one's methods under ``vmap``."""
-
-    def entered(values: Any, level: Level, flags: list[bool]) -> list[Any]:
-        return [
-            batched(v, level) if isinstance(v, Tensor) and flag else v for v, flag in zip(values, flags, strict=True)
-        ]
 
     class Generated(Function):
         """Forward, backward and jvp under a level of their own."""
@@ -107,28 +123,17 @@ def _generated(function: Any, outer: Level, mapped: list[bool]) -> type[Function
             inner = ctx.inner = _Inside()
             inner.needs_input_grad = ctx.needs_input_grad
             with level_of(outer.size, outer.randomness) as level:
-                given = entered(wholes, level, mapped)
+                given = _entered(wholes, level, mapped)
                 out = function.forward(*given, **kwargs)
                 function.setup_context(inner, tuple(given), out)
                 single = not isinstance(out, tuple)
                 outs = (out,) if single else out
                 finished = [_whole(t, level) for t in outs]
-
-                def of(t: Any) -> Any:
-                    """The tensor of all samples behind a saved one; arguments and outputs are those of this call."""
-                    for seen, real in ((given, wholes), (outs, finished)):
-                        for a, b in zip(seen, real, strict=True):
-                            if a is t:
-                                return b
-                    value = batch_value(t, level)
-                    return value.tensor if type(value) is Whole else t
-
-                def kept(tensors: Any) -> tuple[list[Any], list[bool]]:
-                    flags = [type(batch_value(t, level)) is Whole if t is not None else False for t in tensors]
-                    return [None if t is None else of(t) for t in tensors], flags
-
-                backward, ctx.flags = kept(inner._to_save)
-                forward, ctx.forward_flags = kept(getattr(inner, "_forward_saved", inner._to_save))
+                pairs = [*zip(given, wholes, strict=True), *zip(outs, finished, strict=True)]
+                backward, ctx.flags = _kept(inner._to_save, pairs, level)
+                forward, ctx.forward_flags = _kept(
+                    getattr(inner, "_forward_saved", inner._to_save), pairs, level
+                )
                 ctx.constant = [any([t is c for c in inner._constant]) for t in outs]
             ctx.save_for_backward(*backward)
             ctx.save_for_forward(*forward)
@@ -140,9 +145,9 @@ def _generated(function: Any, outer: Level, mapped: list[bool]) -> type[Function
         def backward(ctx: Any, *grads: Any) -> Any:
             saved, inner = ctx.saved_tensors, ctx.inner
             with level_of(outer.size, outer.randomness) as level:
-                inner._given = tuple(entered(saved, level, ctx.flags))
+                inner._given = tuple(_entered(saved, level, ctx.flags))
                 inner.needs_input_grad = ctx.needs_input_grad
-                found = function.backward(inner, *entered(grads, level, [True] * len(grads)))
+                found = function.backward(inner, *_entered(grads, level, [True] * len(grads)))
                 inner._given = None
                 found = found if isinstance(found, tuple) else (found,)
                 rows = [None if g is None else _whole(g, level) for g in found]
@@ -154,8 +159,8 @@ def _generated(function: Any, outer: Level, mapped: list[bool]) -> type[Function
         def jvp(ctx: Any, *tangents: Any) -> Any:
             saved, inner = ctx.saved_tensors, ctx.inner
             with level_of(outer.size, outer.randomness) as level:
-                inner._given = tuple(entered(saved, level, ctx.forward_flags))
-                found = function.jvp(inner, *entered(tangents, level, mapped))
+                inner._given = tuple(_entered(saved, level, ctx.forward_flags))
+                found = function.jvp(inner, *_entered(tangents, level, mapped))
                 inner._given = None
                 if isinstance(found, tuple):
                     return tuple([_whole(t, level) for t in found])

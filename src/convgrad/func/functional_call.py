@@ -64,7 +64,9 @@ def _merged(dicts: Any) -> State:
     keys = [key for d in dicts for key in d]
     twice = list(dict.fromkeys([key for key in keys if keys.count(key) > 1]))
     if twice:
-        raise ValueError(f"{twice} appeared in multiple dictionaries; behavior of functional call is ambiguous")
+        raise ValueError(
+            f"{twice} appeared in multiple dictionaries; behavior of functional call is ambiguous"
+        )
     return {key: value for d in dicts for key, value in d.items()}
 
 

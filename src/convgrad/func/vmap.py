@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import generator as random_numbers
+from .. import draws
 from ..errors import ConvgradError, DimError
 from ..graph.grad_mode import DUAL, MODE
 from ..ops import shape
@@ -87,7 +87,7 @@ def _drawn(draw: Any, source: Any, shape: Any, levels: list[Level], args: Any, k
     return draw(source, full, *given, **kwargs)
 
 
-random_numbers.watch_draws(lambda: bool(_depth.levels), _draw)
+draws.watch_draws(lambda: bool(_depth.levels), _draw)
 
 
 def vmap(
@@ -137,9 +137,7 @@ def vmap(
         chunks = []
         for start in range(0, size, chunk_size):
             n = min(chunk_size, size - start)
-            part = [
-                x if d is None else x.narrow(d, start, n) for x, d in zip(leaves, dims, strict=True)
-            ]
+            part = [x if d is None else x.narrow(d, start, n) for x, d in zip(leaves, dims, strict=True)]
             chunks.append(_run(func, name, args, kwargs, part, dims, out_dims, randomness, n))
         return _chunks_joined(chunks, tree.spread(_prefix(out_dims), chunks[0]) or [])
 
@@ -155,7 +153,9 @@ def _run(
     randomness: str, size: int,
 ) -> Any:  # fmt: skip
     with level_of(size, randomness) as level:
-        entered = [x if d is None else batched(_front(x, d), level) for x, d in zip(leaves, dims, strict=True)]
+        entered = [
+            x if d is None else batched(_front(x, d), level) for x, d in zip(leaves, dims, strict=True)
+        ]
         out = func(*tree.rebuild(args, entered), **kwargs)
         return _leave(name, out, out_dims, level)
 

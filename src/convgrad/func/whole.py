@@ -156,7 +156,9 @@ def planned(op: type[Op], values: list[Any], params: tuple[Any, ...], size: int)
     if how == "fold":
         return Plan(
             tuple([v if v is None else folded(expanded(v, size)) for v in values]),
-            tuple([_folded_array(expanded_array(p, size)) if type(p) in (Whole, ndarray) else p for p in params]),
+            tuple(
+                [_folded_array(expanded_array(p, size)) if type(p) in (Whole, ndarray) else p for p in params]
+            ),
         )
     if how is None:
         return None

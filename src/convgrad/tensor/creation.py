@@ -262,7 +262,9 @@ def full_like(
 ) -> Tensor:  # fmt: skip
     """One number everywhere, in the shape (and, unless given, the dtype) of ``input``."""
     check_device(device)
-    return spread(input, _made(_full(input._data.shape, fill_value, as_kind(dtype, input.dtype)), requires_grad))
+    return spread(
+        input, _made(_full(input._data.shape, fill_value, as_kind(dtype, input.dtype)), requires_grad)
+    )
 
 
 def eye(

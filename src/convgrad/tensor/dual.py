@@ -359,7 +359,9 @@ def push_dual(
         if not any(duals):
             continue
         tangents = tuple([None if d is None else d.tangent for d in duals])
-        plain = tuple([None if h is None else Traced(h._data, below(h._node, level), h._cell) for h in handles])
+        plain = tuple(
+            [None if h is None else Traced(h._data, below(h._node, level), h._cell) for h in handles]
+        )
         pushed = tangent_of(op, tangents, plain, list(arrays), result, saved)
         several = op.several and op.primary is None
         for out, tangent in zip(outputs, pushed if several else (pushed,), strict=True):

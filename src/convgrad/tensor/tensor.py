@@ -268,10 +268,8 @@ def apply(op: type[Op], inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -
         data = x._data
         if op.exact or (data.dtype is not BF16 and data.dtype is not F16):
             return _apply_one(op, x, data, params)
-    if mode & DUAL and dual.stand_ins:
-        done = dual.take_over(op, inputs, params)
-        if done is not NotImplemented:
-            return done
+    if mode & DUAL and dual.stand_ins and (done := dual.take_over(op, inputs, params)) is not NotImplemented:
+        return done
     arrays = [x._data if isinstance(x, Tensor) else x for x in inputs]
     half = None if op.exact else _half_dtype(arrays)
     if half is not None:
@@ -397,8 +395,7 @@ class Tensor(
 
     def _compare(self, ufunc: Any, other: Any) -> Any:
         """A comparison or logical ufunc: promoted operands, a bool tensor, nothing recorded."""
-        node = dual.batch_of(other)
-        if node is not None:
+        if (node := dual.batch_of(other)) is not None:
             return node.compare(ufunc, self, other)
         a, b, _ = promote(self, other)
         try:
@@ -517,8 +514,7 @@ def inplace(
     self: Tensor, name: str, op: type[Op], others: tuple[Any, ...], params: tuple[Any, ...]
 ) -> Tensor:
     """Run ``op(self, *others)`` and write the result into ``self``, keeping every history right."""
-    if dual.stand_ins:
-        dual.check_target(self, name, others, params)
+    dual.check_target(self, name, others, params)
     record = check_writable(self, name)
     old = self._data
     before = Tensor(old, self._node)
