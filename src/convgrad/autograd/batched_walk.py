@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import ShapeError
-from ..func.batching import batched
+from ..func.batching import batch_value, batched
 from ..func.vmap import level_of
-from ..func.whole import Whole, expanded
+from ..func.whole import expanded
 from ..graph import engine
 from ..graph.traced import Traced
 from ..tensor.tensor import Tensor
-from ..func.batching import batch_value
 
 
 def gradients(
@@ -35,7 +34,8 @@ def gradients(
         for i, (out, c) in enumerate(zip(outputs, cotangents, strict=True)):
             if c._data.shape != (count, *out._data.shape):
                 raise ShapeError(
-                    "If `is_grads_batched=True`, we interpret the first dimension of each grad_output as the batch "
+                    "If `is_grads_batched=True`, we interpret the first dimension of each "
+                    "grad_output as the batch "
                     f"dimension. The sizes of the remaining dimensions are expected to match the shape of "
                     f"corresponding output, but a mismatch was detected: grad_output[{i}] has a shape of "
                     f"{list(c._data.shape)} and output[{i}] has a shape of {list(out._data.shape)}."
@@ -51,4 +51,4 @@ def _rows(g: Any, level: Any) -> Any:
     if g is None:
         return None
     value = batch_value(g, level)
-    return expanded(value if type(value) is Whole or isinstance(value, Tensor) else value, level.size)
+    return expanded(value, level.size)

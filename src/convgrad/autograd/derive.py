@@ -97,9 +97,12 @@ def grad(
     if dual.stand_ins:
         node = dual.batch_of(*results)
         if node is not None:
-            options = {"retain_graph": retain_graph, "create_graph": create_graph, "allow_unused": allow_unused,
-                       "is_grads_batched": is_grads_batched, "materialize_grads": materialize_grads}  # fmt: skip
-            return node.differentiate(grad, (results, wanted, cotangents), options)  # type: ignore[no-any-return]
+            options = dict(
+                retain_graph=retain_graph, create_graph=create_graph, allow_unused=allow_unused,
+                is_grads_batched=is_grads_batched, materialize_grads=materialize_grads,
+            )  # fmt: skip
+            found: tuple[Any, ...] = node.differentiate(grad, (results, wanted, cotangents), options)
+            return found
     if is_grads_batched:
         return _batched(results, wanted, cotangents, retain, create_graph, allow_unused, materialize_grads)
     # in a forward-mode level the walk is recorded, since only recorded values carry tangents along
@@ -142,7 +145,7 @@ def _batched(
     outputs: Sequence[Any], inputs: Sequence[Any], cotangents: Sequence[Any], retain: bool,
     create_graph: bool, allow_unused: bool | None, materialize: bool,
 ) -> tuple[Any, ...]:  # fmt: skip
-    """One walk for all entries of the cotangents' leading dimension; one each where users' functions look on."""
+    """One walk for all entries of the cotangents' leading dimension; one each where users look on."""
     given = [c for c in cotangents if c is not None]
     if len(given) < len(outputs) or not all([c._data.ndim for c in given]):
         raise GradError(

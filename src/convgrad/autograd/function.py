@@ -190,7 +190,8 @@ class Function:
 def _check_dirty(ctx: FunctionCtx, outputs: tuple[Any, ...]) -> None:
     if not {id(t) for t in ctx._dirty} <= {id(out) for out in outputs}:
         raise GradError(
-            "Some elements marked as dirty during the forward method were not returned as output. The inputs that "
+            "Some elements marked as dirty during the forward method were not returned as output. "
+            "The inputs that "
             "are modified inplace must all be outputs of the Function."
         )
 
@@ -258,9 +259,12 @@ def _fix_view(result: Any, index: int, cls: type[Function]) -> None:
     result._view = View(
         view.base,
         view.trail,
-        f"Output {index} of {cls.__name__} is a view and is being modified inplace. This view was created inside a "
-        "custom Function (or because an input was returned as-is) and the autograd logic to handle view+inplace "
-        "would override the custom backward associated with the custom Function, leading to incorrect gradients. "
+        f"Output {index} of {cls.__name__} is a view and is being modified inplace. This view was "
+        "created inside a "
+        "custom Function (or because an input was returned as-is) and the autograd logic to handle "
+        "view+inplace "
+        "would override the custom backward associated with the custom Function, leading to "
+        "incorrect gradients. "
         "This behavior is forbidden. You can fix this by cloning the output of the custom Function.",
     )
 

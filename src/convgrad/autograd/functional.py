@@ -96,7 +96,8 @@ def jacobian(
         inputs: a tensor or a tuple.
         create_graph: let the result be differentiated.
         strict: an error, rather than zeros, where an output does not depend on an input.
-        vectorize: needed for ``strategy="forward-mode"``, as in PyTorch; all rows are computed together with or
+        vectorize: needed for ``strategy="forward-mode"``, as in PyTorch; all rows are computed together
+        with or
             without it (one after another where hooks or a ``Function`` of the user lie on the way).
         strategy: ``"reverse-mode"`` (pullbacks) or ``"forward-mode"`` (pushes).
     Returns:

@@ -25,7 +25,10 @@ from .whole import sample_of, shifted
 
 Method = Callable[..., Any]
 
-_DYNAMIC = "vmap: We do not support batching operators that can output dynamic shape. Attempted to vmap over aten::{}."
+_DYNAMIC = (
+    "vmap: We do not support batching operators that can output dynamic shape. Attempted to vmap over "
+    "aten::{}."
+)
 _ITEM = (
     "vmap: It looks like you're calling .item() on a Tensor. We don't support vmap over calling .item() on a "
     "Tensor, please try to rewrite what you're doing with other operations."
@@ -168,7 +171,7 @@ class Batched(Tensor):
         whole: Any = node.value
         record = check_writable(whole, name)
         before = batched(Tensor(whole._data.copy(), whole._node), level)
-        if op.__name__ in _PROMOTING or op.batch == "elementwise" and len(others) == 1 and not params:
+        if op.__name__ in _PROMOTING or (op.batch == "elementwise" and len(others) == 1 and not params):
             result = binary(op, before, others[0], params)
         else:
             result = run(op, (before, *others), params)
@@ -223,7 +226,8 @@ class Batched(Tensor):
 
     def __bool__(self) -> bool:
         raise ConvgradError(
-            "vmap: It looks like you're attempting to use a Tensor in some data-dependent control flow. We don't "
+            "vmap: It looks like you're attempting to use a Tensor in some data-dependent control "
+            "flow. We don't "
             "support that yet: use where() instead of if."
         )
 
@@ -253,7 +257,7 @@ def _check_kind(name: str, found: Any, wanted: Any) -> None:
         )
 
 
-for _name in "isnan isinf isfinite isposinf isneginf isreal signbit logical_not".split():
+for _name in ["isnan", "isinf", "isfinite", "isposinf", "isneginf", "isreal", "signbit", "logical_not"]:
     setattr(Batched, _name, _of_all(_name))
 for _name in ("any", "all", "count_nonzero"):
     setattr(Batched, _name, _over_dims(_name))

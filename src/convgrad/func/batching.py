@@ -50,13 +50,14 @@ FALLBACKS: Counter[str] = Counter()
 
 
 RANDOM = (
-    "vmap: called random operation while in randomness error mode. Please either use the 'same' or 'different' "
+    "vmap: called random operation while in randomness error mode. Please either use the 'same' or "
+    "'different' "
     "randomness flags on vmap or perform the randomness operation out of vmap"
 )
 
 
 class Level:
-    """One running ``vmap``: its batch size, its depth, how it draws, and the samples that stand for batches."""
+    """One running ``vmap``: its size, its depth, how it draws, and the arrays that stand for batches."""
 
     def __init__(
         self, size: int, stack: list[Level], randomness: str = "error", private: bool = False
@@ -144,7 +145,8 @@ class BatchNode(TransformNode):
         how = self.level.randomness
         if how == "same":
             raise ConvgradError(
-                "vmap: Vmap does not currently support same randomness with a batched tensor input. Please use "
+                "vmap: Vmap does not currently support same randomness with a batched tensor input. "
+                "Please use "
                 "different randomness."
             )
         if how == "error":
@@ -180,7 +182,8 @@ class BatchNode(TransformNode):
         shape = list(target._data.shape)
         raise ConvgradError(
             f"vmap: {name}: output with shape {shape} doesn't match the broadcast shape "
-            f"{[self.level.size, *shape]}: in-place arithmetic on a tensor that all samples share, with one that "
+            f"{[self.level.size, *shape]}: in-place arithmetic on a tensor that all samples share, "
+            "with one that "
             "they do not, is not possible. Use the out-of-place form, or new_zeros() of a batched tensor."
         )
 
@@ -216,7 +219,8 @@ class BatchNode(TransformNode):
         shared = [not isinstance(t._node, BatchNode) for t in inputs]
         if any(shared):
             raise NotImplementedError(
-                "vmap: autograd.grad inside of vmap needs inputs that are batched: differentiate with func.grad"
+                "vmap: autograd.grad inside of vmap needs inputs that are batched: differentiate "
+                "with func.grad"
             )
         found = grad(*wholes, **options)
         return tuple([None if g is None else batched(g, level) for g in found])
@@ -259,7 +263,7 @@ def batch_param(value: Any, level: Level) -> Any:
 
 
 class _Row(np.ndarray):
-    """A base of another class, so that NumPy names the sample, and not its owner, as the base of its views."""
+    """A base of another class, so that NumPy names the sample, not its owner, as the base of views."""
 
 
 def batched(whole: Tensor, level: Level) -> Any:
@@ -331,6 +335,7 @@ def joined(rows: Sequence[Any]) -> Any:
 
 
 __all__ = [
-    "FALLBACKS", "BatchNode", "Batched", "Level", "aligned", "batch_param", "batch_value", "batched", "joined",
+    "FALLBACKS", "BatchNode", "Batched", "Level", "aligned", "batch_param", "batch_value", "
+    ""batched", "joined",
     "run_batched",
 ]  # fmt: skip

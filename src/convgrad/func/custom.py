@@ -30,19 +30,23 @@ def call(function: Any, level: Level, values: list[Any], kwargs: dict[str, Any])
     """
     if function.setup_context is Function.setup_context:
         raise ConvgradError(
-            "In order to use an autograd.Function with functorch transforms (vmap, grad, jvp, jacrev, ...), it must "
+            "In order to use an autograd.Function with functorch transforms (vmap, grad, jvp, "
+            "jacrev, ...), it must "
             f"override the setup_context staticmethod ({function.__name__}). {_DOCS}"
         )
     own = function.vmap is not Function.vmap
     if own and function.generate_vmap_rule:
         raise ConvgradError(
-            f"You tried to vmap over {function.__name__}, but it has both generate_vmap_rule=True and an overridden "
-            f"vmap staticmethod. Please set generate_vmap_rule=False or delete the overridden vmap staticmethod to "
+            f"You tried to vmap over {function.__name__}, but it has both generate_vmap_rule=True "
+            "and an overridden "
+            "vmap staticmethod. Please set generate_vmap_rule=False or delete the overridden vmap "
+            "staticmethod to "
             f"avoid ambiguity. {_DOCS}"
         )
     if not own and not function.generate_vmap_rule:
         raise ConvgradError(
-            f"You tried to vmap over {function.__name__}, but it does not have vmap support. Please override and "
+            f"You tried to vmap over {function.__name__}, but it does not have vmap support. Please "
+            "override and "
             f"implement the vmap staticmethod or set generate_vmap_rule=True. {_DOCS}"
         )
     if own:
@@ -59,14 +63,16 @@ def _by_its_rule(function: Any, level: Level, values: list[Any], kwargs: dict[st
     found = function.vmap(info, in_dims, *wholes, **kwargs)
     if not isinstance(found, tuple) or len(found) != 2:
         raise ConvgradError(
-            "Expected the vmap staticmethod to have two returns, an output and out_dims with pytree structure "
+            "Expected the vmap staticmethod to have two returns, an output and out_dims with pytree "
+            "structure "
             f"compatible with the output. Got a {type(found)} instead"
         )
     out, out_dims = found
     dims = tree.spread(tuple(out_dims) if isinstance(out_dims, list) else out_dims, out)
     if dims is None:
         raise ConvgradError(
-            f"The vmap staticmethod of {function.__name__} returned out_dims {out_dims!r} that do not fit its output"
+            f"The vmap staticmethod of {function.__name__} returned out_dims {out_dims!r} that do "
+            "not fit its output"
         )
     leaves = [
         t if d is None or not isinstance(t, Tensor) else batched(_front(t, d % t._data.ndim), level)
@@ -92,7 +98,7 @@ class _Inside(FunctionCtx):
 
 
 def _kept(tensors: Any, pairs: list[Any], level: Level) -> tuple[list[Any], list[bool]]:
-    """The tensors of all samples behind saved ones, and which are batched; arguments and outputs are the call's."""
+    """The tensors of all samples behind saved ones (arguments, outputs, others), and which are batched."""
 
     def real(t: Any) -> Any:
         for seen, whole in pairs:

@@ -1,6 +1,7 @@
 """Modules as functions of their parameters: ``functional_call``, ``stack_module_state``.
 
-A module is whatever has ``named_parameters``, ``named_buffers``, ``get_submodule`` and tables ``_parameters`` and
+A module is whatever has ``named_parameters``, ``named_buffers``, ``get_submodule`` and tables
+``_parameters`` and
 ``_buffers``.
 """
 
@@ -88,7 +89,8 @@ def _tied(names: State, given: State) -> State:
         found = [name for name in group if name in given]
         if len({id(given[name]) for name in found}) > 1:
             raise ValueError(
-                f"functional_call got multiple values for keys {sorted(found)}, which are tied. Consider using "
+                f"functional_call got multiple values for keys {sorted(found)}, which are tied. "
+                "Consider using "
                 "tie_weights=False"
             )
         if found:
@@ -169,7 +171,8 @@ def functionalize(func: Callable[..., Any], *, remove: str = "mutations") -> Cal
     """
     if remove not in ("mutations", "mutations_and_views"):
         raise ConvgradError(
-            "functionalize(f, remove='mutations'): received invalid argument for remove=. Valid options are:\n"
+            "functionalize(f, remove='mutations'): received invalid argument for remove=. Valid "
+            "options are:\n"
             "     remove='mutations'\n     remove='mutations_and_views'"
         )
     return func
@@ -189,7 +192,7 @@ def debug_unwrap(tensor: Tensor, *, recurse: bool = True) -> Tensor:
 
 
 def replace_all_batch_norm_modules_(root: Any) -> Any:
-    """Let the batch norms of a module do without running statistics, in place, so that ``vmap`` can run it."""
+    """Take the running statistics from a module's batch norms, so that ``vmap`` can run it."""
     for module in root.modules():
         if hasattr(module, "running_mean") and hasattr(module, "track_running_stats"):
             module.running_mean = module.running_var = module.num_batches_tracked = None
@@ -198,5 +201,6 @@ def replace_all_batch_norm_modules_(root: Any) -> Any:
 
 
 __all__ = [
-    "debug_unwrap", "functional_call", "functionalize", "replace_all_batch_norm_modules_", "stack_module_state",
+    "debug_unwrap", "functional_call", "functionalize", "replace_all_batch_norm_modules_", "
+    ""stack_module_state",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Matrices of derivatives: ``jacrev``, ``jacfwd``, ``hessian``: one pullback, or push, of a whole basis at once."""
+"""Matrices of derivatives: ``jacrev``, ``jacfwd``, ``hessian``: a whole basis in one pullback or push."""
 
 from __future__ import annotations
 
@@ -136,7 +136,8 @@ def jacfwd(
 ) -> Function:  # fmt: skip
     """The function that gives the Jacobian of ``func``, in forward mode: all tangents in one run.
 
-    Shapes and arguments are those of ``jacrev``; ``func`` runs once per chunk of input elements, so that random
+    Shapes and arguments are those of ``jacrev``; ``func`` runs once per chunk of input elements, so that
+    random
     numbers drawn inside are the same for all of them. ``randomness`` is accepted.
     """
     check_chunk_size("jacfwd", chunk_size)

@@ -91,7 +91,7 @@ def _scaled(value: Any, factor: Any) -> Any:
 
 
 def _plus_product(op: type[Op], values: Values, params: Params, size: int) -> Any:
-    """``beta x + alpha (a b)``, the product of matrices (summed over their batch or not), or of two vectors."""
+    """``beta x + alpha (a b)``, the product of matrices (summed over a batch or not) or vectors."""
     x, a, b = values
     beta, alpha = params
     if op.__name__ == "Addr":
@@ -246,7 +246,8 @@ def _as_tuple(key: Any) -> tuple[Any, ...]:
 class Place:
     """A key on the batch, and where the dimensions of its arrays stand in what it picks.
 
-    ``front``: how many dimensions of arrays NumPy puts right behind (or, with ``lead``, before) the batch that
+    ``front``: how many dimensions of arrays NumPy puts right behind (or, with ``lead``, before) the batch
+    that
     belong ``before`` dimensions further in.
     """
 
@@ -266,7 +267,8 @@ class Place:
             return
         if any([(k.data if type(k) is Whole else k).dtype == bool for k in arrays]):
             raise ConvgradError(
-                "vmap: We do not support batching operators that can support dynamic shape. Attempting to batch "
+                "vmap: We do not support batching operators that can support dynamic shape. "
+                "Attempting to batch "
                 "over indexing with a boolean mask."
             )
         ndim = max([ndim_of(k) for k in arrays])
@@ -309,9 +311,10 @@ class Place:
 def _index(op: type[Op], values: Values, params: Params, size: int) -> Any:
     x = values[0]
     key = params[0]
-    if type(key) is Whole and key.data.dtype == bool or (op.__name__ == "MaskedSelect" and holds(key)):
+    if (type(key) is Whole and key.data.dtype == bool) or (op.__name__ == "MaskedSelect" and holds(key)):
         raise ConvgradError(
-            "vmap: We do not support batching operators that can output dynamic shape. Attempted to vmap over "
+            "vmap: We do not support batching operators that can output dynamic shape. Attempted to "
+            "vmap over "
             "aten::masked_select."
         )
     if type(x) is not Whole:
@@ -465,7 +468,8 @@ RULES: dict[str, Rule] = {
     "shape.SetIndex": _set_index, "shape.CopySlices": _copy_slices, "shape.FillTensor": _fill_tensor,
     "shape.Cat": _join, "shape.Stack": _join,
     "reduce.MedianAll": _by_loop, "reduce.NanMedianAll": _by_loop,
-    "rearrange.Fold": _fold_windows, "rearrange.AsStrided": _as_strided, "rearrange.StridedTake": _strided_take,
+    "rearrange.Fold": _fold_windows, "rearrange.AsStrided": _as_strided,
+    "rearrange.StridedTake": _strided_take,
     "rearrange.StridedPut": _strided_put,
     "scan.ProdAll": _flat_product,
     "rearrange.Repeat": _repeat, "rearrange.Roll": _roll, "rearrange.DiagonalCopy": _diagonal_copy,

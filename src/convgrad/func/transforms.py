@@ -130,7 +130,8 @@ def _pull(outs: Sequence[Tensor], own: Sequence[Tensor], cotangents: Sequence[Te
     for out, c in zip(outs, cotangents, strict=True):
         if out._data.shape != c._data.shape:
             raise ShapeError(
-                f"Mismatch in shape: Expected cotangent of shape {list(out._data.shape)}, got {list(c._data.shape)}"
+                f"Mismatch in shape: Expected cotangent of shape {list(out._data.shape)}, got "
+                f"{list(c._data.shape)}"
             )
     pairs = [(o, c) for o, c in zip(outs, cotangents, strict=True) if o.requires_grad]
     if not pairs:
@@ -211,7 +212,8 @@ def jvp(func: Function, primals: Any, tangents: Any, *, strict: bool = False, ha
     """
     if not isinstance(primals, tuple) or not isinstance(tangents, tuple):
         raise ConvgradError(
-            "jvp(f, primals, tangents): Expected primals and tangents to be tuples. E.g. it should be valid to call "
+            "jvp(f, primals, tangents): Expected primals and tangents to be tuples. E.g. it should "
+            "be valid to call "
             "f(*primals)."
         )
     levels = open_levels()
@@ -229,7 +231,8 @@ def jvp(func: Function, primals: Any, tangents: Any, *, strict: bool = False, ha
         pairs = [forward_ad.unpack_dual(strip(t, levels)) for t in tree.flatten(out)]
     if strict and any([p.tangent is None for p in pairs]):
         raise ConvgradError(
-            "jvp(f, primals, tangents, strict=True): The output of f is independent of the inputs. This is not "
+            "jvp(f, primals, tangents, strict=True): The output of f is independent of the inputs. "
+            "This is not "
             "allowed with strict=True."
         )
     moved = [Tensor(np.zeros_like(p.primal._data), None) if p.tangent is None else p.tangent for p in pairs]
@@ -239,7 +242,7 @@ def jvp(func: Function, primals: Any, tangents: Any, *, strict: bool = False, ha
 
 
 def linearize(func: Function, *primals: Any) -> tuple[Any, Function]:
-    """The outputs of ``func`` at ``primals``, and the function that multiplies its Jacobian there by tangents.
+    """The outputs of ``func`` at ``primals``, and the function from tangents to Jacobian products.
 
     Returns:
         ``(outputs, push)``; ``push(*tangents)``, one like each primal, gives products like the outputs.
@@ -256,12 +259,14 @@ def linearize(func: Function, *primals: Any) -> tuple[Any, Function]:
         xs, ds = tree.flatten(primals), tree.flatten(tangents)
         if len(primals) != len(tangents) or len(xs) != len(ds):
             raise ConvgradError(
-                f"linearize: Expected the tangents {len(ds)} to have the same structure as the primals {len(xs)}"
+                f"linearize: Expected the tangents {len(ds)} to have the same structure as the "
+                f"primals {len(xs)}"
             )
         for x, d in zip(xs, ds, strict=True):
             if x._data.shape != d._data.shape or x._data.dtype != d._data.dtype:
                 raise ConvgradError(
-                    f"linearize: Expected each tangent to have its primal's shape and dtype, {list(x._data.shape)} "
+                    "linearize: Expected each tangent to have its primal's shape and dtype, "
+                    f"{list(x._data.shape)} "
                     f"{x.dtype}, but got {list(d._data.shape)} {d.dtype}"
                 )
         return jvp(func, primals, tuple(tangents))[1]

@@ -17,8 +17,8 @@ from ..ops import shape
 from ..tensor.dual import stand_ins
 from ..tensor.methods.base import dim_index
 from ..tensor.tensor import Tensor, apply
-from . import tree
 from . import batched as _batched  # noqa: F401  # gives batched tensors their class
+from . import tree
 from .batching import FALLBACKS, RANDOM, Level, batch_value, batched
 from .whole import expanded
 
@@ -34,7 +34,7 @@ _depth = _Depth()
 
 
 def open_levels() -> tuple[Level, ...]:
-    """The ``vmap`` levels running in this thread, outermost first, without those of matrices of derivatives."""
+    """The ``vmap`` levels running in this thread, outermost first, without the private ones."""
     return tuple([level for level in _depth.levels if not level.private])
 
 
@@ -45,7 +45,7 @@ def vmap_fallbacks() -> dict[str, int]:
 
 @contextmanager
 def level_of(size: int, randomness: str = "error", private: bool = False) -> Iterator[Level]:
-    """A ``vmap`` level for the block; a private one is for a basis of derivatives, and no function sees it."""
+    """A ``vmap`` level for the block; a private one is for a basis of derivatives."""
     level = Level(size, _depth.levels, randomness, private)
     before = MODE.get()
     MODE.set(before | DUAL)
@@ -174,7 +174,8 @@ def _flat_inputs(name: str, in_dims: Any, args: tuple[Any, ...]) -> tuple[list[A
     where = f"vmap({name}, in_dims={in_dims}, ...)(<inputs>)"
     if not isinstance(in_dims, (int, tuple, list)):
         raise ValueError(
-            f"{where}: expected `in_dims` to be int or a (potentially nested) tuple matching the structure of "
+            f"{where}: expected `in_dims` to be int or a (potentially nested) tuple matching the "
+            "structure of "
             f"inputs, got: {type(in_dims)}."
         )
     if not args:
@@ -193,11 +194,13 @@ def _flat_inputs(name: str, in_dims: Any, args: tuple[Any, ...]) -> tuple[list[A
     for x, d in zip(leaves, dims, strict=True):
         if d is not None and (not isinstance(d, int) or isinstance(d, bool)):
             raise ValueError(
-                f"{where}: Got in_dim={d} for an input but in_dim must be either an integer dimension or None."
+                f"{where}: Got in_dim={d} for an input but in_dim must be either an integer "
+                "dimension or None."
             )
         if d is not None and not isinstance(x, Tensor):
             raise ValueError(
-                f"{where}: Got in_dim={d} for an input but the input is of type {type(x)}. We cannot vmap over "
+                f"{where}: Got in_dim={d} for an input but the input is of type {type(x)}. We "
+                "cannot vmap over "
                 "non-Tensor arguments, please use None as the respective in_dim"
             )
         if d is not None and not -x._data.ndim <= d < x._data.ndim:
@@ -215,7 +218,8 @@ def _batch_size(leaves: list[Any], dims: list[int | None]) -> int:
         raise ValueError("vmap: Expected at least one Tensor to vmap over")
     if len(set(sizes)) > 1:
         raise ValueError(
-            f"vmap: Expected all tensors to have the same size in the mapped dimension, got sizes {sizes} for the "
+            "vmap: Expected all tensors to have the same size in the mapped dimension, got sizes "
+            f"{sizes} for the "
             "mapped dimension"
         )
     return int(sizes[0])
@@ -235,13 +239,15 @@ def _leave(name: str, out: Any, out_dims: Any, level: Level) -> Any:
     for x in leaves:
         if not isinstance(x, Tensor):
             raise ValueError(
-                f"vmap({name}, ...): `{name}` must only return Tensors, got type {type(x)}. Did you mean to set "
+                f"vmap({name}, ...): `{name}` must only return Tensors, got type {type(x)}. Did you "
+                "mean to set "
                 "out_dims= to None for output?"
             )
     dims = tree.spread(_prefix(out_dims), out)
     if dims is None:
         raise ValueError(
-            f"vmap({name}, ..., out_dims={out_dims})(<inputs>): out_dims is not compatible with the structure of "
+            f"vmap({name}, ..., out_dims={out_dims})(<inputs>): out_dims is not compatible with the "
+            "structure of "
             "`outputs`."
         )
     done = []

@@ -82,7 +82,7 @@ def expanded(value: Any, size: int) -> Tensor:
 
 
 def expanded_array(param: Any, size: int) -> Any:
-    """An array parameter with a batch dimension; the same memory for every sample if it is the same for each."""
+    """An array parameter with a batch dimension; of one memory if it is the same for each."""
     if type(param) is Whole:
         return param.data
     return np.broadcast_to(param, (size, *param.shape)) if type(param) is ndarray else param
@@ -169,7 +169,7 @@ def planned(op: type[Op], values: list[Any], params: tuple[Any, ...], size: int)
         if kind != "array" and holds(value):
             return None
         changed.append(value if kind is None else PARAMETERS[kind](value, size))
-    if len(values) == 1 and type(values[0]) is not Whole or len(values) > 1:
+    if (len(values) == 1 and type(values[0]) is not Whole) or len(values) > 1:
         return Plan(tuple([_expanded_input(v, size) for v in values]), tuple(changed))
     return Plan((values[0].tensor,), tuple(changed))
 

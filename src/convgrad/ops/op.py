@@ -45,9 +45,12 @@ class Op:
     exact: ClassVar[bool] = False
     #: the result of half-precision inputs stays in float32
     keeps_float32: ClassVar[bool] = False
-    #: how one call serves all samples of a ``vmap``: "elementwise" (inputs broadcast), "leading" (inputs may have
-    #: more dimensions in front), "fold" (the samples join the first of N, C, ...), or the parameters that change:
-    #: {"axis": "axis", "shape": "size", "index": "array"} (see func/batching.py); None: a rule in func/rules.py
+    #: how one call serves all samples of a ``vmap``: "elementwise" (inputs broadcast), "leading" (inputs
+    #: may have
+    #: more dimensions in front), "fold" (the samples join the first of N, C, ...), or the parameters that
+    #: change:
+    #: {"axis": "axis", "shape": "size", "index": "array"} (see func/batching.py); None: a rule in
+    #: func/rules.py
     batch: ClassVar[Any] = None
     #: (vjp-only) recompute values of its own from lifted ones, so that they are not constants (R3)
     relift: ClassVar[Callable[..., Saved] | None] = None

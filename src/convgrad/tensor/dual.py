@@ -236,7 +236,7 @@ stand_ins: dict[int, Any] = {}
 
 
 def take_over(op: type[Op], inputs: Sequence[Any], params: tuple[Any, ...]) -> Any:
-    """The result of a call that a running ``vmap`` makes for all samples; NotImplemented: it has no part in it."""
+    """The result of a call that a ``vmap`` makes for all samples; NotImplemented if none has part in it."""
     top: Any = None
     for x in inputs:
         found = node_of(x)
@@ -304,7 +304,7 @@ def spread(like: Any, tensor: Any) -> Any:
 
 
 def adopt(tensor: Any) -> Any:
-    """A new tensor; if its array stands for a batch (drawn for all samples of a ``vmap``), so does the tensor."""
+    """A new tensor, which stands for a batch if its array (drawn for all samples) does."""
     if stand_ins:
         node = _stand_in(tensor._data)
         if node is not None:
@@ -348,7 +348,7 @@ def follow(op: type[Op], handles: tuple[Any, ...], out: Array, saved: Saved) -> 
 def push_dual(
     op: type[Op], handles: tuple[Any, ...], arrays: Sequence[Any], result: Any, saved: Saved, recording: bool
 ) -> None:
-    """``DualNode.push``: the levels from the outermost in, so that tangents have tangents of those outside."""
+    """``DualNode.push``: from the outermost level in: tangents have tangents of those outside."""
     if not op.traceable:
         return
     if recording and any([h is not None and primal_node(h) is not None for h in handles]):

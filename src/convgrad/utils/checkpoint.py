@@ -1,4 +1,4 @@
-"""Trading time for memory: what a function saves for backward is forgotten, and computed again when it is needed."""
+"""Trading time for memory: what a function saves for backward is forgotten and computed again."""
 
 from __future__ import annotations
 
@@ -58,8 +58,10 @@ def checkpoint(
     Args:
         function: of tensors, and of whatever else; run a second time during backward.
         args, kwargs: its arguments; named ones only without ``use_reentrant`` or with False.
-        use_reentrant: False: the second run happens when backward first asks for a saved value, and everything
-            that autograd can do works. True: the older way, a backward within backward. Without a choice PyTorch
+        use_reentrant: False: the second run happens when backward first asks for a saved value, and
+        everything
+            that autograd can do works. True: the older way, a backward within backward. Without a choice
+            PyTorch
             warns and takes True, and so does this.
         context_fn: gives two context managers, for the first run and for the second.
         determinism_check: "default" compares shapes and dtypes of what both runs save, "none" does not.
@@ -76,7 +78,8 @@ def checkpoint(
     """
     if use_reentrant is None:
         warnings.warn(
-            "torch.utils.checkpoint: the use_reentrant parameter should be passed explicitly. use_reentrant=False "
+            "torch.utils.checkpoint: the use_reentrant parameter should be passed explicitly. "
+            "use_reentrant=False "
             "is recommended, but if you need to preserve the current default behavior, you can pass "
             "use_reentrant=True.",
             stacklevel=2,
@@ -217,8 +220,10 @@ class _Frame:
     def _compare(self, count: int) -> None:
         if count != len(self.saved):
             raise CheckpointError(
-                "torch.utils.checkpoint: A different number of tensors was saved during the original forward and "
-                f"recomputation.\nNumber of tensors saved during forward: {len(self.saved)}\nNumber of tensors saved "
+                "torch.utils.checkpoint: A different number of tensors was saved during the "
+                "original forward and "
+                f"recomputation.\nNumber of tensors saved during forward: {len(self.saved)}\nNumber "
+                "of tensors saved "
                 f"during recomputation: {count}."
             )
         if not self.check:
@@ -232,7 +237,8 @@ class _Frame:
         ]
         if lines:
             raise CheckpointError(
-                "torch.utils.checkpoint: Recomputed values for the following tensors have different metadata than "
+                "torch.utils.checkpoint: Recomputed values for the following tensors have different "
+                "metadata than "
                 "during the forward pass.\n" + "\n".join(lines)
             )
 
@@ -252,7 +258,7 @@ def detach_variable(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 class CheckpointFunction(Function):
-    """The reentrant way: forward records nothing, backward runs the function again and differentiates that."""
+    """The reentrant way: forward records nothing, backward runs the function again."""
 
     @staticmethod
     def forward(ctx: Any, function: Any, preserve: bool, *args: Any) -> Any:
@@ -291,8 +297,10 @@ class CheckpointFunction(Function):
 
 
 _REENTRANT_GRAD = (
-    "When use_reentrant=True, torch.utils.checkpoint is incompatible with .grad() or passing an `inputs` parameter "
-    "to .backward(). To resolve this error, you can either set use_reentrant=False, or call .backward() without "
+    "When use_reentrant=True, torch.utils.checkpoint is incompatible with .grad() or passing an "
+    "`inputs` parameter "
+    "to .backward(). To resolve this error, you can either set use_reentrant=False, or call "
+    ".backward() without "
     "passing the `inputs` argument."
 )
 
@@ -300,7 +308,7 @@ _REENTRANT_GRAD = (
 def checkpoint_sequential(
     functions: Any, segments: int, input: Any, use_reentrant: bool | None = None, **kwargs: Any
 ) -> Any:
-    """Run the functions (or layers of a Sequential) one after another, in checkpointed segments but for the last.
+    """Run the functions (or layers of a Sequential) one after another, all segments but the last checkpointed.
 
     Args:
         functions: a ``Sequential``, or a list of functions of one argument.
@@ -313,7 +321,8 @@ def checkpoint_sequential(
     """
     if use_reentrant is None:
         warnings.warn(
-            "torch.utils.checkpoint.checkpoint_sequential: the use_reentrant parameter should be passed explicitly. "
+            "torch.utils.checkpoint.checkpoint_sequential: the use_reentrant parameter should be "
+            "passed explicitly. "
             "use_reentrant=False is recommended.",
             stacklevel=2,
         )
