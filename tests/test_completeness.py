@@ -30,6 +30,7 @@ def _for(names: str, kinds: str, reason: str) -> dict[tuple[str, str], str]:
 #: kinds that make no sense for an operator (or all of a module): reason
 EXEMPT: dict[tuple[str, str], str] = {
     **_for("conv", "0d", "an image has at least three dimensions"),
+    **_for("linalg spectral determinant", "0d", "a matrix has two dimensions"),
     **_for("pool", "0d", "an image has at least two dimensions"),
     **_for(
         "Mm MatMul Bmm Mv BatchedMv Vm BatchedVm Dot Vdot Cross Trace Affine AffineFolded", "0d",
@@ -59,6 +60,12 @@ EXEMPT: dict[tuple[str, str], str] = {
     **_for("NllLoss2D", "0d", "classes at positions: at least three dimensions"),
     **_for("Place ScatterSum", "0d", "Gather and the extremes view a 0-d tensor as 1-d before they are recorded"),
     **_for("Contiguous", "0d", "one element is contiguous: contiguous() gives the tensor itself"),
+    **_for("MultiMarginLoss MultilabelMarginLoss", "0d", "rows of classes: a number is one before it is recorded"),
+    **_for("CtcLoss", "0d", "steps of sequences of classes: three dimensions"),
+    **_for("CtcLoss", "empty", "nothing is refused, as in PyTorch (an error case)"),
+    **_for("ScaledDotProductAttention", "0d", "queries and keys are rows of matrices"),
+    **_for("EmbeddingBag EmbeddingBagMax", "0d", "a table has two dimensions"),
+    **_for("Glu", "0d", "halves an axis"),
     **_for("MaxAll MinAll", "empty", "nothing has no extreme: refused, as in PyTorch (an error case)"),
 }  # fmt: skip
 

@@ -26,12 +26,20 @@ class GradError(ConvgradError):
     """Misuse of the autograd engine: no graph, freed graph, a saved value changed in place."""
 
 
+class LinAlgError(ConvgradError):
+    """A matrix without the factorisation that was asked for: singular, or not positive-definite."""
+
+
 class DeviceError(ConvgradError, ValueError):
     """A device other than the CPU was asked for."""
 
 
 class DimError(IndexError, ConvgradError):
     """A dimension number out of range: IndexError, as PyTorch raises."""
+
+
+class RangeError(IndexError, ConvgradError):
+    """An index outside the table it is an index of."""
 
 
 class MissingExtraError(ImportError):

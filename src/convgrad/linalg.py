@@ -1,12 +1,48 @@
-"""``torch.linalg``: norms and products; decompositions and solvers are not here yet."""
+"""``torch.linalg``: norms, products, linear systems, factorisations, singular values and eigenvalues."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from .errors import LinAlgError
 from .tensor.functions_linear import multi_dot
 from .tensor.functions_reduce import linalg_norm as norm
 from .tensor.functions_reduce import matrix_norm, vector_norm
+from .tensor.functions_solvers import (
+    cholesky,
+    cholesky_ex,
+    det,
+    inv,
+    inv_ex,
+    lstsq,
+    lu,
+    lu_factor,
+    lu_factor_ex,
+    lu_solve,
+    matrix_exp,
+    pinv,
+    slogdet,
+    solve,
+    solve_ex,
+    solve_triangular,
+    tensorinv,
+    tensorsolve,
+)
+from .tensor.functions_spectra import (
+    cond,
+    diagonal,
+    eig,
+    eigh,
+    eigvals,
+    eigvalsh,
+    householder_product,
+    matrix_rank,
+    qr,
+    svd,
+    svdvals,
+    vecdot,
+)
+from .tensor.functions_spectra import linalg_vander as vander
 from .tensor.tensor import Tensor
 
 
@@ -25,4 +61,10 @@ def cross(input: Tensor, other: Tensor, *, dim: int = -1) -> Any:
     return input.cross(other, dim=dim)
 
 
-__all__ = ["cross", "matmul", "matrix_norm", "matrix_power", "multi_dot", "norm", "vector_norm"]
+__all__ = [
+    "LinAlgError", "cholesky", "cholesky_ex", "cond", "cross", "det", "diagonal", "eig", "eigh", "eigvals",
+    "eigvalsh", "householder_product", "inv", "inv_ex", "lstsq", "lu", "lu_factor", "lu_factor_ex",
+    "lu_solve", "matmul", "matrix_exp", "matrix_norm", "matrix_power", "matrix_rank", "multi_dot", "norm",
+    "pinv", "qr", "slogdet", "solve", "solve_ex", "solve_triangular", "svd", "svdvals", "tensorinv",
+    "tensorsolve", "vander", "vecdot", "vector_norm",
+]  # fmt: skip

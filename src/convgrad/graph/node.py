@@ -6,6 +6,7 @@ A node knows other nodes and arrays, never a Tensor. What PyTorch shows of a nod
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Sequence
 from sys import getrefcount
 from typing import Any, ClassVar
@@ -13,7 +14,7 @@ from typing import Any, ClassVar
 from numpy import ndarray
 
 from ..errors import GradError
-from ..ops.op import OUT, Op, Saved
+from ..ops.op import CONSTANT, OUT, OUTS, Op, Saved
 from . import hooks as hooking
 from . import watch
 from .grad_mode import MODE, WATCH
@@ -142,13 +143,26 @@ def _edge(parent: Node | None) -> tuple[Node | None, int]:
 
 
 class ManyNode(Node):
-    """A call of an operator with several differentiable outputs; ``outputs`` holds (shape, dtype) of each."""
+    """A call of an operator with several differentiable outputs; ``outputs`` holds (shape, dtype) of each.
 
-    __slots__ = ("outputs",)
+    ``places`` refers, weakly, to the node of each output, for saved values that are outputs.
+    """
+
+    __slots__ = ("outputs", "places")
 
     def __init__(self, *args: Any, outputs: tuple[tuple[Any, Any], ...]) -> None:
         super().__init__(*args)
         self.outputs = outputs
+        self.places: dict[int, weakref.ref[Output]] = {}
+
+    def place(self, index: int) -> Output:
+        """The node of an output: there is one at a time, since gradients meet in it."""
+        ref = self.places.get(index)
+        found = None if ref is None else ref()
+        if found is None:
+            found = Output(self, index)
+            self.places[index] = weakref.ref(found)
+        return found
 
 
 class Packed:
@@ -277,7 +291,7 @@ def attach(op: type[Op], handles: tuple[Any, ...], out: Any, saved: Saved) -> No
         if not whole:
             saved = tuple([value if k else None for value, k in zip(saved, keep, strict=True)])
         for i, role in owned:
-            owner = first if role == OUT else handles[role]
+            owner = first if role == OUT else handles[role] if role > CONSTANT else out[OUTS - role]
             if owner is not None:
                 cell = owner._cell or cell_of(owner)
                 versions.append((cell, cell.version, i) if not cell.inference else snapshot(cell, i))
@@ -290,7 +304,7 @@ def attach(op: type[Op], handles: tuple[Any, ...], out: Any, saved: Saved) -> No
     outputs = tuple([(h._data.shape, h._data.dtype) for h in out])
     many = ManyNode(op, parents, saved, versions or None, (), None, outputs=outputs)
     for index, handle in enumerate(out):
-        handle._node = Output(many, index)
+        handle._node = many.place(index)
     if MODE.get() & WATCH:
         watch.recorded(many, handles, out)
 

@@ -15,9 +15,9 @@ from numpy import ndarray
 from ..dtypes import F32, F64, Array
 from ..ops import elementwise as ew
 from ..ops import formula, matmul, reduce, shape
-from ..ops.op import OUT, Op, Saved, Ufunc
+from ..ops.op import CONSTANT, OUT, OUTS, Op, Saved, Ufunc
 from .grad_mode import MODE, RECORD
-from .node import Cell, Node, attach, cell_of, snapshot
+from .node import Cell, ManyNode, Node, attach, cell_of, snapshot
 
 #: kind of a node that stands beside the graph and is told of every operation (forward mode, vmap)
 TRANSFORM = 4
@@ -245,18 +245,22 @@ def lift_saved(node: Node, saved: Saved) -> Any:
                 lifted.append(value)
                 continue
             value = np.asarray(value)  # what a 0-d operation left behind (R4)
-        if role < OUT:
+        if role == CONSTANT:
             lifted.append(value)
             continue
-        parent: Any = node if role == OUT else node.parents[role]
-        if role == OUT and node.extra is not None:
-            parent = node.extra.get("dual", node)
-        made = Traced(value, parent)
+        made = Traced(value, node.parents[role] if role > OUT else _place(node, role))
         for cell, _, saved_index in node.versions or ():
             if saved_index == index:
                 made._cell = cell
         lifted.append(made)
     return lifted if op.relift is None else op.relift(*lifted)
+
+
+def _place(node: Node, role: int) -> Node:
+    """The node of a saved result, which may be dual."""
+    place = node.place(OUTS - role) if isinstance(node, ManyNode) else node
+    dual: Node = (place.extra or {}).get("dual", place)
+    return dual
 
 
 __all__ = ["TRANSFORM", "Traced", "lift_saved", "record"]

@@ -11,8 +11,9 @@ from ..dtypes import B8, Array
 from ..errors import ConvgradError
 from . import formula
 from .elementwise import Exp, refuse
-from .formula import Value, call, where
+from .formula import Value, call, call_many, where
 from .op import Elementwise, Op
+from .shape import Cat
 from .special import Erf, Sigmoid, Tanh, sigmoid
 
 
@@ -342,3 +343,47 @@ class Softshrink(Elementwise):
     @staticmethod
     def vjp_x(g: Value, x: Value, width: float) -> Value:
         return where((x >= -width) & (x <= width), 0.0, g)
+
+
+class Glu(Op):
+    """The first half along ``axis`` times the sigmoid of the second. Source: arXiv:1612.08083."""
+
+    saves = ("x", "axis")
+
+    @staticmethod
+    def forward(x: Array, axis: int) -> tuple[Array, tuple[Any, ...]]:
+        first, second = _halves(x, axis)
+        return first * sigmoid(second), (x, axis)
+
+    @staticmethod
+    def vjp_x(g: Value, x: Value, axis: int) -> Value:
+        first, second = _halves(x, axis)
+        s = call(Sigmoid, second)
+        return call_many(Cat, (g * s, g * first * (s * (1.0 - s))), axis)
+
+    @staticmethod
+    def jvp_x(d: Value, x: Value, axis: int) -> Value:
+        first, second = _halves(x, axis)
+        s = call(Sigmoid, second)
+        df, ds = _halves(d, axis)
+        return df * s + ds * first * (s * (1.0 - s))
+
+
+def _halves(x: Value, axis: int) -> tuple[Value, Value]:
+    half = x.shape[axis] // 2
+    lead = (slice(None),) * axis
+    return x[(*lead, slice(None, half))], x[(*lead, slice(half, None))]
+
+
+class RreluWithNoise(Elementwise):
+    """``x noise``, where noise (a constant) is 1 for positive x. Source: Xu et al. 2015, arXiv:1505.00853."""
+
+    saves = ("noise",)
+
+    @staticmethod
+    def forward(x: Array, noise: Any) -> tuple[Array, tuple[Any, ...]]:
+        return x * noise, (noise,)
+
+    @staticmethod
+    def vjp_x(g: Value, noise: Any) -> Value:
+        return g * noise

@@ -7,30 +7,41 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import Array
-from .formula import Value, call
-from .op import Linear
+from . import formula
+from .formula import Value, call, reshape, where
+from .op import Linear, Op
+from .reduce import ScatterSum
 
 
 class Embedding(Linear):
     """``w[index]``: w ``(V, D)``, index of any shape, out ``(*index.shape, D)``.
 
-    The row ``padding`` (-1: none) gets no gradient.
+    The row ``padding`` (-1: none) gets no gradient. ``rarity`` divides a row's gradient by how often index
+    has it.
     """
 
-    saves = ("index", "padding", "rows")
+    saves = ("index", "padding", "rarity", "rows")
     exact = True
 
     @staticmethod
-    def forward(w: Array, index: Any, padding: int) -> tuple[Array, tuple[Any, ...]]:
-        return w.take(index, 0), (index, padding, w.shape[0])
+    def forward(w: Array, index: Any, padding: int, rarity: bool = False) -> tuple[Array, tuple[Any, ...]]:
+        return w.take(index, 0), (index, padding, rarity, w.shape[0])
 
     @staticmethod
-    def vjp_w(g: Value, index: Any, padding: int, rows: int) -> Value:
+    def vjp_w(g: Value, index: Any, padding: int, rarity: bool, rows: int) -> Value:
+        if rarity:
+            g = g * _one_over_count(index, g.dtype)[..., None]
         return call(EmbeddingDense, g, index, padding, rows)
 
     @staticmethod
-    def jvp_w(d: Value, index: Any, padding: int, rows: int) -> Value:
+    def jvp_w(d: Value, index: Any, padding: int, rarity: bool, rows: int) -> Value:
         return call(Embedding, d, index, -1)
+
+
+def _one_over_count(index: Array, dtype: Any) -> Array:
+    """For each entry of index, one over the number of entries like it."""
+    _, inverse, counts = np.unique(index, return_inverse=True, return_counts=True)
+    return (1.0 / counts[inverse]).reshape(index.shape).astype(dtype)
 
 
 class EmbeddingDense(Linear):
@@ -58,3 +69,100 @@ class EmbeddingDense(Linear):
             keep[padding] = 0
             d = d * keep
         return call(Embedding, d, index, -1)
+
+
+class EmbeddingBag(Op):
+    """Sums of rows, ``out[b] = sum of s[i] w[index[i]] where bag[i] = b``; w ``(V, D)``, out ``(bags, D)``.
+
+    index and bag are ``(n,)``, bag ascending; s is ``(n,)`` or None, for ones. ``rarity`` as for
+    ``Embedding``.
+    """
+
+    saves = ("w", "s", "index", "bag", "bags", "rarity", "rows")
+
+    @staticmethod
+    def forward(
+        w: Array, s: Array, index: Any, bag: Any, bags: int, rarity: bool
+    ) -> tuple[Array, tuple[Any, ...]]:
+        rows = w.take(index, 0)
+        if s is not None:
+            rows = rows * s[:, None]
+        out = np.zeros((bags, w.shape[1]), rows.dtype)
+        full, starts = bag_starts(bag)
+        if full.size:
+            out[full] = np.add.reduceat(rows, starts, 0)
+        return out, (w, s, index, bag, bags, rarity, w.shape[0])
+
+    @staticmethod
+    def vjp_w(
+        g: Value, _w: Value, s: Value, index: Any, bag: Any, _bags: int, rarity: bool, rows: int
+    ) -> Value:
+        g = _weighted(call(Embedding, g, bag, -1), s)
+        if rarity:
+            g = g * _one_over_count(index, g.dtype)[:, None]
+        return call(EmbeddingDense, g, index, -1, rows)
+
+    @staticmethod
+    def vjp_s(
+        g: Value, w: Value, _s: Value, index: Any, bag: Any, _bags: int, _rarity: bool, _rows: int
+    ) -> Value:
+        return formula.sum(call(Embedding, g, bag, -1) * call(Embedding, w, index, -1), 1)
+
+    @staticmethod
+    def jvp_w(
+        d: Value, _w: Value, s: Value, index: Any, bag: Any, bags: int, _rarity: bool, _rows: int
+    ) -> Value:
+        return call(EmbeddingBag, d, s, index, bag, bags, False)
+
+    @staticmethod
+    def jvp_s(
+        d: Value, w: Value, _s: Value, index: Any, bag: Any, bags: int, _rarity: bool, _rows: int
+    ) -> Value:
+        return call(EmbeddingBag, w, d, index, bag, bags, False)
+
+
+def _weighted(x: Value, s: Value) -> Value:
+    return x if s is None else x * reshape(s, (s.shape[0], 1))
+
+
+def bag_starts(bag: Array) -> tuple[Array, Array]:
+    """The bags that hold something, and where in ``bag`` (ascending) each begins."""
+    if not bag.size:
+        return bag, bag
+    starts = np.flatnonzero(np.concatenate(([True], bag[1:] != bag[:-1])))
+    return bag[starts], starts
+
+
+class EmbeddingBagMax(Linear):
+    """``w[winners[b, j], j]`` where bag b is ``full`` (not empty), else 0; w ``(V, D)``, out ``(B, D)``."""
+
+    backward_name = "EmbeddingBagBackward0"
+    saves = ("winners", "full", "size")
+
+    @staticmethod
+    def forward(w: Array, winners: Any, full: Any) -> tuple[Array, tuple[Any, ...]]:
+        out = np.take_along_axis(w, winners, 0)
+        out[~full] = 0
+        return out, (winners, full, w.shape)
+
+    @staticmethod
+    def vjp_w(g: Value, winners: Any, full: Any, size: tuple[int, int]) -> Value:
+        return call(ScatterSum, where(full[:, None], g, 0.0), winners, 0, size)
+
+
+def winners(w: Array, index: Array, bag: Array, bags: int) -> tuple[Array, Array]:
+    """The row that holds the largest number of each bag in each column (the first of equals), ``(bags, D)``,
+    and which bags hold something."""
+    out = np.zeros((bags, w.shape[1]), np.int64)
+    occupied = np.zeros(bags, bool)
+    full, starts = bag_starts(bag)
+    if full.size:
+        rows = w.take(index, 0)
+        most = np.zeros((bags, w.shape[1]), w.dtype)
+        begun = rows[starts]  # a nan is the largest where it comes first, and never afterwards
+        most[full] = np.where(np.isnan(begun), begun, np.fmax.reduceat(rows, starts, 0))
+        largest = (rows == most[bag]) | np.isnan(most[bag])
+        place = np.where(largest, np.arange(len(index))[:, None], len(index))
+        out[full] = index[np.minimum.reduceat(place, starts, 0)]
+        occupied[full] = True
+    return out, occupied

@@ -20,6 +20,8 @@ from . import formula
 from .formula import Value
 
 OUT, CONSTANT = -1, -2
+#: what is saved as ``out0``, ``out1``, ... is that of several results: role ``OUTS``, ``OUTS - 1``, ...
+OUTS = -3
 
 Saved = tuple[Any, ...]
 #: (is everything kept, which saved values are, (index, role) of those that belong to a tensor)
@@ -29,7 +31,8 @@ Plan = tuple[bool, tuple[bool, ...], tuple[tuple[int, int], ...]]
 class Op:
     """Base of all operators; see the module's docstring for what a subclass writes."""
 
-    #: names of the values kept for backward: inputs, parameters, "out", or values of its own
+    #: names of the values kept for backward: inputs, parameters, "out" ("out0", "out1", ... of several), or
+    #: values of its own
     saves: ClassVar[tuple[str, ...]] = ()
     #: name of the node, as PyTorch prints it; ``<Class>Backward0`` unless set
     backward_name: ClassVar[str] = ""
@@ -88,7 +91,7 @@ class Op:
         cls.jvps = tuple([getattr(cls, "jvp_" + n, None) for n in inputs])
         _check_names(cls)
         own = () if cls.variadic else inputs
-        cls.roles = tuple([OUT if n == "out" else own.index(n) if n in own else CONSTANT for n in saves])
+        cls.roles = tuple([_result_role(n) if n not in own else own.index(n) for n in saves])
         cls.plans = {}
         cls.traceable = cls.joint or any(cls.vjps)
         cls.simple = not cls.joint and not cls.variadic and (not cls.several or cls.primary is not None)
@@ -104,10 +107,17 @@ class Op:
             owned = tuple(
                 (i, role)
                 for i, (role, k) in enumerate(zip(cls.roles, keep, strict=True))
-                if k and role >= OUT
+                if k and role != CONSTANT
             )
             found = cls.plans[needs] = (all(keep), keep, owned)
         return found
+
+
+def _result_role(name: str) -> int:
+    """The role of a saved value that is no input: a result's, or that of a constant."""
+    if name == "out":
+        return OUT
+    return OUTS - int(name[3:]) if name[:3] == "out" and name[3:].isdigit() else CONSTANT
 
 
 def _check_names(cls: type[Op]) -> None:
@@ -207,4 +217,16 @@ class Bilinear(Op):
         cls.jvps = (jvp_first, jvp_second)
 
 
-__all__ = ["CONSTANT", "OUT", "Array", "Bilinear", "Elementwise", "Linear", "Op", "Saved", "Ufunc", "Value"]
+__all__ = [
+    "CONSTANT",
+    "OUT",
+    "OUTS",
+    "Array",
+    "Bilinear",
+    "Elementwise",
+    "Linear",
+    "Op",
+    "Saved",
+    "Ufunc",
+    "Value",
+]

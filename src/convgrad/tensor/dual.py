@@ -19,10 +19,10 @@ from typing import Any, ClassVar
 from numpy import ndarray
 
 from ..dtypes import Array
-from ..graph.node import Node, PackedNode, attach
+from ..graph.node import OPERATION, OUTPUT, PACKED, Node, attach
 from ..graph.traced import TRANSFORM, Traced
 from ..ops import formula
-from ..ops.op import OUT, Linear, Op, Saved
+from ..ops.op import CONSTANT, OUT, OUTS, Linear, Op, Saved
 
 
 class Identity(Linear):
@@ -202,7 +202,7 @@ def place(handle: Any, tangent: Any, level: Level | None = None) -> None:
     node = handle._node
     made = DualNode(node, tangent, handle._data.shape, handle._data.dtype, level)
     base = base_node(node)
-    if base is not None and (type(base) is Node or type(base) is PackedNode):
+    if base is not None and base.kind in (OPERATION, OUTPUT, PACKED):
         base.extra = {**(base.extra or {}), "dual": made}
     handle._node = made
     if type(handle) is not Traced:
@@ -386,8 +386,9 @@ def tangent_of(
     for value, role in zip(saved, op.roles, strict=True):
         if role >= 0 and plain[role] is not None:
             lifted.append(Traced(value, plain[role]._node, plain[role]._cell))
-        elif role == OUT:
-            lifted.append(Traced(value, result._node, result._cell))
+        elif role == OUT or role < CONSTANT:
+            of = result if not op.several else result[op.primary or 0 if role == OUT else OUTS - role]
+            lifted.append(Traced(value, of._node, of._cell))
         else:
             lifted.append(value)
     values = tuple(lifted) if op.relift is None else op.relift(*lifted)

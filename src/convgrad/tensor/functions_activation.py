@@ -152,9 +152,7 @@ def glu(input: Tensor, dim: int = -1) -> Any:
             f"Halving dimension must be even, but dimension {axis} is size {shape[axis] if shape else 1} "
             f"(glu, input {list(shape)})"
         )
-    half = shape[axis] // 2
-    first, second = input.split(half, axis) if half else (input, input)
-    return first * second.sigmoid()
+    return apply(ops.Glu, (input,), (axis,))
 
 
 def softmax(input: Tensor, dim: int, dtype: Any = None) -> Any:

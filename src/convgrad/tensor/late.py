@@ -16,26 +16,51 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 #: module in ``tensor/methods`` -> the methods of its class ``LateMethods``
-METHODS: dict[str, tuple[str, ...]] = {}
-
-#: module of convgrad -> functions of it that ``convgrad`` shows as its own
-FUNCTIONS: dict[str, tuple[str, ...]] = {
-    "func": ("vmap",),
-    "tools.explain": ("explain",),
-    "autograd.anomaly_mode": ("is_anomaly_check_nan_enabled", "is_anomaly_enabled"),
-    "nn.functional": _names(
+METHODS: dict[str, tuple[str, ...]] = {
+    "decompositions": _names(
         """
-        adaptive_avg_pool1d avg_pool1d bilinear conv1d conv2d conv3d conv_transpose1d conv_transpose2d
-        conv_transpose3d cosine_similarity dropout group_norm layer_norm max_pool1d max_pool2d max_pool3d
+        _nuclear_norm _spectral_norm cholesky cholesky_inverse cholesky_solve det inverse logdet lu
+        lu_solve matrix_exp orgqr pinverse qr slogdet svd triangular_solve
         """
-    ),
-    "kernels.threads": _names(
-        "get_num_interop_threads get_num_threads set_num_interop_threads set_num_threads"
     ),
 }
 
+#: module of convgrad -> functions of it that ``convgrad`` shows as its own
+FUNCTIONS: dict[str, tuple[str, ...]] = {
+    "autograd.anomaly_mode": _names("is_anomaly_check_nan_enabled is_anomaly_enabled"),
+    "func": _names("vmap"),
+    "kernels.threads": _names(
+        """
+        get_num_interop_threads get_num_threads set_num_interop_threads set_num_threads
+        """
+    ),
+    "nn.functional": _names(
+        """
+        adaptive_avg_pool1d avg_pool1d bilinear conv1d conv2d conv3d conv_transpose1d conv_transpose2d
+        conv_transpose3d cosine_similarity dropout group_norm layer_norm max_pool1d max_pool2d
+        max_pool3d
+        """
+    ),
+    "nn.functional.plain": _names(
+        """
+        alpha_dropout alpha_dropout_ binary_cross_entropy_with_logits cosine_embedding_loss ctc_loss
+        dropout dropout_ embedding embedding_bag embedding_renorm_ feature_alpha_dropout
+        feature_alpha_dropout_ feature_dropout feature_dropout_ hinge_embedding_loss kl_div
+        margin_ranking_loss poisson_nll_loss rrelu triplet_margin_loss
+        """
+    ),
+    "tensor.functions_solvers": _names("lu_unpack"),
+    "tensor.functions_spectra": _names("vander"),
+    "tools.explain": _names("explain"),
+}
+
 #: methods that are functions of their first argument, too
-OF_METHODS: tuple[str, ...] = ()
+OF_METHODS: tuple[str, ...] = _names(
+    """
+    cholesky cholesky_inverse cholesky_solve det inverse logdet lu lu_solve matrix_exp orgqr pinverse qr
+    slogdet svd triangular_solve
+    """
+)
 
 
 class LateMethod:

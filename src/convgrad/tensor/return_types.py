@@ -40,3 +40,31 @@ mode = _named("mode", "values", "indices")
 nanmedian = _named("nanmedian", "values", "indices")
 sort = _named("sort", "values", "indices")
 topk = _named("topk", "values", "indices")
+
+#: of functions that are loaded when they are first used, as these are: name -> fields
+_ON_USE = {
+    "linalg_inv_ex": "inverse info",
+    "linalg_solve_ex": "result info",
+    "linalg_cholesky_ex": "L info",
+    "linalg_lu": "P L U",
+    "linalg_lu_factor": "LU pivots",
+    "linalg_lu_factor_ex": "LU pivots info",
+    "linalg_slogdet": "sign logabsdet",
+    "linalg_qr": "Q R",
+    "linalg_svd": "U S Vh",
+    "linalg_eigh": "eigenvalues eigenvectors",
+    "linalg_eig": "eigenvalues eigenvectors",
+    "linalg_lstsq": "solution residuals rank singular_values",
+    "slogdet": "sign logabsdet",
+    "qr": "Q R",
+    "svd": "U S V",
+    "triangular_solve": "solution cloned_coefficient",
+    "lu_unpack": "P L U",
+}
+
+
+def __getattr__(name: str) -> type[Result]:
+    if name not in _ON_USE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    made = globals()[name] = _named(name, *_ON_USE[name].split())
+    return made

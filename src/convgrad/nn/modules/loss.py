@@ -6,7 +6,7 @@ from typing import Any
 
 from ...tensor.tensor import Tensor
 from .. import functional as F
-from ..functional.loss import _reduction
+from ..functional.reduction import legacy_reduction
 from ..module import Module
 
 
@@ -16,7 +16,7 @@ class _Loss(Module):
     def __init__(self, size_average: Any = None, reduce: Any = None, reduction: str = "mean") -> None:
         super().__init__()
         if size_average is not None or reduce is not None:
-            reduction = _reduction(reduction, size_average, reduce)
+            reduction = legacy_reduction(reduction, size_average, reduce)
         self.reduction = reduction
 
 

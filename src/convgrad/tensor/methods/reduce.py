@@ -138,9 +138,14 @@ class ReduceMethods(OrderMethods):
         """The p-norm ``(sum |x|^p)^(1/p)`` of all elements or over some dimensions; real.
 
         Args:
-            p: a number, inf, -inf (the extreme of \\|x\\|), 0 (how many are not 0), or ``"fro"`` for 2.
+            p: a number, inf, -inf (the extreme of \\|x\\|), 0 (how many are not 0), ``"fro"`` for 2, or
+            ``"nuc"``:
+                the sum of the singular values of a matrix, or over two dimensions.
         """
         if isinstance(p, str):
+            if p == "nuc":
+                me: Any = self  # the method is of a late family
+                return me._nuclear_norm(dim, keepdim, dtype)
             if p != "fro":
                 raise ConvgradError(f"linalg.matrix_norm: Order {p} not supported.")
             if isinstance(dim, (tuple, list)) and len(dim) > 2:
