@@ -15,9 +15,7 @@ from .transforms import grad, grad_and_value, jvp, linearize, value_and_grad, vj
 from .vmap import vmap, vmap_fallbacks
 
 __all__ = [
-    "debug_unwrap", "functional_call", "functionalize", "grad", "grad_and_value", "hessian", "
-    ""jacfwd", "jacrev",
-    "jvp", "linearize", "replace_all_batch_norm_modules_", "stack_module_state", "value_and_grad", "
-    ""vjp", "vmap",
-    "vmap_fallbacks",
+    "debug_unwrap", "functional_call", "functionalize", "grad", "grad_and_value", "hessian", "jacfwd",
+    "jacrev", "jvp", "linearize", "replace_all_batch_norm_modules_", "stack_module_state",
+    "value_and_grad", "vjp", "vmap", "vmap_fallbacks",
 ]  # fmt: skip

@@ -335,7 +335,6 @@ def joined(rows: Sequence[Any]) -> Any:
 
 
 __all__ = [
-    "FALLBACKS", "BatchNode", "Batched", "Level", "aligned", "batch_param", "batch_value", "
-    ""batched", "joined",
-    "run_batched",
+    "FALLBACKS", "BatchNode", "Batched", "Level", "aligned", "batch_param", "batch_value", "batched",
+    "joined", "run_batched",
 ]  # fmt: skip

@@ -201,6 +201,6 @@ def replace_all_batch_norm_modules_(root: Any) -> Any:
 
 
 __all__ = [
-    "debug_unwrap", "functional_call", "functionalize", "replace_all_batch_norm_modules_", "
-    ""stack_module_state",
+    "debug_unwrap", "functional_call", "functionalize", "replace_all_batch_norm_modules_",
+    "stack_module_state",
 ]  # fmt: skip

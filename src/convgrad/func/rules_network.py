@@ -28,7 +28,9 @@ Values, Params = list[Any], tuple[Any, ...]
 
 
 def _embedding(op: type[Op], values: Values, params: Params, size: int) -> Any:
-    w, (index, padding) = values[0], params
+    w, (index, padding, *rarity) = values[0], params
+    if any(rarity):  # how often a row is read differs between samples
+        return NotImplemented
     if type(w) is not Whole:
         return apply(op, (w,), (index.data, padding))
     rows, width = w.data.shape[1:]
@@ -171,6 +173,22 @@ def _rows(param: Any, size: int) -> Any:
     return data.reshape(data.shape[0] * data.shape[1], *data.shape[2:])
 
 
+def _solve(op: type[Op], values: Values, params: Params, size: int) -> Any:
+    """Systems of equations: leading dimensions broadcast, batch first."""
+    a, b = values
+    columns = 1 if dict(zip(op.params, params, strict=False)).get("vector") else 2
+    lead = max(ndim_of(a) - 2, ndim_of(b) - columns)
+    inputs = [aligned(Whole(expanded(v, size)), lead + n) for v, n in ((a, 2), (b, columns))]
+    return apply(op, tuple(inputs), params)
+
+
+def _attention(op: type[Op], values: Values, params: Params, size: int) -> Any:
+    """One more dimension in front of queries, keys and values; masks broadcast."""
+    ndim = max([ndim_of(v) for v in values[:3]])
+    inputs = [aligned(Whole(expanded(v, size)), ndim) for v in values[:3]]
+    return apply(op, (*inputs, aligned(values[3], ndim)), tuple([aligned_array(p, ndim) for p in params]))
+
+
 NETWORK_RULES: dict[str, Any] = {
     "embedding.Embedding": _embedding, "embedding.EmbeddingDense": _embedding_dense,
     "norm.BatchNorm": _batch_norm, "norm.BatchNormEval": _batch_norm_eval, "norm.LayerNorm": _standardise,
@@ -179,5 +197,7 @@ NETWORK_RULES: dict[str, Any] = {
     "conv.TransposedConvolution": _convolve, "conv.ConvolveWeightGrad": _convolve_weight_grad,
     "loss.MseLoss": _loss, "loss.L1Loss": _loss, "loss.SmoothL1Loss": _loss, "loss.HuberLoss": _loss,
     "loss.BinaryCrossEntropy": _loss, "loss.BinaryCrossEntropyWithLogits": _loss, "loss.NllLoss": _nll,
-    "loss.NllSpread": _nll_spread,
+    "loss.NllSpread": _nll_spread, "margin.SoftMarginLoss": _loss,
+    "linalg.LinalgSolveEx": _solve, "linalg.LinalgSolveTriangular": _solve, "spectral.LinalgLstsq": _solve,
+    "attention.ScaledDotProductAttention": _attention,
 }  # fmt: skip

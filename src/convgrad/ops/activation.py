@@ -349,6 +349,7 @@ class Glu(Op):
     """The first half along ``axis`` times the sigmoid of the second. Source: arXiv:1612.08083."""
 
     saves = ("x", "axis")
+    batch = {"axis": "axis"}
 
     @staticmethod
     def forward(x: Array, axis: int) -> tuple[Array, tuple[Any, ...]]:
