@@ -74,7 +74,7 @@ def gradients(outs: list[Tensor], args: list[Tensor]) -> list[Any]:
     return list(grad(roots, wanted, seeds, allow_unused=True, materialize_grads=True))
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("case", [c for c in CASES if c.op.__name__ != "RreluWithNoise"], ids=str)  # it draws
 def test_vmap_is_a_loop_over_samples(case: Case) -> None:
     for dims in patterns(len(case.args)):
         if not case.args:

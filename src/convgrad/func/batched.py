@@ -285,5 +285,6 @@ for _name in ("allclose", "equal"):
 del _name
 
 Kind.kind = Batched
+Kind.each = one_by_one
 
 __all__ = ["Batched", "innermost", "one_by_one"]

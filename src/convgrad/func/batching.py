@@ -133,6 +133,10 @@ class BatchNode(TransformNode):
             return every
         return Tensor(data, None)
 
+    def each(self, name: str, function: Any, args: tuple[Any, ...]) -> Any:
+        """A function that computes with values, sample by sample; counted."""
+        return Batched.__dict__["each"](name, function, args, {})
+
     def spread(self, tensor: Tensor) -> Any:
         """A copy of a tensor for each sample."""
         size = self.level.size
@@ -281,6 +285,8 @@ class Batched:
     kind: Any = Tensor
     #: how a user's Function is called on batches (``custom.py``)
     call: Any = None
+    #: how a function of tensors runs sample by sample (``batched.py``)
+    each: Any = None
 
 
 def run_batched(op: type[Op], values: list[Any], params: tuple[Any, ...], size: int) -> Any:
