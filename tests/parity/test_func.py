@@ -17,7 +17,7 @@ from convgrad.utils.checkpoint import checkpoint
 
 from .agree import close, ours, theirs
 
-pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning", "ignore:There is a performance")
+pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning", "ignore:Attempted to insert")
 
 RNG = np.random.default_rng(11)
 X, Y, W = (RNG.standard_normal((4, 3)), RNG.standard_normal((4, 3)), RNG.standard_normal((3, 3)))

@@ -22,12 +22,12 @@ from ..ops.rearrange import storage_of
 from ..tensor.tensor import Tensor, apply
 from .rules_network import NETWORK_RULES
 from .whole import (
-    BATCH_LABEL,
     Whole,
     aligned,
     aligned_array,
     expanded,
     expanded_array,
+    fresh_label,
     holds,
     keyed,
     ndim_of,
@@ -147,9 +147,10 @@ def _trace(op: type[Op], values: Values, params: Params, size: int) -> Any:
 def _contract(op: type[Op], values: Values, params: Params, size: int) -> Any:
     a, b = values
     la, lb, lo = params
-    labels = [(BATCH_LABEL, *own) if type(v) is Whole else own for v, own in ((a, la), (b, lb))]
+    label = fresh_label(params)
+    labels = [(label, *own) if type(v) is Whole else own for v, own in ((a, la), (b, lb))]
     inputs = tuple([v.tensor if type(v) is Whole else v for v in values])
-    return apply(op, inputs, (*labels, (BATCH_LABEL, *lo)))
+    return apply(op, inputs, (*labels, (label, *lo)))
 
 
 # Shapes --------------------------------------------------------------------------------------------

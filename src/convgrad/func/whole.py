@@ -117,17 +117,18 @@ def keyed(key: Any) -> tuple[Any, ...]:
     return (slice(None), *(key if type(key) is tuple else (key,)))
 
 
-#: a label of an einsum that no operand uses
-BATCH_LABEL = -1
+def fresh_label(labels: tuple[Any, ...]) -> int:
+    """A label of an einsum that none of these tuples of labels has."""
+    return min([0, *[i for own in labels for i in own]]) - 1
+
 
 #: kind of a parameter (see ``Op.batch``) -> how it becomes the batch's
 PARAMETERS: dict[str, Any] = {
-    "axis": lambda value, size: shifted(value),
+    "axis": lambda value, _: shifted(value),
     "size": lambda value, size: value if value is None else (size, *value),
-    "pairs": lambda value, size: ((0, 0), *value),
-    "ones": lambda value, size: (1, *value),
-    "key": lambda value, size: keyed(value),
-    "label": lambda value, size: (BATCH_LABEL, *value),
+    "pairs": lambda value, _: ((0, 0), *value),
+    "ones": lambda value, _: (1, *value),
+    "key": lambda value, _: keyed(value),
     "array": expanded_array,
 }
 
@@ -168,7 +169,10 @@ def planned(op: type[Op], values: list[Any], params: tuple[Any, ...], size: int)
         kind = kinds.get(name)
         if kind != "array" and holds(value):
             return None
-        changed.append(value if kind is None else PARAMETERS[kind](value, size))
+        if kind == "label":
+            changed.append((fresh_label(params), *value))
+        else:
+            changed.append(value if kind is None else PARAMETERS[kind](value, size))
     if (len(values) == 1 and type(values[0]) is not Whole) or len(values) > 1:
         return Plan(tuple([_expanded_input(v, size) for v in values]), tuple(changed))
     return Plan((values[0].tensor,), tuple(changed))
