@@ -94,7 +94,7 @@ def _tied(names: State, given: State) -> State:
                 "tie_weights=False"
             )
         if found:
-            out.update({name: given[found[0]] for name in group})
+            out.update(dict.fromkeys(group, given[found[0]]))
     return out
 
 
