@@ -100,6 +100,8 @@ def same(got: Any, expected: Any) -> None:
 @pytest.mark.parametrize("transform", TRANSFORMS)
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_transforms_agree(name: str, transform: str) -> None:
+    if name == "in place" and transform == "jacfwd of jacfwd":
+        pytest.skip("PyTorch cannot write into its tangents of zeros")
     f, make = FUNCTIONS[name], TRANSFORMS[transform]
     x = ours(ROW, False)
     y = theirs(ROW, False)

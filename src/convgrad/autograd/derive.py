@@ -97,10 +97,10 @@ def grad(
     if dual.stand_ins:
         node = dual.batch_of(*results)
         if node is not None:
-            options = dict(
-                retain_graph=retain_graph, create_graph=create_graph, allow_unused=allow_unused,
-                is_grads_batched=is_grads_batched, materialize_grads=materialize_grads,
-            )  # fmt: skip
+            options = {
+                "retain_graph": retain_graph, "create_graph": create_graph, "allow_unused": allow_unused,
+                "is_grads_batched": is_grads_batched, "materialize_grads": materialize_grads,
+            }  # fmt: skip
             found: tuple[Any, ...] = node.differentiate(grad, (results, wanted, cotangents), options)
             return found
     if is_grads_batched:

@@ -308,7 +308,7 @@ _REENTRANT_GRAD = (
 def checkpoint_sequential(
     functions: Any, segments: int, input: Any, use_reentrant: bool | None = None, **kwargs: Any
 ) -> Any:
-    """Run the functions (or layers of a Sequential) one after another, all segments but the last checkpointed.
+    """Run functions (or layers of a Sequential) one after another, all segments but the last checkpointed.
 
     Args:
         functions: a ``Sequential``, or a list of functions of one argument.
