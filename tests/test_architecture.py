@@ -29,6 +29,7 @@ LAYERS: dict[str, int] = {
     "convgrad.generator": 0,
     "convgrad.printing": 0,
     "convgrad.device": 0,
+    "convgrad.draws": 0,
     "convgrad.kernels": 1,
     "convgrad.ops": 2,
     "convgrad.graph": 3,
@@ -56,7 +57,9 @@ LAYERS: dict[str, int] = {
 THIRD_PARTY = {"numpy", "ml_dtypes"}
 # The doors through which modules come in late: optional packages, layer 8 on first use (PEP 562), and
 # families of methods that few programs need.
-LATE_IMPORTERS = {"convgrad", "convgrad.autograd", "convgrad.errors", "convgrad.tensor.late"}
+LATE_IMPORTERS = {
+    "convgrad", "convgrad.autograd", "convgrad.autograd.derive", "convgrad.errors", "convgrad.tensor.late",
+}  # fmt: skip
 MAX_FILE_LINES = 600
 MAX_FUNCTION_LINES = 60  # without the docstring
 # What `import convgrad` may load beyond NumPy and ml_dtypes, and what it must not.

@@ -23,6 +23,7 @@ import numpy as np
 
 from convgrad.dtypes import Array
 
+from .draws import watched as _watched
 from .errors import ConvgradError, DtypeError
 
 Shape = int | Sequence[int]
@@ -283,6 +284,7 @@ class Generator:
 
     # ------------------------------------------------------------------ continuous distributions
 
+    @_watched()
     def uniform(self, shape: Shape, dtype: Any = np.float32, low: float = 0.0, high: float = 1.0) -> Array:
         """Numbers spread evenly over ``[low, high)``.
 
@@ -346,6 +348,7 @@ class Generator:
         wide += float(low32)
         return wide.astype(np.float32)
 
+    @_watched()
     def normal(
         self,
         shape: Shape,
@@ -430,6 +433,7 @@ class Generator:
         self._second_normal = float(numbers[n]) if numbers.size > n else None
         return numbers[:n]
 
+    @_watched()
     def exponential(self, shape: Shape, dtype: Any = np.float32, lambd: float = 1.0) -> Array:
         """Positive numbers with density ``lambd * exp(-lambd * x)``: ``-log(1 - u) / lambd`` in float64.
 
@@ -461,6 +465,7 @@ class Generator:
 
     # ------------------------------------------------------------------ discrete distributions
 
+    @_watched(1)
     def bernoulli(self, p: float | Array, shape: Shape | None = None, dtype: Any = np.float32) -> Array:
         """Ones with probability ``p``, zeros otherwise.
 
@@ -502,6 +507,7 @@ class Generator:
         wide = p if p.dtype == FLOAT64 else p.astype(np.float32, copy=False)
         return np.asarray(np.less(unit.reshape(p.shape), wide)).astype(dtype, copy=False)
 
+    @_watched(2)
     def randint(self, low: int, high: int, shape: Shape, dtype: Any = np.int64) -> Array:
         """Whole numbers from ``low`` to ``high - 1``: the remainder of one word by ``high - low``.
 
@@ -524,6 +530,7 @@ class Generator:
         span = last - first
         return self._integers(first, span, _numel(size), wanted, span >= _WIDE).reshape(size)
 
+    @_watched()
     def whole_range(self, shape: Shape, dtype: Any = np.int64, low: int | None = None) -> Array:
         """Whole numbers over all that ``dtype`` holds: ``random_()``, with ``low`` ``random_(low, None)``.
 
@@ -556,6 +563,7 @@ class Generator:
             values += np.int64(low)
         return values.astype(dtype, copy=False)
 
+    @_watched()
     def randperm(self, n: int, dtype: Any = np.int64) -> Array:
         """The numbers 0 to ``n - 1`` in random order (Fisher & Yates, from the front, one word each).
 
@@ -586,11 +594,6 @@ class Generator:
         return np.array(out, np.int64).astype(wanted, copy=False)
 
 
-def _fresh_generator() -> Generator:
-    generator = Generator()
-    generator.seed()
-    return generator
-
-
-default_generator = _fresh_generator()
+default_generator = Generator()
+default_generator.seed()
 """The generator that every function uses if none is given; seeded from the system's entropy at import."""

@@ -12,6 +12,7 @@ from . import dtypes
 from .dtypes import as_dtype, default_dtype
 from .errors import ConvgradError
 from .generator import Generator, default_generator
+from .tensor.dual import adopt, batch_of
 from .tensor.methods.base import size_args
 from .tensor.out import into
 from .tensor.tensor import Tensor
@@ -60,7 +61,7 @@ def fork_rng(devices: Any = None, enabled: bool = True) -> Iterator[None]:
 
 
 def _finish(array: Any, requires_grad: bool) -> Tensor:
-    out = Tensor(array, None)
+    out = adopt(Tensor(array, None))
     return out.requires_grad_() if requires_grad else out
 
 
@@ -164,7 +165,7 @@ def normal(
         out = _source(generator).normal(size_args((size,)), _floating("normal", dtype), mean, std)
         return _finish(out, requires_grad)
     shape = np.broadcast_shapes(*[t._data.shape for t in tensors])
-    noise = Tensor(_source(generator).normal(shape, tensors[0]._data.dtype), None)
+    noise = adopt(Tensor(_source(generator).normal(shape, tensors[0]._data.dtype), None))
     return (noise * std + mean).detach()
 
 
@@ -173,7 +174,10 @@ def bernoulli(input: Tensor, p: Any = None, *, generator: Generator | None = Non
     chance = input._data if p is None else p
     if p is None and input._data.size and not bool(np.all((chance >= 0) & (chance <= 1))):
         raise ConvgradError("Expected p_in >= 0 && p_in <= 1 to be true: probabilities lie between 0 and 1")
-    return Tensor(_source(generator).bernoulli(chance, input._data.shape, input._data.dtype), None)
+    node = None if p is not None else batch_of(input)
+    if node is not None:
+        return node.draw(bernoulli, input, generator)
+    return adopt(Tensor(_source(generator).bernoulli(chance, input._data.shape, input._data.dtype), None))
 
 
 __all__ = [

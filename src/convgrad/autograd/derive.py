@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,8 @@ from numpy import ndarray
 
 from ..errors import GradError
 from ..graph import engine
+from ..graph.grad_mode import MODE, WATCH
+from ..graph.node import CUSTOM
 from ..ops.shape import Stack as STACK
 from ..tensor import dual
 from ..tensor.methods.grad import root, run_backward
@@ -91,6 +94,15 @@ def grad(
                 raise GradError("One of the differentiated Tensors does not require grad")
         elif not is_edge(tensor):
             raise TypeError(f"inputs can be Tensors only, but element {index} is {type(tensor).__name__}")
+    if dual.stand_ins:
+        node = dual.batch_of(*results)
+        if node is not None:
+            options = {
+                "retain_graph": retain_graph, "create_graph": create_graph, "allow_unused": allow_unused,
+                "is_grads_batched": is_grads_batched, "materialize_grads": materialize_grads,
+            }  # fmt: skip
+            found: tuple[Any, ...] = node.differentiate(grad, (results, wanted, cotangents), options)
+            return found
     if is_grads_batched:
         return _batched(results, wanted, cotangents, retain, create_graph, allow_unused, materialize_grads)
     # in a forward-mode level the walk is recorded, since only recorded values carry tangents along
@@ -133,14 +145,50 @@ def _batched(
     outputs: Sequence[Any], inputs: Sequence[Any], cotangents: Sequence[Any], retain: bool,
     create_graph: bool, allow_unused: bool | None, materialize: bool,
 ) -> tuple[Any, ...]:  # fmt: skip
-    """One walk per entry of the cotangents' leading dimension."""
-    count = cotangents[0].shape[0]
-    rows = [
-        grad(outputs, inputs, [None if c is None else c[i] for c in cotangents], retain or i + 1 < count,
-             create_graph, allow_unused, False, materialize)
-        for i in range(count)
-    ]  # fmt: skip
-    return tuple([None if column[0] is None else stack_rows(column) for column in zip(*rows, strict=True)])
+    """One walk for all entries of the cotangents' leading dimension; one each where users look on."""
+    given = [c for c in cotangents if c is not None]
+    if len(given) < len(outputs) or not all([c._data.ndim for c in given]):
+        raise GradError(
+            "grad: with is_grads_batched=True every output needs a grad_output with a batch dimension"
+        )
+    count = given[0]._data.shape[0]
+    edges = any(map(is_edge, (*outputs, *inputs)))
+    if count and not edges and not dual.is_open() and not _watched([t._node for t in outputs]):
+        walk = importlib.import_module("convgrad.autograd.batched_walk")
+        found = walk.gradients(outputs, inputs, cotangents, retain, create_graph)
+    else:
+        rows = [
+            grad(outputs, inputs, [c[i] for c in given], retain or i + 1 < count, create_graph, True)
+            for i in range(count)
+        ]  # fmt: skip
+        if not rows:
+            return tuple([_row_result(t, None, 0, True, True) for t in inputs])
+        found = [None if column[0] is None else stack_rows(column) for column in zip(*rows, strict=True)]
+    return tuple(
+        [_row_result(t, g, count, allow_unused, materialize) for t, g in zip(inputs, found, strict=True)]
+    )
+
+
+def _row_result(tensor: Tensor, g: Any, count: int, allow_unused: bool | None, materialize: bool) -> Any:
+    if g is None and materialize:
+        like = tensor.node if is_edge(tensor) else tensor._data
+        return Tensor(np.zeros((count, *like.shape), like.dtype), None)
+    return _result(tensor, None, None, allow_unused, False) if g is None else g
+
+
+def _watched(nodes: Sequence[Any]) -> bool:
+    """Whether a hook or a ``Function`` of the user lies on the way, or anomaly mode looks on."""
+    if MODE.get() & WATCH:
+        return True
+    seen, stack = set(nodes), list(nodes)
+    for node in stack:
+        if node.hooks is not None or node.kind == CUSTOM:
+            return True
+        for parent in node.parents:
+            if parent is not None and parent not in seen:
+                seen.add(parent)
+                stack.append(parent)
+    return False
 
 
 def stack_rows(rows: Sequence[Any]) -> Any:

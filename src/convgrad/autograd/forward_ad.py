@@ -14,7 +14,6 @@ from typing import NamedTuple
 from ..errors import ConvgradError, GradError, ShapeError
 from ..graph.grad_mode import DUAL, MODE
 from ..tensor import dual
-from ..tensor.dual import DualNode
 from ..tensor.tensor import Tensor, from_traced, to_traced
 
 
@@ -46,6 +45,21 @@ def exit_dual_level(*, level: int | None = None) -> None:
         raise GradError("Trying to exit a forward AD level that was not the last one that was created")
     MODE.set(MODE.get() & ~DUAL)
     dual.close_level()
+
+
+class nested_level:
+    """As ``dual_level``, but within another one, too: for transformations, which nest."""
+
+    __slots__ = ("before",)
+
+    def __enter__(self) -> None:
+        self.before = MODE.get()
+        dual.open_level()
+        MODE.set(self.before | DUAL)
+
+    def __exit__(self, *exc: object) -> None:
+        dual.close_level()
+        MODE.set(MODE.get() & ~DUAL | self.before & DUAL)
 
 
 class dual_level:
@@ -84,7 +98,7 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
             raise TypeError(f"make_dual: expected {name} to be a Tensor, but got {type(value).__name__}")
         if value._data.dtype.kind not in "fcV":
             raise ValueError(f"Expected {name} to be floating point or complex, but got: {value.dtype}")
-    if isinstance(tensor._node, DualNode) and tensor._node.tangent is not None:
+    if dual.at(tensor._node, dual.innermost()) is not None:
         raise ConvgradError("make_dual: this tensor already has a tangent at the open level")
     if tangent._data.shape != tensor._data.shape:
         raise ShapeError(
@@ -105,12 +119,15 @@ def make_dual(tensor: Tensor, tangent: Tensor, *, level: int | None = None) -> T
 
 def unpack_dual(tensor: Tensor, *, level: int | None = None) -> UnpackedDualTensor:
     """The value of a dual tensor and its tangent; None for what does not move, or outside of a level."""
-    node = tensor._node
-    if not isinstance(node, DualNode):
+    if not dual.is_open():
+        return UnpackedDualTensor(tensor, None)
+    inner = dual.innermost()
+    node = dual.at(tensor._node, inner)
+    if node is None:
         return UnpackedDualTensor(tensor, None)
     primal = tensor.detach()
-    primal._node = node.parents[0]
-    return UnpackedDualTensor(primal, None if node.tangent is None else from_traced(node.tangent))
+    primal._node = dual.below(node, inner)
+    return UnpackedDualTensor(primal, from_traced(node.tangent))
 
 
 __all__ = [

@@ -17,7 +17,7 @@ from ..graph.place import show
 from ..tensor import dual
 from ..tensor.dual import DualNode, primal_node
 from ..tensor.tensor import Tensor, from_traced, to_traced
-from ..tensor.views import rewrite
+from ..tensor.views import View, rewrite
 
 
 class FunctionCtx:
@@ -34,18 +34,26 @@ class FunctionCtx:
         self._constant: tuple[Any, ...] = ()
         self._materialize = True
         self._node: FunctionNode | None = None
+        #: the forward-mode level for which jvp runs
+        self._level: Any = None
 
     def save_for_backward(self, *tensors: Any) -> None:
         """Keep tensors (or None) for backward; changes in place are then noticed."""
-        for t in tensors:
+        for i, t in enumerate(tensors):
             if t is not None and not isinstance(t, Tensor):
                 raise TypeError(
-                    f"save_for_backward can only save variables, but argument is of type {type(t).__name__}"
+                    "save_for_backward can only save variables, but argument "
+                    f"{i} is of type {type(t).__name__}"
                 )
         self._to_save = tensors
 
     def save_for_forward(self, *tensors: Any) -> None:
-        """Keep tensors for ``jvp``."""
+        """Keep tensors (or None) for ``jvp``, which then reads them as ``saved_tensors``."""
+        for i, t in enumerate(tensors):
+            if t is not None and not isinstance(t, Tensor):
+                raise TypeError(
+                    f"save_for_forward can only save tensors, but argument {i} is of type {type(t).__name__}"
+                )
         self._forward_saved = tensors
 
     def mark_dirty(self, *tensors: Any) -> None:
@@ -64,7 +72,8 @@ class FunctionCtx:
     def saved_tensors(self) -> tuple[Any, ...]:
         """What was kept by ``save_for_backward``, checked for changes in place."""
         if self._node is None:
-            return getattr(self, "_forward_saved", self._to_save)
+            kept = getattr(self, "_forward_saved", self._to_save)
+            return kept if self._level is None else tuple([_beneath(t, self._level) for t in kept])
         return self._node.unpack()
 
     @property
@@ -130,6 +139,20 @@ class Function:
             "should invoke them on the class itself: use .apply(...)."
         )
 
+    #: let ``vmap`` run forward, backward and jvp on batches, where there is no ``vmap`` staticmethod
+    generate_vmap_rule = False
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, *args: Any) -> Any:
+        """``(outputs, out_dims)`` for arguments with a batch dimension at ``in_dims``; optional.
+
+        ``info.batch_size`` and ``info.randomness`` tell about the ``vmap`` that runs.
+        """
+        raise NotImplementedError(
+            "To use autograd.Function with vmap, you must either override the vmap staticmethod or set "
+            "generate_vmap_rule=True."
+        )
+
     @classmethod
     def apply(cls, *args: Any, **kwargs: Any) -> Any:
         """Run the operation and record it."""
@@ -155,12 +178,22 @@ class Function:
         finally:
             MODE.set(mode)
         single = not isinstance(out, tuple)
+        _check_dirty(ctx, (out,) if single else out)
         results = _fresh((out,) if single else out, args, ctx)
         if recording:
             _record(cls, ctx, nodes, results, args)
         if mode & DUAL:
             _push(cls, ctx, args, results)
         return results[0] if single else results
+
+
+def _check_dirty(ctx: FunctionCtx, outputs: tuple[Any, ...]) -> None:
+    if not {id(t) for t in ctx._dirty} <= {id(out) for out in outputs}:
+        raise GradError(
+            "Some elements marked as dirty during the forward method were not returned as output. "
+            "The inputs that "
+            "are modified inplace must all be outputs of the Function."
+        )
 
 
 def _fresh(outputs: tuple[Any, ...], args: tuple[Any, ...], ctx: FunctionCtx) -> tuple[Any, ...]:
@@ -172,6 +205,9 @@ def _fresh(outputs: tuple[Any, ...], args: tuple[Any, ...], ctx: FunctionCtx) ->
         if isinstance(out, Tensor) and id(out) in given and id(out) not in dirty:
             alias = Tensor(out._data, None)
             alias._cell = cell_of(out)
+            alias._view = (
+                View(out, None, "") if out._view is None else View(out._view.base, out._view.trail, "")
+            )
             ctx._constant = tuple([alias if t is out else t for t in ctx._constant])
             ctx._to_save = tuple([alias if t is out and t._node is None else t for t in ctx._to_save])
             out = alias
@@ -193,8 +229,8 @@ def _record(
     ]
     for t in ctx._dirty:
         if t._node is not None and t._node.kind == LEAF:
-            raise GradError("a leaf Variable that requires grad is being used in an in-place operation.")
-    node = FunctionNode(cls, ctx, nodes, results)
+            raise GradError("a leaf Variable that requires grad has been used in an in-place operation.")
+    node = _node_class(cls)(cls, ctx, nodes, results)
     for index, (result, track) in enumerate(zip(results, tracked, strict=True)):
         if not track:
             continue
@@ -203,12 +239,52 @@ def _record(
             rewrite(result, place, cls.__name__)
         else:
             result._node = place
+            _fix_view(result, index, cls)
     node.keep(ctx._to_save, results)
     ctx._to_save = ()
     if MODE.get() & WATCH:
         handles = tuple([a if isinstance(a, Tensor) else None for a in args])
         made = tuple([t for t, track in zip(results, tracked, strict=True) if track])
         watch.recorded(node, handles, made)
+
+
+def _fix_view(result: Any, index: int, cls: type[Function]) -> None:
+    """A view that forward returns has the function's derivative: a change in place would lose it."""
+    view = result._view
+    if view is None:
+        return
+    cell = result._cell
+    if cell is not None and cell.views is not None:  # its history does not follow the base's
+        cell.views[:] = [ref for ref in cell.views if ref() is not result]
+    result._view = View(
+        view.base,
+        view.trail,
+        f"Output {index} of {cls.__name__} is a view and is being modified inplace. This view was "
+        "created inside a "
+        "custom Function (or because an input was returned as-is) and the autograd logic to handle "
+        "view+inplace "
+        "would override the custom backward associated with the custom Function, leading to "
+        "incorrect gradients. "
+        "This behavior is forbidden. You can fix this by cloning the output of the custom Function.",
+    )
+
+
+def _beneath(tensor: Any, level: Any) -> Any:
+    """A saved tensor without the tangents of the level whose tangents are being computed."""
+    if not isinstance(tensor, Tensor) or type(tensor._node) is not DualNode:
+        return tensor
+    out = Tensor(tensor._data, dual.below(tensor._node, level))
+    out._cell = tensor._cell
+    return out
+
+
+def _node_class(cls: type[Function]) -> type[FunctionNode]:
+    """The class of nodes of a ``Function``, under its name; made once."""
+    kind: Any = cls.__dict__.get("_backward_cls")
+    if kind is None:
+        kind = type(f"{cls.__name__}Backward", (FunctionNode,), {"__slots__": ()})
+        cls._backward_cls = kind  # type: ignore[attr-defined]
+    return kind
 
 
 class FunctionNode(CustomNode):
@@ -229,6 +305,19 @@ class FunctionNode(CustomNode):
 
     def name(self) -> str:
         return f"{self.cls.__name__}Backward"
+
+    @property
+    def saved_tensors(self) -> tuple[Any, ...]:
+        """What forward kept for backward."""
+        return self.unpack()
+
+    def __getattr__(self, name: str) -> Any:
+        """Whatever forward has set on its ctx."""
+        ctx = CustomNode.__getattribute__(self, "ctx")
+        try:
+            return getattr(ctx, name)
+        except AttributeError:
+            raise AttributeError(f"{self.name()} has no attribute {name!r}") from None
 
     def __repr__(self) -> str:
         return f"<torch.autograd.function.{self.name()} object at {id(self):#x}>"
@@ -279,25 +368,30 @@ class FunctionNode(CustomNode):
             if node is not None and node.kind == LEAF and not packed:
                 out.append(node.variable)
                 continue
-            if index is not None and len(self.outputs) == 1:
-                node = self
+            if index is not None:
+                node = self if len(self.outputs) == 1 else Output(self, index)  # type: ignore[arg-type]
+                node = (node.extra or {}).get("dual", node)
             tensor = Tensor(data, node)
             tensor._cell = cell
-            out.append(tensor)
+            out.append(dual.dressed(tensor))
         return tuple(out)
 
     def pull(self, g: Any, needs: tuple[bool, ...], create_graph: bool) -> tuple[Any, ...]:
         """Call the user's backward with Tensors and bring its answers back to the engine's form."""
         pieces = g if type(g) is list else [g]
         grads = [
-            from_traced(p) if p is not None else self._zeros(i) if self.ctx._materialize else None
+            dual.dressed(from_traced(p))
+            if p is not None
+            else self._zeros(i)
+            if self.ctx._materialize
+            else None
             for i, p in enumerate(pieces)
         ]
         ctx = self.ctx
         ctx._node = self
         ctx.needs_input_grad = needs
         mode = MODE.get()
-        if create_graph and dual.is_open():
+        if dual.stand_ins or (create_graph and dual.is_open()):
             MODE.set(mode | DUAL)
         try:
             backward = self.cls.backward if self.cls.backward is not Function.backward else self.cls.vjp
@@ -327,28 +421,47 @@ class FunctionNode(CustomNode):
         if answer is None or self.parents[index] is None:
             return None
         if not isinstance(answer, Tensor):
-            raise TypeError(
-                f"function {self.name()} returned a {type(answer).__name__} as gradient {index}: "
-                "expected a Tensor or None"
+            raise GradError(
+                f"function {self.name()} returned gradient {index} as: expected Variable or None (got "
+                f"{type(answer).__name__})"
             )
-        return to_traced(answer) if create_graph else answer._data
+        wanted: Any = self.parents[index].shape  # type: ignore[union-attr]
+        got = answer._data.shape
+        if got != wanted and not _fits(got, wanted):
+            raise GradError(
+                f"Function {self.name()} returned an invalid gradient at index {index} - got {list(got)} but "
+                f"expected shape compatible with {list(wanted)}"
+            )
+        return to_traced(answer) if create_graph or dual.batch_of(answer) is not None else answer._data
+
+
+def _fits(got: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
+    """Whether a gradient can be summed to the shape of its input."""
+    lead = len(got) - len(wanted)
+    return lead >= 0 and all([n == 1 or n == m for n, m in zip(wanted, got[lead:], strict=True)])
 
 
 def _push(cls: type[Function], ctx: FunctionCtx, args: tuple[Any, ...], results: tuple[Any, ...]) -> None:
-    """Forward mode: the user's jvp gives the tangents of the outputs."""
-    duals = [a._node if isinstance(a, Tensor) and type(a._node) is DualNode else None for a in args]
-    if all([d is None for d in duals]):
-        return
-    tangents = [
-        from_traced(d.tangent) if d is not None
-        else Tensor(np.zeros_like(a._data), None) if isinstance(a, Tensor) and ctx._materialize
-        else None
-        for a, d in zip(args, duals, strict=True)
-    ]  # fmt: skip
-    pushed = cls.jvp(ctx, *tangents)
-    for result, tangent in zip(results, pushed if isinstance(pushed, tuple) else (pushed,), strict=True):
-        if isinstance(tangent, Tensor) and isinstance(result, Tensor):
-            dual.place(result, to_traced(tangent))
+    """Forward mode: the user's jvp gives the tangents of the outputs, level by level from the outermost."""
+    constant = {id(t) for t in ctx._constant}
+    for level in dual.open_levels():
+        duals = [dual.at(a._node, level) if isinstance(a, Tensor) else None for a in args]
+        if not any(duals):
+            continue
+        tangents = [
+            dual.dressed(from_traced(d.tangent)) if d is not None
+            else Tensor(np.zeros_like(a._data), None) if isinstance(a, Tensor) and ctx._materialize
+            else None
+            for a, d in zip(args, duals, strict=True)
+        ]  # fmt: skip
+        ctx._level = level
+        try:
+            pushed = cls.jvp(ctx, *tangents)
+        finally:
+            ctx._level = None
+        for result, tangent in zip(results, pushed if isinstance(pushed, tuple) else (pushed,), strict=True):
+            if isinstance(tangent, Tensor) and isinstance(result, Tensor) and id(result) not in constant:
+                dual.place(result, to_traced(tangent), level)
 
 
 def once_differentiable(backward: Callable[..., Any]) -> Callable[..., Any]:
@@ -388,4 +501,13 @@ def _forbid(answer: Any, ctx: FunctionCtx) -> Any:
     return result
 
 
-__all__ = ["Function", "FunctionCtx", "once_differentiable"]
+class InplaceFunction(Function):
+    """A ``Function`` that may change its argument: an old base class that adds nothing."""
+
+
+#: nodes of Functions, and the class of Function classes, under PyTorch's names
+BackwardCFunction, FunctionMeta, _SingleLevelFunction = FunctionNode, type, Function
+
+__all__ = [
+    "BackwardCFunction", "Function", "FunctionCtx", "FunctionMeta", "InplaceFunction", "once_differentiable",
+]  # fmt: skip

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import ConvgradError, GradError, ShapeError
+from ..func.jacobians import basis, chunks, jacfwd, joined_rows
 from ..size import Size
 from ..tensor import dual
 from ..tensor.tensor import Tensor
-from . import forward_ad
-from .derive import grad, stack_rows
+from .derive import grad
 from .grad_mode import enable_grad
 
 Function = Callable[..., Any]
@@ -96,8 +96,10 @@ def jacobian(
         inputs: a tensor or a tuple.
         create_graph: let the result be differentiated.
         strict: an error, rather than zeros, where an output does not depend on an input.
-        vectorize: accepted; needed for ``strategy="forward-mode"``, as in PyTorch.
-        strategy: ``"reverse-mode"`` (a pass per output element) or ``"forward-mode"`` (per input element).
+        vectorize: needed for ``strategy="forward-mode"``, as in PyTorch; all rows are computed together
+        with or
+            without it (one after another where hooks or a ``Function`` of the user lie on the way).
+        strategy: ``"reverse-mode"`` (pullbacks) or ``"forward-mode"`` (pushes).
     Returns:
         For each output and input a tensor of shape ``(*output, *input)``; nested as outputs and inputs are.
     Example:
@@ -109,7 +111,9 @@ def jacobian(
     with enable_grad():
         xs, single = _tuple(inputs, "inputs", "jacobian")
         if strategy == "forward-mode":
-            outs, single_out, matrices = _forward_jacobian(func, xs)
+            single_out, matrices = _forward_jacobian(
+                func, _prepared(xs, create_graph) if create_graph else xs
+            )
         else:
             xs = _prepared(xs, create_graph)
             outs, single_out = _outputs(func, xs, "jacobian")
@@ -140,65 +144,55 @@ def _check_strategy(name: str, strict: bool, vectorize: bool, strategy: str) -> 
         )
 
 
+#: no more elements than these in one batch of cotangents
+_MOST = 1 << 22
+
+
 def _rows(out: Tensor, xs: Tensors, index: int, create_graph: bool, strict: bool) -> Tensors:
-    """The Jacobian of one output, a pullback per element."""
-    columns: list[list[Tensor]] = [[] for _ in xs]
-    for k in range(out._data.size):
-        seed = np.zeros(out._data.shape, out._data.dtype)
-        seed.reshape(-1)[k] = 1
-        found = _gradients((out,), xs, (Tensor(seed, None),), create_graph)
+    """The Jacobian of one output, as many pullbacks at once as memory allows."""
+    columns: list[list[Any]] = [[] for _ in xs]
+    step = max(1, _MOST // max([1, out._data.size, *[x._data.size for x in xs]]))
+    for start, stop in chunks(out._data.size, step):
+        seeds = basis((out,), start, stop)
+        found: tuple[Any, ...] = (None,) * len(xs)
+        if out.requires_grad:
+            found = grad(
+                (out,), xs, seeds, retain_graph=True, create_graph=create_graph, allow_unused=True,
+                is_grads_batched=True,
+            )  # fmt: skip
         for j, (x, g) in enumerate(zip(xs, found, strict=True)):
             if strict and g is None:
                 raise GradError(
-                    f"Output {index} of the user-provided function is independent of input {j}. This "
-                    "is not allowed in "
-                    "strict mode."
+                    f"Output {index} of the user-provided function is independent of input {j}. This is not "
+                    "allowed in strict mode."
                 )
             if strict and create_graph and g is not None and not g.requires_grad:
                 raise GradError(
-                    f"The jacobian of the user-provided function is independent of input {j}. This is "
-                    "not allowed in "
-                    "strict mode when create_graph=True."
+                    f"The jacobian of the user-provided function is independent of input {j}. This is not "
+                    "allowed in strict mode when create_graph=True."
                 )
-            columns[j].append(_zeros(x) if g is None else g)
+            rows = (stop - start, *x._data.shape)
+            columns[j].append(Tensor(np.zeros(rows, x._data.dtype), None) if g is None else g)
     return tuple([_joined(c, out._data.shape, x) for c, x in zip(columns, xs, strict=True)])
 
 
-def _joined(rows: Sequence[Tensor], shape: tuple[int, ...], like: Tensor) -> Tensor:
-    if not rows:
+def _joined(parts: Sequence[Tensor], shape: tuple[int, ...], like: Tensor) -> Tensor:
+    if not parts:
         return Tensor(np.zeros((*shape, *like._data.shape), like._data.dtype), None)
-    return stack_rows(rows).reshape((*shape, *like._data.shape))
+    return joined_rows(parts).reshape((*shape, *like._data.shape))
 
 
-def _forward_jacobian(func: Function, xs: Tensors) -> tuple[Tensors, bool, tuple[Tensors, ...]]:
-    """The same, a push per element of the inputs."""
-    outs, single = _outputs(func, xs, "jacobian")
-    matrices = [[np.zeros((*o._data.shape, x._data.size), o._data.dtype) for x in xs] for o in outs]
-    for j, x in enumerate(xs):
-        for k in range(x._data.size):
-            seed = np.zeros(x._data.shape, x._data.dtype)
-            seed.reshape(-1)[k] = 1
-            with forward_ad.dual_level():
-                moved = [forward_ad.make_dual(t, Tensor(seed, None)) if t is x else t for t in xs]
-                for row, o in zip(matrices, _outputs(func, tuple(moved), "jacobian")[0], strict=True):
-                    tangent = forward_ad.unpack_dual(o).tangent
-                    if tangent is not None:
-                        row[j][..., k] = tangent._data
-    return (
-        outs,
-        single,
-        tuple(
-            [
-                tuple(
-                    [
-                        Tensor(m.reshape((*m.shape[:-1], *x._data.shape)), None)
-                        for m, x in zip(row, xs, strict=True)
-                    ]
-                )
-                for row in matrices
-            ]
-        ),
-    )
+def _forward_jacobian(func: Function, xs: Tensors) -> tuple[bool, tuple[Tensors, ...]]:
+    """The same in forward mode: whether there is a single output, and the matrices."""
+    seen: list[bool] = []
+
+    def outputs(*args: Tensor) -> Tensors:
+        outs, single = _outputs(func, args, "jacobian")
+        seen.append(single)
+        return outs
+
+    matrices = jacfwd(outputs, tuple(range(len(xs))))(*xs)
+    return seen[0], matrices
 
 
 def hessian(

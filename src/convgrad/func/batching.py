@@ -1,44 +1,101 @@
-"""How operators act on a whole batch at once: the rules behind ``vmap``.
+"""How operators act on a whole batch at once: what is behind ``vmap``.
 
-A batched tensor looks like one sample (its ``_data`` is a sample, so that shapes, dims and error
-messages are the sample's) and its node, a ``BatchNode``, holds the tensor of all samples, batch
-first. Each operation on one comes here through ``dual.push``: the operator's rule runs it once on
-all samples; an operator without a rule runs sample by sample and is counted. What a rule calls are
-ordinary recorded operations, so gradients, tangents and outer batches pass through.
+A batched tensor looks like one sample (its ``_data`` is the first sample of all, so that shapes, dims
+and error messages are a sample's) and its node, a ``BatchNode``, holds the tensor of all samples, batch
+first. ``apply`` hands every call on one to ``BatchNode.run``: the operator runs once on all samples, as
+its class declares (``Op.batch``) or a rule says (``rules.py``); what has neither runs sample by sample
+and is counted. What is called here are ordinary recorded operations on the tensor of all samples, so
+that gradients, tangents and outer batches pass through, and changes in place reach views and bases.
 """
 
 from __future__ import annotations
 
+import weakref
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from .. import dtypes
 from ..dtypes import Array
 from ..errors import ConvgradError
+from ..graph.grad_mode import DUAL, MODE
 from ..graph.traced import Traced
-from ..ops import activation, conv, matmul, norm, reduce, shape
-from ..ops import elementwise as ew
-from ..ops.op import Elementwise, Op, Saved
+from ..ops import shape
+from ..ops.op import Op
 from ..tensor.dual import TransformNode
-from ..tensor.methods.arithmetic import ArithmeticMethods
+from ..tensor.methods.operands import common_dtype
 from ..tensor.tensor import Tensor, apply, from_traced
+from .rules import RULES
+from .whole import (
+    Whole,
+    aligned,
+    expanded,
+    ndim_of,
+    planned,
+    sample_of,
+    sample_param,
+    shape_of,
+    squeezed,
+    unfolded,
+    unsqueezed,
+    unsqueezed_param,
+)
 
 #: operators that ran sample by sample, and how often
 FALLBACKS: Counter[str] = Counter()
 
 
-class Level:
-    """One running ``vmap``: its batch size, its depth, and the samples that stand for batches."""
+RANDOM = (
+    "vmap: called random operation while in randomness error mode. Please either use the 'same' or "
+    "'different' "
+    "randomness flags on vmap or perform the randomness operation out of vmap"
+)
 
-    def __init__(self, size: int, depth: int) -> None:
+
+class Level:
+    """One running ``vmap``: its size, its depth, how it draws, and the arrays that stand for batches."""
+
+    def __init__(
+        self, size: int, stack: list[Level], randomness: str = "error", private: bool = False
+    ) -> None:
         self.size = size
-        self.depth = depth
-        #: id of a sample's array -> (that array, kept alive, and the tensor of all samples)
-        self.samples: dict[int, tuple[Array, Tensor]] = {}
-        self.open = True
+        #: the levels open in this thread, outermost first, and the place among them, from 1 on
+        self.stack = stack
+        self.depth = len(stack) + 1
+        self.randomness = randomness
+        self.private = private
+        #: id of a sample's array -> (weakly, that array, and the node of what it stands for)
+        self.samples: dict[int, tuple[weakref.ref[Array], BatchNode]] = {}
+
+    def find(self, array: Any) -> BatchNode | None:
+        """What an array, a sample or a view of one, stands for at this level."""
+        entry = self.samples.get(id(array))
+        if entry is not None and entry[0]() is array:
+            return entry[1]
+        base = getattr(array, "base", None)
+        entry = None if base is None else self.samples.get(id(base))
+        if entry is None or entry[0]() is not base:
+            return None
+        return entry[1].viewed(array)
+
+    @contextmanager
+    def suspended(self) -> Iterator[None]:
+        """The block runs as if this level and those within it were not there: draws are ordinary ones."""
+        kept = self.stack[self.depth - 1 :]
+        del self.stack[self.depth - 1 :]
+        try:
+            yield
+        finally:
+            self.stack.extend(kept)
+
+    def remember(self, sample: Array, node: BatchNode) -> None:
+        """Let an array stand for a batch as long as it lives."""
+        key, samples = id(sample), self.samples
+        samples[key] = (weakref.ref(sample, lambda _: samples.pop(key, None)), node)
 
 
 class BatchNode(TransformNode):
@@ -50,451 +107,240 @@ class BatchNode(TransformNode):
         super().__init__(value._node, sample.shape, sample.dtype)
         self.level = level
         self.value = value
-        level.samples[id(sample)] = (sample, value)
+        level.remember(sample, self)
 
     @property
     def rank(self) -> int:  # type: ignore[override]
         """Inner batches before outer ones, and all of them before tangents."""
         return 2 + self.level.depth
 
-    def push(
-        self,
-        op: type[Op],
-        handles: tuple[Any, ...],
-        arrays: Sequence[Any],
-        result: Any,
-        saved: Saved,
-        recording: bool,
-    ) -> None:
-        """Run ``op`` on all samples and hang what comes out on the sample's result."""
+    @property
+    def primal(self) -> Any:
+        """The node of the tensor of all samples, as it is now."""
+        node: Any = self.value._node
+        return node.primal if isinstance(node, TransformNode) else node
+
+    def viewed(self, view: Array) -> BatchNode:
+        """The node of a NumPy view of this node's sample: the same view of every sample."""
+        return BatchNode(self.level, self._every(view), view)
+
+    def _every(self, view: Array) -> Tensor:
+        whole = self.value
+        data = as_strided(view, (self.level.size, *view.shape), (whole._data.strides[0], *view.strides))
+        outer = whole._node
+        if isinstance(outer, BatchNode):
+            every: Tensor = batched(outer._every(data), outer.level)
+            return every
+        return Tensor(data, None)
+
+    def each(self, name: str, function: Any, args: tuple[Any, ...]) -> Any:
+        """A function that computes with values, sample by sample; counted."""
+        return Batched.__dict__["each"](name, function, args, {})
+
+    def spread(self, tensor: Tensor) -> Any:
+        """A copy of a tensor for each sample."""
+        size = self.level.size
+        whole = Tensor(np.repeat(tensor._data[None], size, 0), None)
+        outer = self.value._node
+        return batched(outer.spread(whole) if isinstance(outer, BatchNode) else whole, self.level)
+
+    def draw(self, function: Any, probabilities: Tensor, generator: Any) -> Any:
+        """Numbers drawn with a batch of probabilities, each sample's own."""
+        how = self.level.randomness
+        if how == "same":
+            raise ConvgradError(
+                "vmap: Vmap does not currently support same randomness with a batched tensor input. "
+                "Please use "
+                "different randomness."
+            )
+        if how == "error":
+            raise ConvgradError(RANDOM)
+        with self.level.suspended():
+            return batched(function(self.value, generator=generator), self.level)
+
+    def dress(self, tensor: Any) -> Any:
+        """Let a tensor on this node's sample stand for the batch."""
+        tensor._node = self
+        if type(tensor) is Tensor:
+            tensor.__class__ = Batched.kind
+        return tensor
+
+    def compare(self, ufunc: Any, first: Any, second: Any) -> Any:
+        """A comparison of all samples, promoted by the dtypes and ranks of one."""
         level = self.level
-        values = [batch_value(h, a, level) for h, a in zip(handles, arrays, strict=True)]
-        first = result[0] if op.several else result
-        known = {"keepdims": first._data.ndim == arrays[0].ndim} if "keepdims" in op.params else {}
-        out = run_batched(op, values, parameters(op, saved, known, level), level.size)
-        pairs = zip(result, out, strict=True) if op.several else [(result, out)]
-        for sample, whole in pairs:
-            hang(sample, whole, level)
+        common = common_dtype(first, second)
+        a, b = batch_value(first, level), batch_value(second, level)
+        ndim = max(ndim_of(a), ndim_of(b))
+        left, right = [
+            v if isinstance(v, Tensor) else Tensor(np.asarray(v), None)
+            for v in (aligned(a, ndim), aligned(b, ndim))
+        ]
+        return batched(left.to(common)._compare(ufunc, right.to(common)), level)
+
+    def refuse_write(self, target: Any, name: str) -> None:
+        """Refuse to write what differs between samples into what does not.
+
+        Raises:
+            ConvgradError: always.
+        """
+        shape = list(target._data.shape)
+        raise ConvgradError(
+            f"vmap: {name}: output with shape {shape} doesn't match the broadcast shape "
+            f"{[self.level.size, *shape]}: in-place arithmetic on a tensor that all samples share, "
+            "with one that "
+            "they do not, is not possible. Use the out-of-place form, or new_zeros() of a batched tensor."
+        )
+
+    def run(self, op: type[Op], inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
+        """One call of ``op`` for all samples."""
+        level = self.level
+        values = [batch_value(x, level) for x in inputs]
+        mode = MODE.get()
+        if (
+            not mode & DUAL
+        ):  # in the engine's walk; outer batches and tangents are to be followed all the same
+            MODE.set(mode | DUAL)
+        try:
+            out = run_batched(op, values, tuple([batch_param(p, level) for p in params]), level.size)
+        finally:
+            MODE.set(mode)
+        return tuple([batched(o, level) for o in out]) if type(out) is tuple else batched(out, level)
 
     def call_function(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """A user's ``Function``: sample by sample."""
+        """A user's ``Function``: as its ``vmap`` says, or sample by sample."""
+        return Batched.__dict__["call"](function, self.level, [_own_or(a, self.level) for a in args], kwargs)
+
+    def differentiate(self, grad: Any, tensors: Sequence[Sequence[Any]], options: dict[str, Any]) -> Any:
+        """The gradient of the tensor of all samples holds each sample's: they do not touch each other."""
         level = self.level
-        values = [batch_value(a, a, level) for a in args]
-        FALLBACKS[function.__name__] += 1
-        rows = [function.apply(*[_sample(v, i) for v in values], **kwargs) for i in range(level.size)]
-        if not isinstance(rows[0], tuple):
-            return batched(_stack(rows), level)
-        return tuple([batched(_stack(column), level) for column in zip(*rows, strict=True)])
+        outputs, inputs, cotangents = tensors
+        given = [
+            c if c is not None else Tensor(np.ones_like(o._data), None) for o, c in zip(outputs, cotangents)
+        ]
+        wholes = [[expanded(batch_value(t, level), level.size) for t in outputs]]
+        wholes.append([_own(batch_value(t, level)) for t in inputs])
+        wholes.append([expanded(batch_value(t, level), level.size) for t in given])
+        shared = [not isinstance(t._node, BatchNode) for t in inputs]
+        if any(shared):
+            raise NotImplementedError(
+                "vmap: autograd.grad inside of vmap needs inputs that are batched: differentiate "
+                "with func.grad"
+            )
+        found = grad(*wholes, **options)
+        return tuple([None if g is None else batched(g, level) for g in found])
 
 
-class Whole:
-    """The tensor of all samples, in the hands of a rule; everything else there is the same for each."""
-
-    __slots__ = ("tensor", "ndim")
-
-    def __init__(self, tensor: Tensor) -> None:
-        self.tensor = tensor
-        #: dimensions of one sample
-        self.ndim = tensor._data.ndim - 1
+def _own_or(arg: Any, level: Level) -> Any:
+    """An argument of a ``Function``: a ``Whole``, or what it was."""
+    value = batch_value(arg, level) if isinstance(arg, Tensor) else arg
+    return value if type(value) is Whole else arg
 
 
-def batch_value(handle: Any, array: Any, level: Level) -> Any:
+def _own(value: Any) -> Any:
+    return value.tensor if type(value) is Whole else value
+
+
+def batch_value(handle: Any, level: Level) -> Any:
     """An input as a rule sees it: a ``Whole``, a Tensor, or a constant."""
     if isinstance(handle, Traced):
         handle = from_traced(handle)
     if not isinstance(handle, Tensor):
-        found = level.samples.get(id(array))
-        return array if found is None or found[0] is not array else Whole(found[1])
+        found = level.find(handle) if type(handle) is np.ndarray else None
+        if found is None:
+            return Tensor(handle, None) if type(handle) is np.ndarray else handle
+        return Whole(found.value)
     node = handle._node
+    if node is None:
+        node = level.find(handle._data)
     if not isinstance(node, BatchNode) or node.level is not level:
         return handle
-    value = node.value
-    return Whole(
-        value if value._data.dtype == handle._data.dtype else value.to(dtypes.from_numpy(handle._data.dtype))
-    )
+    value, dtype = node.value, handle._data.dtype
+    return Whole(value if value._data.dtype == dtype else value.to(dtypes.from_numpy(dtype)))
 
 
-def parameters(op: type[Op], saved: Saved, known: dict[str, Any], level: Level) -> tuple[Any, ...]:
-    """The operator's parameters, found among its saved values or ``known``; batched arrays as ``Whole``."""
-    missing = [p for p in op.params if p not in op.saves and p not in known]
-    if missing:
-        raise NotImplementedError(
-            f"vmap: {op.__name__} does not keep its parameters {missing}: no rule can run it"
-        )
-    given = [saved[op.saves.index(p)] if p in op.saves else known[p] for p in op.params]
-    return tuple([_parameter(value, level) for value in given])
+def batch_param(value: Any, level: Level) -> Any:
+    """A parameter as a rule sees it: arrays that stand for a batch as ``Whole``."""
+    if type(value) is tuple or type(value) is list:
+        return type(value)([batch_param(v, level) for v in value])
+    found = level.find(value) if type(value) is np.ndarray else None
+    return value if found is None else Whole(found.value)
 
 
-def _parameter(value: Any, level: Level) -> Any:
-    if type(value) is tuple:
-        return tuple([_parameter(v, level) for v in value])
-    if type(value) is np.ndarray:
-        found = level.samples.get(id(value))
-        return Whole(found[1]) if found is not None and found[0] is value else value
-    return value
+class _Row(np.ndarray):
+    """A base of another class, so that NumPy names the sample, not its owner, as the base of views."""
 
 
-def hang(sample: Any, whole: Tensor, level: Level) -> None:
-    """Make ``sample`` stand for the batch ``whole``."""
-    sample._node = BatchNode(level, whole, sample._data)
-    if type(sample) is Tensor:
-        sample.__class__ = Batched
-
-
-def batched(whole: Tensor, level: Level) -> Tensor:
+def batched(whole: Tensor, level: Level) -> Any:
     """A tensor that looks like one sample of ``whole`` and stands for all."""
-    sample = Batched(np.array(whole._data[0]), None)
-    hang(sample, whole, level)
-    return sample
+    data = whole._data
+    sample = np.asarray(data[0, ...].view(_Row)) if data.shape[0] else np.zeros(data.shape[1:], data.dtype)
+    out = Batched.kind(sample, None)
+    out._node = BatchNode(level, whole, sample)
+    return out
+
+
+class Batched:
+    """Which class batched tensors have: ``batched.py`` says it, standing above this module."""
+
+    kind: Any = Tensor
+    #: how a user's Function is called on batches (``custom.py``)
+    call: Any = None
+    #: how a function of tensors runs sample by sample (``batched.py``)
+    each: Any = None
 
 
 def run_batched(op: type[Op], values: list[Any], params: tuple[Any, ...], size: int) -> Any:
     """One call of ``op`` on all samples, by its rule or sample by sample."""
     for kind in op.__mro__:
-        rule = RULES.get(kind)
+        rule = RULES.get(f"{kind.__module__.rpartition('.')[2]}.{kind.__name__}")
         if rule is not None:
             out = rule(op, values, params, size)
             if out is not NotImplemented:
                 return out
+            break
+        if "batch" in kind.__dict__:
+            break
+    if not op.variadic:
+        out = declared(op, values, params, size)
+        if out is not NotImplemented:
+            return out
     return _one_by_one(op, values, params, size)
+
+
+def declared(op: type[Op], values: list[Any], params: tuple[Any, ...], size: int) -> Any:
+    """One call of ``op`` on all samples, as ``op.batch`` says."""
+    flat = type(op.batch) is dict and "axis" in op.batch.values() and not any(map(shape_of, values))
+    if flat:  # the one dimension that samples of no dimension have for this purpose
+        values = [Whole(unsqueezed(expanded(v, size))) for v in values]
+        params = tuple(
+            [unsqueezed_param(p, op.batch.get(n)) for n, p in zip(op.params, params, strict=False)]
+        )
+    plan = planned(op, values, params, size)
+    if plan is None:
+        return NotImplemented
+    out = apply(op, plan.inputs, plan.params)
+    if flat:
+        return squeezed(out, size)
+    return unfolded(out, size) if op.batch == "fold" else out
 
 
 def _one_by_one(op: type[Op], values: list[Any], params: tuple[Any, ...], size: int) -> Any:
     FALLBACKS[op.__name__] += 1
     rows = [
-        apply(op, tuple([_sample(v, i) for v in values]), tuple([_bare_sample(p, i) for p in params]))
+        apply(op, tuple([sample_of(v, i) for v in values]), tuple([sample_param(p, i) for p in params]))
         for i in range(size)
     ]
-    if op.several:
-        return tuple([_stack(column) for column in zip(*rows, strict=True)])
-    return _stack(rows)
+    return joined(rows)
 
 
-def _sample(value: Any, index: int) -> Any:
-    return value.tensor[index] if type(value) is Whole else value
-
-
-def _bare_sample(param: Any, index: int) -> Any:
-    if type(param) is tuple:
-        return tuple([_bare_sample(p, index) for p in param])
-    return param.tensor._data[index] if type(param) is Whole else param
-
-
-def _stack(rows: Sequence[Tensor]) -> Tensor:
+def joined(rows: Sequence[Any]) -> Any:
+    """Samples' results as the result for all; tuples of results piece by piece."""
+    if isinstance(rows[0], tuple):
+        return tuple([joined(column) for column in zip(*rows, strict=True)])
     return apply(shape.Stack, tuple(rows), (0,))
 
 
-# Rules ---------------------------------------------------------------------------------------------
-
-
-def aligned(value: Any, ndim: int) -> Any:
-    """A value that broadcasts, batch first, against samples of ``ndim`` dimensions."""
-    if type(value) is not Whole:
-        return value
-    tensor = value.tensor
-    if value.ndim == ndim:
-        return tensor
-    sizes = tensor._data.shape
-    return apply(shape.Reshape, (tensor,), ((sizes[0], *(1,) * (ndim - value.ndim), *sizes[1:]),))
-
-
-def expanded(value: Any, size: int) -> Tensor:
-    """A value as the tensor of all samples, repeated if it is the same for each."""
-    if type(value) is Whole:
-        return value.tensor
-    tensor = value if isinstance(value, Tensor) else Tensor(np.asarray(value), None)
-    return apply(shape.Expand, (tensor,), ((size, *tensor._data.shape),))
-
-
-def _ndim(value: Any) -> int:
-    return (
-        value.ndim if type(value) is Whole else np.ndim(value._data if isinstance(value, Tensor) else value)
-    )
-
-
-def _pointwise(op: type[Op], values: list[Any], params: tuple[Any, ...], size: int) -> Any:
-    ndim = max([_ndim(v) for v in (*values, *[p for p in params if type(p) in (Whole, np.ndarray)])])
-    bare = tuple([aligned(p, ndim)._data if type(p) is Whole else p for p in params])
-    return apply(op, tuple([aligned(v, ndim) for v in values]), bare)
-
-
-def _copy(op: type[Op], values: list[Any], params: tuple[Any, ...], size: int) -> Any:
-    target = expanded(values[0], size)
-    return apply(op, (target, aligned(values[1], target._data.ndim - 1)), params)
-
-
-def _plain(op: type[Op], values: list[Any], params: tuple[Any, ...], size: int) -> Any:
-    return apply(op, (values[0].tensor,), params)
-
-
-def _with(change: Callable[..., tuple[Any, ...]]) -> Callable[..., Any]:
-    """The rule of an operator of one input that needs its parameters changed and nothing else."""
-
-    def rule(op: type[Op], values: list[Any], params: tuple[Any, ...], size: int) -> Any:
-        if any([_holds_whole(p) for p in params]):
-            return NotImplemented
-        return apply(op, (values[0].tensor,), change(size, *params))
-
-    return rule
-
-
-def _holds_whole(param: Any) -> bool:
-    return type(param) is Whole or (type(param) is tuple and any([_holds_whole(p) for p in param]))
-
-
-def _axes(size: int, axes: tuple[int, ...], *rest: Any) -> tuple[Any, ...]:
-    return (tuple([a + 1 for a in axes]), *rest)
-
-
-def _axis(size: int, axis: int, *rest: Any) -> tuple[Any, ...]:
-    return (axis + 1, *rest)
-
-
-def _size(size: int, new: tuple[int, ...]) -> tuple[Any, ...]:
-    return ((size, *new),)
-
-
-def _order(size: int, axes: tuple[int, ...]) -> tuple[Any, ...]:
-    return ((0, *[a + 1 for a in axes]),)
-
-
-def _exchange(size: int, first: int, second: int) -> tuple[Any, ...]:
-    return first + 1, second + 1
-
-
-def _key(size: int, key: Any) -> tuple[Any, ...]:
-    return ((slice(None), *(key if type(key) is tuple else (key,))),)
-
-
-def _pieces(size: int, sizes: tuple[int, ...], axis: int) -> tuple[Any, ...]:
-    return sizes, axis + 1
-
-
-#: parameters of view operators for a batch, also for the steps of ``CopySlices``
-PARAMS: dict[type[Op], Callable[..., tuple[Any, ...]]] = {
-    shape.Reshape: _size, shape.Permute: _order, shape.Transpose: _exchange, shape.Expand: _size,
-    shape.Index: _key, shape.Split: _pieces, shape.Unbind: _axis,
-}  # fmt: skip
-
-
-def _change(op: type[Op]) -> Callable[..., tuple[Any, ...]]:
-    for kind in op.__mro__:
-        if kind in PARAMS:
-            return PARAMS[kind]
-    return lambda _size, *params: params
-
-
-def _expand(op: type[Op], values: list[Any], params: tuple[Any, ...], size: int) -> Any:
-    return apply(op, (aligned(values[0], len(params[0])),), _size(size, params[0]))
-
-
-def _index(op: type[Op], values: list[Any], params: tuple[Any, ...], size: int) -> Any:
-    key = params[0] if type(params[0]) is tuple else (params[0],)
-    if _holds_whole(key) or type(values[0]) is not Whole:
-        return NotImplemented
-    out = apply(op, (values[0].tensor,), _key(size, key))
-    arrays = [i for i, k in enumerate(key) if type(k) is np.ndarray]
-    if not arrays or arrays[-1] - arrays[0] + 1 == len(arrays):
-        return out
-    # arrays apart from each other: NumPy puts their dimensions first, before the batch
-    front = np.broadcast(*[key[i] for i in arrays]).ndim
-    order = (front, *range(front), *range(front + 1, out._data.ndim))
-    return apply(shape.Permute, (out,), (order,))
-
-
-def _set_index(op: type[Op], values: list[Any], params: tuple[Any, ...], size: int) -> Any:
-    key, accumulate = params
-    if _holds_whole(key):
-        return NotImplemented
-    target = expanded(values[0], size)
-    region = target._data[0][key].ndim
-    return apply(op, (target, aligned(values[1], region)), (_key(size, key)[0], accumulate))
-
-
-def _index_put(op: type[Op], values: list[Any], params: tuple[Any, ...], size: int) -> Any:
-    if _holds_whole(params):
-        return NotImplemented
-    return apply(op, (values[0].tensor,), (_key(size, params[0])[0], (size, *params[1])))
-
-
-def _copy_slices(op: type[Op], values: list[Any], params: tuple[Any, ...], size: int) -> Any:
-    steps = tuple([(step, _change(step)(size, *given)) for step, given in params[0]])
-    return apply(op, (expanded(values[0], size), expanded(values[1], size)), (steps,))
-
-
-def _join(op: type[Op], values: list[Any], params: tuple[Any, ...], size: int) -> Any:
-    return apply(op, tuple([expanded(v, size) for v in values]), (params[0] + 1,))
-
-
-def _extreme(op: type[Op], values: list[Any], params: tuple[Any, ...], size: int) -> Any:
-    whole = values[0]
-    along = reduce.AMin if issubclass(op, reduce.MinAll) else reduce.AMax
-    return apply(along, (whole.tensor,), (tuple(range(1, whole.ndim + 1)), False))
-
-
-def _product(op: type[Op], values: list[Any], params: tuple[Any, ...], size: int) -> Any:
-    """Products of matrices and vectors, all as batches of matrices."""
-    a, b = values
-    rows, columns = _ndim(a) > 1, _ndim(b) > 1
-    ndim = max(_ndim(a), _ndim(b), 2)
-    x = _matrix(a, ndim, -2) if rows else _matrix(a, 2, -2)
-    y = _matrix(b, ndim, -2) if columns else _matrix(b, 2, -1)
-    out = apply(matmul.MatMul, (x, y))
-    sizes = out._data.shape
-    if not columns:
-        out, sizes = apply(shape.Reshape, (out,), (sizes[:-1],)), sizes[:-1]
-    return (
-        out if rows else apply(shape.Reshape, (out,), ((*sizes[:-2], sizes[-1]) if columns else sizes[:-1],))
-    )
-
-
-def _matrix(value: Any, ndim: int, at: int) -> Any:
-    """A factor with ``ndim`` dimensions behind the batch; a vector becomes a row (at -2) or a column (-1)."""
-    whole = type(value) is Whole
-    tensor = value.tensor if whole else value
-    sizes = tensor._data.shape
-    if _ndim(value) == 1:
-        sizes = (*sizes[:-1], 1, sizes[-1]) if at == -2 else (*sizes, 1)
-    if whole:
-        sizes = (sizes[0], *(1,) * (ndim + 1 - len(sizes)), *sizes[1:])
-    return tensor if sizes == tensor._data.shape else apply(shape.Reshape, (tensor,), (sizes,))
-
-
-def _fold(tensor: Tensor) -> Tensor:
-    """(B, N, C, ...) as (N, B C, ...): each sample's channels side by side."""
-    order = (1, 0, *range(2, tensor._data.ndim))
-    turned = apply(shape.Permute, (tensor,), (order,))
-    n, b, c, *rest = turned._data.shape
-    return apply(shape.Reshape, (turned,), ((n, b * c, *rest),))
-
-
-def _unfold(tensor: Tensor, size: int) -> Tensor:
-    """The inverse of ``_fold``."""
-    n, bc, *rest = tensor._data.shape
-    parted = apply(shape.Reshape, (tensor,), ((n, size, bc // size, *rest),))
-    return apply(shape.Permute, (parted,), ((1, 0, *range(2, parted._data.ndim)),))
-
-
-def _flat(value: Any, size: int) -> Tensor:
-    """(B, C, ...) as (B C, ...)."""
-    tensor = expanded(value, size)
-    b, c, *rest = tensor._data.shape
-    return apply(shape.Reshape, (tensor,), ((b * c, *rest),))
-
-
-def _batch_norm(op: type[Op], values: list[Any], params: tuple[Any, ...], size: int) -> Any:
-    x, weight, bias = values
-    out, mean, var = apply(op, (_fold(expanded(x, size)), _flat(weight, size), _flat(bias, size)), params)
-    halves = [apply(shape.Reshape, (v,), ((size, v._data.size // size),)) for v in (mean, var)]
-    return _unfold(out, size), *halves
-
-
-def _convolve(op: type[Op], values: list[Any], params: tuple[Any, ...], size: int) -> Any:
-    """One kernel for all: samples join the N axis. A kernel each: they become groups."""
-    x, w, *bias = values
-    geometry = params[0]
-    if type(x) is Whole and not any([type(v) is Whole for v in (w, *bias)]):
-        sizes = x.tensor._data.shape
-        joined = apply(shape.Reshape, (x.tensor,), ((sizes[0] * sizes[1], *sizes[2:]),))
-        out = apply(op, (joined, w, *bias), params)
-        return apply(shape.Reshape, (out,), ((*sizes[:2], *out._data.shape[1:]),))
-    each = geometry._replace(groups=geometry.groups * size)
-    inputs = (_fold(expanded(x, size)), _flat(w, size), *[_flat(b, size) for b in bias])
-    return _unfold(apply(op, inputs, (each, *params[1:])), size)
-
-
-RULES: dict[type, Callable[..., Any]] = {
-    Elementwise: _pointwise,
-    ew.Copy: _copy,
-    ew.Real: _plain,
-    ew.Imag: _plain,
-    shape.Cast: _plain,
-    shape.Clone: _plain,
-    activation.Softmax: _with(_axis),
-    reduce.Sum: _with(_axes),
-    reduce.Mean: _with(_axes),
-    reduce.AMax: _with(_axes),
-    reduce.MaxDim: _with(_axis),
-    reduce.MaxAll: _extreme,
-    shape.Reshape: _with(_size),
-    shape.Permute: _with(_order),
-    shape.Transpose: _with(_exchange),
-    shape.Expand: _expand,
-    shape.Index: _index,
-    shape.IndexPut: _index_put,
-    shape.SetIndex: _set_index,
-    shape.CopySlices: _copy_slices,
-    shape.Split: _with(_pieces),
-    shape.Unbind: _with(_axis),
-    shape.Cat: _join,
-    shape.Stack: _join,
-    matmul.MatMul: _product,
-    matmul.Mv: _product,
-    matmul.Vm: _product,
-    matmul.Dot: _product,
-    norm.BatchNorm: _batch_norm,
-    conv.Convolve: _convolve,
-    conv.Convolution: _convolve,
-}
-
-
-class Batched(Tensor):
-    """A tensor inside ``vmap``: what cannot be answered by one sample is answered for all, or refused."""
-
-    def _compare(self, ufunc: Any, other: Any) -> Any:
-        tops = [
-            t._node.level for t in (self, other) if isinstance(t, Tensor) and isinstance(t._node, BatchNode)
-        ]
-        level = max(tops, key=lambda one: one.depth)
-        a, b = batch_value(self, self, level), batch_value(other, other, level)
-        ndim = max(_ndim(a), _ndim(b))
-        left, right = aligned(a, ndim), aligned(b, ndim)
-        if not isinstance(left, Tensor):
-            left = Tensor(np.asarray(left), None)
-        return batched(left._compare(ufunc, right), level)
-
-    def _unary(self, op: type[Op]) -> Any:
-        if self._data.dtype.kind in "biu" and not op.exact and not getattr(op, "integers", False):
-            return self.to(dtypes.default_dtype())._unary(op)
-        return super()._unary(op)
-
-    def _refuse(self, what: str) -> Any:
-        raise ConvgradError(
-            f"vmap: It looks like you're calling {what} on a Tensor. We don't support vmap over "
-            f"calling {what} on a "
-            "Tensor, please try to rewrite what you're doing with other operations."
-        )
-
-    def item(self) -> Any:
-        """Refused: there is one value per sample."""
-        return self._refuse(".item()")
-
-    def tolist(self) -> Any:
-        """Refused: there is one list per sample."""
-        return self._refuse(".tolist()")
-
-    def numpy(self, *, force: bool = False) -> Any:
-        """Refused: there is one array per sample."""
-        return self._refuse(".numpy()")
-
-    def __bool__(self) -> bool:
-        raise ConvgradError(
-            "vmap: It looks like you're attempting to use a Tensor in some data-dependent control "
-            "flow. We don't "
-            "support that yet: use where() instead of if."
-        )
-
-    # Tensor's own are short ways past _compare
-    __lt__, __le__ = ArithmeticMethods.__lt__, ArithmeticMethods.__le__
-    __gt__, __ge__ = ArithmeticMethods.__gt__, ArithmeticMethods.__ge__
-    __eq__, __ne__ = ArithmeticMethods.__eq__, ArithmeticMethods.__ne__
-    __hash__ = Tensor.__hash__
-
-    def __repr__(self, **options: Any) -> str:  # type: ignore[override]
-        node = self._node
-        if not isinstance(node, BatchNode):
-            return super().__repr__(**options)
-        return f"BatchedTensor(lvl={node.level.depth}, bdim=0, value={node.value!r})"
-
-
-__all__ = ["FALLBACKS", "BatchNode", "Batched", "Level", "batched", "run_batched"]
+__all__ = [
+    "FALLBACKS", "BatchNode", "Batched", "Level", "aligned", "batch_param", "batch_value", "batched",
+    "joined", "run_batched",
+]  # fmt: skip

@@ -30,9 +30,13 @@ _add_arrays: Any = np.add
 class Task:
     """One backward under way: hooks ask it which nodes it will come to."""
 
-    __slots__ = ("counts", "roots", "wanted")
+    __slots__ = ("captures", "counts", "roots", "wanted")
 
-    def __init__(self, counts: dict[Node, int], roots: frozenset[Node], wanted: set[Node] | None) -> None:
+    def __init__(
+        self, counts: dict[Node, int], roots: frozenset[Node], wanted: set[Node] | None, captures: bool
+    ) -> None:
+        #: whether it brings gradients to given inputs, rather than to every leaf
+        self.captures = captures
         self.counts = counts
         self.roots = roots
         self.wanted = wanted
@@ -74,10 +78,10 @@ def run(
     before = MODE.get()
     MODE.set((RECORD if create_graph else OFF) | before & WATCH)
     outer = RUNNING.get()
-    RUNNING.set(Task(counts, frozenset(grads), wanted))
+    RUNNING.set(Task(counts, frozenset(grads), wanted, capture or inputs is not None))
     try:
         ready = [node for node in grads if node not in counts]
-        if create_graph or not every_leaf or before & WATCH:
+        if create_graph or not every_leaf or before & WATCH or type(roots[0][1]) is Traced:
             return _walk_selected(ready, grads, counts, inputs, wanted, retain_graph, create_graph, capture)
         _walk(ready, grads, counts, retain_graph, capture)
         return grads

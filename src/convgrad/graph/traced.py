@@ -203,22 +203,35 @@ def _axes(axis: Any, ndim: int) -> tuple[int, ...]:
 
 def record(op: type[Op], values: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
     """Run ``op`` and record it; Traced values are inputs of the graph, everything else is constant."""
+    handles = tuple([v if type(v) is Traced else None for v in values])
+    nodes = [h._node for h in handles if h is not None and h._node is not None]
+    top: Any = None
+    for node in nodes:
+        if node.kind == TRANSFORM and (top is None or node.rank > top.rank):
+            top = node
+    if top is not None:
+        done = top.run(op, values, params)
+        if done is not NotImplemented:
+            return _traced(done)
     arrays = [v._data if type(v) is Traced else v for v in values]
     out, saved = op.forward(tuple(arrays), *params) if op.variadic else op.forward(*arrays, *params)
-    handles = tuple([v if type(v) is Traced else None for v in values])
     result: Any
     if op.several:
         result = tuple([Traced(o) for o in out])
     else:
         result = Traced(out if type(out) is ndarray else np.asarray(out))
-    nodes = [h._node for h in handles if h is not None and h._node is not None]
-    for node in nodes:
-        if node.kind == TRANSFORM:
-            node.push(op, handles, arrays, result, saved, True)
-            return result
-    if nodes and op.traceable:
+    if top is not None:
+        top.push(op, handles, arrays, result, saved, True)
+    elif nodes and op.traceable:
         attach(op, handles, result, saved)
     return result
+
+
+def _traced(value: Any) -> Any:
+    """Handles as Traced values."""
+    if type(value) is tuple:
+        return tuple([_traced(v) for v in value])
+    return Traced(value._data, value._node, value._cell)
 
 
 def lift_saved(node: Node, saved: Saved) -> Any:

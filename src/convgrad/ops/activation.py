@@ -45,6 +45,7 @@ class Softmax(Op):
     """
 
     saves = ("out", "axis")
+    batch = {"axis": "axis"}
 
     @staticmethod
     def forward(x: Array, axis: Any) -> tuple[Array, tuple[Any, ...]]:
@@ -69,6 +70,7 @@ class LogSoftmax(Op):
     """
 
     saves = ("out", "axis")
+    batch = {"axis": "axis"}
 
     @staticmethod
     def forward(x: Array, axis: Any) -> tuple[Array, tuple[Any, ...]]:
@@ -347,6 +349,7 @@ class Glu(Op):
     """The first half along ``axis`` times the sigmoid of the second. Source: arXiv:1612.08083."""
 
     saves = ("x", "axis")
+    batch = {"axis": "axis"}
 
     @staticmethod
     def forward(x: Array, axis: int) -> tuple[Array, tuple[Any, ...]]:

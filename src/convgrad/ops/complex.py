@@ -172,6 +172,8 @@ def _unit(size: Value, out: Value) -> Value:
 class ViewAsReal(Linear):
     """A complex tensor as a real one with a last dimension of 2: real and imaginary part."""
 
+    batch = "leading"
+
     view = True
     exact = True
 
@@ -188,6 +190,8 @@ class ViewAsReal(Linear):
 
 class ViewAsComplex(Linear):
     """A real tensor whose last dimension, of size 2, holds real and imaginary part, as a complex one."""
+
+    batch = "leading"
 
     view = True
     exact = True

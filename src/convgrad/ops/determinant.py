@@ -18,6 +18,7 @@ class LinalgDet(Op):
     """The determinant (...) of square matrices (..., n, n); its gradient is right for singular ones, too."""
 
     saves = ("a",)
+    batch = "leading"
 
     @staticmethod
     def forward(a: Array) -> tuple[Array, tuple[Array]]:
@@ -41,6 +42,7 @@ class Cofactors(Op):
     """
 
     saves = ("a",)
+    batch = "leading"
 
     @staticmethod
     def forward(a: Array) -> tuple[Array, tuple[Array]]:
@@ -76,6 +78,7 @@ class LinalgSlogdet(Op):
     """(sign, logarithm of the absolute value) of the determinant; the sign of complex ones is a direction."""
 
     saves = ("a", "out0")
+    batch = "leading"
     several = True
 
     @staticmethod

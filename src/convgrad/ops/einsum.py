@@ -69,6 +69,7 @@ class Arrange(Linear):
     """
 
     saves = ("own", "lo", "shape")
+    batch = {"own": "label", "lo": "label"}
     backward_name = "PermuteBackward0"
 
     @staticmethod
@@ -98,6 +99,7 @@ class PutDiagonal(Linear):
     """Zeros whose axes have ``labels``, with x on the diagonal of repeated ones (x has each label once)."""
 
     saves = ("labels",)
+    batch = {"labels": "label"}
     exact = True
 
     @staticmethod
@@ -117,6 +119,7 @@ class TakeDiagonal(Linear):
     """x whose axes have ``labels``, with repeated ones merged into their diagonal."""
 
     saves = ("labels",)
+    batch = {"labels": "label"}
     exact = True
 
     @staticmethod

@@ -399,6 +399,8 @@ class Conj(Elementwise):
 class Real(Linear):
     """The real part; of a real x it is x itself."""
 
+    batch = "leading"
+
     backward_name = "SelectBackward0"
     view = True
     exact = True
@@ -414,6 +416,8 @@ class Real(Linear):
 
 class Imag(Linear):
     """The imaginary part of a complex x."""
+
+    batch = "leading"
 
     backward_name = "SelectBackward0"
     view = True

@@ -81,6 +81,7 @@ class LinalgInvEx(Op):
     """
 
     saves = ("out", "name")
+    batch = "leading"
     several = True
     primary = 0
 
@@ -208,6 +209,7 @@ class LinalgCholeskyEx(Op):
     """
 
     saves = ("out", "upper", "name")
+    batch = "leading"
     several = True
     primary = 0
 
@@ -235,6 +237,8 @@ class LinalgCholeskyEx(Op):
 
 class Cholesky(LinalgCholeskyEx):
     """The same under the name of ``torch.cholesky``."""
+
+    batch = "leading"
 
 
 def _lu_pulled(gl: Value, gu: Value, left: Value, right: Value) -> Value:
@@ -284,6 +288,7 @@ class LinalgLuFactorEx(Op):
     """(LU, pivots, info): L below and U on and above the diagonal, row exchanges from 1, info."""
 
     saves = ("out", "pivots", "name")
+    batch = "leading"
     several = True
     primary = 0
 
@@ -316,6 +321,7 @@ class LuPermutation(Op):
     """P with ``a = P L U`` from the exchanges of rows that ``LinalgLuFactorEx`` gives; no derivative."""
 
     saves = ("rows", "dtype")
+    batch = "leading"
 
     @staticmethod
     def forward(pivots: Array, rows: int, dtype: np.dtype[Any]) -> tuple[Array, tuple[Any, ...]]:
@@ -326,6 +332,7 @@ class LinalgLu(Op):
     """(L, U, pivots) with ``a = P L U``, P made of the pivots, which have no derivative."""
 
     saves = ("out0", "out1", "out2")
+    batch = "leading"
     several = True
 
     @staticmethod
@@ -353,6 +360,7 @@ class LinalgMatrixExp(Op):
     """
 
     saves = ("a",)
+    batch = "leading"
 
     @staticmethod
     def forward(a: Array) -> tuple[Array, tuple[Array]]:

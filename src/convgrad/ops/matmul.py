@@ -415,6 +415,7 @@ class Cross(Bilinear):
 
     backward_name = "LinalgCrossBackward0"
     saves = ("a", "b", "axis")
+    batch = {"axis": "axis"}
 
     @staticmethod
     def forward(a: Array, b: Array, axis: int) -> tuple[Array, tuple[Any, ...]]:

@@ -48,6 +48,13 @@ class Op:
     exact: ClassVar[bool] = False
     #: the result of half-precision inputs stays in float32
     keeps_float32: ClassVar[bool] = False
+    #: how one call serves all samples of a ``vmap``: "elementwise" (inputs broadcast), "leading" (inputs
+    #: may have
+    #: more dimensions in front), "fold" (the samples join the first of N, C, ...), or the parameters that
+    #: change:
+    #: {"axis": "axis", "shape": "size", "index": "array"} (see func/batching.py); None: a rule in
+    #: func/rules.py
+    batch: ClassVar[Any] = None
     #: (vjp-only) recompute values of its own from lifted ones, so that they are not constants (R3)
     relift: ClassVar[Callable[..., Saved] | None] = None
 
@@ -143,6 +150,8 @@ class Elementwise(Op):
     For holomorphic functions vjp multiplies by the conjugate of the derivative, so the tangent is
     ``conj(vjp(conj(d)))``; on real values both conj vanish.
     """
+
+    batch = "elementwise"
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()

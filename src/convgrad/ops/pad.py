@@ -21,6 +21,7 @@ class ConstantPad(Op):
 
     backward_name = "ConstantPadNdBackward0"
     saves = ("widths",)
+    batch = {"widths": "pairs"}
     exact = True
 
     @staticmethod
@@ -45,6 +46,7 @@ class Border(Linear):
     """x with borders taken from itself: out[i] = x[source(i)] along each padded axis."""
 
     saves = ("widths", "mode", "shape")
+    batch = {"widths": "pairs"}
     exact = True
 
     @staticmethod
@@ -64,6 +66,7 @@ class BorderFold(Linear):
     """What stands in the borders added back to where it came from: the adjoint of Border."""
 
     saves = ("widths", "mode", "shape")
+    batch = {"widths": "pairs", "shape": "size"}
 
     @staticmethod
     def forward(x: Array, widths: Widths, mode: str, shape: tuple[int, ...]) -> tuple[Array, tuple[Any, ...]]:

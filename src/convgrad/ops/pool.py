@@ -31,6 +31,7 @@ class MaxPool(Op):
 
     backward_name = "MaxPool2DWithIndicesBackward0"
     saves = ("index", "size")
+    batch = "fold"
     several = True
     primary = 0
     exact = True
@@ -200,6 +201,7 @@ class PoolGather(Linear):
     """x at given positions of its planes."""
 
     saves = ("index", "size")
+    batch = "fold"
     exact = True
 
     @staticmethod
@@ -216,6 +218,7 @@ class PoolSpread(Linear):
     """g added into zeros at given positions: the adjoint of ``PoolGather``."""
 
     saves = ("index", "size")
+    batch = "fold"
 
     @staticmethod
     def forward(g: Array, index: Any, size: Ints) -> tuple[Array, tuple[Any, ...]]:
@@ -233,6 +236,7 @@ class AvgPool(Linear):
 
     backward_name = "AvgPool2DBackward0"
     saves = ("kernel", "stride", "padding", "ceil_mode", "count_pad", "divisor", "size")
+    batch = "fold"
 
     @staticmethod
     def forward(
@@ -270,6 +274,7 @@ class AvgPoolSpread(Linear):
     """g spread over the windows it was the mean of: the adjoint of ``AvgPool``."""
 
     saves = AvgPool.saves
+    batch = "fold"
 
     @staticmethod
     def forward(
@@ -297,6 +302,7 @@ class AdaptiveAvgPool(Linear):
 
     backward_name = "AdaptiveAvgPool2DBackward0"
     saves = ("output_size", "size")
+    batch = "fold"
 
     @staticmethod
     def forward(x: Array, output_size: Ints) -> tuple[Array, tuple[Any, ...]]:
@@ -331,6 +337,7 @@ class AdaptiveAvgSpread(Linear):
     """The adjoint of ``AdaptiveAvgPool``."""
 
     saves = ("output_size", "size")
+    batch = "fold"
 
     @staticmethod
     def forward(g: Array, output_size: Ints, size: Ints) -> tuple[Array, tuple[Any, ...]]:

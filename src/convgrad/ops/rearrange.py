@@ -21,6 +21,7 @@ class Flip(Linear):
     """The order of elements reversed along ``axes``; a copy."""
 
     saves = ("axes",)
+    batch = {"axes": "axis"}
     exact = True
 
     @staticmethod
@@ -51,6 +52,7 @@ class Rot90(Linear):
     """A rotation by ``turns`` quarter turns in the plane of two axes, from the first to the second."""
 
     saves = ("turns", "axes")
+    batch = {"axes": "axis"}
     exact = True
 
     @staticmethod
@@ -66,6 +68,7 @@ class Tril(Linear):
     """The lower triangle of the last two axes; zeros above the given diagonal."""
 
     saves = ("diagonal",)
+    batch = "leading"
     exact = True
 
     @staticmethod
@@ -82,6 +85,7 @@ class Triu(Linear):
     """The upper triangle of the last two axes; zeros below the given diagonal."""
 
     saves = ("diagonal",)
+    batch = "leading"
     exact = True
 
     @staticmethod
@@ -106,6 +110,7 @@ class Diagonal(Linear):
     """The diagonal of axes ``first`` and ``second``, ``offset`` above the main one, as last axis; a view."""
 
     saves = ("offset", "first", "second", "shape")
+    batch = {"first": "axis", "second": "axis"}
     view = True
     exact = True
 
@@ -139,6 +144,7 @@ class DiagonalPut(Linear):
 
     backward_name = "DiagEmbedBackward0"
     saves = ("offset", "first", "second", "shape")
+    batch = {"first": "axis", "second": "axis", "shape": "size"}
     exact = True
 
     @staticmethod
@@ -159,6 +165,7 @@ class DiagonalScatter(Op):
 
     backward_name = "DiagonalScatterBackward0"
     saves = ("offset", "first", "second", "shape")
+    batch = {"first": "axis", "second": "axis"}
     exact = True
 
     @staticmethod
@@ -188,6 +195,7 @@ class Unfold(Linear):
     """Windows of ``size`` every ``step`` along ``axis``, each as a new last axis; a view."""
 
     saves = ("axis", "size", "step", "shape")
+    batch = {"axis": "axis"}
     view = True
     exact = True
 
@@ -213,6 +221,7 @@ class Fold(Linear):
 
     backward_name = "UnfoldBackwardBackward0"
     saves = ("axis", "size", "step", "shape")
+    batch = {"axis": "axis", "shape": "size"}
 
     @staticmethod
     def forward(

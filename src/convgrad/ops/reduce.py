@@ -23,6 +23,7 @@ class Sum(Linear):
     """The sum over ``axes``; vjp repeats g over them."""
 
     saves = ("axes", "keepdims", "shape")
+    batch = {"axes": "axis"}
     exact = True  # formula.sum goes through float32 by itself
 
     @staticmethod
@@ -44,6 +45,7 @@ class Mean(Linear):
     """The arithmetic mean over ``axes``."""
 
     saves = ("axes", "keepdims", "shape")
+    batch = {"axes": "axis"}
 
     @staticmethod
     def forward(x: Array, axes: tuple[int, ...], keepdims: bool) -> tuple[Array, tuple[Any, ...]]:
@@ -69,6 +71,7 @@ class NanSum(Op):
 
     backward_name = "NansumBackward0"
     saves = ("present", "axes", "keepdims")
+    batch = {"axes": "axis"}
 
     @staticmethod
     def forward(x: Array, axes: tuple[int, ...], keepdims: bool) -> tuple[Array, tuple[Any, ...]]:
@@ -132,6 +135,8 @@ class Pick(Op):
 
 class MaxDim(Pick):
     """The largest value along one axis and where it stands (the first of equals; NaN wins)."""
+
+    batch = {"axis": "axis"}
 
     backward_name = "MaxBackward0"
     arg: Any = staticmethod(np.argmax)
@@ -243,6 +248,7 @@ class AMax(Op):
 
     backward_name = "AmaxBackward0"
     saves = ("x", "out", "axes", "keepdims")
+    batch = {"axes": "axis"}
     reduce: Any = staticmethod(np.max)
 
     @classmethod
@@ -271,6 +277,7 @@ class AMinMax(Op):
 
     backward_name = "AminmaxBackward0"
     saves = ("x", "least", "most", "axes", "keepdims")  # least and most serve comparisons only
+    batch = {"axes": "axis"}
     several = True
 
     @staticmethod

@@ -39,6 +39,7 @@ class CumSum(Linear):
 
     backward_name = "CumsumBackward0"
     saves = ("axis", "reverse")
+    batch = {"axis": "axis"}
 
     @staticmethod
     def forward(x: Array, axis: int, reverse: bool) -> tuple[Array, tuple[Any, ...]]:
@@ -58,6 +59,7 @@ class CumProd(Op):
 
     backward_name = "CumprodBackward0"
     saves = ("x", "axis")
+    batch = {"axis": "axis"}
 
     @staticmethod
     def forward(x: Array, axis: int) -> tuple[Array, tuple[Any, ...]]:
@@ -107,6 +109,7 @@ class CumProdGrad(Op):
     """
 
     saves = ("g", "x", "axis")
+    batch = {"axis": "axis"}
 
     @staticmethod
     def forward(g: Array, x: Array, axis: int) -> tuple[Array, tuple[Any, ...]]:
@@ -161,6 +164,7 @@ class Prod(Op):
 
     backward_name = "ProdBackward1"
     saves = ("x", "axis", "keepdims")
+    batch = {"axis": "axis"}
 
     @staticmethod
     def forward(x: Array, axis: int, keepdims: bool) -> tuple[Array, tuple[Any, ...]]:
@@ -220,6 +224,7 @@ class CumMax(Op):
 
     backward_name = "CummaxBackward0"
     saves = ("index", "axis", "old")
+    batch = {"axis": "axis"}
     several = True
     primary = 0
     exact = True
@@ -260,6 +265,7 @@ class LogCumSumExp(Op):
 
     backward_name = "LogcumsumexpBackward0"
     saves = ("x", "out", "axis")
+    batch = {"axis": "axis"}
 
     @staticmethod
     def forward(x: Array, axis: int) -> tuple[Array, tuple[Any, ...]]:
@@ -283,6 +289,7 @@ class ExpScan(Op):
     """
 
     saves = ("w", "a", "b", "out", "axis", "reverse")
+    batch = {"axis": "axis"}
 
     @staticmethod
     def forward(w: Array, a: Array, b: Array, axis: int, reverse: bool) -> tuple[Array, tuple[Any, ...]]:

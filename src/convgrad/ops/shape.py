@@ -20,6 +20,7 @@ class Reshape(Linear):
 
     backward_name = "ViewBackward0"
     saves = ("shape", "old")
+    batch = {"shape": "size"}
     view = True
     exact = True
 
@@ -40,6 +41,8 @@ class ReshapeAlias(Reshape):
 
 class UnsafeView(Reshape):
     """Reshape where the strides ask for a copy: the same, under PyTorch's name for it."""
+
+    batch = {"shape": "size"}
 
     backward_name = "UnsafeViewBackward0"
     view = False
@@ -66,6 +69,7 @@ class Transpose(Linear):
     """Two axes exchanged."""
 
     saves = ("first", "second")
+    batch = {"first": "axis", "second": "axis"}
     view = True
     exact = True
 
@@ -332,6 +336,7 @@ class Cast(Linear):
 
     backward_name = "ToCopyBackward0"
     saves = ("dtype",)
+    batch = "leading"
     exact = True
 
     @staticmethod
@@ -359,6 +364,8 @@ def cast_array(x: Array, dtype: np.dtype[Any]) -> Array:
 class Clone(Linear):
     """A copy of its own memory."""
 
+    batch = "leading"
+
     exact = True
 
     @staticmethod
@@ -375,6 +382,7 @@ class Fill(Op):
 
     backward_name = "FillBackward2"
     saves = ()
+    batch = "leading"
     exact = True
 
     @staticmethod
@@ -392,6 +400,8 @@ class Fill(Op):
 
 class Zero(Fill):
     """Every element replaced by 0."""
+
+    batch = "leading"
 
     backward_name = "ZeroBackward0"
 
@@ -479,6 +489,7 @@ class Split(Linear):
     """Consecutive pieces along one axis, as views; the adjoint joins them again."""
 
     saves = ("sizes", "axis")
+    batch = {"axis": "axis"}
     several = True
     view = True
     exact = True
@@ -519,6 +530,7 @@ class Unbind(Linear):
     """The slices along one axis, as views."""
 
     saves = ("axis",)
+    batch = {"axis": "axis"}
     several = True
     view = True
     exact = True

@@ -31,6 +31,8 @@ def _part(index: Array, axis: int, start: int, stop: int) -> Array:
 class Sort(Pick):
     """All values along one axis in order, and where they stood; equals keep their order."""
 
+    batch = {"axis": "axis"}
+
     @classmethod
     def choose(cls, x: Array, axis: int, *rest: Any) -> Array:
         return order(x, axis, rest[0])
@@ -49,6 +51,8 @@ class SortStable(Sort):
 class TopK(Pick):
     """The k largest (or smallest) values along one axis, in order, and where they stood."""
 
+    batch = {"axis": "axis"}
+
     backward_name = "TopkBackward0"
 
     @classmethod
@@ -64,6 +68,8 @@ class TopK(Pick):
 class KthValue(Pick):
     """The k-th smallest value (from 1) along one axis and where it stands."""
 
+    batch = {"axis": "axis"}
+
     backward_name = "KthvalueBackward0"
 
     @classmethod
@@ -78,6 +84,8 @@ class KthValue(Pick):
 
 class MedianDim(Pick):
     """The middle value along one axis, of an even number the lower one (the first NaN if there is one)."""
+
+    batch = {"axis": "axis"}
 
     backward_name = "MedianBackward1"
 
@@ -98,6 +106,8 @@ class MedianDim(Pick):
 class NanMedianDim(MedianDim):
     """The middle one of the values along one axis that are not NaN (of an even number the lower one)."""
 
+    batch = {"axis": "axis"}
+
     backward_name = "NanmedianBackward1"
 
     @classmethod
@@ -108,6 +118,8 @@ class NanMedianDim(MedianDim):
 
 class Mode(Pick):
     """The commonest value along one axis, the smallest of those, and its last position."""
+
+    batch = {"axis": "axis"}
 
     @classmethod
     def choose(cls, x: Array, axis: int, *rest: Any) -> Array:

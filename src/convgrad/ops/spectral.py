@@ -64,6 +64,7 @@ class LinalgQr(Op):
     """
 
     saves = ("a", "out0", "out1", "mode")
+    batch = "leading"
     several = True
 
     @staticmethod
@@ -146,6 +147,7 @@ class LinalgSvd(Op):
     """
 
     saves = ("out0", "out1", "out2", "full_matrices")
+    batch = "leading"
     several = True
 
     @staticmethod
@@ -223,6 +225,7 @@ class LinalgSvdvals(Op):
 
     backward_name = "LinalgSvdBackward0"
     saves = ("a",)
+    batch = "leading"
 
     @staticmethod
     def forward(a: Array) -> tuple[Array, tuple[Array]]:
@@ -246,6 +249,7 @@ class LinalgEigh(Op):
     """(eigenvalues, eigenvectors) of Hermitian matrices, rising; ``triangle`` "L" or "U" is what is read."""
 
     saves = ("out0", "out1", "triangle")
+    batch = "leading"
     several = True
 
     @staticmethod
@@ -284,6 +288,7 @@ class LinalgEigvalsh(Op):
 
     backward_name = "LinalgEighBackward0"
     saves = ("a", "triangle")
+    batch = "leading"
 
     @staticmethod
     def forward(a: Array, triangle: str) -> tuple[Array, tuple[Any, ...]]:
@@ -309,6 +314,7 @@ class LinalgEig(Op):
     """(eigenvalues, eigenvectors) of square matrices, complex; each vector has norm 1."""
 
     saves = ("out0", "out1")
+    batch = "leading"
     several = True
 
     @staticmethod
@@ -340,6 +346,7 @@ class LinalgEigvals(Op):
 
     backward_name = "LinalgEigBackward0"
     saves = ("a",)
+    batch = "leading"
 
     @staticmethod
     def forward(a: Array) -> tuple[Array, tuple[Array]]:
@@ -370,6 +377,7 @@ class LinalgPinv(Op):
     """
 
     saves = ("a", "out", "atol", "rtol", "hermitian")
+    batch = "leading"
 
     @staticmethod
     def forward(a: Array, atol: Any, rtol: Any, hermitian: bool) -> tuple[Array, tuple[Any, ...]]:

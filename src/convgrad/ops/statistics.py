@@ -61,6 +61,7 @@ class Var(Op):
     """The variance ``sum |x - mean|^2 / (n - correction)`` over ``axes``; real also for complex x."""
 
     saves = ("x", "axes", "correction", "keepdims")
+    batch = {"axes": "axis"}
 
     @staticmethod
     def forward(
@@ -88,6 +89,7 @@ class Std(Op):
     """The standard deviation: the square root of ``Var``; its derivative is taken as 0 where it is 0."""
 
     saves = ("x", "out", "axes", "correction", "keepdims")
+    batch = {"axes": "axis"}
 
     @staticmethod
     def forward(
@@ -113,6 +115,7 @@ class VarMean(Op):
     """Variance and mean over ``axes`` in one go."""
 
     saves = ("x", "axes", "correction", "keepdims")
+    batch = {"axes": "axis"}
     several = True
     root = False
 
@@ -187,6 +190,7 @@ class LogSumExp(Op):
 
     backward_name = "LogsumexpBackward0"
     saves = ("x", "out", "axes", "keepdims")
+    batch = {"axes": "axis"}
 
     @staticmethod
     def forward(x: Array, axes: tuple[int, ...], keepdims: bool) -> tuple[Array, tuple[Any, ...]]:
@@ -218,6 +222,7 @@ class VectorNorm(Op):
 
     backward_name = "LinalgVectorNormBackward0"
     saves = ("x", "out", "at", "p", "axes", "keepdims")  # at: where an extreme is reached, a constant
+    batch = {"axes": "axis"}
 
     @staticmethod
     def forward(x: Array, p: float, axes: tuple[int, ...], keepdims: bool) -> tuple[Array, tuple[Any, ...]]:

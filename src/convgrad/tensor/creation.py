@@ -18,6 +18,7 @@ from ..dtypes import Array, dtype
 from ..errors import ConvgradError, GradError, ShapeError
 from ..ops.shape import cast_array
 from .arrays import array_of, as_kind, from_foreign, shared, sizes
+from .dual import spread
 from .methods.operands import fill_value
 from .out import into
 from .tensor import Tensor
@@ -252,7 +253,7 @@ def zeros_like(
 ) -> Tensor:  # fmt: skip
     """Zeros of the shape (and, unless given, the dtype) of ``input``."""
     check_device(device)
-    return _made(np.zeros(input._data.shape, as_kind(dtype, input.dtype).np), requires_grad)
+    return spread(input, _made(np.zeros(input._data.shape, as_kind(dtype, input.dtype).np), requires_grad))
 
 
 def ones_like(
@@ -261,7 +262,7 @@ def ones_like(
 ) -> Tensor:  # fmt: skip
     """Ones of the shape (and, unless given, the dtype) of ``input``."""
     check_device(device)
-    return _made(np.ones(input._data.shape, as_kind(dtype, input.dtype).np), requires_grad)
+    return spread(input, _made(np.ones(input._data.shape, as_kind(dtype, input.dtype).np), requires_grad))
 
 
 def empty_like(
@@ -270,7 +271,7 @@ def empty_like(
 ) -> Tensor:  # fmt: skip
     """Uninitialised memory of the shape (and, unless given, the dtype) of ``input``."""
     check_device(device)
-    return _made(np.empty(input._data.shape, as_kind(dtype, input.dtype).np), requires_grad)
+    return spread(input, _made(np.empty(input._data.shape, as_kind(dtype, input.dtype).np), requires_grad))
 
 
 def full_like(
@@ -279,7 +280,9 @@ def full_like(
 ) -> Tensor:  # fmt: skip
     """One number everywhere, in the shape (and, unless given, the dtype) of ``input``."""
     check_device(device)
-    return _made(_full(input._data.shape, fill_value, as_kind(dtype, input.dtype)), requires_grad)
+    return spread(
+        input, _made(_full(input._data.shape, fill_value, as_kind(dtype, input.dtype)), requires_grad)
+    )
 
 
 def eye(

@@ -49,8 +49,7 @@ def where(condition: Tensor, input: Any = None, other: Any = None, *, out: Any =
         return into("where", where, out, (condition, input, other), {})
     if input is None and other is None:
         check_tensor("where", condition, "condition")
-        indices = np.nonzero(np.atleast_1d(condition._data))
-        return tuple([Tensor(i, None) for i in indices])
+        return condition.nonzero(as_tuple=True)
     data = check_condition(condition)
     for value, name in ((input, "input"), (other, "other")):
         check_operand("where", value, name)

@@ -13,6 +13,7 @@ from ..errors import ConvgradError, DtypeError, ShapeError
 from ..ops import pad as pads
 from ..ops import shape as ops
 from ..size import Size
+from . import dual
 from .keywords import by_either_name
 from .methods.base import dim_index
 from .methods.operands import broadcast_error
@@ -300,6 +301,8 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
     Args:
         num_classes: size of the new dimension; -1 takes the largest element plus one.
     """
+    if num_classes > 0 and dual.batch_of(tensor) is not None:
+        return (tensor.unsqueeze(-1) == Tensor(np.arange(num_classes), None)).to(tensor.dtype)
     x = tensor._data
     if x.dtype != np.int64:
         raise DtypeError(f"one_hot is only applicable to index tensor of type LongTensor, got {tensor.dtype}")

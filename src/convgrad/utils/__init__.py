@@ -1,7 +1,7 @@
-"""``utils.data``: datasets and the loader that makes batches of them."""
+"""``utils.data``: datasets and the loader that makes batches of them; ``utils.checkpoint``: less memory."""
 
 from __future__ import annotations
 
-from . import data
+from . import checkpoint, data
 
-__all__ = ["data"]
+__all__ = ["checkpoint", "data"]

@@ -10,6 +10,8 @@ import numpy as np
 from ...errors import ConvgradError
 from ...generator import Generator, default_generator
 from ...ops import activation as ops
+from ...tensor.creation import zeros_like
+from ...tensor.dual import adopt
 from ...tensor.functions_activation import (
     celu,
     elu,
@@ -90,13 +92,12 @@ def gumbel_softmax(
     """
     if eps != 1e-10:
         warnings.warn("`eps` parameter is deprecated and has no effect.", stacklevel=2)
-    noise = -np.log(default_generator.exponential(logits._data.shape, logits._data.dtype))
-    soft = softmax((logits + Tensor(noise, None)) / tau, dim)
+    noise = adopt(Tensor(default_generator.exponential(logits._data.shape, logits._data.dtype), None))
+    soft = softmax((logits - noise.log()) / tau, dim)
     if not hard:
         return soft
-    best = np.zeros_like(soft._data)
-    np.put_along_axis(best, np.expand_dims(soft._data.argmax(dim), dim), 1, dim)
-    return Tensor(best, None) - soft.detach() + soft
+    best = zeros_like(soft).scatter(dim, soft.detach().argmax(dim, keepdim=True), 1.0)
+    return best - soft.detach() + soft
 
 
 def rrelu(

@@ -13,6 +13,7 @@ from ...errors import ConvgradError
 from ...generator import default_generator
 from ...ops import elementwise as ew
 from ...tensor.checks import scalar_name
+from ...tensor.dual import adopt, stand_ins
 from ...tensor.functions_activation import SELU_ALPHA, SELU_SCALE
 from ...tensor.methods.operands import check_tensor
 from ...tensor.tensor import Tensor, apply
@@ -58,11 +59,14 @@ def _drop(name: str, input: Tensor, p: float, training: bool, inplace: bool, sha
     if _idle(name, input, p, training):
         return input
     dtype = input._data.dtype
-    noise = np.zeros((), dtype)
-    if p < 1:
-        noise = _kept(p, input._data, shape)
-        noise /= dtype.type(1 - p)
-    mask = Tensor(noise, None)
+    if stand_ins and p < 1:  # within vmap: a mask that may be each sample's own
+        mask = adopt(Tensor(default_generator.bernoulli(1 - p, shape, dtype), None)) / (1 - p)
+    else:
+        noise = np.zeros((), dtype)
+        if p < 1:
+            noise = _kept(p, input._data, shape)
+            noise /= dtype.type(1 - p)
+        mask = Tensor(noise, None)
     return input._inplace("mul_", ew.Mul, (mask,)) if inplace else apply(ew.Mul, (input, mask))
 
 

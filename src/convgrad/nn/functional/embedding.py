@@ -12,6 +12,7 @@ from ...errors import ConvgradError, DtypeError, RangeError, ShapeError
 from ...graph.node import cell_of
 from ...ops import embedding as ops
 from ...tensor.checks import scalar_name
+from ...tensor.dual import batch_of
 from ...tensor.functions_shape import one_hot
 from ...tensor.methods.operands import check_tensor
 from ...tensor.tensor import Tensor, apply
@@ -124,6 +125,12 @@ def embedding_bag(
         >>> embedding_bag(Tensor(np.array([[0, 1], [2, 2]]), None), table, mode="sum").tolist()
         [[1.0, 1.0, 0.0], [0.0, 0.0, 2.0]]
     """
+    node = batch_of(input, weight, offsets, per_sample_weights)
+    if node is not None:  # the plan of the bags is made of values: sample by sample
+        options = (max_norm, norm_type, scale_grad_by_freq, mode, sparse, per_sample_weights)
+        plain = (input, weight, offsets, *options, include_last_offset, padding_idx)
+        out: Tensor = node.each("embedding_bag", embedding_bag, plain)
+        return out
     check_tensor("embedding_bag", weight, "weight")
     if weight._data.dtype.kind in "iu" and input._data.dtype.kind == "f":
         warnings.warn(

@@ -13,6 +13,7 @@ from ...errors import ConvgradError, DtypeError, ShapeError
 from ...ops import loss as ops
 from ...ops.ctc import CtcLoss, read_labels
 from ...tensor.checks import scalar_name
+from ...tensor.dual import batch_of
 from ...tensor.functions_elementwise import where
 from ...tensor.tensor import Tensor, apply
 from .activation import log_softmax
@@ -110,6 +111,8 @@ def nll_loss(
     """
     how = legacy_reduction(reduction, size_average, reduce)
     check_pair("nll_loss", input, target)
+    if batch_of(input, target, weight) is not None:
+        return _nll_by_gather(input, target, weight, ignore_index, how)
     flat, coeff = _classes("nll_loss", input, target, weight, ignore_index)
     if how == "mean":
         total = np.add.reduce(coeff, None)
@@ -130,6 +133,17 @@ def nll_loss(
         return apply(op, (x,), (flat, np.zeros_like(coeff), True)) * math.nan
     out = apply(op, (x,), (flat, coeff, how != "none"))
     return out if how != "none" or out._data.shape == target._data.shape else out.reshape(target.shape)
+
+
+def _nll_by_gather(input: Tensor, target: Tensor, weight: Weight, ignore_index: int, how: str) -> Tensor:
+    """The same for targets that differ between the samples of a ``vmap``."""
+    axis = 0 if input._data.ndim == 1 else 1
+    used = target != ignore_index
+    safe = target * used
+    picked = -input.gather(axis, safe.unsqueeze(axis)).squeeze(axis)
+    factor = used.to(input.dtype) if weight is None else weight[safe] * used
+    out = picked * factor
+    return out if how == "none" else out.sum() if how == "sum" else out.sum() / factor.sum()
 
 
 def cross_entropy(

@@ -34,7 +34,7 @@ class GradMethods(Methods):
     def requires_grad(self) -> bool:
         """Whether operations on this tensor are recorded."""
         node = self._node
-        return node is not None and (not node.dual or node.parents[0] is not None)
+        return node is not None and (not node.dual or node.primal is not None)  # type: ignore[attr-defined]
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
@@ -49,10 +49,10 @@ class GradMethods(Methods):
     def grad_fn(self) -> Node | None:
         """The node that made this tensor; None for leaves."""
         node = self._node
+        if node is not None and node.dual:
+            node = node.primal  # type: ignore[attr-defined]
         if node is None or node.kind == LEAF:
             return None
-        if node.dual:
-            return node.parents[0]
         return node.parents[0] if node.kind == OUTPUT else node
 
     @property

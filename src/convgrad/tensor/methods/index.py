@@ -10,7 +10,7 @@ import numpy as np
 
 from ...dtypes import F32, F64
 from ...errors import ConvgradError, DimError, ShapeError
-from ...graph.grad_mode import INFERENCE, MODE, RECORD
+from ...graph.grad_mode import DUAL, INFERENCE, MODE, RECORD
 from ...graph.node import cell_of
 from ...ops import shape as ops
 from .base import NUMBERS
@@ -83,7 +83,7 @@ class IndexMethods(ScatterMethods):
         """Write where nothing is recorded, straight into the memory; False if that is not possible here."""
         data = self._data
         if (
-            MODE.get() & INFERENCE
+            MODE.get() & (INFERENCE | DUAL)
             or (self._cell is not None and self._cell.inference)
             or not data.flags.c_contiguous
             or not data.flags.writeable
@@ -215,7 +215,7 @@ def split_key(key: Any, data: Any) -> tuple[Any, Any]:
             advanced.extend(gap)
             dim += len(gap)
         elif type(item) is np.ndarray:
-            if item.ndim == 0:  # a bool: a new dimension of size 1, kept or not
+            if item.ndim == 0 and item.dtype == bool:  # a bool: a new dimension of size 1, kept or not
                 basic.append(None)
                 advanced.append(np.zeros(1 if item else 0, np.int64))
             else:
@@ -273,7 +273,7 @@ def _plain(item: Any) -> Any:
         return item
     if hasattr(item, "_data"):
         if not item._data.ndim and item._data.dtype.kind in "iu" and item._node is not None:
-            return int(item.item())  # under vmap it stands for many numbers, and says so
+            return item._data  # under vmap it stands for many numbers
         return index_array(item._data)
     if isinstance(item, (bool, np.bool_)):
         return np.asarray(item)

@@ -63,7 +63,7 @@ class OrderMethods(Methods):
 
     def argsort(self, dim: int = -1, descending: bool = False, *, stable: bool = False) -> Any:
         """The positions that sort along ``dim``; equal values keep their order."""
-        return self._wrap(self._data)._detached(False).sort(dim, descending)[1]
+        return self._detached(False).sort(dim, descending)[1]
 
     def topk(self, k: int, dim: int = -1, largest: bool = True, sorted: bool = True) -> Any:
         """The pair (values, indices) of the k largest (or smallest) along ``dim``, the most extreme first.
@@ -369,6 +369,8 @@ def typed(x: Any, dtype: Any, widen: bool = False) -> Any:
         new = dtypes.I64
     if new is old:
         return x
+    if new.kind not in "fcV" and x._node is not None:
+        return x._cast(dtypes.from_numpy(new))
     data = x._data
     if old.kind == "c" and new.kind != "c":
         data = data.real

@@ -15,6 +15,7 @@ from ...ops import scan as scans
 from ...ops import statistics as stats
 from .. import return_types
 from .base import dim_index, dim_tuple
+from .operands import cast
 from .order import OrderMethods, scalar_name, typed
 
 
@@ -184,7 +185,7 @@ class ReduceMethods(OrderMethods):
         """``log(sum(exp(x)))`` over one or several dimensions, without overflow."""
         x: Any = self
         if self._data.dtype.kind in "biu":
-            x = self._wrap(self._data.astype(dtypes.default_dtype().np))
+            x = cast(self, dtypes.default_dtype().np)
         return self._apply(stats.LogSumExp, (x,), (dim_tuple(dim, self._data.ndim), keepdim))
 
     def max(self, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:

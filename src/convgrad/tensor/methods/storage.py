@@ -191,7 +191,7 @@ class StorageMethods(ConvertMethods):
         if src._data.dtype is not self._data.dtype and src._data.dtype.kind in "fcV":
             src = src.to(self.dtype)
         if self._data.dtype.kind in "biu" and src._node is not None:
-            src = self._wrap(src._data)
+            src = src._detached(False)
         return self._inplace("copy_", ew.Copy, (src,))
 
     def fill_(self, value: Any) -> Any:
