@@ -220,7 +220,7 @@ class Batched(Tensor):
         raise ConvgradError("vmap: backward() called inside of a transform: use func.grad, or autograd.grad")
 
     @property
-    def data(self) -> Any:
+    def data(self) -> Any:  # type: ignore[override]
         """Refused, as in PyTorch."""
         raise ConvgradError("accessing `data` under vmap transform is not allowed")
 
