@@ -101,8 +101,8 @@ def grad(
                 "retain_graph": retain_graph, "create_graph": create_graph, "allow_unused": allow_unused,
                 "is_grads_batched": is_grads_batched, "materialize_grads": materialize_grads,
             }  # fmt: skip
-            found: tuple[Any, ...] = node.differentiate(grad, (results, wanted, cotangents), options)
-            return found
+            inside: tuple[Any, ...] = node.differentiate(grad, (results, wanted, cotangents), options)
+            return inside
     if is_grads_batched:
         return _batched(results, wanted, cotangents, retain, create_graph, allow_unused, materialize_grads)
     # in a forward-mode level the walk is recorded, since only recorded values carry tangents along
@@ -169,7 +169,7 @@ def _batched(
     )
 
 
-def _row_result(tensor: Tensor, g: Any, count: int, allow_unused: bool | None, materialize: bool) -> Any:
+def _row_result(tensor: Any, g: Any, count: int, allow_unused: bool | None, materialize: bool) -> Any:
     if g is None and materialize:
         like = tensor.node if is_edge(tensor) else tensor._data
         return Tensor(np.zeros((count, *like.shape), like.dtype), None)

@@ -219,7 +219,7 @@ class Batched(Tensor):
         """Refused: gradients inside of ``vmap`` come from ``func.grad``."""
         raise ConvgradError("vmap: backward() called inside of a transform: use func.grad, or autograd.grad")
 
-    @property
+    @property  # type: ignore[misc]
     def data(self) -> Any:
         """Refused, as in PyTorch."""
         raise ConvgradError("accessing `data` under vmap transform is not allowed")

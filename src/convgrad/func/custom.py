@@ -8,9 +8,9 @@ from ..autograd.function import Function, FunctionCtx
 from ..errors import ConvgradError
 from ..tensor.tensor import Tensor
 from . import tree
-from .batching import Batched, Level, batch_value, batched
+from .batching import FALLBACKS, Batched, Level, batch_value, batched, joined
 from .vmap import _front, level_of
-from .whole import Whole, expanded
+from .whole import Whole, expanded, sample_of
 
 _DOCS = "See https://pytorch.org/docs/main/notes/extending.func.html"
 
@@ -26,14 +26,8 @@ def call(function: Any, level: Level, values: list[Any], kwargs: dict[str, Any])
     """One call for all samples of a level; ``values`` has a ``Whole`` for each batched argument.
 
     Raises:
-        ConvgradError: the Function has neither ``vmap`` nor ``generate_vmap_rule``, or both.
+        ConvgradError: the Function has both ``vmap`` and ``generate_vmap_rule``.
     """
-    if function.setup_context is Function.setup_context:
-        raise ConvgradError(
-            "In order to use an autograd.Function with functorch transforms (vmap, grad, jvp, "
-            "jacrev, ...), it must "
-            f"override the setup_context staticmethod ({function.__name__}). {_DOCS}"
-        )
     own = function.vmap is not Function.vmap
     if own and function.generate_vmap_rule:
         raise ConvgradError(
@@ -43,12 +37,11 @@ def call(function: Any, level: Level, values: list[Any], kwargs: dict[str, Any])
             "staticmethod to "
             f"avoid ambiguity. {_DOCS}"
         )
-    if not own and not function.generate_vmap_rule:
-        raise ConvgradError(
-            f"You tried to vmap over {function.__name__}, but it does not have vmap support. Please "
-            "override and "
-            f"implement the vmap staticmethod or set generate_vmap_rule=True. {_DOCS}"
-        )
+    if not own and (not function.generate_vmap_rule or function.setup_context is Function.setup_context):
+        FALLBACKS[function.__name__] += 1  # sample by sample
+        rows = [function.apply(*[sample_of(v, i) for v in values], **kwargs) for i in range(level.size)]
+        out = joined(rows)
+        return tuple([batched(o, level) for o in out]) if isinstance(out, tuple) else batched(out, level)
     if own:
         return _by_its_rule(function, level, values, kwargs)
     wholes = [v.tensor if type(v) is Whole else v for v in values]

@@ -9,7 +9,7 @@ them; a class is served by the rule or the declaration of the nearest class it d
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy import ndarray
@@ -37,8 +37,9 @@ from .whole import (
     shape_of,
 )
 
-Values, Params = list[Any], tuple[Any, ...]
-Rule = Callable[[type[Op], Values, Params, int], Any]
+Values: TypeAlias = list[Any]
+Params: TypeAlias = tuple[Any, ...]
+Rule: TypeAlias = Callable[[type[Op], Values, Params, int], Any]
 
 
 # Products ------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy import ndarray
@@ -24,7 +24,8 @@ from .whole import (
     unfolded,
 )
 
-Values, Params = list[Any], tuple[Any, ...]
+Values: TypeAlias = list[Any]
+Params: TypeAlias = tuple[Any, ...]
 
 
 def _embedding(op: type[Op], values: Values, params: Params, size: int) -> Any:

@@ -206,7 +206,7 @@ class _Frame:
         try:
             if self.state is not None:
                 default_generator.set_state(self.state)
-            with saved_tensors_hooks(keep, give), self.context:  # type: ignore[arg-type]
+            with saved_tensors_hooks(keep, give), self.context:
                 self.function(*args, **kwargs)
         except _Stop:
             pass

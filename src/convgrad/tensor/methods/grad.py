@@ -34,7 +34,7 @@ class GradMethods(Methods):
     def requires_grad(self) -> bool:
         """Whether operations on this tensor are recorded."""
         node = self._node
-        return node is not None and (not node.dual or node.primal is not None)  # type: ignore[attr-defined]
+        return node is not None and (not node.dual or node.primal is not None)
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
@@ -50,7 +50,7 @@ class GradMethods(Methods):
         """The node that made this tensor; None for leaves."""
         node = self._node
         if node is not None and node.dual:
-            node = node.primal  # type: ignore[attr-defined]
+            node = node.primal
         if node is None or node.kind == LEAF:
             return None
         return node.parents[0] if node.kind == OUTPUT else node
