@@ -24,6 +24,7 @@ from .place import show
 from .traced import Traced, lift_saved
 
 Gradients = dict[Node, Any]
+Counts = dict[Node, int]
 _add_arrays: Any = np.add
 
 
@@ -113,18 +114,12 @@ def _are_all_leaves(inputs: list[Node], reached: list[Node]) -> bool:
     return leaves == inputs or set(leaves) == set(inputs)
 
 
-def _walk(
-    ready: list[Node],
-    grads: Gradients,
-    counts: dict[Node, int],
-    retain_graph: bool,
-    capture: bool,
-) -> None:
+def _walk(ready: list[Node], grads: Gradients, counts: Counts, retain_graph: bool, capture: bool) -> None:
     """The ordinary backward: bare arrays, every leaf, whose gradients stay in ``grads`` under ``capture``.
 
     Spelt out, since each line runs once per node.
     """
-    owned: set[Node] = set()  # whose gradient is a sum made here: the next one is added in place
+    owned: set[Node] = set()  # whose gradient is a sum made here
     while ready:
         node = ready.pop()
         g = grads.pop(node, None)
@@ -137,8 +132,6 @@ def _walk(
                 grads[node] = g
             elif g is not None:
                 node.accumulate(g)
-                if hooks is not None and hooks.after:
-                    run_after(hooks, (), (), g, False)
             continue
         parents: Any = node.parents
         op = node.op
@@ -165,24 +158,17 @@ def _walk(
         for parent, g in zip(parents, pulled):
             if parent is None:
                 continue
-            if g is not None:
-                if kind == OUTPUT:
-                    _add_piece(grads, parent, node.index, g)
-                else:
-                    if type(g) is not ndarray:
-                        g = np.asarray(g)
-                    if g.shape != parent.shape:
-                        g = _fit(node, g, parent)
-                    if g.dtype is not parent.dtype and g.dtype != parent.dtype:
-                        g = formula.cast(g, parent.dtype)
-                    old = grads.get(parent)
-                    if old is None:
-                        grads[parent] = g
-                    elif parent in owned:
-                        _add_arrays(old, g, old)
-                    else:
-                        grads[parent] = formula.plus(old, g)
-                        owned.add(parent)
+            if kind == OUTPUT and g is not None:
+                _add_piece(grads, parent, node.index, g)
+            elif g is not None:
+                if type(g) is not ndarray:
+                    g = np.asarray(g)
+                if g.shape != parent.shape:
+                    g = _fit(node, g, parent)
+                if g.dtype is not parent.dtype and g.dtype != parent.dtype:
+                    g = formula.cast(g, parent.dtype)
+                old = grads.get(parent)
+                grads[parent] = g if old is None else _gathered(old, g, parent, owned)
             left = counts[parent] - 1
             if left:
                 counts[parent] = left
@@ -191,6 +177,15 @@ def _walk(
         pulled = None  # a gradient that only its leaf will hold need not be copied there
         if not retain_graph and node.saved and (node.versions is not None or _holds_arrays(node)):
             node.saved = None
+
+
+def _gathered(old: Any, g: Any, node: Node, owned: set[Node]) -> Any:
+    """The sum of a node's gradients: in place from the third on, since the first sum is ours alone."""
+    if node in owned:
+        _add_arrays(old, g, old)
+        return old
+    owned.add(node)
+    return formula.plus(old, g)
 
 
 def _walk_selected(
@@ -218,8 +213,6 @@ def _walk_selected(
         if node.kind == LEAF:
             if g is not None and not capture and (inputs is None or node in targets):
                 node.accumulate(g)
-                if hooks is not None and hooks.after:
-                    run_after(hooks, (), (), g, create_graph)
             continue
         if watched:
             pulled = watch.pull(_pull, node, g, wanted, create_graph)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ..graph.hooks import run_after
 from ..graph.node import ALONE, Leaf, cell_of
 from ..graph.traced import Traced
 from ..kernels.memory import owns_memory
@@ -67,6 +68,8 @@ class TensorLeaf(Leaf):
                 np.add(old._data, g, out=old._data)
                 if old._cell is not None:
                     old._cell.bump("backward")
+        if self.hooks is not None:
+            run_after(self.hooks, (), (), g, type(g) is Traced)
         if self.post_hooks:
             for hook in tuple(self.post_hooks):
                 hook(self.variable)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from .. import dtypes
-from ..dtypes import result_dtype, scalar_dtype
+from ..dtypes import BF16, F16, result_dtype, scalar_dtype
 from ..errors import DtypeError
 from .methods.base import NUMBERS
 
@@ -59,3 +60,13 @@ def as_common(x: Any, common: dtypes.dtype) -> Any:
     if common.category == dtypes.INTEGER and type(x) is int:  # wraps around as C does
         return np.asarray(x & 0xFFFFFFFFFFFFFFFF, np.uint64).astype(common.np)
     return np.asarray(x).astype(common.np)
+
+
+def half_dtype(arrays: Sequence[Any]) -> np.dtype[Any] | None:
+    """The half-precision dtype a result must be rounded to once, if the operands have one (R6)."""
+    for a in arrays:
+        if type(a) is ndarray:
+            dtype = a.dtype
+            if dtype is BF16 or dtype is F16:
+                return dtype
+    return None

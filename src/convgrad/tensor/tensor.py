@@ -6,7 +6,7 @@ operator is run and recorded, and the few methods that are called so often that 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,7 @@ from .methods.reduce import ReduceMethods
 from .methods.shape import ShapeMethods
 from .methods.special import SpecialMethods
 from .methods.storage import StorageMethods
-from .promotion import as_common, common_dtype, promote
+from .promotion import as_common, common_dtype, half_dtype, promote
 from .views import View, check_writable, link, multi_view_message, overlap, rewrite
 
 _mode = MODE.get
@@ -273,7 +273,7 @@ def apply(op: type[Op], inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -
     if mode & DUAL and dual.stand_ins and (done := dual.take_over(op, inputs, params)) is not NotImplemented:
         return done
     arrays = [x._data if isinstance(x, Tensor) else x for x in inputs]
-    half = None if op.exact else _half_dtype(arrays)
+    half = None if op.exact else half_dtype(arrays)
     if half is not None:
         arrays = [a.astype(F32) if type(a) is ndarray and a.dtype in HALVES else a for a in arrays]
     out, saved = op.forward(tuple(arrays), *params) if op.variadic else op.forward(*arrays, *params)
@@ -437,16 +437,6 @@ late.announce(Tensor)
 # ---------------------------------------------------------------------------------------------------
 # Ways to run an operator
 # ---------------------------------------------------------------------------------------------------
-
-
-def _half_dtype(arrays: Sequence[Any]) -> np.dtype[Any] | None:
-    """The half-precision dtype a result must be rounded to once, if the operands have one (R6)."""
-    for a in arrays:
-        if type(a) is ndarray:
-            dtype = a.dtype
-            if dtype is BF16 or dtype is F16:
-                return dtype
-    return None
 
 
 def _wrapped(out: Any, half: np.dtype[Any] | None, mode: int) -> Tensor:

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from convgrad.func.batching import RULES
+from convgrad.func.rules import RULES
 from convgrad.ops.op import Op
 from convgrad.tensor.out import rules
 from convgrad.tensor.tensor import Tensor
@@ -103,9 +103,8 @@ def has_jvp(op: type[Op]) -> bool:
 
 def is_batched(op: type[Op]) -> bool:
     """Whether an operator runs once for all samples under ``vmap``: by a rule, or its class says so."""
-    keys: set[Any] = set(RULES)
     for kind in op.__mro__:
-        if kind in keys or f"{kind.__module__.rpartition('.')[2]}.{kind.__name__}" in keys:
+        if f"{kind.__module__.rpartition('.')[2]}.{kind.__name__}" in RULES:
             return True
     return getattr(op, "batch", None) is not None
 
