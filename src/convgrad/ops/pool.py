@@ -169,6 +169,7 @@ class MaxUnpool(Linear):
 
     backward_name = "MaxUnpool2DBackward0"
     saves = ("index", "size")
+    batch = {"index": "array"}
     exact = True
 
     @staticmethod
