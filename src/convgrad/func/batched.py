@@ -263,7 +263,7 @@ for _name in ("any", "all", "count_nonzero"):
     setattr(Batched, _name, _over_dims(_name))
 for _name in ("argmax", "argmin"):
     setattr(Batched, _name, _over_dims(_name, whole_first=True))
-for _name in ("histc", "heaviside", "isclose", "view_as_real", "bincount"):
+for _name in ("histc", "isclose", "view_as_real", "bincount"):
     if hasattr(Tensor, _name):
         setattr(Batched, _name, _looped(_name))
 for _name in ("nonzero", "argwhere", "unique", "unique_consecutive"):
