@@ -236,8 +236,9 @@ def linear_cross_entropy(
         )
     if linear_weight._data.ndim > 2 and input._data.ndim == 1:
         raise ShapeError(
-            f"K-dimensional loss defined by linear_weight shape {list(linear_weight._data.shape)} requires batched "
-            f"input, (N, {linear_weight._data.shape[-1]}), got unbatched input of shape {list(input._data.shape)}"
+            f"K-dimensional loss defined by linear_weight shape {list(linear_weight._data.shape)} requires "
+            f"batched input, (N, {linear_weight._data.shape[-1]}), got unbatched input of shape "
+            f"{list(input._data.shape)}"
         )
     if linear_weight._data.ndim > 2:
         scores = tensordot(input, linear_weight, ([-1], [-1]))
