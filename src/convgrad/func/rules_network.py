@@ -8,7 +8,7 @@ import numpy as np
 from numpy import ndarray
 
 from ..ops import elementwise as ew
-from ..ops import reduce, shape
+from ..ops import reduce, shape, statistics
 from ..ops.op import Op
 from ..tensor.tensor import Tensor, apply
 from .whole import (
@@ -190,6 +190,25 @@ def _attention(op: type[Op], values: Values, params: Params, size: int) -> Any:
     return apply(op, (*inputs, aligned(values[3], ndim)), tuple([aligned_array(p, ndim) for p in params]))
 
 
+def _dist(op: type[Op], values: Values, params: Params, size: int) -> Any:
+    """The norm of each sample's difference, over all its dimensions."""
+    ndim = max([*map(ndim_of, values), 1])
+    gap = apply(ew.Sub, tuple([aligned(v, ndim) for v in values]))
+    return apply(statistics.VectorNorm, (gap,), (*params, tuple(range(1, ndim + 1)), False))
+
+
+def _renorm(op: type[Op], values: Values, params: Params, size: int) -> Any:
+    """Every slice of every sample as a row."""
+    p, axis, limit = params
+    ndim = values[0].ndim
+    order = (0, axis + 1, *[i for i in range(1, ndim + 1) if i != axis + 1])
+    turned = permuted(values[0].tensor, order)
+    sizes = turned._data.shape
+    rows = reshaped(turned, (sizes[0] * sizes[1], *sizes[2:]))
+    out = reshaped(apply(op, (rows,), (p, 0, limit)), sizes)
+    return permuted(out, tuple([order.index(i) for i in range(ndim + 1)]))
+
+
 NETWORK_RULES: dict[str, Any] = {
     "embedding.Embedding": _embedding, "embedding.EmbeddingDense": _embedding_dense,
     "norm.BatchNorm": _batch_norm, "norm.BatchNormEval": _batch_norm_eval, "norm.LayerNorm": _standardise,
@@ -200,5 +219,7 @@ NETWORK_RULES: dict[str, Any] = {
     "loss.BinaryCrossEntropy": _loss, "loss.BinaryCrossEntropyWithLogits": _loss, "loss.NllLoss": _nll,
     "loss.NllSpread": _nll_spread, "margin.SoftMarginLoss": _loss,
     "linalg.LinalgSolveEx": _solve, "linalg.LinalgSolveTriangular": _solve, "spectral.LinalgLstsq": _solve,
+    "distance.Cdist": _solve, "distance.EuclideanDist": _solve, "distance.Dist": _dist,
+    "distance.Renorm": _renorm,
     "attention.ScaledDotProductAttention": _attention,
 }  # fmt: skip

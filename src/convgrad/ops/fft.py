@@ -33,6 +33,7 @@ class FftC2C(Linear):
     """
 
     saves = ("axes", "inverse", "norm")
+    batch = {"axes": "axis"}
 
     @staticmethod
     def forward(x: Array, axes: Axes, inverse: bool, norm: str) -> tuple[Array, tuple[Any, ...]]:
@@ -56,6 +57,7 @@ class FftR2C(Linear):
     """
 
     saves = ("axes", "norm", "size")
+    batch = {"axes": "axis"}
 
     @staticmethod
     def forward(x: Array, axes: Axes, norm: str) -> tuple[Array, tuple[Any, ...]]:
@@ -74,6 +76,7 @@ class FftR2CWhole(Linear):
 
     backward_name = "FftR2CBackward0"
     saves = ("axes", "norm")
+    batch = {"axes": "axis"}
 
     @staticmethod
     def forward(x: Array, axes: Axes, norm: str) -> tuple[Array, tuple[Any, ...]]:
@@ -91,6 +94,7 @@ class FftC2R(Linear):
     """
 
     saves = ("axes", "norm", "size")
+    batch = {"axes": "axis"}
 
     @staticmethod
     def forward(x: Array, axes: Axes, norm: str, size: int) -> tuple[Array, tuple[Any, ...]]:

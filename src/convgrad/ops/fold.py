@@ -29,6 +29,7 @@ class Im2Col(Linear):
     """Every window of x as a column: ``(N, C kH kW, windows)``, zeros around x."""
 
     saves = ("kernel", "stride", "padding", "dilation", "size")
+    batch = "leading"
     exact = True
 
     @staticmethod
@@ -55,6 +56,7 @@ class Col2Im(Linear):
     """Columns ``(N, C kH kW, windows)`` added up where their windows lie: the adjoint of ``Im2Col``."""
 
     saves = ("size", "kernel", "stride", "padding", "dilation")
+    batch = "leading"
 
     @staticmethod
     def forward(
@@ -86,6 +88,7 @@ class PixelShuffle(Linear):
     """
 
     saves = ("factor",)
+    batch = "leading"
     exact = True
 
     @staticmethod
@@ -105,6 +108,7 @@ class PixelUnshuffle(Linear):
     """``(*, C, H r, W r)`` as ``(*, C r r, H, W)``: the inverse of ``PixelShuffle``."""
 
     saves = ("factor",)
+    batch = "leading"
     exact = True
 
     @staticmethod
@@ -124,6 +128,7 @@ class ChannelShuffle(Linear):
     """Channels (the second axis) dealt out like cards from ``groups`` piles. Source: arXiv:1707.01083."""
 
     saves = ("groups", "channels")
+    batch = "fold"
     exact = True
 
     @staticmethod

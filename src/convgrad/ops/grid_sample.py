@@ -124,6 +124,7 @@ class GridSampler2D(Op):
     """
 
     saves = ("x", "grid", "slope", "mode", "padding", "align", "orders", "size")
+    batch = "fold"
     backward_name = "GridSampler2DBackward0"
 
     @staticmethod
@@ -246,6 +247,7 @@ class GridSpread(Op):
     """Each g ``(N, C, *oS)`` added, weighted, to the pixels its sample was made of: the adjoint in x."""
 
     saves = ("g", "grid", "slope", "mode", "padding", "align", "orders", "size")
+    batch = "fold"
 
     @staticmethod
     def forward(
@@ -316,6 +318,7 @@ class AffineGridGenerator(Linear):
     """The positions of all pixels mapped by theta ``(N, axes, axes + 1)``."""
 
     saves = ("size", "align")
+    batch = "fold"
 
     @staticmethod
     def forward(theta: Array, size: Ints, align: bool) -> tuple[Array, tuple[Any, ...]]:

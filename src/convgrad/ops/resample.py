@@ -205,6 +205,7 @@ class Resample(Linear):
 
     backward_name = "UpsampleLinear1DBackward0"
     saves = ("axes",)
+    batch = "leading"
 
     @staticmethod
     def forward(x: Array, axes: Axes) -> tuple[Array, tuple[Axes]]:
@@ -219,6 +220,7 @@ class ResampleSpread(Linear):
     """Every output's gradient shared out over the inputs it was made of: the adjoint of ``Resample``."""
 
     saves = ("axes",)
+    batch = "leading"
 
     @staticmethod
     def forward(g: Array, axes: Axes) -> tuple[Array, tuple[Axes]]:
