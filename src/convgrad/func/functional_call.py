@@ -37,7 +37,10 @@ def functional_call(
         TypeError: values that are no tensors.
         ConvgradError: names missing or unknown, if ``strict``.
     Example:
-        >>> functional_call(layer, {"weight": w, "bias": b}, (x,))
+        >>> from convgrad import Tensor, nn
+        >>> w, b = Tensor([[1.0, 2.0]]), Tensor([0.5])
+        >>> functional_call(nn.Linear(2, 1), {"weight": w, "bias": b}, (Tensor([[3.0, 4.0]]),)).tolist()
+        [[11.5]]
     """
     given = _merged(parameter_and_buffer_dicts)
     for value in given.values():
@@ -138,8 +141,12 @@ def stack_module_state(models: Sequence[Any]) -> tuple[State, State]:
     Raises:
         ConvgradError: no module, or modules that differ in class, mode or requires_grad.
     Example:
+        >>> from convgrad import nn, ones, vmap
+        >>> models = [nn.Linear(3, 2) for _ in range(5)]
         >>> params, buffers = stack_module_state(models)
-        >>> vmap(lambda p, b, x: functional_call(base, (p, b), (x,)), (0, 0, None))(params, buffers, x)
+        >>> each = vmap(lambda p, b, x: functional_call(models[0], (p, b), (x,)), (0, 0, None))
+        >>> each(params, buffers, ones(4, 3)).shape
+        torch.Size([5, 4, 2])
     """
     if not models:
         raise ConvgradError("stack_module_state: Expected at least one model, got 0.")

@@ -226,9 +226,8 @@ def hessian(func: Function, argnums: Argnums = 0) -> Function:
     Returns:
         Of shape ``(*output, *input, *input)``, nested as the outputs, then as ``argnums``, twice.
     Example:
-        >>> hessian(lambda x: (x**3).sum())(Tensor([1.0, 2.0]))
-        tensor([[ 6.,  0.],
-                [ 0., 12.]])
+        >>> hessian(lambda x: (x**3).sum())(Tensor([1.0, 2.0])).tolist()
+        [[6.0, 0.0], [0.0, 12.0]]
     """
     return jacfwd(jacrev(func, argnums), argnums)
 

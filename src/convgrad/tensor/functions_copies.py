@@ -46,6 +46,8 @@ def _slice(input: Tensor, dim: int = 0, start: Any = None, end: Any = None, step
 
 
 def _view(input: Tensor, size: Any = None, *, dtype: Any = None) -> Any:
+    if dtype is None and isinstance(size, (int, tuple, list)):
+        return input.reshape(size)  # in memory of its own, whatever the strides
     return input.view(size if dtype is None else dtype)
 
 

@@ -286,6 +286,7 @@ def lu_unpack(
     """(P, L, U) from the results of ``lu_factor``; what is not asked for is empty.
 
     Example:
+        >>> from convgrad.linalg import lu_factor
         >>> lu_unpack(*lu_factor(Tensor([[2.0, 1.0], [1.0, 3.0]]))).L.tolist()
         [[1.0, 0.0], [0.5, 1.0]]
     """

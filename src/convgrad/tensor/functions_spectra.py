@@ -322,7 +322,7 @@ def linalg_vander(x: Tensor, *, N: int | None = None) -> Tensor:
     count = (data.shape[-1] if data.ndim else 1) if N is None else N
     if count <= 1:
         raise ShapeError(f"N must be greater than 1. (got {count})")
-    return _powers(x, count)
+    return _powers(x if data.ndim else x.reshape(1), count)
 
 
 def vander(x: Tensor, N: int | None = None, increasing: bool = False) -> Tensor:

@@ -74,6 +74,7 @@ def checkpoint(
     Example:
         >>> x = Tensor([1.0, 2.0]).requires_grad_()
         >>> checkpoint(lambda t: t.sin().exp(), x, use_reentrant=False).sum().backward()
+
     Source: Chen et al. 2016, arXiv:1604.06174; semantics of torch.utils.checkpoint.
     """
     if use_reentrant is None:

@@ -132,6 +132,8 @@ def randomised_relu(
     x = input._data
     if x.dtype.kind in "biuc":
         raise NotImplementedError(f'"rrelu_with_noise_out_cpu" not implemented for {input.dtype}')
+    if training and x.dtype == np.float16:
+        raise NotImplementedError("\"rrelu_with_noise_out_cpu\" not implemented for 'Half': use .float()")
     if not lower <= upper:
         raise ConvgradError(
             f"rrelu: Lower bound should be less than or equal to the upper bound, but got {lower} and {upper}"

@@ -27,6 +27,7 @@ def normalize(input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -
     Raises:
         DtypeError: an integer input.
     Example:
+        >>> from convgrad import Tensor
         >>> normalize(Tensor([[3.0, 4.0]])).tolist()
         [[0.6000000238418579, 0.800000011920929]]
     """
@@ -50,6 +51,7 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
         ShapeError: shapes that do not broadcast.
         DtypeError: no float among the two.
     Example:
+        >>> from convgrad import Tensor
         >>> cosine_similarity(Tensor([[1.0, 0.0]]), Tensor([[1.0, 0.0]])).tolist()
         [1.0]
     """
@@ -99,6 +101,7 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
         ShapeError: no matrix.
         DtypeError: no real floats.
     Example:
+        >>> from convgrad import Tensor
         >>> pdist(Tensor([[0.0, 0.0], [3.0, 4.0]])).tolist()
         [5.0]
     """

@@ -15,6 +15,7 @@ from ...ops.ctc import CtcLoss, read_labels
 from ...tensor.checks import scalar_name
 from ...tensor.dual import batch_of
 from ...tensor.functions_elementwise import where
+from ...tensor.functions_linear import tensordot
 from ...tensor.tensor import Tensor, apply
 from .activation import log_softmax
 from .linear import linear
@@ -222,7 +223,8 @@ def linear_cross_entropy(
 
     Args:
         input: features ``(N, D)`` or ``(D,)``.
-        linear_weight, linear_bias: ``(C, D)`` and ``(C,)`` or None.
+        linear_weight, linear_bias: ``(C, D)`` and ``(C,)`` or None; or ``(C, d1, ..., D)``, a target for each
+            position d1, ....
         target, weight, reduction, ignore_index, label_smoothing: as for ``cross_entropy``.
         options: accepted; how PyTorch divides the work.
     Raises:
@@ -232,7 +234,17 @@ def linear_cross_entropy(
         raise ShapeError(
             f"linear_cross_entropy: expected input with dimensionality 1 or 2, got {input._data.ndim}"
         )
-    scores = linear(input, linear_weight, linear_bias)
+    if linear_weight._data.ndim > 2 and input._data.ndim == 1:
+        raise ShapeError(
+            f"K-dimensional loss defined by linear_weight shape {list(linear_weight._data.shape)} requires "
+            f"batched input, (N, {linear_weight._data.shape[-1]}), got unbatched input of shape "
+            f"{list(input._data.shape)}"
+        )
+    if linear_weight._data.ndim > 2:
+        scores = tensordot(input, linear_weight, ([-1], [-1]))
+        scores = scores if linear_bias is None else scores + linear_bias
+    else:
+        scores = linear(input, linear_weight, linear_bias)
     ignored = -100 if ignore_index is None else ignore_index
     return cross_entropy(
         scores, target, weight, ignore_index=ignored, reduction=reduction, label_smoothing=label_smoothing

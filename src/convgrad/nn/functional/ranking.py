@@ -12,7 +12,7 @@ from ...errors import ConvgradError, DtypeError, ShapeError
 from ...ops import margin as ops
 from ...tensor.checks import scalar_name
 from ...tensor.functions_elementwise import where
-from ...tensor.methods.operands import check_tensor
+from ...tensor.methods.operands import broadcast_error, check_tensor
 from ...tensor.tensor import Tensor, apply
 from .activation import logsigmoid
 from .distance import pairwise_distance
@@ -205,7 +205,10 @@ def soft_margin_loss(
             "The function 'soft_margin_loss' is not differentiable with respect to argument 'target'. This "
             "input cannot have requires_grad True."
         )
-    shape = np.broadcast_shapes(input._data.shape, target._data.shape)
+    try:
+        shape = np.broadcast_shapes(input._data.shape, target._data.shape)
+    except ValueError:
+        raise broadcast_error(input._data.shape, target._data.shape) from None
     signs = target._data.astype(np.float32 if input._data.dtype.itemsize < 4 else input._data.dtype)
     wide = input if input._data.shape == shape else input.expand(*shape)
     return apply(ops.SoftMarginLoss, (wide,), (signs, how))

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ... import dtypes
 from ...dtypes import Array
 from ...errors import ConvgradError, DtypeError, GradError, ShapeError
 from ...ops import scatter
@@ -239,6 +240,10 @@ def _index_reduce_plan(x: Any, dim: int, index: Any, source: Any, reduce: str, i
         raise ConvgradError(
             f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}."
         )
+    if x._data.dtype.kind in "bc":
+        kind = dtypes.from_numpy(x._data.dtype)
+        if not include or reduce in (("amax", "amin") if kind.is_complex else ("mean",)):
+            raise NotImplementedError(f'"index_reduce_func" not implemented for dtype {kind}')
     src, where, axis = x._index_plan("index_reduce", dim, index, source)
     spread = where.reshape((-1,) + (1,) * (src._data.ndim - 1 - axis))
     wide = np.broadcast_to(spread, src._data.shape)
