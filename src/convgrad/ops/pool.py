@@ -169,7 +169,7 @@ class MaxUnpool(Linear):
 
     backward_name = "MaxUnpool2DBackward0"
     saves = ("index", "size")
-    batch = {"index": "array"}
+    batch = "fold"
     exact = True
 
     @staticmethod
