@@ -12,6 +12,7 @@ from ..errors import ConvgradError, DimError, DtypeError, ShapeError
 from ..ops.distance import Cdist, EuclideanDist
 from ..ops.reduce import comparable
 from . import return_types
+from .dual import batch_of
 from .functions_shape import cat
 from .histograms import density_of, edges_between, finite_range, histogram_of
 from .methods.base import dim_index
@@ -271,6 +272,11 @@ def searchsorted(
 
     Source: semantics of torch.searchsorted.
     """
+    if (node := batch_of(sorted_sequence, input, sorter)) is not None:  # made of values: sample by sample
+        options = {"out_int32": out_int32, "right": right, "side": side}
+        one = lambda s, x, order: searchsorted(s, x, sorter=order, **options)  # noqa: E731
+        out: Tensor = node.each("searchsorted", one, (sorted_sequence, input, sorter))
+        return out
     if side not in (None, "left", "right"):
         raise ConvgradError(f"torch.searchsorted(): side can only be 'left' or 'right' but got {side}")
     if side == "left" and right:

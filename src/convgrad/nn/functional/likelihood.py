@@ -404,6 +404,10 @@ def ctc_loss(
 
     Source: Graves et al. 2006, ICML.
     """
+    if (node := batch_of(targets, input_lengths, target_lengths)) is not None:  # plans are made of values
+        given = (log_probs, targets, input_lengths, target_lengths, blank, reduction, zero_infinity)
+        out: Tensor = node.each("ctc_loss", ctc_loss, given)
+        return out
     check_pair("ctc_loss", log_probs, targets)
     batched = log_probs._data.ndim == 3
     lp = _log_probabilities(log_probs, blank)

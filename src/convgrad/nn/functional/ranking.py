@@ -11,6 +11,7 @@ from ...dtypes import Array
 from ...errors import ConvgradError, DtypeError, ShapeError
 from ...ops import margin as ops
 from ...tensor.checks import scalar_name
+from ...tensor.dual import batch_of
 from ...tensor.functions_elementwise import where
 from ...tensor.methods.operands import broadcast_error, check_tensor
 from ...tensor.tensor import Tensor, apply
@@ -285,6 +286,10 @@ def multi_margin_loss(
         ValueError: another p.
         ShapeError: target or weight do not fit.
     """
+    if (node := batch_of(target)) is not None:  # the plan is made of values: sample by sample
+        options = (p, margin, weight, size_average, reduce, reduction)
+        out: Tensor = node.each("multi_margin_loss", multi_margin_loss, (input, target, *options))
+        return out
     how = legacy_reduction(reduction, size_average, reduce)
     if p not in (1, 2):
         raise ValueError(f"only p == 1 and p == 2 supported, but got p={p}")
@@ -332,6 +337,10 @@ def multilabel_margin_loss(
         ShapeError: target has another shape.
         ConvgradError: a class outside ``-1 .. C - 1``.
     """
+    if (node := batch_of(target)) is not None:  # as above
+        given = (input, target, size_average, reduce, reduction)
+        out: Tensor = node.each("multilabel_margin_loss", multilabel_margin_loss, given)
+        return out
     how = legacy_reduction(reduction, size_average, reduce)
     n, c = _rows("multilabel_margin_loss", input)
     labels = _long("multilabel_margin_loss", target)
