@@ -49,7 +49,7 @@ def accuracy(model, images, labels):
 def fit(name, model, data, args):
     """Train ``model`` and return its accuracy on the test digits."""
     images, labels, test_images, test_labels = data
-    optimizer = optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+    optimizer = optim.SGD(model.parameters(), lr=0.02, momentum=0.9)
     model.train()
     for step in range(args.steps):
         pick = torch.randint(len(images), (args.batch_size,))

@@ -57,7 +57,7 @@ def main():
     model = VowelNet()
     print(model)
     average, averaged = copy.deepcopy(model), 0
-    optimizer = torch.optim.Adagrad(model.parameters(), lr=0.02)
+    optimizer = torch.optim.NAdam(model.parameters(), lr=3e-3)
     for epoch in range(args.epochs):
         model.train()
         total = 0.0
