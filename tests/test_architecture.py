@@ -48,6 +48,8 @@ LAYERS: dict[str, int] = {
     "convgrad.nn": 6,
     "convgrad.optim": 7,
     "convgrad.utils": 7,
+    "convgrad.serialization": 7,
+    "convgrad.safetensors": 7,
     "convgrad.datasets": 8,
     "convgrad.torch": 8,
     "convgrad.tools": 8,

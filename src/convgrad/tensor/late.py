@@ -75,6 +75,7 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
         margin_ranking_loss native_dropout poisson_nll_loss rrelu rrelu_ triplet_margin_loss
         """
     ),
+    "serialization": _names("load save"),
     "tensor.functions_copies": _names(
         """
         alias_copy as_strided_copy constant_pad_nd detach_copy diagonal_copy empty_permuted
