@@ -9,7 +9,7 @@ import numpy as np
 
 from ... import dtypes
 from ...dtypes import Array
-from ...errors import ShapeError
+from ...errors import ConvgradError, ShapeError
 from ...graph.node import cell_of
 from ...ops import norm as ops
 from ...tensor.checks import check_floating
@@ -105,13 +105,33 @@ def instance_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Tensor:
-    """Normalise each channel of each example by itself."""
+    """Normalise each channel of each example by itself.
+
+    Args:
+        input: ``(N, C, *)``.
+        running_mean, running_var: ``(C,)`` or both None; used if not ``use_input_stats``, else moved towards
+            the means of the examples' by ``momentum``.
+        weight, bias: ``(C,)`` or None.
+    Raises:
+        ValueError: one value per channel only, or one of the statistics alone.
+    """
+    if (running_mean is None) != (running_var is None):
+        raise ValueError("running_mean and running_var must either both be None or neither be None")
     if not use_input_stats:
+        if running_mean is None:
+            raise ConvgradError(
+                "Expected running_mean and running_var to be defined when use_input_stats is false"
+            )
         return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
     shape = input._data.shape
     if math.prod(shape[2:]) == 1:
         raise ValueError(f"Expected more than 1 spatial element when training, got input size {input.shape}")
     check_floating("batch_norm", input)
+    if running_mean is not None and running_var is not None:
+        rows = input._data.reshape(shape[0], shape[1], -1)
+        rows = rows.astype(_parameter_dtype(input), copy=False)
+        _move(running_mean, rows.mean((0, 2)), momentum)
+        _move(running_var, rows.var(2, ddof=1).mean(0), momentum)
     return apply(ops.GroupNorm, (input, weight, bias), (shape[1], eps))
 
 

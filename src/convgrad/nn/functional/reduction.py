@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from ...errors import ConvgradError
 from ...tensor.methods.operands import check_tensor
 from ...tensor.tensor import Tensor
+from .._reduction import legacy_get_string
 
 Weight = Tensor | None
 
@@ -22,12 +22,7 @@ def check_reduction(reduction: Any) -> str:
 def legacy_reduction(reduction: Any, size_average: Any = None, reduce: Any = None) -> str:
     """The reduction that is meant, with a warning where the old arguments say it."""
     if size_average is not None or reduce is not None:
-        kept = True if reduce is None else reduce
-        reduction = ("sum" if size_average is False else "mean") if kept else "none"
-        warnings.warn(
-            f"size_average and reduce args will be deprecated, please use reduction='{reduction}' instead.",
-            stacklevel=4,
-        )
+        reduction = legacy_get_string(size_average, reduce, stacklevel=4)
     return check_reduction(reduction)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -126,16 +127,35 @@ class _Setting(Module):
         return ", ".join(parts)
 
 
+def _renamed(old: str, new: str, value: float) -> float:
+    """The value of an argument that has another name now, with a warning."""
+    warnings.warn(
+        f"keyword argument `{old}` is deprecated and renamed to `{new}`", FutureWarning, stacklevel=4
+    )
+    return value
+
+
 class Hardtanh(_Setting):
     """x kept within ``[min_val, max_val]``."""
 
     function = staticmethod(F.hardtanh)
     settings = ("min_val", "max_val", "inplace")
 
-    def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False) -> None:
+    def __init__(
+        self,
+        min_val: float = -1.0,
+        max_val: float = 1.0,
+        inplace: bool = False,
+        min_value: float | None = None,
+        max_value: float | None = None,
+    ) -> None:
         super().__init__()
+        if min_value is not None:
+            min_val = _renamed("min_value", "min_val", min_value)
+        if max_value is not None:
+            max_val = _renamed("max_value", "max_val", max_value)
         if min_val >= max_val:
-            raise AssertionError(f"max_val must be larger than min_val, but got {min_val} and {max_val}")
+            raise AssertionError(f"max_val ({max_val}) must be greater than min_val ({min_val})")
         self.min_val, self.max_val, self.inplace = min_val, max_val, inplace
 
 
@@ -147,6 +167,27 @@ class ReLU6(Hardtanh):
 
     def extra_repr(self) -> str:
         return "inplace=True" if self.inplace else ""
+
+
+class RReLU(Module):
+    """x where positive, else x times a factor, which is drawn for each element in training mode.
+
+    Args:
+        lower, upper: the factor is uniform between them, and their mean in evaluation mode.
+        inplace: overwrite the input.
+    Source: Xu et al. 2015, arXiv:1505.00853.
+    """
+
+    def __init__(self, lower: float = 1.0 / 8, upper: float = 1.0 / 3, inplace: bool = False) -> None:
+        super().__init__()
+        self.lower, self.upper, self.inplace = lower, upper, inplace
+
+    def forward(self, input: Any) -> Any:
+        """Any shape."""
+        return F.rrelu(input, self.lower, self.upper, self.training, self.inplace)
+
+    def extra_repr(self) -> str:
+        return f"lower={self.lower}, upper={self.upper}{', inplace=True' if self.inplace else ''}"
 
 
 class LeakyReLU(_Setting):

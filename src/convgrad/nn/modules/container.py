@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import warnings
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -22,6 +23,21 @@ def _position(index: Any, length: int) -> int:
     if not -length <= place < length:
         raise IndexError(f"index {place} is out of range")
     return place % length
+
+
+class Container(Module):
+    """Modules by keyword; ``Module`` does the same and this class is deprecated."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__()
+        warnings.warn(
+            "`nn.Container` is deprecated. All of its functionality is now implemented in `nn.Module`. "
+            "Subclass that instead.",
+            FutureWarning,
+            stacklevel=2,
+        )
+        for name, module in kwargs.items():
+            self.add_module(name, module)
 
 
 class _Chain(Module):

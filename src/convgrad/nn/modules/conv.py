@@ -16,109 +16,13 @@ from .. import functional as F
 from .. import init
 from ..functional.conv import convolve_with_border
 from ..module import Module
+from ..parameter import Parameter, UninitializedParameter
+from .conv_docs import AXES, document
+from .lazy import LazyModuleMixin
 from .linear import empty_parameter
 
 Ints = tuple[int, ...]
 PADDING_MODES = {"zeros", "reflect", "replicate", "circular"}
-
-_DOC = """{what}
-
-    Args:
-        in_channels: number of channels of the input.
-        out_channels: number of channels of the output: the layer has one kernel for each.
-        kernel_size: length of the kernel along each spatial dimension, an int for all or one int each.
-        stride: the kernel moves on by this many {unit} from one output to the next.
-        padding: {padding}
-        {more}dilation: distance in {unit} between neighbouring taps of the kernel; 1 leaves no holes.
-        groups: channels are cut into this many parts of equal size, and each part of the output sees
-            only its own part of the input; ``groups=in_channels`` filters every channel by itself.
-        bias: add one learned number to each output channel.
-        padding_mode: {modes}
-        device: only the CPU (None or "cpu").
-        dtype: of weight and bias; None is the default dtype, float32.
-    Attributes:
-        weight: ``({weight}, {kernel})``, uniform within ``±1 / sqrt(fan_in)`` at first.
-        bias: ``(out_channels,)``, the same, or None.
-    Shapes:
-        input ``(N, in_channels, {size})``, or without N; output ``(N, out_channels, {out})`` with
-        {formula}
-    Raises:
-        ValueError: channels that groups does not divide, or an unknown padding.
-    Example:
-        {example}
-
-    Source: Dumoulin & Visin 2016, arXiv:1603.07285; semantics of torch.nn.{name}.
-    """
-
-_AXES = {1: ("L",), 2: ("H", "W"), 3: ("D", "H", "W")}
-_UNIT = {1: "samples", 2: "pixels", 3: "voxels"}
-_WHAT = {1: "signals", 2: "images", 3: "volumes"}
-
-
-def _forward_words(ndim: int, unit: str) -> dict[str, str]:
-    """What the docstring of a convolution says of itself."""
-    return {
-        "what": (
-            f"Cross-correlation of {_WHAT[ndim]} with a bank of learned kernels, plus a bias.\n\n"
-            "    Each output channel is the sum over input channels of the input correlated with a kernel\n"
-            "    (which is not flipped, unlike in the convolution of signal processing)."
-        ),
-        "formula": "``o = (n + 2 padding - dilation (kernel_size - 1) - 1) // stride + 1``",
-        "padding": (
-            f'{unit} added on both sides of the input; "valid" adds none, "same" as many as keep\n'
-            "            the size (for stride 1)."
-        ),
-        "more": "",
-        "modes": (
-            'what stands there: "zeros", "reflect" (the input mirrored, without its edge),\n'
-            '            "replicate" (the edge value) or "circular" (the other end).'
-        ),
-        "weight": "out_channels, in_channels / groups",
-        "result": ", ".join(["3"] * ndim),
-    }
-
-
-def _transposed_words(ndim: int, unit: str) -> dict[str, str]:
-    """What the docstring of a transposed convolution says of itself."""
-    return {
-        "what": (
-            f"Transposed convolution of {_WHAT[ndim]}: the adjoint of Conv{ndim}d with the same settings.\n\n"
-            f"    It spreads each input {unit[:-1]} over the outputs, so it enlarges what a strided\n"
-            f"    Conv{ndim}d shrank."
-        ),
-        "formula": ("``o = (n - 1) stride - 2 padding + dilation (kernel_size - 1) + output_padding + 1``"),
-        "padding": (
-            f"{unit} cut from each side of the output: the padding of the convolution it is the\n"
-            "            adjoint of."
-        ),
-        "more": (
-            f"output_padding: {unit} added at one side of the output; chooses among the sizes that a\n"
-            "            strided convolution maps alike.\n        "
-        ),
-        "modes": 'only "zeros".',
-        "weight": "in_channels, out_channels / groups",
-        "result": ", ".join(["17"] * ndim),
-    }
-
-
-def _document(cls: type, ndim: int, transposed: bool) -> None:
-    """Write a layer's docstring: the six differ only in names of axes and in what they compute."""
-    axes, unit, name = _AXES[ndim], _UNIT[ndim], cls.__name__
-    words = (_transposed_words if transposed else _forward_words)(ndim, unit)
-    axis = axes[0] if ndim == 1 else f"{axes[0]} (each axis alike)"
-    words["formula"] += f"\n        for {axis}."
-    words["example"] = (
-        f">>> {name}(3, 4, 3, stride=2)(Tensor(1, 3, {', '.join(['8'] * ndim)})).shape\n"
-        f"        torch.Size([1, 4, {words.pop('result')}])"
-    )
-    cls.__doc__ = _DOC.format(
-        unit=unit,
-        name=name,
-        kernel=", ".join([f"k{a}" for a in axes]),
-        size=", ".join(axes),
-        out=", ".join([f"o{a}" for a in axes]),
-        **words,
-    )
 
 
 def _tuple(value: Any, ndim: int, name: str) -> Ints:
@@ -172,17 +76,22 @@ class _ConvNd(Module):
         self.dilation = _tuple(dilation, n, "dilation")
         self.output_padding = _tuple(output_padding, n, "output_padding")
         self._set_padding(padding, padding_mode)
-        channels = (
-            (in_channels, out_channels // groups)
-            if self.transposed
-            else (out_channels, in_channels // groups)
-        )
-        self.weight = empty_parameter((*channels, *self.kernel_size), dtype, device)
+        channels = self._weight_channels()
+        self.weight = self._parameter((*channels, *self.kernel_size), dtype, device)
         if bias:
-            self.bias = empty_parameter((out_channels,), dtype, device)
+            self.bias = self._parameter((out_channels,), dtype, device)
         else:
             self.register_parameter("bias", None)
         self.reset_parameters()
+
+    def _weight_channels(self) -> Ints:
+        """The first two sizes of the weight."""
+        if self.transposed:
+            return (self.in_channels, self.out_channels // self.groups)
+        return (self.out_channels, self.in_channels // self.groups)
+
+    def _parameter(self, shape: Ints, dtype: Any, device: Any) -> Parameter:
+        return empty_parameter(shape, dtype, device)
 
     def _set_padding(self, padding: Any, padding_mode: str) -> None:
         """Check padding and its mode, and work out how wide each border is."""
@@ -206,7 +115,7 @@ class _ConvNd(Module):
         widths: list[int] = []
         for before, after in self._borders()[::-1]:
             widths += (before, after)
-        self._reversed_padding_repeated_twice = widths
+        self._reversed_padding_repeated_twice = tuple(widths)
 
     def _borders(self) -> tuple[tuple[int, int], ...]:
         """Width before and after each spatial dimension; an odd total puts one more after."""
@@ -219,8 +128,7 @@ class _ConvNd(Module):
 
     def reset_parameters(self) -> None:
         """Draw new starting values."""
-        if self.weight._data.size:
-            init.kaiming_uniform_(self.weight, math.sqrt(5))
+        init.kaiming_uniform_(self.weight, math.sqrt(5))
         if self.bias is not None:
             fan_in = init._calculate_fan_in_and_fan_out(self.weight)[0]
             if fan_in:
@@ -269,7 +177,7 @@ class _ConvNd(Module):
         if len(shape) != self.ndim + 1 or shape[0] != self.in_channels:
             raise ConvgradError(
                 f"as_matrix: needs the shape of one example ({self.in_channels}, "
-                f"{', '.join(_AXES[self.ndim])}), but got "
+                f"{', '.join(AXES[self.ndim])}), but got "
                 f"{list(input_shape) if hasattr(input_shape, '__iter__') else input_shape}"
             )
         rows, columns, values, size = self._entries(shape)
@@ -346,7 +254,7 @@ class _Conv(_ConvNd):
         function = type(self).function
         if self.padding_mode == "zeros":
             return function(input, weight, bias, self.stride, self.padding, self.dilation, self.groups)
-        widths = tuple(self._reversed_padding_repeated_twice)
+        widths = self._reversed_padding_repeated_twice
         if min(widths) < 0:  # they cut the input
             return function(self._padded(input), weight, bias, self.stride, 0, self.dilation, self.groups)
         return convolve_with_border(
@@ -369,7 +277,7 @@ class Conv3d(_Conv):
     function = staticmethod(F.conv3d)
 
 
-class _ConvTranspose(_ConvNd):
+class _ConvTransposeNd(_ConvNd):
     transposed = True
     function: Callable[..., Any]
 
@@ -462,20 +370,135 @@ class _ConvTranspose(_ConvNd):
         return columns, rows, values, (width, count)
 
 
-class ConvTranspose1d(_ConvTranspose):
+class ConvTranspose1d(_ConvTransposeNd):
     ndim = 1
     function = staticmethod(F.conv_transpose1d)
 
 
-class ConvTranspose2d(_ConvTranspose):
+class ConvTranspose2d(_ConvTransposeNd):
     ndim = 2
     function = staticmethod(F.conv_transpose2d)
 
 
-class ConvTranspose3d(_ConvTranspose):
+class ConvTranspose3d(_ConvTransposeNd):
     ndim = 3
     function = staticmethod(F.conv_transpose3d)
 
 
+class _LazyConvXdMixin(LazyModuleMixin, _ConvNd):
+    """What makes a convolution lazy: it has as many input channels as its first input.
+
+    The arguments are those of the class it becomes, without ``in_channels``.
+    """
+
+    def _parameter(self, shape: Ints, dtype: Any, device: Any) -> Parameter:
+        return UninitializedParameter(device=device, dtype=dtype)
+
+    def reset_parameters(self) -> None:
+        """Draw new starting values, if there are parameters."""
+        if not self.has_uninitialized_params() and self.in_channels != 0:
+            super().reset_parameters()
+
+    def initialize_parameters(self, input: Any, *args: Any, **kwargs: Any) -> None:
+        """Make the parameters for ``(N, C, *S)`` or ``(C, *S)``."""
+        n = self._get_num_spatial_dims()
+        if not self.has_uninitialized_params():
+            if self.in_channels == 0:  # they came from a state
+                self.in_channels = self.weight.shape[0 if self.transposed else 1]
+                self.in_channels *= 1 if self.transposed else self.groups
+            return
+        shape = input._data.shape
+        if len(shape) not in (n + 1, n + 2):
+            raise ConvgradError(
+                f"Expected {n + 1}D (unbatched) or {n + 2}D (batched) input to {type(self).__name__}, but "
+                f"got input of size: {input.shape}"
+            )
+        self.in_channels = shape[-n - 1]
+        if self.in_channels % self.groups:
+            raise ValueError(
+                f"in_channels must be divisible by groups, but got in_channels={self.in_channels} and "
+                f"groups={self.groups}"
+            )
+        weight: Any = self.weight
+        bias: Any = self.bias
+        weight.materialize((*self._weight_channels(), *self.kernel_size))
+        if bias is not None:
+            bias.materialize((self.out_channels,))
+        self.reset_parameters()
+
+    def _get_num_spatial_dims(self) -> int:
+        return self.ndim
+
+
+class _LazyConv(_LazyConvXdMixin, _Conv):
+    def __init__(
+        self,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(
+            0, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype
+        )
+
+
+class _LazyConvTranspose(_LazyConvXdMixin, _ConvTransposeNd):
+    def __init__(
+        self,
+        out_channels: int,
+        kernel_size: Any,
+        stride: Any = 1,
+        padding: Any = 0,
+        output_padding: Any = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Any = 1,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(
+            0, out_channels, kernel_size, stride, padding, output_padding, groups, bias, dilation,
+            padding_mode, device, dtype,
+        )  # fmt: skip
+
+
+class LazyConv1d(_LazyConv, Conv1d):
+    __doc__ = _LazyConvXdMixin.__doc__
+    cls_to_become = Conv1d
+
+
+class LazyConv2d(_LazyConv, Conv2d):
+    __doc__ = _LazyConvXdMixin.__doc__
+    cls_to_become = Conv2d
+
+
+class LazyConv3d(_LazyConv, Conv3d):
+    __doc__ = _LazyConvXdMixin.__doc__
+    cls_to_become = Conv3d
+
+
+class LazyConvTranspose1d(_LazyConvTranspose, ConvTranspose1d):
+    __doc__ = _LazyConvXdMixin.__doc__
+    cls_to_become = ConvTranspose1d
+
+
+class LazyConvTranspose2d(_LazyConvTranspose, ConvTranspose2d):
+    __doc__ = _LazyConvXdMixin.__doc__
+    cls_to_become = ConvTranspose2d
+
+
+class LazyConvTranspose3d(_LazyConvTranspose, ConvTranspose3d):
+    __doc__ = _LazyConvXdMixin.__doc__
+    cls_to_become = ConvTranspose3d
+
+
 for _layer in (Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d):
-    _document(_layer, _layer.ndim, _layer.transposed)
+    document(_layer, _layer.ndim, _layer.transposed)

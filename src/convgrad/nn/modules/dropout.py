@@ -8,7 +8,7 @@ from .. import functional as F
 from ..module import Module
 
 
-class _Dropout(Module):
+class _DropoutNd(Module):
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
         if p < 0 or p > 1:
@@ -20,7 +20,7 @@ class _Dropout(Module):
         return f"p={self.p}, inplace={self.inplace}"
 
 
-class Dropout(_Dropout):
+class Dropout(_DropoutNd):
     """Sets elements to zero with probability p and enlarges the others by ``1 / (1 - p)``."""
 
     def forward(self, input: Any) -> Any:
@@ -28,7 +28,7 @@ class Dropout(_Dropout):
         return F.dropout(input, self.p, self.training, self.inplace)
 
 
-class Dropout1d(_Dropout):
+class Dropout1d(_DropoutNd):
     """Sets whole channels of ``(N, C, L)`` to zero."""
 
     def forward(self, input: Any) -> Any:
@@ -36,7 +36,7 @@ class Dropout1d(_Dropout):
         return F.dropout1d(input, self.p, self.training, self.inplace)
 
 
-class Dropout2d(_Dropout):
+class Dropout2d(_DropoutNd):
     """Sets whole channels of ``(N, C, H, W)`` to zero."""
 
     def forward(self, input: Any) -> Any:
@@ -44,9 +44,25 @@ class Dropout2d(_Dropout):
         return F.dropout2d(input, self.p, self.training, self.inplace)
 
 
-class Dropout3d(_Dropout):
+class Dropout3d(_DropoutNd):
     """Sets whole channels of ``(N, C, D, H, W)`` to zero."""
 
     def forward(self, input: Any) -> Any:
         """``(N, C, D, H, W)`` or ``(C, D, H, W)``."""
         return F.dropout3d(input, self.p, self.training, self.inplace)
+
+
+class AlphaDropout(_DropoutNd):
+    """Dropout for ``SELU``: mean 0 and variance 1 are kept. Source: arXiv:1706.02515."""
+
+    def forward(self, input: Any) -> Any:
+        """Any shape."""
+        return F.alpha_dropout(input, self.p, self.training, self.inplace)
+
+
+class FeatureAlphaDropout(_DropoutNd):
+    """``AlphaDropout`` of whole channels of ``(N, C, ...)``."""
+
+    def forward(self, input: Any) -> Any:
+        """``(N, C, ...)``."""
+        return F.feature_alpha_dropout(input, self.p, self.training, self.inplace)

@@ -1,4 +1,4 @@
-"""Pooling and padding layers."""
+"""Pooling layers."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from typing import Any
 
 from .. import functional as F
 from ..module import Module
+from .utils import _pair, _single, _triple
 
 
-class _MaxPool(Module):
+class _MaxPoolNd(Module):
     """The largest value of each window.
 
     Args:
@@ -56,22 +57,73 @@ class _MaxPool(Module):
         )
 
 
-class MaxPool1d(_MaxPool):
-    __doc__ = _MaxPool.__doc__
+class MaxPool1d(_MaxPoolNd):
+    __doc__ = _MaxPoolNd.__doc__
     function = staticmethod(F.max_pool1d)
 
 
-class MaxPool2d(_MaxPool):
-    __doc__ = _MaxPool.__doc__
+class MaxPool2d(_MaxPoolNd):
+    __doc__ = _MaxPoolNd.__doc__
     function = staticmethod(F.max_pool2d)
 
 
-class MaxPool3d(_MaxPool):
-    __doc__ = _MaxPool.__doc__
+class MaxPool3d(_MaxPoolNd):
+    __doc__ = _MaxPoolNd.__doc__
     function = staticmethod(F.max_pool3d)
 
 
-class AvgPool1d(Module):
+class _MaxUnpoolNd(Module):
+    """Puts the values of a max pooling back where they were, among zeros.
+
+    Args:
+        kernel_size: size of the pooling's window, an int for all dimensions or one each.
+        stride: step of its window; None is the kernel size.
+        padding: the border it had.
+    """
+
+    function: Any
+    parse: Any
+
+    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0) -> None:
+        super().__init__()
+        parse = type(self).parse
+        self.kernel_size = parse(kernel_size)
+        self.stride = parse(stride if stride is not None else kernel_size)
+        self.padding = parse(padding)
+
+    def forward(self, input: Any, indices: Any, output_size: Any = None) -> Any:
+        """``(N, C, *S)`` or ``(C, *S)`` and int64 positions of that shape; ``output_size``: of the result."""
+        return type(self).function(input, indices, self.kernel_size, self.stride, self.padding, output_size)
+
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class MaxUnpool1d(_MaxUnpoolNd):
+    __doc__ = _MaxUnpoolNd.__doc__
+    function, parse = staticmethod(F.max_unpool1d), staticmethod(_single)
+
+
+class MaxUnpool2d(_MaxUnpoolNd):
+    __doc__ = _MaxUnpoolNd.__doc__
+    function, parse = staticmethod(F.max_unpool2d), staticmethod(_pair)
+
+
+class MaxUnpool3d(_MaxUnpoolNd):
+    __doc__ = _MaxUnpoolNd.__doc__
+    function, parse = staticmethod(F.max_unpool3d), staticmethod(_triple)
+
+
+class _AvgPoolNd(Module):
+    kernel_size: Any
+    stride: Any
+    padding: Any
+
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class AvgPool1d(_AvgPoolNd):
     """The mean of each window of signals; arguments as ``AvgPool2d``."""
 
     def __init__(
@@ -94,15 +146,8 @@ class AvgPool1d(Module):
             input, self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad
         )
 
-    def extra_repr(self) -> str:
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
 
-
-def _single(value: Any) -> tuple[int, ...]:
-    return tuple(value) if isinstance(value, tuple | list) else (value,)
-
-
-class _AvgPool(Module):
+class _AvgPool(_AvgPoolNd):
     """The mean of each window.
 
     Args:
@@ -138,9 +183,6 @@ class _AvgPool(Module):
             self.divisor_override,
         )  # fmt: skip
 
-    def extra_repr(self) -> str:
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
-
 
 class AvgPool2d(_AvgPool):
     __doc__ = _AvgPool.__doc__
@@ -150,6 +192,112 @@ class AvgPool2d(_AvgPool):
 class AvgPool3d(_AvgPool):
     __doc__ = _AvgPool.__doc__
     function = staticmethod(F.avg_pool3d)
+
+
+class _FractionalMaxPool(Module):
+    """The largest value of windows that begin at pseudo-random steps.
+
+    Args:
+        kernel_size: size of the window, an int for all dimensions or one each.
+        output_size: size of the result; or
+        output_ratio: the result's size over the input's, between 0 and 1.
+        return_indices: also give the position of each maximum in its flattened plane.
+        _random_samples: ``(N, C, ndim)`` in [0, 1); drawn at each call if None.
+    Raises:
+        ValueError: not exactly one of output_size and output_ratio, or a ratio outside (0, 1).
+    Source: Graham 2014, arXiv:1412.6071.
+    """
+
+    function: Any
+    parse: Any
+
+    def __init__(
+        self,
+        kernel_size: Any,
+        output_size: Any = None,
+        output_ratio: Any = None,
+        return_indices: bool = False,
+        _random_samples: Any = None,
+    ) -> None:
+        super().__init__()
+        parse, name = type(self).parse, type(self).__name__
+        self.kernel_size = parse(kernel_size)
+        if isinstance(kernel_size, tuple | list) and any([k <= 0 for k in kernel_size]):
+            raise ValueError(f"kernel_size must be greater than 0, but got {kernel_size}")
+        self.return_indices = return_indices
+        self.register_buffer("_random_samples", _random_samples)
+        self.output_size = None if output_size is None else parse(output_size)
+        self.output_ratio = None if output_ratio is None else parse(output_ratio)
+        if output_size is None and output_ratio is None:
+            raise ValueError(f"{name} requires specifying either an output size, or a pooling ratio")
+        if output_size is not None and output_ratio is not None:
+            raise ValueError("only one of output_size and output_ratio may be specified")
+        if self.output_ratio is not None and not all([0 < r < 1 for r in self.output_ratio]):
+            raise ValueError(f"output_ratio must be between 0 and 1 (got {output_ratio})")
+
+    def forward(self, input: Any) -> Any:
+        """``(N, C, *S)`` or ``(C, *S)``."""
+        return type(self).function(
+            input, self.kernel_size, self.output_size, self.output_ratio, self.return_indices,
+            self._random_samples,
+        )  # fmt: skip
+
+
+class FractionalMaxPool2d(_FractionalMaxPool):
+    __doc__ = _FractionalMaxPool.__doc__
+    function, parse = staticmethod(F.fractional_max_pool2d), staticmethod(_pair)
+
+
+class FractionalMaxPool3d(_FractionalMaxPool):
+    __doc__ = _FractionalMaxPool.__doc__
+    function, parse = staticmethod(F.fractional_max_pool3d), staticmethod(_triple)
+
+
+class _LPPoolNd(Module):
+    """The p-norm of each window: ``sum(x ** p) ** (1 / p)``.
+
+    Args:
+        norm_type: p.
+        kernel_size: size of the window, an int for all dimensions or one each.
+        stride: step of the window; None is the kernel size.
+        ceil_mode: a last partial window counts.
+    """
+
+    function: Any
+
+    def __init__(
+        self, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False
+    ) -> None:
+        super().__init__()
+        self.norm_type, self.kernel_size = norm_type, kernel_size
+        self.stride, self.ceil_mode = stride, ceil_mode
+
+    def forward(self, input: Any) -> Any:
+        """``(N, C, *S)`` or ``(C, *S)``."""
+        return type(self).function(
+            input, float(self.norm_type), self.kernel_size, self.stride, self.ceil_mode
+        )
+
+    def extra_repr(self) -> str:
+        return (
+            f"norm_type={self.norm_type}, kernel_size={self.kernel_size}, stride={self.stride}, "
+            f"ceil_mode={self.ceil_mode}"
+        )
+
+
+class LPPool1d(_LPPoolNd):
+    __doc__ = _LPPoolNd.__doc__
+    function = staticmethod(F.lp_pool1d)
+
+
+class LPPool2d(_LPPoolNd):
+    __doc__ = _LPPoolNd.__doc__
+    function = staticmethod(F.lp_pool2d)
+
+
+class LPPool3d(_LPPoolNd):
+    __doc__ = _LPPoolNd.__doc__
+    function = staticmethod(F.lp_pool3d)
 
 
 class _AdaptivePool(Module):
@@ -169,22 +317,26 @@ class _AdaptivePool(Module):
         return f"output_size={self.output_size}"
 
 
-class AdaptiveAvgPool1d(_AdaptivePool):
+class _AdaptiveAvgPoolNd(_AdaptivePool):
+    __doc__ = _AdaptivePool.__doc__
+
+
+class AdaptiveAvgPool1d(_AdaptiveAvgPoolNd):
     __doc__ = _AdaptivePool.__doc__
     function = staticmethod(F.adaptive_avg_pool1d)
 
 
-class AdaptiveAvgPool2d(_AdaptivePool):
+class AdaptiveAvgPool2d(_AdaptiveAvgPoolNd):
     __doc__ = _AdaptivePool.__doc__
     function = staticmethod(F.adaptive_avg_pool2d)
 
 
-class AdaptiveAvgPool3d(_AdaptivePool):
+class AdaptiveAvgPool3d(_AdaptiveAvgPoolNd):
     __doc__ = _AdaptivePool.__doc__
     function = staticmethod(F.adaptive_avg_pool3d)
 
 
-class _AdaptiveMaxPool(_AdaptivePool):
+class _AdaptiveMaxPoolNd(_AdaptivePool):
     def __init__(self, output_size: Any, return_indices: bool = False) -> None:
         super().__init__(output_size)
         self.return_indices = return_indices
@@ -194,74 +346,16 @@ class _AdaptiveMaxPool(_AdaptivePool):
         return type(self).function(input, self.output_size, self.return_indices)
 
 
-class AdaptiveMaxPool1d(_AdaptiveMaxPool):
+class AdaptiveMaxPool1d(_AdaptiveMaxPoolNd):
     __doc__ = _AdaptivePool.__doc__
     function = staticmethod(F.adaptive_max_pool1d)
 
 
-class AdaptiveMaxPool2d(_AdaptiveMaxPool):
+class AdaptiveMaxPool2d(_AdaptiveMaxPoolNd):
     __doc__ = _AdaptivePool.__doc__
     function = staticmethod(F.adaptive_max_pool2d)
 
 
-class AdaptiveMaxPool3d(_AdaptiveMaxPool):
+class AdaptiveMaxPool3d(_AdaptiveMaxPoolNd):
     __doc__ = _AdaptivePool.__doc__
     function = staticmethod(F.adaptive_max_pool3d)
-
-
-class _Pad(Module):
-    """Borders around the last dimensions: an int for all sides, or (left, right, top, bottom, ...)."""
-
-    ndim = 0
-    mode = "constant"
-
-    def __init__(self, padding: Any) -> None:
-        super().__init__()
-        self.padding = (padding,) * (2 * self.ndim) if isinstance(padding, int) else tuple(padding)
-
-    def forward(self, input: Any) -> Any:
-        """The padded input."""
-        return F.pad(input, self.padding, self.mode)
-
-    def extra_repr(self) -> str:
-        return f"{self.padding}"
-
-
-class _ConstantPad(_Pad):
-    def __init__(self, padding: Any, value: float) -> None:
-        super().__init__(padding)
-        self.value = value
-
-    def forward(self, input: Any) -> Any:
-        """The padded input."""
-        return F.pad(input, self.padding, "constant", self.value)
-
-    def extra_repr(self) -> str:
-        return f"padding={self.padding}, value={self.value}"
-
-
-class _ZeroPad(_ConstantPad):
-    def __init__(self, padding: Any) -> None:
-        super().__init__(padding, 0.0)
-
-    def extra_repr(self) -> str:
-        return f"{self.padding}"
-
-
-def _pads(base: type, prefix: str, mode: str) -> list[Any]:
-    """The classes ``<prefix>1d`` to ``<prefix>3d``."""
-    return [
-        type(
-            f"{prefix}{n}d",
-            (base,),
-            {"ndim": n, "mode": mode, "__module__": __name__, "__doc__": _Pad.__doc__},
-        )
-        for n in (1, 2, 3)
-    ]
-
-
-ConstantPad1d, ConstantPad2d, ConstantPad3d = _pads(_ConstantPad, "ConstantPad", "constant")
-ZeroPad1d, ZeroPad2d, ZeroPad3d = _pads(_ZeroPad, "ZeroPad", "constant")
-ReflectionPad1d, ReflectionPad2d, ReflectionPad3d = _pads(_Pad, "ReflectionPad", "reflect")
-ReplicationPad1d, ReplicationPad2d, ReplicationPad3d = _pads(_Pad, "ReplicationPad", "replicate")
-CircularPad1d, CircularPad2d, CircularPad3d = _pads(_Pad, "CircularPad", "circular")
