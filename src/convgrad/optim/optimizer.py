@@ -3,35 +3,126 @@
 from __future__ import annotations
 
 import copy
+import functools
 import itertools
+import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..autograd.grad_mode import enable_grad
+from ..autograd.grad_mode import set_grad_enabled
 from ..graph.node import LEAF, cell_of
 from ..nn.hooks import RemovableHandle, Table, add
 from ..tensor.tensor import Tensor
 
-#: stands for an option that every group must give
-required: Any = object()
+ParamsT: TypeAlias = Iterable[Tensor] | Iterable[dict[str, Any]] | Iterable[tuple[str, Tensor]]
+params_t: TypeAlias = ParamsT
+StateDict: TypeAlias = dict[str, Any]
+
+
+class _Required:
+    """What stands for an option that every group must give."""
+
+    def __repr__(self) -> str:
+        return "<required parameter>"
+
+
+required: Any = _Required()
+
+#: options that came to PyTorch's optimisers later than their states were saved
+_LATER = {
+    "maximize": False, "foreach": None, "capturable": False, "differentiable": False, "fused": None,
+    "amsgrad": False, "nesterov": False, "momentum": 0, "centered": False, "decoupled_weight_decay": False,
+}  # fmt: skip
+
+_before_all = Table()
+_after_all = Table()
+
+
+def register_optimizer_step_pre_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """Call ``hook(optimizer, args, kwargs)`` before each step of every optimiser."""
+    return add(_before_all, hook)
+
+
+def register_optimizer_step_post_hook(hook: Callable[..., Any]) -> RemovableHandle:
+    """Call ``hook(optimizer, args, kwargs)`` after each step of every optimiser."""
+    return add(_after_all, hook)
+
+
+def _with_hooks(step: Callable[..., Any]) -> Callable[..., Any]:
+    """``step`` with the hooks before and after it; a step called inside another runs plainly."""
+
+    @functools.wraps(step)
+    def hooked(*args: Any, **kwargs: Any) -> Any:
+        self = args[0]
+        if self._stepping:
+            return step(*args, **kwargs)
+        self._stepping = True
+        try:
+            if _before_all or self._optimizer_step_pre_hooks:
+                args, kwargs = _changed(step, self, args, kwargs)
+            out = step(*args, **kwargs)
+        finally:
+            self._stepping = False
+        self._opt_called = True
+        if _after_all or self._optimizer_step_post_hooks:
+            for hook in (*self._optimizer_step_post_hooks.values(), *_after_all.values()):
+                hook(self, args, kwargs)
+        return out
+
+    return hooked
+
+
+def _changed(step: Any, self: Any, args: Any, kwargs: Any) -> tuple[Any, Any]:
+    """The arguments of a step after its hooks had their say."""
+    for hook in (*_before_all.values(), *self._optimizer_step_pre_hooks.values()):
+        result = hook(self, args, kwargs)
+        if result is None:
+            continue
+        if not (isinstance(result, tuple) and len(result) == 2):
+            raise RuntimeError(
+                f"{step} must return None or a tuple of (new_args, new_kwargs), but got {result}."
+            )
+        args, kwargs = result
+    return args, kwargs
 
 
 class Optimizer:
-    """Base of all optimisers.
+    """Base of all optimisers: derive, write ``step(closure=None)``, and hand the options to ``__init__``.
 
     Args:
         params: parameters, or (name, parameter) pairs, or dictionaries ``{"params": [...], option: value}``.
         defaults: the options of groups that do not give their own.
     Raises:
         TypeError: a single tensor, or something that is no tensor.
-        ValueError: no parameters, one that is no leaf, or one given twice.
+        ValueError: no parameters, one that is no leaf, one in two groups, names for only some.
+    Example:
+        >>> class Fixed(Optimizer):
+        ...     def step(self, closure=None):
+        ...         for group in self.param_groups:
+        ...             for p in group["params"]:
+        ...                 p.data -= group["lr"] * p.grad
+        >>> Fixed([Tensor([1.0])], {"lr": 0.1}).param_groups[0]["lr"]
+        0.1
     """
 
     param_groups: list[dict[str, Any]]
-    state: defaultdict[Any, dict[str, Any]]
+    state: defaultdict[Any, Any]
+    defaults: dict[str, Any]
+
+    OptimizerPreHook: TypeAlias = Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]
+    OptimizerPostHook: TypeAlias = Callable[[Any, tuple[Any, ...], dict[str, Any]], None]
+
+    _stepping = False
+    #: whether a step was made, for the warning of schedulers
+    _opt_called = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "step" in vars(cls):
+            cls.step = _with_hooks(vars(cls)["step"])  # type: ignore[method-assign]
 
     def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
         if isinstance(params, Tensor):
@@ -40,11 +131,9 @@ class Optimizer:
                 f"{type(params).__name__}"
             )
         self.defaults = defaults
+        self._make_hooks()
         self.state = defaultdict(dict)
         self.param_groups = []
-        self._opt_called = False
-        self._before = Table()
-        self._after = Table()
         groups = list(params)
         if not groups:
             raise ValueError("optimizer got an empty parameter list")
@@ -57,49 +146,72 @@ class Optimizer:
         """Add parameters with options of their own, as when frozen layers are released.
 
         Args:
-            param_group: ``{"params": tensor or iterable, option: value, ...}``.
+            param_group: ``{"params": tensor or iterable, option: value, ...}``; it becomes the group itself.
+        Raises:
+            TypeError, ValueError: as of the constructor; nothing has been added then.
         """
         if not isinstance(param_group, dict):
             raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
-        group = dict(param_group)
-        group["params"], names = _listed(group["params"])
-        if names is not None:
-            group["param_names"] = names
-        for param in group["params"]:
-            if not isinstance(param, Tensor):
-                raise TypeError(
-                    f"optimizer can only optimize Tensors, but one of the params is {type(param).__name__}"
-                )
-            if not (param.is_leaf or getattr(param, "retains_grad", False)):
-                raise ValueError("can't optimize a non-leaf Tensor")
+        params, names = _listed(param_group["params"])
+        for param in params:
+            self._check(param)
+        if self.param_groups and (names is None) == ("param_names" in self.param_groups[0]):
+            with_or_without = "without" if names is None else "with"
+            raise ValueError(
+                "all optimizer param groups should be with/without names. cannot add param group "
+                f"{with_or_without} names to the optimizer"
+            )
         for name, default in self.defaults.items():
-            if default is required and name not in group:
+            if default is required and name not in param_group:
                 raise ValueError(
                     f"parameter group didn't specify a value of required optimization parameter {name}"
                 )
-            group.setdefault(name, default)
-        known = {id(p) for g in self.param_groups for p in g["params"]}
-        mine = [id(p) for p in group["params"]]
-        if len(set(mine)) != len(mine):
-            raise ValueError("optimizer contains a parameter group with duplicate parameters")
-        if known.intersection(mine):
+        mine = {id(p) for p in params}
+        if len(mine) != len(params):
+            warnings.warn(
+                "optimizer contains a parameter group with duplicate parameters; in future, this will cause "
+                "an error",
+                stacklevel=3,
+            )
+        if mine.intersection([id(p) for p in self._all()]):
             raise ValueError("some parameters appear in more than one parameter group")
-        self.param_groups.append(group)
+        param_group["params"] = params
+        if names is not None:
+            param_group["param_names"] = names
+        for name, default in self.defaults.items():
+            param_group.setdefault(name, default)
+        self.param_groups.append(param_group)
+
+    def _check(self, param: Any) -> None:
+        if not isinstance(param, Tensor):
+            raise TypeError(
+                f"optimizer can only optimize Tensors, but one of the params is {type(param).__name__}"
+            )
+        if not (self.defaults.get("differentiable") or param.is_leaf or param.retains_grad):
+            raise ValueError("can't optimize a non-leaf Tensor")
+
+    def _all(self) -> Iterator[Any]:
+        return itertools.chain.from_iterable([g["params"] for g in self.param_groups])
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget all gradients, or with False fill them with zeros."""
-        for group in self.param_groups:
-            for param in group["params"]:
-                node = param._node
-                if node is None or node.kind != LEAF or node.grad is None:
-                    continue
-                if set_to_none:
-                    node.grad = None
-                else:
-                    grad = node.grad.detach()
-                    grad._data.fill(0)
-                    cell_of(grad).bump("zero_")
-                    node.grad = grad
+        for param in self._all():
+            node = param._node
+            leaf = node is not None and node.kind == LEAF
+            grad = node.grad if leaf else param.__dict__.get("_grad")
+            if grad is None:
+                continue
+            if set_to_none:
+                grad = None
+            elif grad._node is not None:
+                grad = grad.detach()
+            if grad is not None:
+                grad._data.fill(0)
+                cell_of(grad).bump("zero_")
+            if leaf:
+                node.grad = grad
+            else:
+                param.__dict__["_grad"] = grad
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Change every parameter that has a gradient, in place.
@@ -109,54 +221,91 @@ class Optimizer:
         Returns:
             What the closure returned, or None.
         """
-        for hook in tuple(self._before.values()):
-            hook(self, (closure,), {})
-        loss = None
-        if closure is not None:
-            with enable_grad():
-                loss = closure()
-        self._opt_called = True
-        for group in self.param_groups:
-            self._update(group)
-        for hook in tuple(self._after.values()):
-            hook(self, (closure,), {})
-        return loss
-
-    def _update(self, group: dict[str, Any]) -> None:
-        """One step for the parameters of one group; each algorithm defines it."""
         raise NotImplementedError
 
-    def register_step_pre_hook(self, hook: Any) -> RemovableHandle:
-        """Call ``hook(optimizer, args, kwargs)`` before each step."""
-        return add(self._before, hook)
+    # ------------------------------------------------------------------ hooks
 
-    def register_step_post_hook(self, hook: Any) -> RemovableHandle:
+    def _make_hooks(self) -> None:
+        """Tables of hooks under PyTorch's names, where there are none yet."""
+        for name in (
+            "step_pre", "step_post", "state_dict_pre", "state_dict_post", "load_state_dict_pre",
+            "load_state_dict_post",
+        ):  # fmt: skip
+            self.__dict__.setdefault(f"_optimizer_{name}_hooks", Table())
+
+    def register_step_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """Call ``hook(optimizer, args, kwargs)`` before each step; args begins with the optimiser.
+
+        It returns None, or ``(args, kwargs)`` to be used instead.
+        """
+        return add(self._optimizer_step_pre_hooks, hook)
+
+    def register_step_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
         """Call ``hook(optimizer, args, kwargs)`` after each step."""
-        return add(self._after, hook)
+        return add(self._optimizer_step_post_hooks, hook)
+
+    def register_state_dict_pre_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call ``hook(optimizer)`` before each ``state_dict()``."""
+        return add(self._optimizer_state_dict_pre_hooks, hook, prepend)
+
+    def register_state_dict_post_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call ``hook(optimizer, state_dict)`` after each ``state_dict()``; may return another dictionary."""
+        return add(self._optimizer_state_dict_post_hooks, hook, prepend)
+
+    def register_load_state_dict_pre_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call ``hook(optimizer, state_dict)`` before loading; may return what to load instead."""
+        return add(self._optimizer_load_state_dict_pre_hooks, hook, prepend)
+
+    def register_load_state_dict_post_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """Call ``hook(optimizer)`` after loading."""
+        return add(self._optimizer_load_state_dict_post_hooks, hook, prepend)
+
+    def _cuda_graph_capture_health_check(self) -> None:
+        """There are no CUDA graphs here; optimisers written for PyTorch call this in ``step``."""
 
     # ------------------------------------------------------------------ state
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> StateDict:
         """State by number of parameter, and the groups with numbers in place of parameters."""
-        numbers = {id(p): i for i, p in enumerate(self._all())}
+        for hook in tuple(self._optimizer_state_dict_pre_hooks.values()):
+            hook(self)
+        numbers: dict[int, int] = {}
+        for p in self._all():
+            numbers.setdefault(id(p), len(numbers))
         groups = []
         for group in self.param_groups:
             packed = {k: v for k, v in group.items() if k != "params"}
             packed["params"] = [numbers[id(p)] for p in group["params"]]
             groups.append(packed)
-        state = {numbers[id(p)]: s for p, s in self.state.items() if id(p) in numbers}
-        return {"state": state, "param_groups": groups}
+        state = {numbers[id(k)] if isinstance(k, Tensor) else k: v for k, v in self.state.items()}
+        out = {"state": state, "param_groups": groups}
+        for hook in tuple(self._optimizer_state_dict_post_hooks.values()):
+            changed = hook(self, out)
+            out = out if changed is None else changed
+        return out
 
-    def _all(self) -> Iterable[Any]:
-        return itertools.chain.from_iterable([g["params"] for g in self.param_groups])
+    def load_state_dict(self, state_dict: StateDict) -> None:
+        """Continue from what ``state_dict`` gave, here or in PyTorch.
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue from what ``state_dict`` gave.
-
+        Args:
+            state_dict: with tensors of this library, or anything NumPy takes for an array (of PyTorch's
+                tensors or of NumPy) in their places; copied, and given the dtypes of the parameters.
         Raises:
             ValueError: groups of another number or size; nothing has been changed then.
         """
-        saved = state_dict["param_groups"]
+        loaded = state_dict.copy()
+        for hook in tuple(self._optimizer_load_state_dict_pre_hooks.values()):
+            changed = hook(self, loaded)
+            loaded = loaded if changed is None else changed
+        saved = loaded["param_groups"]
         if len(saved) != len(self.param_groups):
             raise ValueError(
                 f"loaded state dict has a different number of parameter groups ({len(saved)}, not "
@@ -171,25 +320,24 @@ class Optimizer:
                 )
         numbers = itertools.chain.from_iterable([g["params"] for g in saved])
         params = dict(zip(numbers, self._all(), strict=True))
-        state: defaultdict[Any, dict[str, Any]] = defaultdict(dict)
-        for number, values in state_dict["state"].items():
-            if number in params:
-                param = params[number]
-                state[param] = {name: _adapted(name, value, param) for name, value in values.items()}
-        groups = []
-        for group, other in zip(self.param_groups, saved, strict=True):
-            merged = {k: copy.deepcopy(v) for k, v in other.items() if k != "params"}
-            groups.append({"params": group["params"], **merged})
-        self.param_groups[:] = groups
-        self.state = state
+        state: defaultdict[Any, Any] = defaultdict(dict)
+        for number, values in loaded["state"].items():
+            state[params.get(number, number)] = _adapted(values, params.get(number))
+        groups = [_merged(*pair) for pair in zip(self.param_groups, saved, strict=True)]
+        self.__setstate__({"state": state, "param_groups": groups})
+        for hook in tuple(self._optimizer_load_state_dict_post_hooks.values()):
+            hook(self)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"defaults": self.defaults, "state": self.state, "param_groups": self.param_groups}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._opt_called = False
-        self._before, self._after = Table(), Table()
+        self._make_hooks()
+        self.defaults.setdefault("differentiable", False)
+        for group in self.param_groups:
+            for name in _LATER.keys() & self.defaults.keys():
+                group.setdefault(name, _LATER[name])
 
     def __repr__(self) -> str:
         text = type(self).__name__ + " ("
@@ -208,48 +356,49 @@ def _listed(params: Any) -> tuple[list[Any], list[str] | None]:
     if isinstance(params, set):
         raise TypeError(
             "optimizer parameters need to be organized in ordered collections, but the ordering of tensors "
-            "in sets "
-            "will change between runs. Please use a list instead."
+            "in sets will change between runs. Please use a list instead."
         )
     found = list(params)
-    if found and all([isinstance(p, tuple) for p in found]):
-        return [p for _, p in found], [name for name, _ in found]
-    return found, None
+    named = [isinstance(p, tuple) for p in found]
+    if not any(named):
+        return found, None
+    if not all(named):
+        raise ValueError(
+            "all optimizer params should be with/without names. Some param names are missing"
+        )
+    return [p for _, p in found], [name for name, _ in found]
 
 
-def _adapted(name: str, value: Any, param: Tensor) -> Any:
-    """A copy of one loaded value: arrays take the parameter's dtype, except the step count."""
-    if not isinstance(value, Tensor):
+def _merged(group: dict[str, Any], saved: dict[str, Any]) -> dict[str, Any]:
+    """The options that were saved with the parameters that are here; names stay if none were saved."""
+    out = {k: group["params"] if k == "params" else copy.deepcopy(v) for k, v in saved.items()}
+    if "param_names" in group:
+        out.setdefault("param_names", group["param_names"])
+    return out
+
+
+def _adapted(value: Any, param: Tensor | None, name: Hashable = None) -> Any:
+    """A copy of a loaded value, whatever holds it: arrays take a float parameter's dtype, but not "step"."""
+    if isinstance(value, dict):
+        return {k: _adapted(v, param, k) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)([_adapted(v, param, name) for v in value])
+    if not isinstance(value, Tensor) and not hasattr(value, "__array__"):
         return copy.deepcopy(value)
-    array = value._data.copy()
-    if name != "step" and param._data.dtype.kind not in "biu":
-        array = array.astype(param._data.dtype, copy=False)
-    return Tensor(array, None)
+    array = np.array(value._data if isinstance(value, Tensor) else value, order="C")
+    kind = None if param is None or name == "step" or not param.dtype.is_floating_point else param._data.dtype
+    return Tensor(array if kind is None else array.astype(kind, copy=False), None)
 
 
-def gradient(param: Any, maximize: bool) -> Any:
-    """The array of a parameter's gradient (its negative for ascent), or None."""
-    node = param._node
-    if node is None or node.kind != LEAF or node.grad is None:
-        return None
-    return np.negative(node.grad._data) if maximize else node.grad._data
+def _use_grad_for_differentiable(step: Callable[..., Any]) -> Callable[..., Any]:
+    """A decorator for ``step`` of an optimiser of one's own: recorded only if ``differentiable`` says so."""
+
+    @functools.wraps(step)
+    def quiet(self: Any, *args: Any, **kwargs: Any) -> Any:
+        with set_grad_enabled(bool(self.defaults.get("differentiable", False))):
+            return step(self, *args, **kwargs)
+
+    return quiet
 
 
-def fresh(array: Any) -> Tensor:
-    """A tensor of zeros like an array, to keep in the state."""
-    return Tensor(np.zeros_like(array, order="C"), None)
-
-
-def check_options(**options: float) -> None:
-    """Every option must be at least 0.
-
-    Raises:
-        ValueError: "Invalid learning rate: -1", and the like.
-    """
-    for name, value in options.items():
-        if not float(value) >= 0.0:
-            words = {"lr": "learning rate", "eps": "epsilon value"}.get(name, f"{name} value")
-            raise ValueError(f"Invalid {words}: {value}")
-
-
-__all__ = ["Optimizer", "check_options", "fresh", "gradient", "required"]
+__all__ = ["Optimizer", "register_optimizer_step_post_hook", "register_optimizer_step_pre_hook"]

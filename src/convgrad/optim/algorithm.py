@@ -1,0 +1,255 @@
+"""``Algorithm``: what the optimisers of this package share, the walk over parameters with gradients.
+
+An algorithm is written for real arrays of float32 or float64: ``_update`` changes the arrays of one group in
+place. Parameters of other dtypes are handed to it as such arrays: complex ones as pairs of real numbers,
+float16 and bfloat16 ones as float32, rounded once at the end of the step. With ``differentiable=True`` the
+step is a program of tensors instead (``recorded.py``), so that it can be differentiated itself.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from .. import dtypes
+from ..autograd.grad_mode import enable_grad
+from ..dtypes import F32, F64, HALVES, Array
+from ..errors import ConvgradError
+from ..graph.node import LEAF, cell_of
+from ..tensor.tensor import Tensor
+from .optimizer import Optimizer
+from .recorded import not_recorded, record
+
+State = dict[str, Any]
+#: what a state holds as 0-d tensors that do not have the parameter's dtype
+SCALARS = ("step", "eta", "mu", "mu_product")
+
+
+class Algorithm(Optimizer):
+    """Base of the optimisers here: derive and write ``_update(group)``.
+
+    Its loop is ``for data, g, state in self._walk(group)``: the parameter's array, to be changed in place,
+    its gradient (negative for ascent), not to be changed, and the state, empty before the first step.
+    """
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Change every parameter that has a gradient, in place.
+
+        Args:
+            closure: computes gradients anew and returns the loss; called first, with gradients recorded.
+        Returns:
+            What the closure returned, or None.
+        """
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            if group.get("differentiable"):
+                self._record(group)
+            else:
+                self._update(group)
+        return loss
+
+    #: the step of one parameter as a program of tensors
+    _recorded: Callable[..., None] = staticmethod(not_recorded)
+
+    def _update(self, group: dict[str, Any]) -> None:
+        """One step for the parameters of one group."""
+        raise NotImplementedError
+
+    def _walk(self, group: dict[str, Any]) -> Iterator[tuple[Array, Array, State]]:
+        """(array, gradient, state) of each parameter with a gradient; counts the change afterwards."""
+        maximize = group.get("maximize", False)
+        writer = type(self).__name__ + ".step"
+        for param in group["params"]:
+            g = _gradient(param)
+            if g is None:
+                continue
+            g = np.negative(g) if maximize else g
+            data, state = param._data, self.state[param]
+            if data.dtype is F32 or data.dtype is F64:
+                yield data, g, state
+            elif data.dtype.kind == "c":
+                yield from _as_pairs(data, g, state)
+            else:
+                yield from _as_single(data, g, state)
+            (param._cell or cell_of(param)).bump(writer)
+
+    def _record(self, group: dict[str, Any]) -> None:
+        """The step of a group as recorded operations on the parameters themselves."""
+        with enable_grad():
+            for param in group["params"]:
+                if _gradient(param) is not None:
+                    grad = -param.grad if group["maximize"] else param.grad
+                    record(self._recorded, param, grad, self.state[param], group)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        for values in self.state.values():
+            if isinstance(values, dict):
+                for name in SCALARS:  # plain numbers in what old versions saved
+                    if isinstance(values.get(name), int | float):
+                        values[name] = scalar(values[name])
+
+
+def _gradient(param: Any) -> Any:
+    """The array of a parameter's gradient, or None."""
+    node = param._node
+    if node is not None and node.kind == LEAF:
+        grad = node.grad
+    else:
+        grad = param.__dict__.get("_grad")
+    return None if grad is None else grad._data
+
+
+def pairs(array: Array) -> Array:
+    """A complex array's real and imaginary parts along a new last axis, in the same memory."""
+    return array[..., None].view(array.real.dtype)
+
+
+def _as_pairs(data: Array, g: Array, state: State) -> Iterator[tuple[Array, Array, State]]:
+    """A complex parameter as one of real numbers: what a step does to its state is done to the pairs."""
+    real = {k: _paired(v) for k, v in state.items()}
+    yield pairs(data), pairs(g), real
+    for name, value in real.items():
+        if name not in state:
+            whole = isinstance(value, Tensor) and value._data.ndim == data.ndim + 1
+            state[name] = Tensor(value._data.view(data.dtype)[..., 0], None) if whole else value
+
+
+def _paired(value: Any) -> Any:
+    return Tensor(pairs(value._data), None) if isinstance(value, Tensor) and value.is_complex() else value
+
+
+def _as_single(data: Array, g: Array, state: State) -> Iterator[tuple[Array, Array, State]]:
+    """A parameter of 16 bits as one of float32; the results are rounded once."""
+    kind = data.dtype
+    if kind not in HALVES:
+        raise ConvgradError(f"optimizers can only change floating point and complex parameters, not {kind}")
+    single = {k: _cast(v, kind, F32) for k, v in state.items()}
+    wide = data.astype(F32)
+    yield wide, g.astype(F32), single
+    data[...] = wide
+    for name, value in single.items():
+        if name not in state:
+            state[name] = value if name in SCALARS else _cast(value, F32, kind)
+        elif state[name] is not value:
+            state[name]._data[...] = value._data
+
+
+def _cast(value: Any, old: Any, new: Any) -> Any:
+    return Tensor(value._data.astype(new), None) if isinstance(value, Tensor) and value._data.dtype == old else value
+
+
+def scalar(value: float) -> Tensor:
+    """A number of the state: a 0-d tensor of float32, of float64 where that is the default dtype."""
+    return Tensor(np.array(value, F64 if dtypes.default_dtype().np == F64 else F32), None)
+
+
+def zeros(array: Array) -> Tensor:
+    """Zeros like an array, to keep in the state."""
+    return Tensor(np.zeros_like(array, order="C"), None)
+
+
+def advance(state: State) -> float:
+    """Count one step in the state; returns the new count."""
+    count = state["step"]._data
+    count += 1
+    return float(count)
+
+
+# ---------------------------------------------------------------------- arithmetic the algorithms share
+
+
+def decayed(g: Array, data: Array, decay: float, work: Array) -> Array:
+    """``g + decay * data`` in ``work``; g itself without decay."""
+    if not decay:
+        return g
+    np.multiply(data, decay, out=work)
+    return np.add(g, work, out=work)
+
+
+def mean_into(mean: Array, g: Array, weight: float, work: Array) -> None:
+    """Move a running mean towards g by ``weight`` of the way, from the nearer end."""
+    np.subtract(g, mean, out=work)
+    if weight < 0.5:
+        np.multiply(work, weight, out=work)
+        np.add(mean, work, out=mean)
+    else:
+        np.multiply(work, 1 - weight, out=work)
+        np.subtract(g, work, out=mean)
+
+
+def square_into(mean: Array, g: Array, keep: float, work: Array) -> None:
+    """``mean = keep * mean + (1 - keep) g²``."""
+    np.multiply(mean, keep, out=mean)
+    np.multiply(g, 1 - keep, out=work)
+    np.multiply(work, g, out=work)
+    np.add(mean, work, out=mean)
+
+
+def divide_into(data: Array, m: Array, scale: float, denominator: Array, work: Array) -> None:
+    """``data += scale * m / denominator``."""
+    np.multiply(m, scale, out=work)
+    np.divide(work, denominator, out=work)
+    np.add(data, work, out=data)
+
+
+# ---------------------------------------------------------------------- options
+
+
+def check_lr(lr: Any) -> None:
+    """Refuse a learning rate of several elements, or below 0.
+
+    Raises:
+        ValueError: "Tensor lr must be 1-element", "Invalid learning rate: -1".
+    """
+    if isinstance(lr, Tensor) and lr.numel() != 1:
+        raise ValueError("Tensor lr must be 1-element")
+    if not float(lr) >= 0.0:
+        raise ValueError(f"Invalid learning rate: {lr}")
+
+
+def check_options(**options: Any) -> None:
+    """Every option must be at least 0.
+
+    Raises:
+        ValueError: "Invalid epsilon value: -1", and the like.
+    """
+    for name, value in options.items():
+        if not float(value) >= 0.0:
+            words = "epsilon value" if name == "eps" else f"{name} value"
+            raise ValueError(f"Invalid {words}: {value}")
+
+
+def check_betas(betas: Any) -> None:
+    """Both shares of the past lie in [0, 1).
+
+    Raises:
+        ValueError: "Invalid beta parameter at index 0: 1.0".
+    """
+    for index, beta in enumerate(betas):
+        if not 0.0 <= float(beta) < 1.0:
+            raise ValueError(f"Invalid beta parameter at index {index}: {beta}")
+
+
+def check_fused(fused: Any, foreach: Any, differentiable: bool) -> None:
+    """Ways to run a step that exclude each other.
+
+    Raises:
+        RuntimeError: ``fused`` with ``foreach`` or ``differentiable``.
+    """
+    if fused and differentiable:
+        raise ConvgradError("`fused` does not support `differentiable`")
+    if fused and foreach:
+        raise ConvgradError("`fused` and `foreach` cannot be `True` together.")
+
+
+__all__ = [
+    "Algorithm", "State", "advance", "check_betas", "check_fused", "check_lr", "check_options", "decayed",
+    "divide_into", "mean_into", "pairs", "scalar", "square_into", "zeros",
+]  # fmt: skip
