@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import subprocess
 import sys
 import threading
@@ -10,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+import convgrad
 from convgrad.errors import ConvgradError, DtypeError
 from convgrad.generator import BFLOAT16, DEFAULT_SEED, Generator, default_generator
 
@@ -143,23 +146,54 @@ def test_pytorch_values_to_rounding(case: str) -> None:
 
 @pytest.mark.parametrize("name", DRAWS)
 def test_a_state_repeats_what_follows(name: str) -> None:
-    generator = Generator(5)
+    generator = Generator().manual_seed(5)
     generator.uniform(700), generator.normal(1)
     state = generator.get_state()
     first = DRAWS[name](generator)
-    again = Generator(1).set_state(state)
+    again = Generator().manual_seed(1).set_state(state)
     np.testing.assert_array_equal(DRAWS[name](again), first)
     assert again.initial_seed() == 5
     np.testing.assert_array_equal(again.get_state(), generator.get_state())
 
 
 def test_reading_the_state_draws_nothing() -> None:
-    looked_at, other = Generator(3), Generator(3)
+    looked_at, other = Generator().manual_seed(3), Generator().manual_seed(3)
     assert looked_at.get_state().shape == (5056,)
     np.testing.assert_array_equal(looked_at.get_state(), looked_at.get_state())
     assert looked_at.uniform(3).tolist() == other.uniform(3).tolist()
     copy = looked_at.clone_state()
     assert copy.normal(3).tolist() == looked_at.normal(3).tolist()
+
+
+def test_pickling_and_copies_keep_the_place_in_the_stream() -> None:
+    generator = Generator("cpu").manual_seed(9)
+    generator.normal(3), generator.uniform(5)
+    for other in (pickle.loads(pickle.dumps(generator)), copy.deepcopy(generator), generator.clone_state()):
+        assert other is not generator and other.initial_seed() == 9
+        np.testing.assert_array_equal(other.get_state(), generator.get_state())
+        assert other.normal(3).tolist() == generator.clone_state().normal(3).tolist()
+    assert str(generator.device) == "cpu"
+
+
+def test_states_are_tensors() -> None:
+    state = convgrad.Generator().get_state()
+    assert isinstance(state, convgrad.Tensor) and state.dtype is convgrad.uint8
+    assert convgrad.default_generator is convgrad.random.default_generator is default_generator
+    convgrad.set_rng_state(state)
+    assert convgrad.initial_seed() == DEFAULT_SEED
+    assert bool((convgrad.get_rng_state() == state).all())
+
+
+def test_fork_rng_puts_the_state_back() -> None:
+    convgrad.manual_seed(3)
+    before = convgrad.get_rng_state()
+    with convgrad.random.fork_rng():
+        convgrad.rand(5)
+        convgrad.manual_seed(4)
+    assert convgrad.equal(before, convgrad.get_rng_state())
+    with convgrad.random.fork_rng(enabled=False, devices=[]):
+        convgrad.rand(5)
+    assert not convgrad.equal(before, convgrad.get_rng_state())
 
 
 def test_seeds() -> None:
@@ -170,19 +204,19 @@ def test_seeds() -> None:
     assert generator.manual_seed(np.int64(7)).initial_seed() == 7  # type: ignore[arg-type]
     chosen = generator.seed()
     assert generator.initial_seed() == chosen
-    assert generator.uniform(2).tolist() == Generator(chosen).uniform(2).tolist()
+    assert generator.uniform(2).tolist() == Generator().manual_seed(chosen).uniform(2).tolist()
     assert generator.seed() != chosen
 
 
 def test_seeding_forgets_the_second_normal() -> None:
-    generator = Generator(4)
+    generator = Generator().manual_seed(4)
     first = generator.normal(1)
     assert generator.manual_seed(4).normal(1) == first
 
 
 @pytest.mark.parametrize("name", DRAWS)
 def test_shapes_and_bounds(name: str) -> None:
-    values = DRAWS[name](Generator(0))
+    values = DRAWS[name](Generator().manual_seed(0))
     assert values.flags.c_contiguous and values.flags.writeable
     if name in ("uniform", "bernoulli"):
         assert values.min() >= 0 and values.max() <= 1
@@ -193,24 +227,24 @@ def test_shapes_and_bounds(name: str) -> None:
 
 
 def test_zero_sizes_take_nothing_from_the_stream() -> None:
-    generator = Generator(8)
+    generator = Generator().manual_seed(8)
     for shape in ((0,), (3, 0)):
         assert generator.uniform(shape).shape == generator.normal(shape).shape == shape
         assert generator.bernoulli(0.5, shape).shape == generator.randint(0, 3, shape).shape == shape
     assert generator.randperm(0).shape == (0,)
-    assert generator.uniform(3).tolist() == Generator(8).uniform(3).tolist()
+    assert generator.uniform(3).tolist() == Generator().manual_seed(8).uniform(3).tolist()
 
 
 def test_uniform_never_reaches_its_upper_bound() -> None:
     for dtype in (np.float16, np.float32, np.float64, BFLOAT16):
         high = float(np.nextafter(np.float32(1), np.float32(2))) if dtype == np.float32 else 1.25
-        values = Generator(0).uniform(20000, dtype, 1.0, high)
+        values = Generator().manual_seed(0).uniform(20000, dtype, 1.0, high)
         assert float(values.astype(float).min()) >= 1.0
         assert float(values.astype(float).max()) < high
 
 
 def test_moments() -> None:
-    generator = Generator(1)
+    generator = Generator().manual_seed(1)
     normal = generator.normal(200_000, np.float32, 3.0, 2.0)
     assert abs(normal.mean() - 3) < 0.02 and abs(normal.std() - 2) < 0.02
     assert abs(generator.exponential(200_000, np.float32, 4.0).mean() - 0.25) < 0.005
@@ -219,7 +253,7 @@ def test_moments() -> None:
 
 
 def test_threads_share_one_generator_without_losing_a_number() -> None:
-    generator = Generator(2)
+    generator = Generator().manual_seed(2)
     parts: list[list[float]] = []
 
     def draw() -> None:
@@ -233,7 +267,7 @@ def test_threads_share_one_generator_without_losing_a_number() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    expected = Generator(2).uniform(4 * 200 * 7, np.float64).tolist()
+    expected = Generator().manual_seed(2).uniform(4 * 200 * 7, np.float64).tolist()
     assert sorted(x for part in parts for x in part) == sorted(expected)
 
 
@@ -262,17 +296,25 @@ BAD: list[tuple[Callable[[Generator], object], type[Exception], str]] = [
     (lambda g: g.manual_seed(-(2**63) - 1), ValueError, "Overflow"),
     (lambda g: g.set_state(np.zeros(3)), DtypeError, "RNG state must be a torch.ByteTensor"),
     (lambda g: g.set_state(np.zeros(3, np.uint8)), RuntimeError, "of size 5056 but found .* size to be 3"),
-    (lambda g: g.set_state(np.zeros(5056, np.uint8)), RuntimeError, "no generator state"),
-    (lambda g: g.set_state(np.full(5056, 255, np.uint8)), RuntimeError, "no generator state"),
+    (lambda g: g.set_state(np.zeros(5056, np.uint8)), RuntimeError, "Invalid mt19937 state"),
+    (lambda g: g.set_state(np.full(5056, 255, np.uint8)), RuntimeError, "Invalid mt19937 state"),
     (lambda g: g.uniform(3, np.float32, 2, 1), RuntimeError, "found from=2 > to=1"),
     (lambda g: g.uniform(3, np.float32, 0, float("inf")), RuntimeError, "to is out of bounds for float"),
     (lambda g: g.uniform(3, np.float16, 0, 1e6), RuntimeError, "to is out of bounds for float16"),
     (lambda g: g.uniform(3, np.float32, -3e38, 3e38), RuntimeError, "exceed the limit"),
-    (lambda g: g.uniform(3, np.int64), DtypeError, '"check_uniform_bounds" not implemented for'),
+    (
+        lambda g: g.uniform(3, np.int64),
+        NotImplementedError,
+        "\"check_uniform_bounds\" not implemented for 'Long'",
+    ),
     (lambda g: g.uniform(-1), RuntimeError, "negative dimension -1"),
     (lambda g: g.normal(3, np.float32, 0, -1), RuntimeError, "normal expects std >= 0.0, but found std -1"),
     (lambda g: g.normal(3, np.float32, 0, float("nan")), RuntimeError, "found std nan"),
-    (lambda g: g.normal(3, np.bool_), DtypeError, '"normal_kernel_cpu" not implemented for'),
+    (
+        lambda g: g.normal(3, np.bool_),
+        NotImplementedError,
+        "\"normal_kernel_cpu\" not implemented for 'Bool'",
+    ),
     (lambda g: g.exponential(3, np.float32, 0), RuntimeError, "expects lambda > 0.0, but found lambda=0"),
     (lambda g: g.exponential(3, np.int64), DtypeError, "must be a floating point"),
     (lambda g: g.bernoulli(1.5, 3), RuntimeError, r"expects p to be in \[0, 1\], but got p=1.5"),
@@ -280,12 +322,24 @@ BAD: list[tuple[Callable[[Generator], object], type[Exception], str]] = [
     (lambda g: g.bernoulli(0.5), RuntimeError, "needs the shape"),
     (lambda g: g.bernoulli(np.array([0.5, 1.5])), RuntimeError, "p_in >= 0 && p_in <= 1"),
     (lambda g: g.bernoulli(np.array([np.nan])), RuntimeError, "p_in >= 0 && p_in <= 1"),
-    (lambda g: g.bernoulli(np.array([1])), DtypeError, "bernoulli_tensor_cpu_p_"),
+    (lambda g: g.bernoulli(np.array([1])), NotImplementedError, "bernoulli_tensor_cpu_p_"),
     (lambda g: g.randint(3, 3, 2), RuntimeError, "'from' to be less than 'to', but got from=3 >= to=3"),
     (lambda g: g.randint(0, 300, 2, np.uint8), RuntimeError, "to - 1 is out of bounds for uint8"),
     (lambda g: g.randint(-1, 3, 2, np.uint8), RuntimeError, "from is out of bounds for uint8"),
     (lambda g: g.randint(0, 3, 2, np.bool_), RuntimeError, "to - 1 is out of bounds for bool"),
-    (lambda g: g.randint(0, 3, 2, np.complex64), DtypeError, "not implemented for complex64"),
+    (lambda g: g.randint(0, 3, 2, np.complex64), ConvgradError, "handles only integral, floating-point"),
+    (lambda g: g.whole_range(2, np.complex64), NotImplementedError, '"random_kernel_cpu" not implemented'),
+    (lambda g: g.whole_range(2, np.float16, -(2**63)), RuntimeError, "handles only int64, double"),
+    (lambda g: g.randint(4097, 4099, 2, np.float16), RuntimeError, "'from' casted to dtype"),
+    (lambda g: g.set_state([1, 2]), TypeError, "expected a torch.ByteTensor, but got list"),
+    (lambda g: g.manual_seed(True), ConvgradError, "expected a long, but got bool"),
+    (lambda g: g.get_offset(), ConvgradError, "CPU Generator does not use offset"),
+    (lambda g: g.set_offset(2), ConvgradError, "CPU Generator does not use offset"),
+    (lambda g: g.graphsafe_get_state(), NotImplementedError, "graphsafe_get_state is not supported"),
+    (lambda g: g.graphsafe_set_state(g), NotImplementedError, "graphsafe_set_state is not supported"),
+    (lambda g: Generator("cuda"), RuntimeError, "convgrad runs on the CPU"),
+    (lambda g: Generator(3), RuntimeError, r"manual_seed\(3\)"),
+    (lambda g: Generator(3.5), TypeError, "argument 'device' .position 1. must be torch.device, not float"),
     (lambda g: g.randperm(-1), RuntimeError, "negative dimension -1"),
     (lambda g: g.randperm(300, np.uint8), RuntimeError, "n=300 is too large"),
 ]
@@ -294,8 +348,14 @@ BAD: list[tuple[Callable[[Generator], object], type[Exception], str]] = [
 @pytest.mark.parametrize("number", range(len(BAD)))
 def test_bad_calls_say_what_is_wrong_and_draw_nothing(number: int) -> None:
     call, kind, phrase = BAD[number]
-    generator = Generator(6)
+    generator = Generator().manual_seed(6)
     before = generator.get_state()
     with pytest.raises(kind, match=phrase):
         call(generator)
     np.testing.assert_array_equal(generator.get_state(), before)
+
+
+def test_floats_warn_where_they_do_not_hold_every_integer() -> None:
+    with pytest.warns(UserWarning, match=r"out of bounds \[-\(2\^11\), 2\^11\]"):
+        values = Generator().randint(3000, 3007, 200, np.float16)
+    assert values.min() >= 3000 and values.max() < 3007

@@ -9,24 +9,32 @@ from typing import Any
 import numpy as np
 
 from . import dtypes
-from .dtypes import as_dtype, default_dtype
-from .errors import ConvgradError
-from .generator import Generator, default_generator
-from .tensor.dual import adopt, batch_of
-from .tensor.methods.base import size_args
+from .device import check_device
+from .dtypes import Array, as_dtype, default_dtype
+from .errors import ConvgradError, ShapeError
+from .generator import Generator, default_generator, show_states_as
+from .generator.order import drawn_into, empty_as
+from .tensor.arrays import sizes
+from .tensor.dual import adopt, batch_of, stand_ins
 from .tensor.out import into
 from .tensor.tensor import Tensor
 
+show_states_as(lambda state: Tensor(state, None))
 
-def manual_seed(seed: int) -> Generator:
+
+def manual_seed(seed: Any) -> Generator:
     """Seed the default generator; returns it.
 
+    Args:
+        seed: integer from ``-2**63`` to ``2**64 - 1``, or what ``int`` makes one of.
+    Raises:
+        ValueError: it does not fit into 64 bits.
     Example:
         >>> _ = manual_seed(0)
         >>> rand(2)
         tensor([0.4963, 0.7682])
     """
-    return default_generator.manual_seed(seed)
+    return default_generator.manual_seed(int(seed))
 
 
 def seed() -> int:
@@ -41,23 +49,39 @@ def initial_seed() -> int:
 
 def get_rng_state() -> Tensor:
     """The default generator's state, as PyTorch lays it out: uint8 of 5056 bytes."""
-    return Tensor(np.asarray(default_generator.get_state()), None)
+    return default_generator.get_state()
 
 
 def set_rng_state(new_state: Tensor) -> None:
-    """Set the default generator's state."""
-    default_generator.set_state(new_state._data)
+    """Set the default generator's state, to what this or PyTorch's ``get_rng_state`` gave."""
+    default_generator.set_state(new_state)
 
 
 @contextmanager
-def fork_rng(devices: Any = None, enabled: bool = True) -> Iterator[None]:
-    """Restore the default generator's state at the end of the block."""
-    state = default_generator.get_state() if enabled else None
+def fork_rng(
+    devices: Any = None,
+    enabled: bool = True,
+    _caller: str = "fork_rng",
+    _devices_kw: str = "devices",
+    device_type: str | None = None,
+) -> Iterator[None]:
+    """Restore the default generator's state at the end of the block.
+
+    Args:
+        devices, device_type: have no effect; there is one device, the CPU.
+        enabled: False leaves everything as it is.
+    """
+    state = default_generator.state() if enabled else None
     try:
         yield
     finally:
         if state is not None:
             default_generator.set_state(state)
+
+
+def thread_safe_generator() -> Generator | None:
+    """None: no thread has a generator of its own, and the default one may be used by several."""
+    return None
 
 
 def _finish(array: Any, requires_grad: bool) -> Tensor:
@@ -69,13 +93,8 @@ def _source(generator: Generator | None) -> Generator:
     return default_generator if generator is None else generator
 
 
-def _floating(name: str, dtype: Any) -> Any:
-    kind = default_dtype() if dtype is None else as_dtype(dtype)
-    if kind.category < dtypes.FLOATING:
-        raise NotImplementedError(
-            f'"{name}" not implemented for {kind}: random numbers of this kind are floating'
-        )
-    return kind.np
+def _kind(dtype: Any) -> Any:
+    return (default_dtype() if dtype is None else as_dtype(dtype)).np
 
 
 def rand(
@@ -89,7 +108,8 @@ def rand(
     if out is not None:
         given = {"generator": generator, "dtype": dtype, "requires_grad": requires_grad}
         return into("rand", rand, out, shape, given)
-    return _finish(_source(generator).uniform(size_args(shape), _floating("rand", dtype)), requires_grad)
+    check_device(device)
+    return _finish(_source(generator).uniform(sizes("rand", shape), _kind(dtype)), requires_grad)
 
 
 def randn(
@@ -103,20 +123,35 @@ def randn(
     if out is not None:
         given = {"generator": generator, "dtype": dtype, "requires_grad": requires_grad}
         return into("randn", randn, out, shape, given)
-    return _finish(_source(generator).normal(size_args(shape), _floating("randn", dtype)), requires_grad)
+    check_device(device)
+    return _finish(_source(generator).normal(sizes("randn", shape), _kind(dtype)), requires_grad)
 
 
 def randint(
-    low: int, high: Any = None, size: Any = None, *, generator: Generator | None = None, dtype: Any = None,
-    device: Any = None, layout: Any = None, requires_grad: bool = False,
+    low: Any = None, high: Any = None, size: Any = None, *, generator: Generator | None = None,
+    dtype: Any = None, device: Any = None, layout: Any = None, requires_grad: bool = False,
+    pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
-    """Integers in ``[low, high)``; ``randint(high, size)`` starts at 0."""
+    """Integers in ``[low, high)``; ``randint(high, size)`` starts at 0.
+
+    Args:
+        low, high: bounds.
+        size: a tuple, list or Size.
+        generator: where the numbers come from; the default one if None.
+        dtype: int64 if None; any real one that holds the bounds.
+    Raises:
+        TypeError: no size, or one that is no sequence.
+        ConvgradError: an empty range, or bounds that the dtype does not hold.
+    """
     if size is None:
         low, high, size = 0, low, high
-    if low >= high:
-        raise ConvgradError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
+    elif low is None:
+        low = 0
+    if not isinstance(size, tuple | list):
+        raise TypeError(f"randint(): argument 'size' must be tuple of ints, not {type(size).__name__}")
+    check_device(device)
     kind = dtypes.int64 if dtype is None else as_dtype(dtype)
-    return _finish(_source(generator).randint(low, high, size_args((size,)), kind.np), requires_grad)
+    return _finish(_source(generator).randint(low, high, sizes("randint", (size,)), kind.np), requires_grad)
 
 
 def randperm(
@@ -124,27 +159,43 @@ def randperm(
     requires_grad: bool = False, pin_memory: bool = False,
 ) -> Tensor:  # fmt: skip
     """A random order of ``0 .. n-1``."""
-    if n < 0:
-        raise ConvgradError(f"n must be non-negative, got {n}")
+    check_device(device)
     kind = dtypes.int64 if dtype is None else as_dtype(dtype)
     return _finish(_source(generator).randperm(n, kind.np), requires_grad)
 
 
-def rand_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
-    """``rand`` of another tensor's shape and dtype."""
-    return rand(tuple(input.shape), dtype=dtype or input.dtype, requires_grad=requires_grad)
+def _like(input: Tensor, dtype: Any, given: dict[str, Any], draw: Any) -> Tensor:
+    """``draw(generator, shape, dtype, whole)`` laid out, and drawn, in the order of input's memory."""
+    check_device(given.get("device"))
+    kind = (input.dtype if dtype is None else as_dtype(dtype)).np
+    source, x = _source(given.get("generator")), input._data
+    plain = str(given.get("memory_format")) == "torch.contiguous_format" or bool(stand_ins)
+    target: Array = np.empty(x.shape, kind) if plain else empty_as(x, kind)
+    whole = bool(target.flags.c_contiguous)
+    drawn = drawn_into(target, lambda shape: draw(source, shape, kind, whole))
+    return _finish(drawn, given.get("requires_grad", False))
 
 
-def randn_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
-    """``randn`` of another tensor's shape and dtype."""
-    return randn(tuple(input.shape), dtype=dtype or input.dtype, requires_grad=requires_grad)
+def rand_like(input: Tensor, *, dtype: Any = None, **options: Any) -> Tensor:
+    """``rand`` of another tensor's shape and dtype, and of its order in memory.
+
+    Args:
+        options: ``generator``, ``requires_grad``, ``device``, ``layout``, ``memory_format``.
+    """
+    return _like(input, dtype, options, lambda g, shape, kind, _: g.uniform(shape, kind))
 
 
-def randint_like(input: Tensor, low: int, high: int | None = None, *, dtype: Any = None, **_: Any) -> Tensor:
-    """``randint`` of another tensor's shape and dtype."""
-    if high is None:
-        low, high = 0, low
-    return randint(low, high, tuple(input.shape), dtype=dtype or input.dtype)
+def randn_like(input: Tensor, *, dtype: Any = None, **options: Any) -> Tensor:
+    """``randn`` of another tensor's shape and dtype, and of its order in memory; options as ``rand_like``."""
+    return _like(input, dtype, options, lambda g, shape, kind, whole: g.normal(shape, kind, contiguous=whole))
+
+
+def randint_like(
+    input: Tensor, low: Any = None, high: Any = None, *, dtype: Any = None, **options: Any
+) -> Tensor:
+    """``randint`` of another tensor's shape, dtype and order in memory; options as ``rand_like``."""
+    first, last = (low, high) if None not in (low, high) else (0, low if high is None else high)
+    return _like(input, dtype, options, lambda g, shape, kind, _: g.randint(first, last, shape, kind))
 
 
 def normal(
@@ -159,21 +210,61 @@ def normal(
     requires_grad: bool = False,
     pin_memory: bool = False,
 ) -> Tensor:
-    """Normal numbers; mean and std may be numbers (with ``size``) or tensors, element by element."""
+    """Normal numbers; mean and std may be numbers (with ``size``) or tensors, element by element.
+
+    Args:
+        mean: a number or a float or complex tensor.
+        std: a number or a real tensor, not negative.
+        size: of the result, if neither is a tensor.
+        generator: where the numbers come from; the default one if None.
+    Returns:
+        A tensor of the mean's dtype, or of the standard deviation's if the mean is a number.
+    Raises:
+        ConvgradError: a negative standard deviation, or a complex one.
+        ShapeError: mean and std cannot be broadcast together.
+        TypeError: two numbers, and no size.
+    """
     tensors = [v for v in (mean, std) if isinstance(v, Tensor)]
     if not tensors:
-        out = _source(generator).normal(size_args((size,)), _floating("normal", dtype), mean, std)
-        return _finish(out, requires_grad)
-    shape = np.broadcast_shapes(*[t._data.shape for t in tensors])
-    noise = adopt(Tensor(_source(generator).normal(shape, tensors[0]._data.dtype), None))
-    return (noise * std + mean).detach()
+        if size is None:
+            raise TypeError(
+                "normal() received an invalid combination of arguments - got (float, float): give size, too"
+            )
+        check_device(device)
+        return _finish(
+            _source(generator).normal(sizes("normal", (size,)), _kind(dtype), mean, std), requires_grad
+        )
+    if isinstance(std, Tensor):
+        if std._data.dtype.kind == "c":
+            raise ConvgradError("normal expects standard deviation to be non-complex")
+        if not bool(np.all(std._data >= 0)):
+            raise ConvgradError("normal expects all elements of std >= 0.0")
+    try:
+        shape = np.broadcast_shapes(*[t._data.shape for t in tensors])
+    except ValueError:
+        raise ShapeError(
+            f"normal: The size of tensor a {list(tensors[0]._data.shape)} must match the size of tensor b "
+            f"{list(tensors[1]._data.shape)}: mean and std are broadcast together"
+        ) from None
+    kind, spread = tensors[0].dtype, 1.0 if isinstance(std, Tensor) else std
+    out = adopt(Tensor(_source(generator).normal(shape, kind.np, 0.0, spread), None))
+    if isinstance(std, Tensor):
+        out = (out * std).to(kind)
+    return (out + mean).to(kind).detach()
 
 
 def bernoulli(input: Tensor, p: Any = None, *, generator: Generator | None = None) -> Tensor:
-    """Ones with probability ``input`` (or p), zeros otherwise; of input's shape and dtype."""
+    """Ones with probability ``input`` (or p), zeros otherwise; of input's shape and dtype.
+
+    Args:
+        input: float probabilities; of any real dtype if p is given.
+        p: one probability for all.
+        generator: where the numbers come from; the default one if None.
+    Raises:
+        ConvgradError: a probability outside of [0, 1], or NaN.
+        NotImplementedError: probabilities that are not of a float dtype.
+    """
     chance = input._data if p is None else p
-    if p is None and input._data.size and not bool(np.all((chance >= 0) & (chance <= 1))):
-        raise ConvgradError("Expected p_in >= 0 && p_in <= 1 to be true: probabilities lie between 0 and 1")
     node = None if p is not None else batch_of(input)
     if node is not None:
         return node.draw(bernoulli, input, generator)
@@ -183,5 +274,5 @@ def bernoulli(input: Tensor, p: Any = None, *, generator: Generator | None = Non
 __all__ = [
     "Generator", "bernoulli", "default_generator", "fork_rng", "get_rng_state", "initial_seed",
     "manual_seed", "normal", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like",
-    "randperm", "seed", "set_rng_state",
+    "randperm", "seed", "set_rng_state", "thread_safe_generator",
 ]  # fmt: skip

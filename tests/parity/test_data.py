@@ -46,7 +46,7 @@ def test_shuffled_batches_and_the_stream_after_them(n: int, size: int, drop_last
 
 def test_with_a_generator() -> None:
     mine, reference = pair(11)
-    g, h = Generator(5), torch.Generator().manual_seed(5)
+    g, h = Generator().manual_seed(5), torch.Generator().manual_seed(5)
     left = [b[1].tolist() for b in ours.DataLoader(mine, 4, shuffle=True, generator=g)]
     right = [b[1].tolist() for b in theirs.DataLoader(reference, 4, shuffle=True, generator=h)]
     assert left == right

@@ -189,7 +189,7 @@ class Batched(Tensor):
     def _write(self, *args: Any) -> bool:
         return False
 
-    def _fill(self, name: str, draw: Any, generator: Any) -> Any:
+    def _fill(self, name: str, draw: Any, generator: Any, p: Any = None) -> Any:
         node = _node(self)
         whole: Any = node.value
         how = node.level.randomness
@@ -197,11 +197,13 @@ class Batched(Tensor):
             raise ConvgradError(RANDOM)
         if how == "different":
             with node.level.suspended():
-                whole._fill(name, draw, generator)
+                whole._fill(
+                    name, draw, generator, None if p is None else np.broadcast_to(p, whole._data.shape)
+                )
             return self
         check_writable(whole, name)
         with node.level.suspended():
-            whole._data[...] = draw(generator or default_generator, self._data)
+            whole._data[...] = draw(generator or default_generator, self._data.shape if p is None else p)
         cell_of(whole).bump(name)
         whole._node = None
         return self

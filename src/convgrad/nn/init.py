@@ -14,6 +14,7 @@ import numpy as np
 from ..dtypes import HALVES, Array
 from ..errors import ConvgradError
 from ..generator import Generator, default_generator
+from ..generator.order import drawn_into, empty_as
 from ..graph.node import cell_of
 from ..tensor.tensor import Tensor
 
@@ -35,8 +36,7 @@ def _source(generator: Generator | None) -> Any:
 
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Numbers spread evenly over ``[a, b)``."""
-    data = tensor._data
-    return _fill(tensor, _source(generator).uniform(data.shape, data.dtype, a, b), "uniform_")
+    return _fill(tensor, _uniform(tensor._data, a, b, generator), "uniform_")
 
 
 def normal_(
@@ -46,8 +46,14 @@ def normal_(
     return _fill(tensor, _normal(tensor._data, mean, std, generator), "normal_")
 
 
+def _uniform(data: Array, a: float, b: float, generator: Generator | None) -> Array:
+    source = _source(generator)
+    return drawn_into(data, lambda shape: source.uniform(shape, data.dtype, a, b))
+
+
 def _normal(data: Array, mean: float, std: float, generator: Generator | None) -> Array:
-    return _source(generator).normal(data.shape, data.dtype, mean, std, bool(data.flags.c_contiguous))
+    source, whole = _source(generator), bool(data.flags.c_contiguous)
+    return drawn_into(data, lambda shape: source.normal(shape, data.dtype, mean, std, whole))
 
 
 def trunc_normal_(
@@ -60,8 +66,8 @@ def trunc_normal_(
 ) -> Tensor:
     """Normal numbers of which none lies outside ``[a, b]``.
 
-    Those outside are drawn again, with PyTorch's numbers; where fewer than 30 % would lie inside, the
-    distribution function is inverted instead (the same distribution, other numbers).
+    Those outside are drawn again. Where fewer than 30 % would lie inside, uniform numbers from ``[a, b]`` are
+    kept with a probability proportional to the density instead (von Neumann 1951).
     """
     if mean < a - 2 * std or mean > b + 2 * std:
         warnings.warn(
@@ -70,31 +76,35 @@ def trunc_normal_(
             stacklevel=2,
         )
     data = tensor._data
-    low, high = [(1.0 + math.erf((x - mean) / std / math.sqrt(2.0))) / 2.0 for x in (a, b)]
-    if high - low < 0.3:  # too many would be rejected: invert the distribution function
-        wide = np.dtype(np.float32) if data.dtype in HALVES else data.dtype
-        unit = _source(generator).uniform(data.shape, wide, 2 * low - 1, 2 * high - 1)
-        values = np.clip(inverse_erf(unit) * (std * math.sqrt(2.0)) + mean, a, b)
-        return _fill(tensor, values, "trunc_normal_")
-    values = _normal(data, mean, std, generator)
-    while (outside := (values < a) | (values > b)).any():
-        values = np.where(outside, _normal(data, mean, std, generator), values)
+    below, above = [(1.0 + math.erf((x - mean) / std / math.sqrt(2.0))) / 2.0 for x in (a, b)]
+    if above - below <= 0.3:
+        return _fill(tensor, _rejected_uniform(data, mean, std, a, b, generator), "trunc_normal_")
+    low, high = [data.dtype.type(bound) for bound in (a, b)]
+    values, again = _normal(data, mean, std, generator), empty_as(data)
+    while (outside := (values < low) | (values > high)).any():
+        values = np.where(outside, _normal(again, mean, std, generator), values)
     return _fill(tensor, values, "trunc_normal_")
 
 
-def inverse_erf(y: Array) -> Array:
-    """x with ``erf(x) = y``: a rational first guess (Winitzki 2008) and three Halley steps in float64."""
-    wide = y.astype(np.float64)
-    inside = np.clip(wide, -1 + 2.0**-53, 1 - 2.0**-53)
-    logs = np.log1p(-inside * inside)
-    t = 2 / (math.pi * 0.147) + logs / 2
-    x = np.copysign(np.sqrt(np.sqrt(t * t - logs / 0.147) - t), inside)
-    erf = np.frompyfunc(math.erf, 1, 1)
-    for _ in range(3):
-        slope = (2 / math.sqrt(math.pi)) * np.exp(-x * x)
-        step = (np.asarray(erf(x), np.float64) - inside) / slope
-        x = x - step / (1 + x * step)
-    return np.where(np.abs(wide) >= 1, np.copysign(np.inf, wide), x).astype(y.dtype)
+def _rejected_uniform(
+    data: Array, mean: float, std: float, a: float, b: float, generator: Generator | None
+) -> Array:
+    """Numbers of ``[a, b]`` with a normal density: each round draws all of them and two tests each."""
+    mode = max(a, min(mean, b))
+    peak = -0.5 * ((mode - mean) / std) ** 2
+    again = empty_as(data)
+
+    def refused(candidates: Array) -> Array:
+        log_density = Tensor(candidates.copy(), None).sub_(mean).div_(std).pow_(2).mul_(-0.5).sub_(peak)
+        return Tensor(_uniform(again, 0.0, 1.0, generator), None).log_().gt(log_density)._data
+
+    values = _uniform(data, a, b, generator)
+    pending = refused(values)
+    while pending.any():
+        candidates = _uniform(again, a, b, generator)
+        values = np.where(pending, candidates, values)
+        pending &= refused(candidates)
+    return values
 
 
 def constant_(tensor: Tensor, val: float) -> Tensor:

@@ -91,7 +91,7 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
         unravel_index
         """
     ),
-    "tensor.functions_sampling": _names("poisson"),
+    "tensor.functions_sampling": _names("_sample_dirichlet _standard_gamma binomial poisson"),
     "tensor.functions_solvers": _names("lu_unpack"),
     "tensor.functions_spectra": _names("vander"),
     "tensor.functions_windows": _names(

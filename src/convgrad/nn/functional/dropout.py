@@ -11,6 +11,7 @@ import numpy as np
 from ...dtypes import F32, HALVES, Array
 from ...errors import ConvgradError
 from ...generator import default_generator
+from ...generator.order import drawn_into
 from ...ops import elementwise as ew
 from ...tensor.checks import scalar_name
 from ...tensor.dual import adopt, stand_ins
@@ -48,11 +49,9 @@ def dropout_noise(p: float, shape: tuple[int, ...], dtype: Any) -> Array:
 
 def _kept(p: float, x: Array, shape: tuple[int, ...]) -> Array:
     """Zeros with probability p, else ones; those of elements are drawn as x lies in memory."""
-    if x.flags.c_contiguous or shape != x.shape:
+    if shape != x.shape:
         return default_generator.bernoulli(1 - p, shape, x.dtype)
-    order = sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]))
-    drawn = default_generator.bernoulli(1 - p, tuple([shape[i] for i in order]), x.dtype)
-    return drawn.transpose(np.argsort(order))
+    return drawn_into(x, lambda order: default_generator.bernoulli(1 - p, order, x.dtype))
 
 
 def _drop(name: str, input: Tensor, p: float, training: bool, inplace: bool, shape: Any) -> Tensor:

@@ -1,4 +1,4 @@
-"""Filling a tensor with random numbers, in place."""
+"""Filling a tensor with random numbers, in place, in the order of its memory."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import ConvgradError
+from ...dtypes import Array, unsupported
+from ...errors import ShapeError
 from ...generator import Generator, default_generator
+from ...generator.order import drawn_beside, drawn_into
 from ...ops import elementwise as ew
 from ..views import check_writable, rewrite
 from .base import Methods
+
+_ALL: Any = object()  # random_(low, None) has no upper bound, random_(high) no lower one
 
 
 class RandomMethods(Methods):
@@ -21,13 +25,19 @@ class RandomMethods(Methods):
     def uniform_(
         self, from_: float = 0, to: float = 1, *, generator: Generator | None = None, **kw: float
     ) -> Any:
-        """Uniform numbers in ``[from, to)``."""
+        """Uniform numbers in ``[from, to)``.
+
+        Args:
+            self: float or complex (the parts are drawn).
+            from, to: bounds.
+            generator: where the numbers come from; the default one if None.
+        Raises:
+            ConvgradError: ``from > to``, or bounds that the dtype does not hold.
+            NotImplementedError: integers or bool.
+        """
         low = kw.pop("from", from_)
-        if not low <= to:
-            raise ConvgradError(
-                f"uniform_ expects to return a [from, to) range, but found from={low} > to={to}"
-            )
-        return self._fill("uniform_", lambda g, a: g.uniform(a.shape, a.dtype, low, to), generator)
+        dtype = self._data.dtype
+        return self._fill("uniform_", lambda g, shape: g.uniform(shape, dtype, low, to), generator)
 
     def bernoulli(self, p: Any = None, *, generator: Generator | None = None) -> Any:
         """Ones with the probabilities that the elements say (or all with ``p``), zeros otherwise."""
@@ -35,48 +45,94 @@ class RandomMethods(Methods):
         return out.bernoulli_(self if p is None else p, generator=generator)
 
     def normal_(self, mean: float = 0, std: float = 1, *, generator: Generator | None = None) -> Any:
-        """Normal numbers of given mean and standard deviation."""
-        if std < 0:
-            raise ConvgradError(f"normal expects std >= 0.0, but found std {std}")
-        whole = self._data.flags.c_contiguous
+        """Normal numbers of given mean and standard deviation.
+
+        Args:
+            self: float or complex (of the variance each part gets half).
+            mean, std: numbers; ``std >= 0``.
+            generator: where the numbers come from; the default one if None.
+        Raises:
+            ConvgradError: ``std`` is negative.
+            NotImplementedError: integers or bool.
+        """
+        dtype, whole = self._data.dtype, bool(self._data.flags.c_contiguous)
         return self._fill(
-            "normal_", lambda g, a: g.normal(a.shape, a.dtype, mean, std, contiguous=whole), generator
+            "normal_", lambda g, shape: g.normal(shape, dtype, mean, std, contiguous=whole), generator
         )
 
     def exponential_(self, lambd: float = 1, *, generator: Generator | None = None) -> Any:
-        """Exponential numbers of rate ``lambd``."""
-        if lambd <= 0:
-            raise ConvgradError(f"exponential_ expects lambda > 0.0, but found lambda={lambd}")
-        return self._fill("exponential_", lambda g, a: g.exponential(a.shape, a.dtype, lambd), generator)
+        """Exponential numbers of rate ``lambd``.
+
+        Raises:
+            ConvgradError: ``lambd <= 0``, or a dtype without fractions.
+        """
+        dtype = self._data.dtype
+        return self._fill("exponential_", lambda g, shape: g.exponential(shape, dtype, lambd), generator)
 
     def bernoulli_(self, p: Any = 0.5, *, generator: Generator | None = None) -> Any:
-        """Ones with probability p (a number or a tensor), zeros otherwise."""
-        if self._data.dtype.kind == "c":
-            raise NotImplementedError(f'"bernoulli_scalar_cpu_" not implemented for dtype {self._data.dtype}')
-        chance = np.broadcast_to(p._data, self._data.shape) if hasattr(p, "_data") else p
-        if np.size(chance) and not bool(np.all((chance >= 0) & (chance <= 1))):
-            raise ConvgradError(
-                "Expected p_in >= 0 && p_in <= 1 to be true: probabilities lie between 0 and 1"
-            )
-        return self._fill("bernoulli_", lambda g, a: g.bernoulli(chance, a.shape, a.dtype), generator)
+        """Ones with probability p, zeros otherwise.
+
+        Args:
+            self: of any real dtype.
+            p: a number, or a float tensor that can be expanded to this shape.
+            generator: where the numbers come from; the default one if None.
+        Raises:
+            ConvgradError: probabilities outside of [0, 1], or NaN.
+            ShapeError: p cannot be expanded.
+            NotImplementedError: a complex tensor, or probabilities that are not of a float dtype.
+        """
+        dtype = self._data.dtype
+        if not hasattr(p, "_data"):
+            if dtype.kind == "c":
+                raise unsupported("bernoulli_scalar_cpu_", dtype)
+            return self._fill("bernoulli_", lambda g, shape: g.bernoulli(p, shape, dtype), generator)
+        if dtype.kind == "c":
+            raise unsupported("bernoulli_tensor_cpu_self_", dtype)
+        try:
+            chance = np.broadcast_to(p._data, self._data.shape)
+        except ValueError:
+            raise ShapeError(
+                f"The expanded size of the tensor {list(self._data.shape)} must match the existing size "
+                f"{list(p._data.shape)} of the probabilities (bernoulli_)"
+            ) from None
+        return self._fill("bernoulli_", lambda g, q: g.bernoulli(q, q.shape, dtype), generator, chance)
 
     def random_(
-        self, from_: int | None = None, to: int | None = None, *, generator: Generator | None = None
+        self, from_: Any = None, to: Any = _ALL, *, generator: Generator | None = None, **kw: Any
     ) -> Any:
-        """Integers in ``[from, to)``; in ``[0, from)`` with one argument; of the whole range with none."""
-        if from_ is None:
-            return self._fill("random_", lambda g, a: g.whole_range(a.shape, a.dtype), generator)
-        low, high = (0, from_) if to is None else (from_, to)
-        if low >= high:
-            raise ConvgradError(
-                f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}"
-            )
-        return self._fill("random_", lambda g, a: g.randint(low, high, a.shape, a.dtype), generator)
+        """Integers in ``[from, to)``; in ``[0, from)`` with one argument; of the whole range with none.
 
-    def _fill(self, name: str, draw: Any, generator: Generator | None) -> Any:
-        """Draw and store; the gradient of what was before is zero."""
+        Args:
+            self: of any real dtype.
+            from, to: integers; ``to`` None: as far as the dtype goes.
+            generator: where the numbers come from; the default one if None.
+        Raises:
+            ConvgradError: an empty range, or one that the dtype does not hold.
+            NotImplementedError: a complex tensor.
+        Example:
+            >>> from convgrad import zeros
+            >>> x = zeros(5).random_(2, 4)
+            >>> bool(((x == 2) | (x == 3)).all())
+            True
+        """
+        low, dtype = kw.pop("from", from_), self._data.dtype
+        if low is None and to is _ALL:
+            return self._fill("random_", lambda g, shape: g.whole_range(shape, dtype), generator)
+        if to is None:
+            return self._fill("random_", lambda g, shape: g.whole_range(shape, dtype, low), generator)
+        if to is _ALL:
+            low, to = 0, low
+        first, last = (0 if low is None else low), to
+        return self._fill("random_", lambda g, shape: g.randint(first, last, shape, dtype), generator)
+
+    def _fill(self, name: str, draw: Any, generator: Generator | None, p: Array | None = None) -> Any:
+        """Store ``draw(generator, shape)``, or ``draw(generator, p)``; what was before gets gradient 0."""
         record = check_writable(self, name)
-        drawn = draw(generator or default_generator, self._data)
+        source = generator or default_generator
+        if p is None:
+            drawn = drawn_into(self._data, lambda shape: draw(source, shape))
+        else:
+            drawn = drawn_beside(self._data, p, lambda q: draw(source, q))
         if record and self._node is not None:
             return self._inplace(name, ew.Copy, (self._wrap(drawn),))
         np.copyto(self._data, drawn, casting="unsafe")

@@ -35,7 +35,7 @@ class LateMethods(Methods):
         x: Any = self
         return x._fill(
             "cauchy_",
-            lambda g, a: median + sigma * np.tan(np.pi * (g.uniform(a.shape, np.float64) - 0.5)),
+            lambda g, shape: median + sigma * np.tan(np.pi * (g.uniform(shape, np.float64) - 0.5)),
             generator,
         )
 
@@ -47,7 +47,7 @@ class LateMethods(Methods):
         x: Any = self
         return x._fill(
             "geometric_",
-            lambda g, a: np.ceil(np.log(g.uniform(a.shape, np.float64)) / np.log1p(-p)),
+            lambda g, shape: np.ceil(np.log(g.uniform(shape, np.float64)) / np.log1p(-p)),
             generator,
         )
 
@@ -59,7 +59,7 @@ class LateMethods(Methods):
         x: Any = self
         return x._fill(
             "log_normal_",
-            lambda g, a: np.exp(g.normal(a.shape, np.float64, mean, std, contiguous=False)),
+            lambda g, shape: np.exp(g.normal(shape, np.float64, mean, std, contiguous=False)),
             generator,
         )
 
@@ -91,7 +91,7 @@ class LateMethods(Methods):
                 f"cannot sample n_sample > prob_dist.size(-1) samples without replacement: {num_samples} of "
                 f"{data.shape[-1]}"
             )
-        rows = data.reshape(-1, data.shape[-1])
+        rows = data if data.ndim == 2 else data[None]  # no copy: weights are raced in the order of memory
         if not bool(((rows >= 0) & np.isfinite(rows)).all()):
             raise ConvgradError("probability tensor contains either `inf`, `nan` or element < 0")
         if not bool((rows > 0).any(axis=1).all()):

@@ -69,7 +69,7 @@ class RandomSampler(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         n, wanted = len(self.data_source), self.num_samples
-        generator = self.generator or Generator(draw_seed(None))
+        generator = self.generator or Generator().manual_seed(draw_seed(None))
         if self.replacement:
             for _ in range(wanted // 32):
                 yield from generator.randint(0, n, 32).tolist()

@@ -1,0 +1,242 @@
+"""Numbers from continuous distributions: uniform, normal, exponential.
+
+The rules (how many 32-bit words a number takes, which of their bits, in which order) were found by experiment
+and are written at each method.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..draws import watched
+from ..dtypes import Array
+from ..errors import ConvgradError, DtypeError
+from .limits import COMPLEX, FLOAT64, FLOATS, LARGEST, Shape, as_shape, float_dtype, numel
+from .stream import Stream
+
+_BLOCK = 16
+"""Normal numbers are made 16 at a time, from 8 radii and 8 angles."""
+
+
+def _fused(x: Array, scale: float, offset: float) -> Array:
+    """``x * scale + offset`` in float64, rounded once as a fused multiply-add does.
+
+    Both rounding errors are computed exactly and added at the end (Dekker 1971, Knuth TAOCP 2, 4.2.2).
+    """
+    splitter = 134217729.0  # 2**27 + 1
+    t = x * splitter
+    x_high = t - (t - x)
+    x_low = x - x_high
+    t0 = scale * splitter
+    s_high = t0 - (t0 - scale)
+    s_low = scale - s_high
+    product = x * scale
+    product_error = ((x_high * s_high - product) + x_high * s_low + x_low * s_high) + x_low * s_low
+    total = product + offset
+    part = total - product
+    total_error = (product - (total - part)) + (offset - part)
+    return total + (total_error + product_error)
+
+
+def _fused_float32(x: Array, scale: float, offset: float) -> Array:
+    """``x * scale + offset`` of float32 numbers, rounded once: a product of two is exact in float64."""
+    wide = x.astype(np.float64)
+    wide *= scale
+    wide += offset
+    return wide.astype(np.float32)
+
+
+def _box_muller(uniforms: Array, mean: float, std: float) -> Array:
+    """Normal numbers from rows of 16 uniform ones: 8 radii, then 8 angles (Box & Muller 1958).
+
+    Scaled and shifted by one fused multiply-add, as PyTorch does.
+    """
+    half = _BLOCK // 2
+    kind = uniforms.dtype.type
+    out = np.empty_like(uniforms)
+    radius = np.sqrt(-2 * np.log(1 - uniforms[:, :half]))
+    angle = uniforms[:, half:] * kind(2 * math.pi)
+    np.multiply(radius, np.cos(angle), out=out[:, :half])
+    np.multiply(radius, np.sin(angle), out=out[:, half:])
+    if mean == 0 and std == 1:
+        return out
+    if uniforms.dtype == FLOAT64:
+        return _fused(out, std, mean)
+    return _fused_float32(out, float(kind(std)), float(kind(mean)))
+
+
+class Continuous(Stream):
+    """Draws of real and complex numbers; each method returns an array."""
+
+    __slots__ = ()
+
+    @watched()
+    def uniform(self, shape: Shape, dtype: Any = np.float32, low: float = 0.0, high: float = 1.0) -> Array:
+        """Numbers spread evenly over ``[low, high)``.
+
+        float64 takes 53 bits of a long word, all other dtypes 24 bits of one word, and float16 and bfloat16
+        are rounded from float32. A result that rounding lifts to ``high`` becomes ``low``. PyTorch scales
+        with one fused multiply-add where the processor has it (all with AVX2), and so does this.
+
+        Args:
+            shape: of the result; an int for one dimension.
+            dtype: float16, bfloat16, float32, float64, or complex (two numbers for each element).
+            low, high: bounds of the interval.
+        Raises:
+            ConvgradError: ``low > high``, or bounds that the dtype cannot hold.
+            DtypeError: another dtype.
+        Example:
+            >>> Generator().manual_seed(0).uniform(2).tolist()
+            [0.49625658988952637, 0.7682217955589294]
+        """
+        size = as_shape(shape)
+        real = COMPLEX.get(np.dtype(dtype))
+        if real is not None:
+            pairs = self.uniform((*size, 2), real, low, high)
+            return pairs.view(dtype)[..., 0]
+        wanted = float_dtype("check_uniform_bounds", dtype)
+        self._check_uniform(wanted, low, high)
+        n = numel(size)
+        with self._lock:
+            unit = self._unit_float64(n) if wanted == FLOAT64 else self._unit_float32(n)
+        if low != 0 or high != 1:
+            unit = self._scaled(unit, low, high)
+        out = unit.astype(wanted, copy=False)
+        if low != high and (wanted.itemsize == 2 or low != 0 or high != 1):
+            out[out >= wanted.type(high)] = wanted.type(low)
+        return out.reshape(size)
+
+    @staticmethod
+    def _check_uniform(dtype: np.dtype[Any], low: float, high: float) -> None:
+        largest = LARGEST[dtype]
+        for name, bound in (("from", low), ("to", high)):
+            if not -largest <= bound <= largest:
+                raise ConvgradError(f"{name} is out of bounds for {dtype}: {bound}")
+        if low > high:
+            raise ConvgradError(
+                f"uniform_ expects to return a [from, to) range, but found from={low} > to={high}"
+            )
+        if high - low > largest:
+            raise ConvgradError(
+                f"uniform_ expects to-from <= std::numeric_limits<{dtype}>::max(), but found to={high} and "
+                f"from={low} which result in to-from to exceed the limit"
+            )
+
+    @staticmethod
+    def _scaled(unit: Array, low: float, high: float) -> Array:
+        """``unit * (high - low) + low`` in the dtype of ``unit``, rounded once."""
+        if unit.dtype == FLOAT64:
+            return _fused(unit, high - low, low)
+        low32, high32 = np.float32(low), np.float32(high)
+        return _fused_float32(unit, float(high32 - low32), float(low32))
+
+    @watched()
+    def normal(
+        self,
+        shape: Shape,
+        dtype: Any = np.float32,
+        mean: float = 0.0,
+        std: float = 1.0,
+        contiguous: bool = True,
+    ) -> Array:
+        """Normal numbers with the given mean and standard deviation, by the Box-Muller transform.
+
+        From 16 elements on, contiguous: blocks of 16 uniform numbers (in float32, for float64 in float64),
+        8 for the radii and 8 for the angles; where the size is no multiple of 16, the last 16 elements
+        are made from 16 fresh numbers. Otherwise: one after another in float64 from two uniform numbers,
+        of which the sine half is kept for the next call. Agrees with PyTorch to 2 ulp of the radius.
+
+        Args:
+            shape: of the result; an int for one dimension.
+            dtype: float16, bfloat16, float32, float64, or complex (real and imaginary part each get the mean
+                and ``std / sqrt(2)``).
+            mean, std: of the distribution; ``std >= 0``.
+            contiguous: whether the tensor to be filled is; says which of the two ways PyTorch takes. The
+                numbers of the second come in the order of its memory.
+        Raises:
+            ConvgradError: ``std`` is negative.
+            DtypeError: an integer dtype.
+        Example:
+            >>> Generator().manual_seed(0).normal(3, np.float64).round(4).tolist()
+            [1.541, -0.2934, -2.1788]
+        """
+        size = as_shape(shape)
+        if not std >= 0:
+            raise ConvgradError(f"normal expects std >= 0.0, but found std {std}")
+        real = COMPLEX.get(np.dtype(dtype))
+        if real is not None:
+            half = std / math.sqrt(2)  # of the variance
+            return self.normal((*size, 2), real, mean, half, contiguous).view(dtype)[..., 0]
+        wanted = float_dtype("normal_kernel_cpu", dtype)
+        n = numel(size)
+        with self._lock:
+            if n >= _BLOCK and contiguous:
+                out = self._normal_blocks(n, wanted, mean, std)
+            else:
+                out = self._normal_pairs(n)
+                if mean != 0 or std != 1:
+                    out = out * std + mean
+        return out.astype(wanted, copy=False).reshape(size)
+
+    def _normal_blocks(self, n: int, dtype: np.dtype[Any], mean: float, std: float) -> Array:
+        draw = self._unit_float64 if dtype == FLOAT64 else self._unit_float32
+        whole = n - n % _BLOCK
+        if whole == n:
+            return _box_muller(draw(n).reshape(-1, _BLOCK), mean, std).reshape(n)
+        # 16-bit dtypes draw only for the whole blocks before the tail, the others for the tail as well.
+        drawn = draw(whole if dtype.itemsize == 2 else n)
+        out = np.empty(n, drawn.dtype)
+        out[:whole] = _box_muller(drawn[:whole].reshape(-1, _BLOCK), mean, std).reshape(whole)
+        out[n - _BLOCK :] = _box_muller(draw(_BLOCK).reshape(1, _BLOCK), mean, std)[0]
+        return out
+
+    def _normal_pairs(self, n: int) -> Array:
+        """Standard normal numbers in float64: the one kept from last time, then cosine and sine in turn."""
+        kept = self._second_normal
+        if n == 0:
+            return np.empty(0)
+        start = 0 if kept is None else 1
+        pairs = (n - start + 1) // 2
+        unit = self._unit_float64(2 * pairs).reshape(pairs, 2)
+        radius = np.sqrt(-2 * np.log1p(-unit[:, 1]))
+        angle = 2 * math.pi * unit[:, 0]
+        numbers = np.empty(start + 2 * pairs)
+        if kept is not None:
+            numbers[0] = kept
+        numbers[start::2] = radius * np.cos(angle)
+        numbers[start + 1 :: 2] = radius * np.sin(angle)
+        self._second_normal = float(numbers[n]) if numbers.size > n else None
+        return numbers[:n]
+
+    @watched()
+    def exponential(self, shape: Shape, dtype: Any = np.float32, lambd: float = 1.0) -> Array:
+        """Positive numbers with density ``lambd * exp(-lambd * x)``: ``-log(1 - u) / lambd`` in float64.
+
+        Args:
+            shape: of the result; an int for one dimension.
+            dtype: float16, bfloat16, float32 or float64.
+            lambd: rate, above 0.
+        Raises:
+            ConvgradError: ``lambd <= 0``, or a dtype without fractions.
+        Example:
+            >>> Generator().manual_seed(0).exponential(2, np.float64).round(4).tolist()
+            [3.5083, 1.2304]
+        """
+        size = as_shape(shape)
+        if not lambd > 0:
+            raise ConvgradError(f"exponential_ expects lambda > 0.0, but found lambda={lambd}")
+        wanted = np.dtype(dtype)
+        if wanted not in FLOATS:
+            raise DtypeError(
+                "Exponential distribution is a continuous probability distribution. dtype must be a floating "
+                f"point but you specified {wanted}"
+            )
+        with self._lock:
+            unit = self._unit_float64(numel(size))
+        np.log1p(np.negative(unit, out=unit), out=unit)
+        np.minimum(unit, -(2.0**-53), out=unit)  # a draw of exactly 0 must not give 0: people divide by this
+        unit *= -1 / lambd
+        return unit.astype(wanted, copy=False).reshape(size)
