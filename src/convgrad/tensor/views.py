@@ -77,8 +77,8 @@ def link(out: Any, source: Any, op: type[Op], params: tuple[Any, ...], fixed: st
         cell.views[:] = [ref for ref in cell.views if ref() is not None]
     ref = weakref.ref(out)
     cell.views.append(ref)
-    if out._view.fixed:
-        watch_over(cell, ref)
+    if out._view.fixed and (source._node is not None or out._view.base._node is not None):
+        watch_over(cell, ref)  # what becomes tracked later does so by a change that looks at all views
 
 
 def link_views(
@@ -159,9 +159,10 @@ def break_view(tensor: Any) -> bool:
 
     It is broken by the change if it is tracked or its base is.
     """
-    view, node = tensor._view, tensor._node
-    if view is None:
+    view = tensor._view
+    if view is None or view.broken:
         return True
+    node = tensor._node
     base = view.base._node
     if node is None and base is None:
         return False
