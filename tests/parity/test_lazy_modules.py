@@ -295,6 +295,27 @@ def test_names_beside_the_layers() -> None:
         assert a.factory_kwargs(given) == b.factory_kwargs(given)
 
 
+@pytest.mark.parametrize(
+    "name", [n for n in dir(torch.nn.init) if hasattr(torch.nn.init, f"{n}_") and not n.startswith("_")]
+)
+def test_starting_values_under_their_older_names(name: str) -> None:
+    """The same numbers as under the new name, and PyTorch's warning."""
+    options = {"constant": (2.0,), "sparse": (0.4,)}.get(name, ())
+    results = []
+    for t in BOTH:
+        value = t.zeros((6, 5, 3) if name == "dirac" else (6, 5))
+        seed(3)
+        with pytest.warns(
+            FutureWarning, match=f"`nn.init.{name}` is now deprecated in favor of `nn.init.{name}_`."
+        ):
+            assert getattr(t.nn.init, name)(value, *options) is value
+        results.append(value)
+    close(*results, name)
+    assert results[0].abs().sum().item() > 0
+    fans = [t.nn.init._calculate_correct_fan(t.zeros(4, 3, 2), "fan_out") for t in BOTH]
+    assert fans == [8, 8]
+
+
 def test_options_of_the_linear_cross_entropy() -> None:
     """A constant value that looks, compares and is copied as PyTorch's."""
     for make in (

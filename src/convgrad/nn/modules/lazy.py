@@ -18,15 +18,6 @@ class LazyModuleMixin(Module):
     ``initialize_parameters``, which gives them their shapes. That is called before the first ``forward`` with
     its arguments; then the module becomes an ordinary one of the class ``cls_to_become``. A state with
     shapes can be loaded before, and one without can be saved.
-
-    Example:
-        >>> layer = LazyLinear(2)
-        >>> layer.weight
-        <UninitializedParameter>
-        >>> layer(ones(3, 4)).shape
-        torch.Size([3, 2])
-        >>> layer
-        Linear(in_features=4, out_features=2, bias=True)
     """
 
     cls_to_become: Any = None
@@ -145,7 +136,9 @@ class LazyModuleMixin(Module):
                 source = given.get(prefix + name)
                 array = source._data if isinstance(source, Tensor) else source
                 if isinstance(array, np.ndarray):
-                    standin = Parameter(Tensor(np.empty(array.shape, value.dtype.np), None), False)
+                    standin = Tensor(np.empty(array.shape, value.dtype.np), None)
+                    if isinstance(value, Parameter):
+                        standin = Parameter(standin, value.requires_grad)
                     standins.append((table, name, value, standin))
         for table, name, _, standin in standins:
             table[name] = standin

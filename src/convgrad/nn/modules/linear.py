@@ -154,6 +154,14 @@ class LazyLinear(LazyModuleMixin, Linear):
         bias: whether to add a bias.
         device: only the CPU.
         dtype: of the parameters; None is the default dtype.
+    Example:
+        >>> layer = LazyLinear(2)
+        >>> layer.weight
+        <UninitializedParameter>
+        >>> layer(ones(3, 4)).shape
+        torch.Size([3, 2])
+        >>> layer
+        Linear(in_features=4, out_features=2, bias=True)
     """
 
     cls_to_become = Linear
