@@ -274,6 +274,11 @@ def test_parallel_shells() -> None:
 def test_names_beside_the_layers() -> None:
     """Types, helpers and reductions under the paths that programs import them from."""
     a, b = convgrad.nn, torch.nn
+    assert a.functional.grad is a.grad and a.functional._Reduction is a._reduction
+    for u in (a.modules.module, b.modules.module):
+        assert u._addindent("x\ny", 3) == "x\n   y" and u._IncompatibleKeys(["x"], []).missing_keys == ["x"]
+    for name in ("uniform", "normal", "trunc_normal", "fill", "zero"):
+        assert callable(getattr(a.init, f"_no_grad_{name}_")) and hasattr(b.init, f"_no_grad_{name}_")
     names = [n for n in dir(b.common_types) if n.endswith("_t")]
     assert [n for n in names if not hasattr(a.common_types, n)] == []
     for name in ("_single", "_pair", "_triple", "_quadruple"):
