@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from . import functional, init, modules, utils
+from . import attention, functional, init, modules, utils
 from .module import Module
 from .modules import *  # noqa: F403 - the list of layers stands once, in modules
 from .parameter import Buffer, Parameter
 
-__all__ = ["Buffer", "Module", "Parameter", "functional", "init", "modules", "utils"]
+__all__ = ["Buffer", "Module", "Parameter", "attention", "functional", "init", "modules", "utils"]
 __all__ += modules.__all__

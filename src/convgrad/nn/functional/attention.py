@@ -195,8 +195,8 @@ def multi_head_attention_forward(
         key_padding_mask = None if key_padding_mask is None else key_padding_mask.unsqueeze(0)
     only_hint = is_causal and key_padding_mask is None and not need_weights
     other = None if attn_mask is None else attn_mask.dtype
-    padding = _additive("key_padding_mask", key_padding_mask, query, other)
-    mask = None if only_hint else _additive("attn_mask", attn_mask, query, None)
+    padding = additive_mask("key_padding_mask", key_padding_mask, query, other)
+    mask = None if only_hint else additive_mask("attn_mask", attn_mask, query, None)
     head = _head_size(query, embed_dim_to_check, num_heads)
     if use_separate_proj_weight:
         projections = _separate_weights(key, value, q_proj_weight, k_proj_weight, v_proj_weight)
@@ -267,8 +267,8 @@ def _check_heads(
     return ranks[0] == 3
 
 
-def _additive(name: str, mask: Optional, query: Tensor, other: Any) -> Optional:
-    """A mask as numbers to add: a bool one has -inf where it is True."""
+def additive_mask(name: str, mask: Optional, query: Tensor, other: Any) -> Optional:
+    """A mask as numbers to add: a bool one has -inf where it is True; ``other``: dtype of another mask."""
     if mask is None:
         return None
     kind = mask._data.dtype
