@@ -47,6 +47,7 @@ from .batchnorm import (
 from .channelshuffle import (
     ChannelShuffle,
 )
+from .attention import MultiheadAttention
 from .container import (
     Container,
     ModuleDict,
@@ -192,6 +193,14 @@ from .upsampling import (
     Upsample,
     UpsamplingBilinear2d,
     UpsamplingNearest2d,
+)
+from .rnn import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNBase, RNNCell, RNNCellBase
+from .transformer import (
+    Transformer,
+    TransformerDecoder,
+    TransformerDecoderLayer,
+    TransformerEncoder,
+    TransformerEncoderLayer,
 )
 
 __all__ = [
@@ -345,3 +354,8 @@ __all__ = [
     "ZeroPad2d",
     "ZeroPad3d",
 ]
+__all__ += [
+    "GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "MultiheadAttention", "RNNBase", "RNNCell", "RNNCellBase",
+    "Transformer", "TransformerDecoder", "TransformerDecoderLayer", "TransformerEncoder",
+    "TransformerEncoderLayer",
+]  # fmt: skip
