@@ -61,14 +61,16 @@ class Algorithm(Optimizer):
 
     def _walk(self, group: dict[str, Any]) -> Iterator[tuple[Array, Array, State]]:
         """(array, gradient, state) of each parameter with a gradient; counts the change afterwards."""
-        maximize = group.get("maximize", False)
+        maximize, states = group.get("maximize", False), self.state
         writer = type(self).__name__ + ".step"
         for param in group["params"]:
             g = _gradient(param)
             if g is None:
                 continue
-            g = np.negative(g) if maximize else g
-            data, state = param._data, self.state[param]
+            if maximize:
+                g = np.negative(g)
+            data, kept = param._data, states.get(param)
+            state: State = {} if kept is None else kept
             if data.dtype is F32 or data.dtype is F64:
                 yield data, g, state
             elif data.dtype.kind == "c":
@@ -77,8 +79,8 @@ class Algorithm(Optimizer):
                 yield from _as_single(data, g, state)
             else:  # a dtype that was unpickled: equal, not identical
                 yield data, g, state
-            if not state:
-                del self.state[param]
+            if kept is None and state:
+                states[param] = state
             (param._cell or cell_of(param)).bump(writer)
 
     def _record(self, group: dict[str, Any]) -> None:
