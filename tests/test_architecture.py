@@ -27,6 +27,7 @@ LAYERS: dict[str, int] = {
     "convgrad.dtypes": 0,
     "convgrad.size": 0,
     "convgrad.generator": 0,
+    "convgrad.variates": 0,
     "convgrad.printing": 0,
     "convgrad.device": 0,
     "convgrad.draws": 0,

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from convgrad.errors import ConvgradError, DtypeError
-from convgrad.generator import BFLOAT16, DEFAULT_SEED, Generator, default_generator
+from convgrad.generator import DEFAULT_SEED, Generator, default_generator
+from convgrad.variates import BFLOAT16
 
 EXACT = {
     "float32": (

@@ -14,41 +14,37 @@ import math
 import operator
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from threading import RLock
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 
 from convgrad.dtypes import Array
 
 from .draws import watched as _watched
 from .errors import ConvgradError, DtypeError
-
-Shape = int | Sequence[int]
-
-BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
-FLOAT16 = np.dtype(np.float16)
-FLOAT32 = np.dtype(np.float32)
-FLOAT64 = np.dtype(np.float64)
-INT64 = np.dtype(np.int64)
-_FLOATS = (FLOAT32, FLOAT64, FLOAT16, BFLOAT16)
-_COMPLEX: dict[Any, np.dtype[Any]] = {np.dtype(np.complex64): FLOAT32, np.dtype(np.complex128): FLOAT64}
-_DIGITS: dict[Any, int] = {FLOAT16: 11, BFLOAT16: 8, FLOAT32: 24, FLOAT64: 53}
-"""Bits of the significand: ``0 .. 2**digits`` are the integers that a float dtype holds without a gap."""
-_LARGEST: dict[Any, float] = {
-    FLOAT16: 65504.0,
-    BFLOAT16: (2 - 2.0**-7) * 2.0**127,
-    FLOAT32: (2 - 2.0**-23) * 2.0**127,
-    FLOAT64: (2 - 2.0**-52) * 2.0**1023,
-}
+from .variates import (
+    BLOCK,
+    COMPLEX_PARTS,
+    FLOAT64,
+    FLOATS,
+    INT64,
+    LARGEST,
+    Shape,
+    box_muller,
+    check_range,
+    float_dtype,
+    fused,
+    integer_limits,
+    numel,
+    shape_of,
+)
 
 DEFAULT_SEED = 67280421310721
 """Seed of a generator that was never seeded: the largest prime factor of 2**128 + 1, as in PyTorch."""
-
-_BLOCK = 16
-"""Normal numbers are made 16 at a time, from 8 radii and 8 angles."""
 
 _WIDE = 1 << 28
 """Ranges from here on take 64 bits for each number, so that the remainder stays nearly uniform."""
@@ -57,87 +53,6 @@ _WORDS = 624
 _HEAD = struct.Struct("<QiiQ")  # seed, words left + 1, seeded, next word
 _TAIL = struct.Struct("<dddi12x")  # unused, second normal number, unused, whether there is one; padding
 _STATE_BYTES = _HEAD.size + 8 * _WORDS + _TAIL.size
-
-
-def _numel(shape: tuple[int, ...]) -> int:
-    """Number of elements; a negative length is an error."""
-    for length in shape:
-        if length < 0:
-            raise ConvgradError(f"Trying to create tensor with negative dimension {length}: {list(shape)}")
-    return math.prod(shape)
-
-
-def _shape(shape: Shape) -> tuple[int, ...]:
-    return (operator.index(shape),) if isinstance(shape, int | np.integer) else tuple(shape)
-
-
-def _float_dtype(name: str, dtype: Any) -> np.dtype[Any]:
-    """``dtype`` as a real floating ``np.dtype``; anything else has no continuous distribution."""
-    found = np.dtype(dtype)
-    if found not in _FLOATS:
-        raise DtypeError(f'"{name}" not implemented for {found}: it needs a floating point dtype')
-    return found
-
-
-def _fused(x: Array, scale: float, offset: float) -> Array:
-    """``x * scale + offset`` in float64, rounded once as a fused multiply-add does.
-
-    Both rounding errors are computed exactly and added at the end (Dekker 1971, Knuth TAOCP 2, 4.2.2).
-    """
-    splitter = 134217729.0  # 2**27 + 1
-    t = x * splitter
-    x_high = t - (t - x)
-    x_low = x - x_high
-    t0 = scale * splitter
-    s_high = t0 - (t0 - scale)
-    s_low = scale - s_high
-    product = x * scale
-    product_error = ((x_high * s_high - product) + x_high * s_low + x_low * s_high) + x_low * s_low
-    total = product + offset
-    part = total - product
-    total_error = (product - (total - part)) + (offset - part)
-    return total + (total_error + product_error)
-
-
-def _box_muller(uniforms: Array, mean: float, std: float) -> Array:
-    """Normal numbers from rows of 16 uniform ones: 8 radii, then 8 angles (Box & Muller 1958)."""
-    half = _BLOCK // 2
-    out = np.empty_like(uniforms)
-    radius = np.sqrt(-2 * np.log(1 - uniforms[:, :half])) * uniforms.dtype.type(std)
-    angle = uniforms[:, half:] * uniforms.dtype.type(2 * math.pi)
-    np.multiply(radius, np.cos(angle), out=out[:, :half])
-    np.multiply(radius, np.sin(angle), out=out[:, half:])
-    if mean:
-        out += uniforms.dtype.type(mean)
-    return out
-
-
-def _integer_limits(dtype: np.dtype[Any]) -> tuple[int, int]:
-    """Smallest and largest integer that a fill with whole numbers may produce in ``dtype``."""
-    if dtype == np.bool_:
-        return 0, 1
-    if dtype in _FLOATS:
-        return -(1 << _DIGITS[dtype]), 1 << _DIGITS[dtype]
-    if dtype.kind not in "iu":
-        raise DtypeError(f'"random_" not implemented for {dtype}')
-    info = np.iinfo(dtype)
-    return int(info.min), int(info.max)
-
-
-def _check_range(low: int, high: int, dtype: np.dtype[Any]) -> None:
-    """Bounds as ``random_(low, high)`` asks for them; floats may also hold what they round to."""
-    if low >= high:
-        raise ConvgradError(f"random_ expects 'from' to be less than 'to', but got from={low} >= to={high}")
-    smallest: float
-    largest: float
-    if dtype in _FLOATS:
-        smallest, largest = -_LARGEST[dtype], _LARGEST[dtype]
-    else:
-        smallest, largest = _integer_limits(dtype)
-    if not smallest <= low <= largest:
-        raise ConvgradError(f"from is out of bounds for {dtype}: {low}")
-    if not smallest <= high - 1 <= largest:
-        raise ConvgradError(f"to - 1 is out of bounds for {dtype}: {high - 1}")
 
 
 class Generator:
@@ -303,14 +218,14 @@ class Generator:
             >>> Generator().manual_seed(0).uniform(2).tolist()
             [0.49625658988952637, 0.7682217955589294]
         """
-        size = _shape(shape)
-        real = _COMPLEX.get(np.dtype(dtype))
+        size = shape_of(shape)
+        real = COMPLEX_PARTS.get(np.dtype(dtype))
         if real is not None:
             pairs = self.uniform((*size, 2), real, low, high)
             return pairs.view(dtype)[..., 0]
-        wanted = _float_dtype("check_uniform_bounds", dtype)
+        wanted = float_dtype("check_uniform_bounds", dtype)
         self._check_uniform(wanted, low, high)
-        n = _numel(size)
+        n = numel(size)
         with self._lock:
             unit = self._unit_float64(n) if wanted == FLOAT64 else self._unit_float32(n)
         if low != 0 or high != 1:
@@ -322,7 +237,7 @@ class Generator:
 
     @staticmethod
     def _check_uniform(dtype: np.dtype[Any], low: float, high: float) -> None:
-        largest = _LARGEST[dtype]
+        largest = LARGEST[dtype]
         for name, bound in (("from", low), ("to", high)):
             if not -largest <= bound <= largest:
                 raise ConvgradError(f"{name} is out of bounds for {dtype}: {bound}")
@@ -340,7 +255,7 @@ class Generator:
     def _scaled(unit: Array, low: float, high: float) -> Array:
         """``unit * (high - low) + low`` in the dtype of ``unit``, rounded once."""
         if unit.dtype == FLOAT64:
-            return _fused(unit, high - low, low)
+            return fused(unit, high - low, low)
         # A product of two 24-bit numbers is exact in float64, so this too is a fused multiply-add.
         low32, high32 = np.float32(low), np.float32(high)
         wide = unit.astype(np.float64)
@@ -378,16 +293,16 @@ class Generator:
             >>> Generator().manual_seed(0).normal(3, np.float64).round(4).tolist()
             [1.541, -0.2934, -2.1788]
         """
-        size = _shape(shape)
+        size = shape_of(shape)
         if not std >= 0:
             raise ConvgradError(f"normal expects std >= 0.0, but found std {std}")
-        real = _COMPLEX.get(np.dtype(dtype))
+        real = COMPLEX_PARTS.get(np.dtype(dtype))
         if real is not None:
             return self._normal_complex(size, real, mean, std, contiguous).view(dtype)[..., 0]
-        wanted = _float_dtype("normal_kernel_cpu", dtype)
-        n = _numel(size)
+        wanted = float_dtype("normal_kernel_cpu", dtype)
+        n = numel(size)
         with self._lock:
-            if n >= _BLOCK and contiguous:
+            if n >= BLOCK and contiguous:
                 out = self._normal_blocks(n, wanted, mean, std)
             else:
                 out = self._normal_pairs(n)
@@ -405,14 +320,14 @@ class Generator:
 
     def _normal_blocks(self, n: int, dtype: np.dtype[Any], mean: float, std: float) -> Array:
         draw = self._unit_float64 if dtype == FLOAT64 else self._unit_float32
-        whole = n - n % _BLOCK
+        whole = n - n % BLOCK
         if whole == n:
-            return _box_muller(draw(n).reshape(-1, _BLOCK), mean, std).reshape(n)
+            return box_muller(draw(n).reshape(-1, BLOCK), mean, std).reshape(n)
         # 16-bit dtypes draw only for the whole blocks before the tail, the others for the tail as well.
         drawn = draw(whole if dtype.itemsize == 2 else n)
         out = np.empty(n, drawn.dtype)
-        out[:whole] = _box_muller(drawn[:whole].reshape(-1, _BLOCK), mean, std).reshape(whole)
-        out[n - _BLOCK :] = _box_muller(draw(_BLOCK).reshape(1, _BLOCK), mean, std)[0]
+        out[:whole] = box_muller(drawn[:whole].reshape(-1, BLOCK), mean, std).reshape(whole)
+        out[n - BLOCK :] = box_muller(draw(BLOCK).reshape(1, BLOCK), mean, std)[0]
         return out
 
     def _normal_pairs(self, n: int) -> Array:
@@ -447,17 +362,17 @@ class Generator:
             >>> Generator().manual_seed(0).exponential(2, np.float64).round(4).tolist()
             [3.5083, 1.2304]
         """
-        size = _shape(shape)
+        size = shape_of(shape)
         if not lambd > 0:
             raise ConvgradError(f"exponential_ expects lambda > 0.0, but found lambda={lambd}")
         wanted = np.dtype(dtype)
-        if wanted not in _FLOATS:
+        if wanted not in FLOATS:
             raise DtypeError(
                 "Exponential distribution is a continuous probability distribution. dtype must be a floating "
                 f"point but you specified {wanted}"
             )
         with self._lock:
-            unit = self._unit_float64(_numel(size))
+            unit = self._unit_float64(numel(size))
         np.log1p(np.negative(unit, out=unit), out=unit)
         np.minimum(unit, -(2.0**-53), out=unit)  # a draw of exactly 0 must not give 0: people divide by this
         unit *= -1 / lambd
@@ -491,15 +406,15 @@ class Generator:
             raise ConvgradError(f"bernoulli_ expects p to be in [0, 1], but got p={p}")
         if shape is None:
             raise ConvgradError("bernoulli: a single probability needs the shape of the result")
-        size = _shape(shape)
+        size = shape_of(shape)
         with self._lock:
-            words = self._long_words(_numel(size))
+            words = self._long_words(numel(size))
         words &= np.uint64((1 << 53) - 1)
         below = words < np.uint64(math.ceil(p * 2.0**53))  # the same as word * 2**-53 < p, without rounding
         return below.astype(wanted, copy=False).reshape(size)
 
     def _bernoulli_array(self, p: Array, dtype: np.dtype[Any]) -> Array:
-        _float_dtype("bernoulli_tensor_cpu_p_", p.dtype)
+        float_dtype("bernoulli_tensor_cpu_p_", p.dtype)
         if not bool(((p >= 0) & (p <= 1)).all()):
             raise ConvgradError("bernoulli: Expected p_in >= 0 && p_in <= 1 to be true, but got false")
         with self._lock:
@@ -523,12 +438,12 @@ class Generator:
             >>> Generator().manual_seed(0).randint(0, 100, 3).tolist()
             [44, 39, 33]
         """
-        size = _shape(shape)
+        size = shape_of(shape)
         first, last = operator.index(low), operator.index(high)
         wanted = np.dtype(dtype)
-        _check_range(first, last, wanted)
+        check_range(first, last, wanted)
         span = last - first
-        return self._integers(first, span, _numel(size), wanted, span >= _WIDE).reshape(size)
+        return self._integers(first, span, numel(size), wanted, span >= _WIDE).reshape(size)
 
     @_watched()
     def whole_range(self, shape: Shape, dtype: Any = np.int64, low: int | None = None) -> Array:
@@ -541,14 +456,14 @@ class Generator:
         Raises:
             ConvgradError: ``dtype`` cannot hold ``low``.
         """
-        size = _shape(shape)
+        size = shape_of(shape)
         wanted = np.dtype(dtype)
-        _, largest = _integer_limits(wanted)
+        _, largest = integer_limits(wanted)
         first = 0 if low is None else operator.index(low)
-        _check_range(first, largest + 1, wanted)
+        check_range(first, largest + 1, wanted)
         span = largest + 1 - first
         wide = wanted in (FLOAT64, INT64) if low is None else span >= _WIDE
-        return self._integers(first, span, _numel(size), wanted, wide).reshape(size)
+        return self._integers(first, span, numel(size), wanted, wide).reshape(size)
 
     def _integers(self, low: int, span: int, n: int, dtype: np.dtype[Any], wide: bool) -> Array:
         """``n`` times ``low + word % span``; int64 wraps around, which is right for any 64-bit range."""
@@ -580,7 +495,7 @@ class Generator:
         wanted = np.dtype(dtype)
         if count < 0:
             raise ConvgradError(f"Trying to create tensor with negative dimension {count}: [{count}]")
-        if count > _integer_limits(wanted)[1] + 1:
+        if count > integer_limits(wanted)[1] + 1:
             raise ConvgradError(f"randperm: n={count} is too large for result dtype {wanted}")
         out = list(range(count))
         if count > 1:
@@ -594,6 +509,42 @@ class Generator:
         return np.array(out, np.int64).astype(wanted, copy=False)
 
 
-default_generator = Generator()
+_own: ContextVar[Generator | None] = ContextVar("convgrad.own_stream", default=None)
+
+
+def _redirected(name: str) -> Any:
+    """A slot of the default generator: that of the thread's own stream where there is one."""
+    slot = getattr(Generator, name)
+
+    def get(self: Any) -> Any:
+        own = _own.get()
+        return slot.__get__(self if own is None else own)
+
+    def put(self: Any, value: Any) -> None:
+        own = _own.get()
+        slot.__set__(self if own is None else own, value)
+
+    return property(get, put)
+
+
+class _DefaultGenerator(Generator):
+    """The generator of those who name none; inside ``own_stream`` it stands for another one."""
+
+    __slots__ = ()
+
+    _lock, _seed, _source, _second_normal = map(_redirected, ("_lock", "_seed", "_source", "_second_normal"))
+
+
+@contextmanager
+def own_stream(generator: Generator) -> Iterator[None]:
+    """Inside the block, in this thread alone, the default generator draws from ``generator``."""
+    token = _own.set(generator)
+    try:
+        yield
+    finally:
+        _own.reset(token)
+
+
+default_generator: Generator = _DefaultGenerator()
 default_generator.seed()
 """The generator that every function uses if none is given; seeded from the system's entropy at import."""

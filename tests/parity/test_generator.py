@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from convgrad.generator import BFLOAT16, Generator
+from convgrad.generator import Generator
+from convgrad.variates import BFLOAT16
 
 pytestmark = pytest.mark.parity
 
