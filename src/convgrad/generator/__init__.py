@@ -5,39 +5,18 @@ a CPU: integers, permutations, uniform numbers and Bernoulli trials bit for bit,
 up to the last digits of ``log``, ``sin`` and ``cos``, and the generator is left in the same state.
 
 ``stream``: seed, state and raw words; ``continuous`` and ``discrete``: the draws; ``limits``: checks of their
-arguments; ``order``: which element of a tensor gets the first number.
+arguments; ``order``: which element of a tensor gets the first number; ``own``: the default generator.
 """
 
 from __future__ import annotations
 
-from .continuous import Continuous
-from .discrete import Discrete
 from .limits import BFLOAT16
+from .own import DefaultGenerator, Generator, own_stream
 from .stream import DEFAULT_SEED, show_states_as
 
 
-class Generator(Continuous, Discrete):
-    """A stream of random numbers that repeats PyTorch's CPU stream for the same seed.
-
-    Every draw holds the lock of the generator: several threads may share one, each call gets numbers of
-    its own, and only their order among the threads is left to chance.
-
-    Args:
-        device: "cpu", or that device.
-    Raises:
-        DeviceError: another device.
-    Example:
-        >>> Generator().manual_seed(0).randint(0, 10, 5).tolist()
-        [4, 9, 3, 0, 3]
-
-    Source: the Mersenne Twister MT19937 (Matsumoto & Nishimura 1998); semantics of torch.Generator.
-    """
-
-    __slots__ = ()
-
-
-default_generator = Generator()
+default_generator: Generator = DefaultGenerator()
 default_generator.seed()
 """The generator that every function uses if none is given; seeded from the system's entropy at import."""
 
-__all__ = ["BFLOAT16", "DEFAULT_SEED", "Generator", "default_generator", "show_states_as"]
+__all__ = ["BFLOAT16", "DEFAULT_SEED", "Generator", "default_generator", "own_stream", "show_states_as"]
