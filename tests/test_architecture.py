@@ -44,6 +44,7 @@ LAYERS: dict[str, int] = {
     "convgrad.autograd": 5,
     "convgrad.func": 5,
     "convgrad.testing": 5,
+    "convgrad.distributions": 7,
     "convgrad.utils.checkpoint": 5,
     "convgrad.nn": 6,
     "convgrad.optim": 7,

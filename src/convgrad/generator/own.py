@@ -7,11 +7,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from .continuous import Continuous
 from .discrete import Discrete
 
 
-class Generator(Continuous, Discrete):
+class Generator(Discrete):
     """A stream of random numbers that repeats PyTorch's CPU stream for the same seed.
 
     Every draw holds the lock of the generator: several threads may share one, each call gets numbers of
