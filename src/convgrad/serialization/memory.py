@@ -39,6 +39,8 @@ class Storage:
         self.dtype = kind
         #: one version count for all tensors on this memory (ruling R7)
         self.cell = Cell() if cell is None else cell
+        if cell is None:
+            self.cell.views = []  # its tensors are views of it, though it is no tensor itself
 
     @staticmethod
     def of_size(size: int, kind: dtype) -> Storage:
