@@ -134,11 +134,9 @@ class Encoder:
         self._put(obj)
 
     def _bytes(self, obj: bytes) -> None:
-        # protocol 2 knows no bytes: Python writes them as a text and the call that undoes it
-        if obj:
-            self._reduce(obj, names.ENCODE, (str(obj, "latin1"), "latin1"))
-        else:
-            self._reduce(obj, names.PYTHON_TYPES[bytes], ())
+        # protocol 2 knows no bytes: they are a text and the call that undoes it (for empty ones Python calls
+        # bytes itself, which PyTorch does not let in)
+        self._reduce(obj, names.ENCODE, (str(obj, "latin1"), "latin1"))
 
     def _bytearray(self, obj: bytearray) -> None:
         self._reduce(obj, names.PYTHON_TYPES[bytearray], (bytes(obj),) if obj else ())
