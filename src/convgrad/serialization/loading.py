@@ -49,11 +49,11 @@ def load(
         CheckpointError: no checkpoint, or a damaged one (a RuntimeError).
         ConvgradError: a device without ``map_location`` (a RuntimeError).
         EOFError: an empty file, or a file object that stands at its end.
-    Example:
-        >>> import io; f = io.BytesIO(); save([x, 1], f); _ = f.seek(0)
-        >>> load(f)[0].shape
-        torch.Size([3, 2])
     Source: semantics of torch.load.
+    Example:
+        >>> import io; f = io.BytesIO(); torch.save([x, 1], f); _ = f.seek(0)
+        >>> torch.load(f)[0].shape
+        torch.Size([3, 2])
     """
     if pickle_module is not None and (weights_only or pickle_module is not pickle):
         raise CheckpointError("Can not safely load weights when explicit pickle_module is specified")
@@ -77,7 +77,7 @@ def get_unsafe_globals_in_checkpoint(f: Any) -> list[str]:
     """The names in a checkpoint that ``load`` would refuse unless they are trusted.
 
     Example:
-        >>> import io; f = io.BytesIO(); save({"a": x}, f); _ = f.seek(0)
+        >>> import io; f = io.BytesIO(); torch.save({"a": x}, f); _ = f.seek(0)
         >>> get_unsafe_globals_in_checkpoint(f)
         []
     """
