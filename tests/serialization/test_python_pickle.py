@@ -70,7 +70,9 @@ def test_attributes_and_classes_come_along() -> None:
     x = torch.ones(2)
     x.note = [1]
     for name, way in WAYS.items():
-        assert name == "deepcopy" or way(p).group == "bias"  # a deep copy of a parameter has none, as in PyTorch
+        assert (
+            name == "deepcopy" or way(p).group == "bias"
+        )  # a deep copy of a parameter has none, as in PyTorch
         assert way(x).note == [1]
 
 

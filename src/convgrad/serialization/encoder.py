@@ -195,7 +195,7 @@ class Encoder:
                 self._out.append(b"(" if not number else many + b"(")
             if pairs:
                 self._save(key)
-            self._path.append(f"[{key!r}]" if type(key) in (str, int) else "[...]")
+            self._path.append(_step(key))
             self._save(value)
             self._path.pop()
         if count:
@@ -325,6 +325,12 @@ def _no_hooks() -> OrderedDict[str, Any]:
     """Where PyTorch writes the hooks of a tensor, which no file can hold."""
     hooks: OrderedDict[str, Any] = OrderedDict()
     return hooks
+
+
+def _step(key: Any) -> str:
+    """A part of the path to an object, for a message."""
+    short = type(key) is str or (type(key) is int and key.bit_length() < 64)
+    return f"[{key!r}]" if short else "[...]"
 
 
 def _what(obj: Any) -> str:
