@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import zipfile
 from collections import OrderedDict
 from pathlib import Path
@@ -329,3 +330,22 @@ def test_safetensors_errors_are_theirs(name: str) -> None:
         convgrad.safetensors.save(make(convgrad))
     if name != "no name":
         assert str(expected.value).strip()[:25] == str(got.value)[:25]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("writer", [convgrad, torch], ids=["ours", "theirs"])
+def test_more_than_four_gigabytes(writer: Any, tmp_path: Path) -> None:
+    """Sizes and places that 32 bits cannot hold: the zip64 fields, of either library for both."""
+    size = 4_400_000_000
+    if shutil.disk_usage(tmp_path).free < 2 * size:
+        pytest.skip("too little space on the disk")
+    path = tmp_path / "x.pt"
+    writer.save({"large": writer.zeros(size, dtype=writer.uint8), "after": writer.arange(5)}, path)
+    with zipfile.ZipFile(path) as archive:
+        assert archive.getinfo("x/data/0").file_size == size
+        assert archive.read("x/data/1")[8] == 1
+    for reader in (convgrad, torch):
+        found = reader.load(path, mmap=True)
+        assert found["after"].tolist() == [0, 1, 2, 3, 4]
+        assert found["large"].shape[0] == size and found["large"][-3:].tolist() == [0, 0, 0]
+    path.unlink()
