@@ -14,7 +14,6 @@ from .limits import BFLOAT16
 from .own import DefaultGenerator, Generator, own_stream
 from .stream import DEFAULT_SEED, show_states_as
 
-
 default_generator: Generator = DefaultGenerator()
 default_generator.seed()
 """The generator that every function uses if none is given; seeded from the system's entropy at import."""

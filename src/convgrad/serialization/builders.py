@@ -11,13 +11,14 @@ import numpy as np
 
 from ..device import device
 from ..dtypes import dtype
+from ..errors import ConvgradError
 from ..generator import Generator
 from ..nn.parameter import Buffer, Parameter
 from ..size import Size
 from ..tensor.tensor import Tensor
 from . import names
 from .errors import RefusedError
-from .memory import Storage, StorageKind, tensor_on
+from .memory import Storage, StorageKind, shown, tensor_on
 from .names import Global
 
 #: exact types whose items a stream may set
@@ -251,7 +252,7 @@ def _fill_array(machine: Any, target: Any, state: Any) -> None:
     if not isinstance(kind, np.dtype) or type(data) is not bytes or type(fortran) is not bool or version != 1:
         raise RefusedError("a NumPy array of something else than numbers")
     if len(sizes) > 64 or math.prod(sizes) * kind.itemsize != len(data):
-        raise RefusedError(f"a NumPy array of shape {sizes[:64]} from {len(data)} bytes")
+        raise RefusedError(f"a NumPy array of shape {shown(sizes)} from {len(data)} bytes")
     machine.charge(len(data))
     target.__setstate__((1, sizes, kind, fortran, data))
 
@@ -353,7 +354,10 @@ def restore(machine: Any, target: Any, state: Any) -> None:
     elif type(target) is Generator:
         if type(state) is not tuple or len(state) != 3 or type(state[2]) is not Tensor:
             raise RefusedError("a Generator of unknown state")
-        target.set_state(state[2]._data)
+        try:
+            target.set_state(state[2]._data)
+        except ConvgradError as error:
+            raise RefusedError(f"a Generator: {error}") from error
     elif type(target) is np.ndarray:
         _fill_array(machine, target, state)
     elif isinstance(target, np.dtype):

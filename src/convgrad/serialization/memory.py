@@ -11,10 +11,12 @@ from ..dtypes import Array, dtype, uint8
 from ..errors import ConvgradError
 from ..graph.node import Cell
 from ..tensor.tensor import Tensor
-from .errors import RefusedError
+from .errors import CheckpointError, RefusedError
 
 #: bytes that NumPy can address
 _ADDRESSABLE = (1 << 63) - 1
+#: other devices of PyTorch's, from which a file may come
+_DEVICES = frozenset(("cuda", "mps", "xpu", "hpu", "xla", "mtia", "meta", "privateuseone"))
 
 
 class StorageKind:
@@ -39,6 +41,8 @@ class Storage:
         self.dtype = kind
         #: one version count for all tensors on this memory (ruling R7)
         self.cell = Cell() if cell is None else cell
+        if cell is None:
+            self.cell.views = []  # its tensors are views of it, though it is no tensor itself
 
     @staticmethod
     def of_size(size: int, kind: dtype) -> Storage:
@@ -94,15 +98,14 @@ def tensor_on(
     last = offset + sum([(n - 1) * step for n, step in zip(shape, strides)])
     if offset < 0 or (offset > count if empty else last >= count):
         raise RefusedError(
-            f"a tensor of sizes {_shown(shape)} and strides {_shown(strides)} from {offset} on, out of the "
-            "bounds of "
-            f"its storage of {count} elements"
+            f"a tensor of sizes {shown(shape)} and strides {shown(strides)} from {shown(offset)} on, out of "
+            f"the bounds of its storage of {count} elements"
         )
     total = itemsize
     for n in shape:
         total *= max(1, n)
         if total > _ADDRESSABLE:
-            raise RefusedError(f"a tensor of sizes {_shown(shape)}, more than can be addressed")
+            raise RefusedError(f"a tensor of sizes {shown(shape)}, more than can be addressed")
     # strides of axes with one element are kept, but they might not fit
     steps = tuple([min(step * itemsize, _ADDRESSABLE) for step in strides])
     if empty:
@@ -122,8 +125,11 @@ def tensor_on(
     return out
 
 
-def _shown(numbers: tuple[int, ...]) -> str:
-    return str([n if n < 1 << 64 else "..." for n in numbers[:64]])
+def shown(numbers: Any) -> str:
+    """An integer, or a tuple of them, for a message: Python refuses to print one of thousands of digits."""
+    if type(numbers) is int:
+        return str(numbers) if -(1 << 64) < numbers < 1 << 64 else "huge"
+    return f"[{', '.join(map(shown, numbers[:64]))}]"
 
 
 class Places:
@@ -170,12 +176,15 @@ class Places:
         kind = location.partition(":")[0]
         if kind == "cpu":
             return storage
+        if kind not in _DEVICES:
+            raise CheckpointError(
+                "don't know how to restore data location of torch.storage.UntypedStorage (tagged with "
+                f"{location[:50]!r})"
+            )
         raise ConvgradError(
-            f"Attempting to deserialize object on a {kind.upper()[:20]} device but "
-            "torch.cuda.is_available() is False. "
-            "convgrad computes on the CPU: please use torch.load with map_location=torch.device('cpu') to "
-            "map "
-            "your storages to the CPU."
+            f"Attempting to deserialize object on a {kind.upper()} device but torch.{kind}.is_available() is "
+            "False. convgrad computes on the CPU: please use torch.load with "
+            "map_location=torch.device('cpu') to map your storages to the CPU."
         )
 
 
