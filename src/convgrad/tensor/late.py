@@ -54,7 +54,6 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
         get_num_interop_threads get_num_threads set_num_interop_threads set_num_threads
         """
     ),
-    "nn.module": _names("typename"),
     "amp": _names("autocast"),
     "nn.functional": _names(
         """
@@ -98,6 +97,7 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
         """
         compile get_autocast_dtype get_default_device is_autocast_cache_enabled is_autocast_enabled is_storage
         set_autocast_enabled set_default_device set_default_tensor_type set_flush_denormal set_warn_always
+        typename
         """
     ),
     "tensor.functions_solvers": _names("lu_unpack"),

@@ -15,12 +15,27 @@ _TYPES = {f"torch.{legacy}Tensor": name for name, legacy in LEGACY_NAMES.items()
 _noted = False
 
 
-def compile(model: Any = None, **options: Any) -> Any:
+def compile(
+    model: Any = None,
+    *,
+    fullgraph: bool = False,
+    dynamic: bool | None = None,
+    backend: Any = None,
+    mode: str | None = None,
+    options: Any = None,
+    name: str | None = None,
+    disable: bool = False,
+    recompile_limit: int | None = None,
+    isolate_recompiles: bool = False,
+    shapes_spec: Any = None,
+) -> Any:
     """The function or module itself: there is nothing to compile it with.
 
     Args:
         model: a function or a module; None where ``compile`` is a decorator with brackets.
-        options: PyTorch's, accepted.
+        disable: whether that is what is wanted, and needs no warning.
+        fullgraph, dynamic, backend, mode, options, name, recompile_limit, isolate_recompiles, shapes_spec:
+            accepted.
     Warns:
         UserWarning: once, that nothing is compiled.
     Raises:
@@ -34,10 +49,10 @@ def compile(model: Any = None, **options: Any) -> Any:
     """
     global _noted
     if model is None:
-        return functools.partial(compile, **options)
+        return functools.partial(compile, disable=disable)
     if not callable(model):
         raise TypeError(f"torch.compile: expected a function or a module, but got {type(model).__name__}")
-    if not _noted and not options.get("disable"):
+    if not _noted and not disable:
         _noted = True
         warnings.warn(
             "torch.compile gives back what it was given: convgrad has no compiler, its kernels are compiled "
@@ -113,3 +128,22 @@ def set_warn_always(b: bool) -> None:
 def is_storage(obj: Any) -> bool:
     """Whether ``obj`` is a storage: never, they are not shown."""
     return False
+
+
+def typename(obj: Any) -> str:
+    """The name of an object's type with its module; of a tensor the old one, such as ``torch.FloatTensor``.
+
+    Example:
+        >>> typename(torch.ones(1)), typename(3)
+        ('torch.FloatTensor', 'int')
+    """
+    if hasattr(obj, "_data"):
+        return str(obj.type())
+    module = getattr(obj, "__module__", "") or ""
+    home = module if module not in ("builtins", "__builtin__", "") else ""
+    short = getattr(obj, "__qualname__", None)
+    if short is None:
+        kind = type(obj)
+        home = "" if kind.__module__ in ("builtins", "__builtin__") else kind.__module__
+        short = kind.__qualname__
+    return f"{home}.{short}" if home else str(short)
