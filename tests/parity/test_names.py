@@ -52,7 +52,6 @@ NOT_TAKEN = frozenset(
 )
 #: (kind, name) -> arguments convgrad has not, and why
 EXCEPT: dict[tuple[str, str], tuple[str, str]] = {
-    ("function", "from_dlpack"): ("copy", "always shares memory"),
     ("function", "result_type"): ("other scalar scalar1 scalar2", "names of four overloads"),
     ("method", "copy_"): ("other", "src in the documentation"),
     ("function", "cholesky_solve"): ("input2", "L in the documentation"),
