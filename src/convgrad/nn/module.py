@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import dtypes
 from ..errors import DeviceError
+from ..tensor.late import LateDisplay
 from ..tensor.tensor import Tensor
 from .backward_hooks import Watch
 from .hooks import HookMethods, ModuleHooks
@@ -425,6 +426,8 @@ class Module(StateMethods, HookMethods):
         return self
 
     # ------------------------------------------------------------------ looks
+
+    _repr_html_ = LateDisplay("module")
 
     def extra_repr(self) -> str:
         """What stands in the brackets of this module's line; override it."""
