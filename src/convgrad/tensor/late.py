@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from ..graph.node import Node
 from .keywords import widen
 
 
@@ -32,6 +33,7 @@ METHODS: dict[str, tuple[str, ...]] = {
         lu_solve matrix_exp orgqr pinverse qr slogdet svd triangular_solve
         """
     ),
+    "exchange": _names("__dlpack__ __dlpack_device__"),
     "inplace": _names(
         """
         as_strided_ conj_physical_ copysign_ float_power_ gcd_ heaviside_ i0_ igamma_ igammac_ lcm_
@@ -39,9 +41,17 @@ METHODS: dict[str, tuple[str, ...]] = {
         """
     ),
     "numeric": _names("frexp gcd heaviside i0 igamma igammac lcm ldexp mvlgamma nextafter"),
+    "overriding": _names("__torch_function__ _make_subclass as_subclass"),
     "sampling": _names("cauchy_ geometric_ log_normal_ multinomial"),
     "signal": _names("istft stft"),
     "statistics": _names("corrcoef cov dist histogram nanquantile quantile renorm renorm_"),
+}
+
+#: families of methods that lie elsewhere: what a notebook shows of tensors, modules and nodes
+DISPLAYS: dict[str, tuple[str, str]] = {
+    "tensor": ("convgrad.tools.display", "TensorDisplay"),
+    "module": ("convgrad.tools.display", "ModuleDisplay"),
+    "node": ("convgrad.tools.display", "NodeDisplay"),
 }
 
 #: module of convgrad -> functions of it that ``convgrad`` shows as its own
@@ -53,6 +63,7 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
         get_num_interop_threads get_num_threads set_num_interop_threads set_num_threads
         """
     ),
+    "amp": _names("autocast"),
     "nn.functional": _names(
         """
         adaptive_avg_pool1d avg_pool1d bilinear channel_shuffle conv1d conv2d conv3d conv_tbc
@@ -87,6 +98,7 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
         view_as_complex_copy view_as_real_copy view_copy
         """
     ),
+    "tensor.functions_exchange": _names("from_dlpack to_dlpack"),
     "tensor.functions_inplace": _names("celu_ selu_ threshold_"),
     "tensor.functions_numeric": _names(
         """
@@ -95,6 +107,13 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
         """
     ),
     "tensor.functions_sampling": _names("_sample_dirichlet _standard_gamma binomial poisson"),
+    "tensor.program": _names(
+        """
+        compile get_autocast_dtype get_default_device is_autocast_cache_enabled is_autocast_enabled is_storage
+        set_autocast_enabled set_default_device set_default_tensor_type set_flush_denormal set_warn_always
+        typename
+        """
+    ),
     "tensor.functions_solvers": _names("lu_unpack"),
     "tensor.functions_spectra": _names("vander"),
     "tensor.functions_windows": _names(
@@ -121,6 +140,22 @@ OF_METHODS: tuple[str, ...] = _names(
 )
 
 
+class LateDisplay:
+    """Stands for ``_repr_html_`` on a class until somebody wants to show an object."""
+
+    __slots__ = ("kind",)
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def __get__(self, shown: Any, owner: Any) -> Any:
+        module, name = DISPLAYS[self.kind]
+        method = getattr(importlib.import_module(module), name)._repr_html_
+        home = next(c for c in owner.__mro__ if c.__dict__.get("_repr_html_") is self)
+        home._repr_html_ = method
+        return method if shown is None else method.__get__(shown)
+
+
 class LateMethod:
     """Stands for a method on the class until one of its family is read; then the family takes its place."""
 
@@ -140,7 +175,18 @@ class LateMethod:
 
 
 def announce(tensor: type) -> None:
-    """Put a ``LateMethod`` on the class of tensors for each name."""
+    """Put a ``LateMethod`` on the class of tensors for each name, and look after classes derived from it."""
     for family, names in METHODS.items():
         for name in names:
             setattr(tensor, name, LateMethod(family, name))
+    shown: Any
+    for shown, kind in ((tensor, "tensor"), (Node, "node")):
+        shown._repr_html_ = LateDisplay(kind)
+
+    def derived(cls: Any, /, **options: Any) -> None:
+        super(tensor, cls).__init_subclass__(**options)  # type: ignore[arg-type]
+        if tensor in cls.__bases__ and not cls.__module__.startswith("convgrad."):
+            # a user's class: its methods are to ask its __torch_function__
+            importlib.import_module("convgrad.tensor.subclass").adopt(cls)
+
+    tensor.__init_subclass__ = classmethod(derived)  # type: ignore[assignment]
