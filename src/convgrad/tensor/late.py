@@ -76,6 +76,9 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
         """
     ),
     "serialization": _names("load save"),
+    "nn.functional.recurrent": _names(
+        "gru gru_cell lstm lstm_cell rnn_relu rnn_relu_cell rnn_tanh rnn_tanh_cell"
+    ),
     "tensor.functions_copies": _names(
         """
         alias_copy as_strided_copy constant_pad_nd detach_copy diagonal_copy empty_permuted
