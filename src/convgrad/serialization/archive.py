@@ -197,6 +197,10 @@ class Archive:
         if at != size:
             raise self._broken(f"the central directory has {size} bytes, its {count} entries {at}")
         self._check_places(found, start)
+        if found and all([record.name.endswith(".npy") for record in found]):
+            raise CheckpointError(
+                f"{self.source.name} is a NumPy archive: convgrad.serialization.load_npz reads it"
+            )
         folders = {record.name.partition("/")[0] for record in found}
         if len(folders) != 1 or any(["/" not in record.name for record in found]):
             raise self._broken(f"file in archive is not in a subdirectory: {sorted(folders)[:5]}")

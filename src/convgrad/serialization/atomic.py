@@ -33,13 +33,13 @@ def replacing(path: Any) -> Iterator[int]:
         CheckpointError: there is no such folder.
         OSError: a folder, no permission, no space; the old file is then as it was.
     """
-    target = os.path.realpath(os.fspath(path))
+    target = os.path.realpath(os.fsdecode(path))
     try:
         old = os.stat(target)
     except FileNotFoundError:
         old = None
     if old is not None and stat.S_ISDIR(old.st_mode):
-        raise IsADirectoryError(21, "Is a directory", os.fspath(path))
+        raise IsADirectoryError(21, "Is a directory", os.fsdecode(path))
     if old is not None and not stat.S_ISREG(old.st_mode):
         with _closing(os.open(target, os.O_WRONLY)) as descriptor:
             yield descriptor
@@ -47,7 +47,7 @@ def replacing(path: Any) -> Iterator[int]:
     folder = os.path.dirname(target)
     if not os.path.isdir(folder):
         raise CheckpointError(
-            f"Parent directory {os.path.dirname(os.fspath(path)) or folder} does not exist."
+            f"Parent directory {os.path.dirname(os.fsdecode(path)) or folder} does not exist."
         )
     hidden = os.path.join(
         folder, f".{os.path.basename(target)[:200]}.{os.getpid()}-{secrets.token_hex(6)}.tmp"

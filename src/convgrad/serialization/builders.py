@@ -11,6 +11,7 @@ import numpy as np
 
 from ..device import device
 from ..dtypes import dtype
+from ..errors import ConvgradError
 from ..generator import Generator
 from ..nn.parameter import Buffer, Parameter
 from ..size import Size
@@ -353,7 +354,10 @@ def restore(machine: Any, target: Any, state: Any) -> None:
     elif type(target) is Generator:
         if type(state) is not tuple or len(state) != 3 or type(state[2]) is not Tensor:
             raise RefusedError("a Generator of unknown state")
-        target.set_state(state[2]._data)
+        try:
+            target.set_state(state[2]._data)
+        except ConvgradError as error:
+            raise RefusedError(f"a Generator: {error}") from error
     elif type(target) is np.ndarray:
         _fill_array(machine, target, state)
     elif isinstance(target, np.dtype):

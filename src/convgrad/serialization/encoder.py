@@ -331,11 +331,9 @@ def _no_hooks() -> OrderedDict[str, Any]:
 
 def _what(obj: Any) -> str:
     kind = type(obj)
-    return (
-        f"{kind.__module__}.{kind.__qualname__} object"
-        if kind is not type
-        else f"class {trusted.name_of(obj)}"
-    )
+    if hasattr(obj, "__qualname__") and hasattr(obj, "__module__"):
+        return f"{'class' if isinstance(obj, type) else kind.__name__} {trusted.name_of(obj)}"
+    return f"{kind.__module__}.{kind.__qualname__} object"
 
 
 def _advice(obj: Any) -> str:

@@ -138,8 +138,6 @@ _OTHERS = {
 
 def _load_archive(archive: Archive, places: Places, encoding: str) -> Any:
     name = archive.source.name
-    if "data.pkl" not in archive and any([key.endswith(".npy") for key in archive.records]):
-        raise CheckpointError(f"{name} is a NumPy archive: convgrad.serialization.load_npz reads it")
     if "constants.pkl" in archive:
         raise CheckpointError(
             f"{name} is a TorchScript archive, which holds a program; in PyTorch: "

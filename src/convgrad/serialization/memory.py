@@ -11,10 +11,12 @@ from ..dtypes import Array, dtype, uint8
 from ..errors import ConvgradError
 from ..graph.node import Cell
 from ..tensor.tensor import Tensor
-from .errors import RefusedError
+from .errors import CheckpointError, RefusedError
 
 #: bytes that NumPy can address
 _ADDRESSABLE = (1 << 63) - 1
+#: other devices of PyTorch's, from which a file may come
+_DEVICES = frozenset(("cuda", "mps", "xpu", "hpu", "xla", "mtia", "meta", "privateuseone"))
 
 
 class StorageKind:
@@ -39,6 +41,8 @@ class Storage:
         self.dtype = kind
         #: one version count for all tensors on this memory (ruling R7)
         self.cell = Cell() if cell is None else cell
+        if cell is None:
+            self.cell.views = []  # its tensors are views of it, though it is no tensor itself
 
     @staticmethod
     def of_size(size: int, kind: dtype) -> Storage:
@@ -170,12 +174,15 @@ class Places:
         kind = location.partition(":")[0]
         if kind == "cpu":
             return storage
+        if kind not in _DEVICES:
+            raise CheckpointError(
+                "don't know how to restore data location of torch.storage.UntypedStorage (tagged with "
+                f"{location[:50]!r})"
+            )
         raise ConvgradError(
-            f"Attempting to deserialize object on a {kind.upper()[:20]} device but "
-            "torch.cuda.is_available() is False. "
-            "convgrad computes on the CPU: please use torch.load with map_location=torch.device('cpu') to "
-            "map "
-            "your storages to the CPU."
+            f"Attempting to deserialize object on a {kind.upper()} device but torch.{kind}.is_available() is "
+            "False. convgrad computes on the CPU: please use torch.load with "
+            "map_location=torch.device('cpu') to map your storages to the CPU."
         )
 
 

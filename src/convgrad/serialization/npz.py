@@ -49,16 +49,17 @@ def load_npz(file: Any) -> dict[str, Tensor]:
         RefusedError: an array of Python objects, or of another dtype that tensors do not have.
         CheckpointError: no such archive, or a damaged one.
     """
+    if not hasattr(file, "read"):
+        with open(file, "rb") as opened:
+            return load_npz(opened)
     try:
-        with np.load(file, allow_pickle=False) as archive:
-            if isinstance(archive, np.ndarray):
-                raise CheckpointError("load_npz: a single NumPy array, no archive")
-            arrays = {name: archive[name] for name in archive.files}
+        archive = np.load(file, allow_pickle=False)
+        if isinstance(archive, np.ndarray):
+            raise CheckpointError("load_npz: a single NumPy array, no archive")
+        arrays = {name: archive[name] for name in archive.files}
     except ValueError as error:
         raise RefusedError(f"load_npz: {error}") from error
     except (zipfile.BadZipFile, EOFError, KeyError, OSError, SyntaxError, NotImplementedError) as error:
-        if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
-            raise
         raise CheckpointError(f"load_npz: the archive is damaged: {error}") from error
     return {name: Tensor(_known(name, array), None) for name, array in arrays.items()}
 

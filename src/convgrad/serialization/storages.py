@@ -110,9 +110,14 @@ class StorageTable:
 
 
 def _root(array: Array) -> Array:
-    while isinstance(array.base, np.ndarray):
-        array = array.base
-    return array
+    """The array that owns the memory."""
+    while True:
+        base: Any = array.base
+        if not isinstance(base, np.ndarray):
+            base = getattr(base, "base", None)  # NumPy's as_strided puts an object of its own between
+        if not isinstance(base, np.ndarray):
+            return array
+        array = base
 
 
 def _extent(tensor: Any, array: Array, root: Array) -> tuple[int, int]:

@@ -55,6 +55,7 @@ _SWITCHES = (
     "convgrad.kernels",
     "convgrad.graph",
     "convgrad.tools",
+    "convgrad.serialization",
 )
 _NO_OPERATORS = frozenset(
     """
