@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from ... import dtypes
+from ...graph.node import cell_of
 from ...tensor.tensor import Tensor
 from .. import functional as F
-from ..module import Module
+from ..module import Module, check_device
 from ..parameter import Parameter
 
 
@@ -332,6 +333,7 @@ class PReLU(Module):
         self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: Any = None
     ) -> None:
         super().__init__()
+        check_device(device)
         kind = dtypes.default_dtype() if dtype is None else dtypes.as_dtype(dtype)
         self.num_parameters = num_parameters
         self.init = init
@@ -340,6 +342,7 @@ class PReLU(Module):
     def reset_parameters(self) -> None:
         """Back to the starting value."""
         self.weight._data.fill(self.init)
+        cell_of(self.weight).bump("fill_")
 
     def forward(self, input: Any) -> Any:
         """Any shape."""

@@ -89,19 +89,19 @@ class Sequential(_Chain):
     """Modules called one after another, each with the result of the one before.
 
     Args:
-        modules: modules in order; or one OrderedDict of names and modules.
+        args: modules in order; or one OrderedDict of names and modules.
     Example:
         >>> Sequential(Flatten(), Linear(4, 2))(ones(3, 2, 2)).shape
         torch.Size([3, 2])
     """
 
-    def __init__(self, *modules: Any) -> None:
+    def __init__(self, *args: Any) -> None:
         super().__init__()
-        if len(modules) == 1 and isinstance(modules[0], OrderedDict | dict):
-            for name, module in modules[0].items():
+        if len(args) == 1 and isinstance(args[0], OrderedDict | dict):
+            for name, module in args[0].items():
                 self.add_module(name, module)
         else:
-            for index, module in enumerate(modules):
+            for index, module in enumerate(args):
                 self.add_module(str(index), module)
 
     def forward(self, input: Any) -> Any:
