@@ -8,7 +8,6 @@ step is a program of tensors instead (``recorded.py``), so that it can be differ
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -77,6 +76,8 @@ class Algorithm(Optimizer):
                 yield from _as_pairs(data, g, state)
             else:
                 yield from _as_single(data, g, state)
+            if not state:
+                del self.state[param]
             (param._cell or cell_of(param)).bump(writer)
 
     def _record(self, group: dict[str, Any]) -> None:
@@ -142,7 +143,9 @@ def _as_single(data: Array, g: Array, state: State) -> Iterator[tuple[Array, Arr
 
 
 def _cast(value: Any, old: Any, new: Any) -> Any:
-    return Tensor(value._data.astype(new), None) if isinstance(value, Tensor) and value._data.dtype == old else value
+    if isinstance(value, Tensor) and value._data.dtype == old:
+        return Tensor(value._data.astype(new), None)
+    return value
 
 
 def scalar(value: float) -> Tensor:

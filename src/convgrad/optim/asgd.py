@@ -11,7 +11,7 @@ from .algorithm import Algorithm, advance, check_lr, check_options, decayed, sca
 
 
 class ASGD(Algorithm):
-    """``p = (1 - lambd eta) p - eta g`` with ``eta = lr / (1 + lambd lr t)^alpha``; the state has p's average.
+    """``p = (1 - lambd eta) p - eta g`` with ``eta = lr / (1 + lambd lr t)^alpha``, and p's average.
 
     ``state[p]["ax"]`` is p itself for the first ``t0`` steps, and the mean of what came since afterwards.
 
@@ -40,8 +40,9 @@ class ASGD(Algorithm):
         check_lr(lr)
         check_options(weight_decay=weight_decay)
         defaults = {
-            "lr": lr, "lambd": lambd, "alpha": alpha, "t0": t0, "weight_decay": weight_decay, "foreach": foreach,
-            "maximize": maximize, "differentiable": differentiable, "capturable": capturable,
+            "lr": lr, "lambd": lambd, "alpha": alpha, "t0": t0, "weight_decay": weight_decay,
+            "foreach": foreach, "maximize": maximize, "differentiable": differentiable,
+            "capturable": capturable,
         }  # fmt: skip
         super().__init__(params, defaults)
 

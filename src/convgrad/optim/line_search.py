@@ -14,7 +14,7 @@ from ..dtypes import Array
 
 
 class Point(NamedTuple):
-    """A step along the direction: its length, the loss there, the gradient, and its slope along the direction."""
+    """A step: its length, the loss there, the gradient, and the slope along the direction."""
 
     t: float
     loss: float

@@ -12,11 +12,7 @@ from ..errors import ConvgradError
 from ..tensor.tensor import Tensor
 from .algorithm import Algorithm, mean_into, zeros
 
-_ADJUST = {
-    None: lambda rows, columns: math.sqrt(max(1.0, rows / columns)),
-    "original": lambda rows, columns: math.sqrt(max(1.0, rows / columns)),
-    "match_rms_adamw": lambda rows, columns: 0.2 * math.sqrt(max(rows, columns)),
-}
+_ADJUSTMENTS = (None, "original", "match_rms_adamw")
 
 
 class Muon(Algorithm):
@@ -33,7 +29,8 @@ class Muon(Algorithm):
         ns_coefficients: a, b and c of a step ``X = a X + (b A + c A²) X``, ``A = X Xᵀ``.
         eps: smallest norm the momentum is divided by.
         ns_steps: number of steps, below 100. They run in bfloat16.
-        adjust_lr_fn: "original" or None: ``lr sqrt(max(1, A / B))``; "match_rms_adamw": ``0.2 lr sqrt(max(A, B))``.
+        adjust_lr_fn: "original" or None: ``lr sqrt(max(1, A / B))``; "match_rms_adamw":
+            ``0.2 lr sqrt(max(A, B))``.
     Raises:
         ValueError: an option out of its range, or a parameter that is no matrix.
         ConvgradError: a complex parameter has a gradient.
@@ -54,11 +51,12 @@ class Muon(Algorithm):
             raise ValueError(f"momentum should be >= 0 but is: {momentum}")
         if not weight_decay >= 0.0:
             raise ValueError(f"weight decay should be >= 0 but is: {weight_decay}")
-        if adjust_lr_fn not in _ADJUST:
+        if adjust_lr_fn not in _ADJUSTMENTS:
             raise ValueError(f"Adjust learning rate function {adjust_lr_fn} is not supported")
         defaults = {
             "lr": lr, "weight_decay": weight_decay, "momentum": momentum, "nesterov": nesterov,
-            "ns_coefficients": ns_coefficients, "eps": eps, "ns_steps": ns_steps, "adjust_lr_fn": adjust_lr_fn,
+            "ns_coefficients": ns_coefficients, "eps": eps, "ns_steps": ns_steps,
+            "adjust_lr_fn": adjust_lr_fn,
         }  # fmt: skip
         super().__init__(params, defaults)
 
@@ -85,8 +83,15 @@ class Muon(Algorithm):
                 direction = mean
             move = orthogonal(direction, group["ns_coefficients"], group["ns_steps"], group["eps"])
             np.multiply(data, 1 - lr * group["weight_decay"], out=data)
-            np.multiply(move, lr * _ADJUST[group["adjust_lr_fn"]](*data.shape), out=work)
+            np.multiply(move, lr * _adjusted(group["adjust_lr_fn"], *data.shape), out=work)
             np.subtract(data, work, out=data)
+
+
+def _adjusted(how: str | None, rows: int, columns: int) -> float:
+    """The factor of the learning rate for a matrix."""
+    if how == "match_rms_adamw":
+        return 0.2 * math.sqrt(max(rows, columns))
+    return math.sqrt(max(1.0, rows / columns))
 
 
 def orthogonal(x: Array, coefficients: Any, steps: int, eps: float) -> Array:

@@ -111,6 +111,12 @@ class Optimizer:
     param_groups: list[dict[str, Any]]
     state: defaultdict[Any, Any]
     defaults: dict[str, Any]
+    _optimizer_step_pre_hooks: Table
+    _optimizer_step_post_hooks: Table
+    _optimizer_state_dict_pre_hooks: Table
+    _optimizer_state_dict_post_hooks: Table
+    _optimizer_load_state_dict_pre_hooks: Table
+    _optimizer_load_state_dict_post_hooks: Table
 
     OptimizerPreHook: TypeAlias = Callable[[Any, tuple[Any, ...], dict[str, Any]], Any]
     OptimizerPostHook: TypeAlias = Callable[[Any, tuple[Any, ...], dict[str, Any]], None]
@@ -363,9 +369,7 @@ def _listed(params: Any) -> tuple[list[Any], list[str] | None]:
     if not any(named):
         return found, None
     if not all(named):
-        raise ValueError(
-            "all optimizer params should be with/without names. Some param names are missing"
-        )
+        raise ValueError("all optimizer params should be with/without names. Some param names are missing")
     return [p for _, p in found], [name for name, _ in found]
 
 

@@ -2,7 +2,7 @@
 
 What was recorded before the step (gradients that depend on parameters, on learning rates) stays connected to
 the parameters after it, as learning to learn needs it (Andrychowicz et al. 2016, arXiv:1606.04474). Every
-function changes ``p`` in place, so it cannot be a leaf that requires grad, and puts new tensors into ``state``.
+function changes ``p`` in place, which so cannot be a leaf that requires grad, and renews ``state``.
 """
 
 from __future__ import annotations

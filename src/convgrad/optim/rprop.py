@@ -12,7 +12,7 @@ from .algorithm import Algorithm, advance, check_lr, scalar, zeros
 
 
 class Rprop(Algorithm):
-    """``p -= s * sign(g)``: each element's s grows while its gradient keeps its sign, and shrinks when it turns.
+    """``p -= s * sign(g)``: each s grows while its gradient keeps its sign, and shrinks when it turns.
 
     Where the sign has turned the element stays where it is and forgets its gradient. Made for gradients of
     whole data sets: those of small batches change their signs by chance.
@@ -34,8 +34,8 @@ class Rprop(Algorithm):
 
     def __init__(
         self, params: Any, lr: Any = 1e-2, etas: tuple[float, float] = (0.5, 1.2),
-        step_sizes: tuple[float, float] = (1e-6, 50), *, capturable: bool = False, foreach: bool | None = None,
-        maximize: bool = False, differentiable: bool = False,
+        step_sizes: tuple[float, float] = (1e-6, 50), *, capturable: bool = False,
+        foreach: bool | None = None, maximize: bool = False, differentiable: bool = False,
     ) -> None:  # fmt: skip
         check_lr(lr)
         if not 0.0 < etas[0] < 1.0 < etas[1]:
