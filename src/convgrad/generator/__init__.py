@@ -10,13 +10,12 @@ arguments; ``order``: which element of a tensor gets the first number.
 
 from __future__ import annotations
 
-from .continuous import Continuous
 from .discrete import Discrete
 from .limits import BFLOAT16
 from .stream import DEFAULT_SEED, show_states_as
 
 
-class Generator(Continuous, Discrete):
+class Generator(Discrete):
     """A stream of random numbers that repeats PyTorch's CPU stream for the same seed.
 
     Every draw holds the lock of the generator: several threads may share one, each call gets numbers of

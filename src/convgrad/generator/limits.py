@@ -11,7 +11,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from ..dtypes import unsupported
+from ..dtypes import Array, unsupported
 from ..errors import ConvgradError
 
 Shape = int | Sequence[int]
@@ -53,6 +53,13 @@ def float_dtype(name: str, dtype: Any) -> np.dtype[Any]:
     if found not in FLOATS:
         raise unsupported(name, found)
     return found
+
+
+def rounded(values: Array, dtype: np.dtype[Any]) -> Array:
+    """float64 numbers in another dtype; those of 16 bits by way of float32, as in PyTorch."""
+    if dtype.itemsize == 2 and dtype in FLOATS:
+        values = values.astype(np.float32, copy=False)
+    return values.astype(dtype, copy=False)
 
 
 def integer_limits(dtype: np.dtype[Any]) -> tuple[int, int]:

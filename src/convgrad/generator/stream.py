@@ -118,7 +118,8 @@ class Stream:
     def get_state(self) -> Any:
         """The whole state as a uint8 tensor of 5056 bytes.
 
-        It is laid out as PyTorch's CPU generator lays out its own; either library continues the stream of the other from it.
+        It is laid out as PyTorch's CPU generator lays out its own; either library continues the stream of
+        the other from it.
         """
         return _Shown.make(self.state())
 

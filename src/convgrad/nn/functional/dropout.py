@@ -42,9 +42,15 @@ def dropout_noise(p: float, shape: tuple[int, ...], dtype: Any) -> Array:
     """Zeros with probability p, elsewhere ``1 / (1 - p)``; p = 1 draws nothing. Half precision as float32."""
     if p == 1:
         return np.zeros(shape, F32 if dtype in HALVES else dtype)
-    noise = default_generator.bernoulli(1 - p, shape, dtype)
-    noise /= dtype.type(1 - p)
+    noise = _enlarged(default_generator.bernoulli(1 - p, shape, dtype), p)
     return noise.astype(F32) if dtype in HALVES else noise
+
+
+def _enlarged(kept: Array, p: float) -> Array:
+    """``1 / (1 - p)`` for ones, in place; of halves the quotient is that of float32, rounded."""
+    wide = np.float32 if kept.dtype in HALVES else kept.dtype.type
+    kept *= kept.dtype.type(wide(1) / wide(1 - p))
+    return kept
 
 
 def _kept(p: float, x: Array, shape: tuple[int, ...]) -> Array:
@@ -63,8 +69,7 @@ def _drop(name: str, input: Tensor, p: float, training: bool, inplace: bool, sha
     else:
         noise = np.zeros((), dtype)
         if p < 1:
-            noise = _kept(p, input._data, shape)
-            noise /= dtype.type(1 - p)
+            noise = _enlarged(_kept(p, input._data, shape), p)
         mask = Tensor(noise, None)
     return input._inplace("mul_", ew.Mul, (mask,)) if inplace else apply(ew.Mul, (input, mask))
 

@@ -13,55 +13,42 @@ from ...ops.sampling import categories
 from .base import Methods
 
 
-def _refuse(x: Any, name: str, kinds: str) -> None:
-    if x._data.dtype.kind in kinds:
-        raise NotImplementedError(f'"{name}" not implemented for dtype {dtypes.from_numpy(x._data.dtype)}')
-
-
 class LateMethods(Methods):
     """``cauchy_``, ``geometric_``, ``log_normal_`` and ``multinomial``."""
 
     __slots__ = ()
 
     def cauchy_(self, median: float = 0, sigma: float = 1, *, generator: Generator | None = None) -> Any:
-        """Numbers of the Cauchy distribution: ``median + sigma tan(pi (u - 1/2))``."""
-        if sigma <= 0:
-            raise ConvgradError(f"cauchy_ expects sigma > 0.0, but found sigma={sigma}")
-        if self._data.dtype.kind not in "fV":
-            raise ConvgradError(
-                "Cauchy distribution is a continuous probability distribution. dtype must be a floating "
-                f"point but you specified {dtypes.from_numpy(self._data.dtype)}"
-            )
+        """Numbers of the Cauchy distribution: ``median + sigma tan(pi (u - 1/2))``.
+
+        Raises:
+            ConvgradError: ``sigma <= 0``, or a dtype without fractions.
+        """
         x: Any = self
-        return x._fill(
-            "cauchy_",
-            lambda g, shape: median + sigma * np.tan(np.pi * (g.uniform(shape, np.float64) - 0.5)),
-            generator,
-        )
+        dtype = self._data.dtype
+        return x._fill("cauchy_", lambda g, shape: g.cauchy(shape, dtype, median, sigma), generator)
 
     def geometric_(self, p: float, *, generator: Generator | None = None) -> Any:
-        """How many trials it takes until one of probability p succeeds."""
-        if not 0 < p < 1:
-            raise ConvgradError(f"geometric_ expects p to be in (0, 1), but got p={p}")
-        _refuse(self, "geometric_cpu", "bc")
+        """How many trials it takes until one of probability p succeeds.
+
+        Raises:
+            ConvgradError: ``p`` lies outside (0, 1).
+            NotImplementedError: a bool or complex tensor.
+        """
         x: Any = self
-        return x._fill(
-            "geometric_",
-            lambda g, shape: np.ceil(np.log(g.uniform(shape, np.float64)) / np.log1p(-p)),
-            generator,
-        )
+        dtype = self._data.dtype
+        return x._fill("geometric_", lambda g, shape: g.geometric(p, shape, dtype), generator)
 
     def log_normal_(self, mean: float = 1, std: float = 2, *, generator: Generator | None = None) -> Any:
-        """Numbers whose logarithms are normal with the given mean and standard deviation."""
-        if std <= 0:
-            raise ConvgradError(f"log_normal_ expects std > 0.0, but found std={std}")
-        _refuse(self, "log_normal_cpu", "biuc")
+        """Numbers whose logarithms are normal with the given mean and standard deviation.
+
+        Raises:
+            ConvgradError: ``std <= 0``.
+            NotImplementedError: a tensor of integers, bool or complex numbers.
+        """
         x: Any = self
-        return x._fill(
-            "log_normal_",
-            lambda g, shape: np.exp(g.normal(shape, np.float64, mean, std, contiguous=False)),
-            generator,
-        )
+        dtype = self._data.dtype
+        return x._fill("log_normal_", lambda g, shape: g.log_normal(shape, dtype, mean, std), generator)
 
     def multinomial(
         self, num_samples: int, replacement: bool = False, *, generator: Generator | None = None
