@@ -43,8 +43,8 @@ def decibels(power, reference):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=400)
-    parser.add_argument("--log-every", type=int, default=40)
+    parser.add_argument("--steps", type=int, default=150)
+    parser.add_argument("--log-every", type=int, default=15)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
 
@@ -60,10 +60,10 @@ def main():
     cut = dry.shape[-1] * 3 // 4
     filter = nn.Conv1d(1, 1, TAPS, bias=False)
     nn.init.zeros_(filter.weight)
-    optimizer = torch.optim.Adam(filter.parameters(), lr=1e-2)
+    optimizer = torch.optim.Adam(filter.parameters(), lr=2e-2)
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, args.steps)
     for step in range(args.steps):
-        starts = torch.randint(0, cut - 2048, (8,)).tolist()
+        starts = torch.randint(0, cut - 2048, (6,)).tolist()
         heard = torch.cat([dry[..., s : s + 2048] for s in starts])
         target = torch.cat([wet[..., s + TAPS - 1 : s + 2048] for s in starts])
         loss = F.mse_loss(filter(heard), target)
