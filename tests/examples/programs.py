@@ -49,6 +49,7 @@ PROGRAMS = [
     Program("curve_fit", 1.5, 1.8, 40, FEW),
     Program("dropout_regression", 3.0, 12.0, 4, FEW),
     Program("ecg", 0.95, 0.98, 6, FEW, "ecg"),
+    Program("echo", -40.0, -18.0, 6, FEW),
     Program("gan", 0.0, 0.15, 3, FEW),
     Program("lenet", 0.91, 0.96, 35, "--epochs 1 " + FEW),
     Program("lstm_speakers", 0.9, 0.98, 12, "--epochs 2 --steps 3 --log-every 1", "japanese-vowels"),
@@ -68,7 +69,7 @@ def run(command: Sequence[str], program: Path, arguments: str = "", **variables:
 
     Examples read the convgrad that is tested here, be it installed or in the sources.
     """
-    where = {"PYTHONPATH": str(Path(convgrad.__file__).parents[1]), "PYTHONDONTWRITEBYTECODE": "1"}
+    where = {"PYTHONPATH": str(Path(convgrad.__file__).parents[1])}
     done = subprocess.run(
         [sys.executable, *command, str(program), *arguments.split()],
         capture_output=True, text=True, timeout=300, env=os.environ | where | variables,
