@@ -30,6 +30,14 @@ LAYERS: dict[str, int] = {
     "convgrad.printing": 0,
     "convgrad.device": 0,
     "convgrad.draws": 0,
+    "convgrad.torch_version": 0,
+    "convgrad.amp": 1,
+    "convgrad.accelerator": 1,
+    "convgrad.distributed": 1,
+    "convgrad.hub": 1,
+    "convgrad.jit": 1,
+    "convgrad.mps": 1,
+    "convgrad.xpu": 1,
     "convgrad.kernels": 1,
     "convgrad.ops": 2,
     "convgrad.graph": 3,
@@ -41,9 +49,13 @@ LAYERS: dict[str, int] = {
     "convgrad.random": 4,
     "convgrad.backends": 4,
     "convgrad.cuda": 4,
+    "convgrad.compiler": 4,
+    "convgrad.types": 4,
+    "convgrad._C": 4,
     "convgrad.autograd": 5,
     "convgrad.func": 5,
     "convgrad.testing": 5,
+    "convgrad.profiler": 5,
     "convgrad.utils.checkpoint": 5,
     "convgrad.nn": 6,
     "convgrad.optim": 7,
@@ -51,16 +63,19 @@ LAYERS: dict[str, int] = {
     "convgrad.serialization": 7,
     "convgrad.safetensors": 7,
     "convgrad.datasets": 8,
-    "convgrad.torch": 8,
+    "convgrad.torchvision": 8,
     "convgrad.tools": 8,
     "convgrad": 9,
+    "convgrad.overrides": 9,
+    "convgrad.torch": 9,
     "convgrad.__main__": 9,
 }
 THIRD_PARTY = {"numpy", "ml_dtypes"}
 # The doors through which modules come in late: optional packages, layer 8 on first use (PEP 562), and
 # families of methods that few programs need.
 LATE_IMPORTERS = {
-    "convgrad", "convgrad.autograd", "convgrad.autograd.derive", "convgrad.errors", "convgrad.kernels.native", "convgrad.tensor.late",
+    "convgrad", "convgrad.autograd", "convgrad.autograd.derive", "convgrad.backends", "convgrad.errors",
+    "convgrad.kernels.native", "convgrad.overrides", "convgrad.tensor.late", "convgrad.torch.finder",
 }  # fmt: skip
 MAX_FILE_LINES = 600
 MAX_FUNCTION_LINES = 60  # without the docstring

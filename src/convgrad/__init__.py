@@ -17,9 +17,18 @@ from typing import Any
 _collecting = gc.isenabled()
 gc.disable()
 try:
-    from . import autograd, cuda, dtypes, random
+    from . import autograd, dtypes, random
     from .autograd import enable_grad, inference_mode, no_grad, set_grad_enabled
-    from .device import device
+    from .device import (
+        channels_last,
+        channels_last_3d,
+        contiguous_format,
+        device,
+        layout,
+        memory_format,
+        preserve_format,
+        strided,
+    )
     from .dtypes import (
         bfloat16,
         can_cast,
@@ -70,6 +79,7 @@ try:
         functions_shape,
         late,
         out,
+        overriding,
         return_types,
     )
     from .tensor.functions import function, method_functions
@@ -95,10 +105,6 @@ warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"convgrad\.")
 
 e, inf, nan, pi = math.e, math.inf, math.nan, math.pi
 newaxis = None
-strided = "torch.strided"
-preserve_format, contiguous_format, channels_last = (
-    "torch.preserve_format", "torch.contiguous_format", "torch.channels_last",
-)  # fmt: skip
 
 # PyTorch's functions: those that are methods of a Tensor, then those that are written out.
 globals().update(method_functions())
@@ -116,12 +122,17 @@ del _module, _name, _value
 #: loaded on first use, so that `import convgrad` stays quick
 _LAZY = (
     "backends", "nn", "optim", "func", "testing", "utils", "linalg", "fft", "signal", "special", "datasets",
-    "tools", "serialization", "safetensors",
+    "tools", "serialization", "safetensors", "accelerator", "amp", "compiler", "cuda", "distributed", "hub", "jit",
+    "mps", "overrides", "profiler", "torch_version", "types", "xpu", "_C",
 )  # fmt: skip
 
 
 #: functions that are loaded when they are first asked for: name -> module
 _LATE = {name: module for module, names in late.FUNCTIONS.items() for name in names}
+
+
+# the first class derived from Tensor makes the functions ask __torch_function__
+overriding.on_first(lambda: importlib.import_module(f"{__name__}.overrides").enable())
 
 
 def __getattr__(name: str) -> Any:
@@ -145,5 +156,8 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *_LAZY, *_LATE, *late.OF_METHODS})
 
 
-_NOT_OURS = ("annotations", "function", "gc", "importlib", "late", "math", "out", "warnings", "Any")
+_NOT_OURS = (
+    "annotations", "function", "gc", "importlib", "late", "math", "out", "overriding", "warnings",
+    "Any",
+)  # fmt: skip
 __all__ = [name for name in globals() if not name.startswith("_") and name not in _NOT_OURS]

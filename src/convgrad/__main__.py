@@ -7,8 +7,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from convgrad import __version__
 from convgrad.tools import tour
+from convgrad.version import RELEASE
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -17,7 +17,7 @@ def build_parser() -> argparse.ArgumentParser:
         prog="convgrad",
         description="Convolution and automatic differentiation on the CPU, with PyTorch's interface.",
     )
-    parser.add_argument("--version", action="version", version=f"convgrad {__version__}")
+    parser.add_argument("--version", action="version", version=f"convgrad {RELEASE}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     tour_parser = commands.add_parser("tour", help=tour.HELP, description=f"Convgrad's tour: {tour.HELP}.")
     tour.add_arguments(tour_parser)

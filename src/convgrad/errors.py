@@ -7,7 +7,9 @@ a Python programmer would expect, so that either ``except`` clause catches it.
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from types import ModuleType
+from typing import Any
 
 
 class ConvgradError(RuntimeError):
@@ -42,6 +44,10 @@ class RangeError(IndexError, ConvgradError):
     """An index outside the table it is an index of."""
 
 
+class OutOfScopeError(ConvgradError, NotImplementedError):
+    """A part of PyTorch that convgrad does not have and is not about to get, such as TorchScript."""
+
+
 class MissingExtraError(ImportError):
     """An optional package is needed; the message says what to install."""
 
@@ -74,3 +80,23 @@ def has(module: str) -> bool:
     except ImportError:
         return False
     return True
+
+
+def absent(module: str, why: str) -> Callable[[str], Any]:
+    """A module's ``__getattr__`` that names what is missing, and says why.
+
+    Args:
+        module: PyTorch's name of the module behind ``torch``, such as ``"jit"``.
+        why: the reason, or what to do instead.
+    Example:
+        >>> absent("jit", "TorchScript is out of scope")("load")
+        Traceback (most recent call last):
+        AttributeError: module 'torch.jit' has no attribute 'load' in convgrad: TorchScript is out of scope
+    """
+
+    def missing(name: str) -> Any:
+        raise AttributeError(
+            f"module 'torch.{module}' has no attribute {name!r} in convgrad: {why}", name=name
+        )
+
+    return missing

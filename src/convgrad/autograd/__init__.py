@@ -12,7 +12,7 @@ from .grad_mode import enable_grad, inference_mode, no_grad, set_grad_enabled, s
 from .variable import Variable
 
 #: loaded on first use, so that `import convgrad` stays quick
-_LAZY = ("anomaly_mode", "forward_ad", "functional", "graph")
+_LAZY = ("anomaly_mode", "forward_ad", "functional", "graph", "profiler")
 _LATE = {
     "gradcheck": "gradient_check", "gradgradcheck": "gradient_check",
     "detect_anomaly": "anomaly_mode", "set_detect_anomaly": "anomaly_mode",
@@ -30,5 +30,5 @@ def __getattr__(name: str) -> Any:
 __all__ = [
     "Function", "Variable", "anomaly_mode", "backward", "detect_anomaly", "enable_grad", "forward_ad",
     "functional", "grad", "grad_mode", "gradcheck", "gradgradcheck", "graph", "inference_mode", "no_grad",
-    "set_detect_anomaly", "set_grad_enabled", "set_multithreading_enabled",
+    "profiler", "set_detect_anomaly", "set_grad_enabled", "set_multithreading_enabled",
 ]  # fmt: skip

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+from typing import Any
+
 import numpy as np
 
 from convgrad import kernels
@@ -9,7 +12,16 @@ from convgrad.backends import convolution, cudnn, memory
 from convgrad.errors import ConvgradError
 from convgrad.kernels import machine
 
-__all__ = ["convolution", "cudnn", "info", "memory", "use"]
+__all__ = ["convolution", "cuda", "cudnn", "info", "memory", "mkl", "mkldnn", "mps", "openmp", "use"]
+
+#: what programs ask or set, loaded when they do
+_LATE = {"cuda": "cuda", "mkl": "mkldnn", "mkldnn": "mkldnn", "mps": "mps", "openmp": "mkldnn"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATE:
+        return importlib.import_module(f"{__name__}.{_LATE[name]}")
+    raise AttributeError(f"module 'convgrad.backends' has no attribute {name!r}", name=name)
 
 
 def info() -> dict[str, str]:

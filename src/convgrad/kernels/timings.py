@@ -23,7 +23,7 @@ from convgrad.dtypes import Array
 from convgrad.kernels.algorithms import Machine
 from convgrad.kernels.planner import Plan
 from convgrad.kernels.problem import Problem
-from convgrad.version import __version__
+from convgrad.version import RELEASE as __version__
 
 _RUNS = 5
 _ENOUGH = 0.05  # seconds after which a candidate has been timed well enough

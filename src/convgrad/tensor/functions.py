@@ -12,6 +12,7 @@ from typing import Any
 
 from .keywords import renamed
 from .out import UNUSUAL, into
+from .overriding import ask, overriding
 from .tensor import Tensor
 
 METHODS = """
@@ -47,12 +48,17 @@ def function(name: str) -> Callable[..., Any]:
         call = method
         if isinstance(input, Tensor):
             if type(input) is not Tensor:  # a subclass may have a method of its own
-                call = getattr(type(input), name)
+                if not input._overrides:
+                    call = getattr(type(input), name)
+                elif asked := overriding((input, *args, *kwargs.values())):
+                    return ask(of_tensor, asked, (input, *args), kwargs)
             try:
                 return call(input, *args, **kwargs)
             except TypeError:
-                if UNUSUAL.isdisjoint(kwargs):
+                if UNUSUAL.isdisjoint(kwargs) and not overriding((*args, *kwargs.values())):
                     raise
+        if asked := overriding((input, *args, *kwargs.values())):
+            return ask(of_tensor, asked, (input, *args), kwargs)
         return unusual(name, call, input, args, kwargs)
 
     of_tensor.__name__ = of_tensor.__qualname__ = name

@@ -39,6 +39,7 @@ METHODS: dict[str, tuple[str, ...]] = {
         """
     ),
     "numeric": _names("frexp gcd heaviside i0 igamma igammac lcm ldexp mvlgamma nextafter"),
+    "overriding": _names("__torch_function__ _make_subclass as_subclass"),
     "sampling": _names("cauchy_ geometric_ log_normal_ multinomial"),
     "signal": _names("istft stft"),
     "statistics": _names("corrcoef cov dist histogram nanquantile quantile renorm renorm_"),
@@ -53,6 +54,7 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
         get_num_interop_threads get_num_threads set_num_interop_threads set_num_threads
         """
     ),
+    "amp": _names("autocast"),
     "nn.functional": _names(
         """
         adaptive_avg_pool1d avg_pool1d bilinear channel_shuffle conv1d conv2d conv3d conv_tbc
@@ -95,6 +97,13 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
         """
     ),
     "tensor.functions_sampling": _names("_sample_dirichlet _standard_gamma binomial poisson"),
+    "tensor.program": _names(
+        """
+        compile get_autocast_dtype get_default_device is_autocast_cache_enabled is_autocast_enabled is_storage
+        set_autocast_enabled set_default_device set_default_tensor_type set_flush_denormal set_warn_always
+        typename
+        """
+    ),
     "tensor.functions_solvers": _names("lu_unpack"),
     "tensor.functions_spectra": _names("vander"),
     "tensor.functions_windows": _names(
@@ -140,7 +149,15 @@ class LateMethod:
 
 
 def announce(tensor: type) -> None:
-    """Put a ``LateMethod`` on the class of tensors for each name."""
+    """Put a ``LateMethod`` on the class of tensors for each name, and look after classes derived from it."""
     for family, names in METHODS.items():
         for name in names:
             setattr(tensor, name, LateMethod(family, name))
+
+    def derived(cls: Any, /, **options: Any) -> None:
+        super(tensor, cls).__init_subclass__(**options)  # type: ignore[arg-type]
+        if tensor in cls.__bases__ and not cls.__module__.startswith("convgrad."):
+            # a user's class: its methods are to ask its __torch_function__
+            importlib.import_module("convgrad.tensor.subclass").adopt(cls)
+
+    tensor.__init_subclass__ = classmethod(derived)  # type: ignore[assignment]

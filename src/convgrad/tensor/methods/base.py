@@ -30,6 +30,8 @@ class Methods:
     _cell: Cell | None
     _view: Any
 
+    _overrides = False  # whether __torch_function__ is to be asked: only in classes of users
+
     def _apply(self, op: type[Op], inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> Any:
         raise NotImplementedError
 

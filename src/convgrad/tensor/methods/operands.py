@@ -24,8 +24,11 @@ _C_NAMES = {
 def check_operand(name: str, other: Any, argument: str = "other") -> None:
     """Raise PyTorch's TypeError for what is neither a tensor nor a number."""
     if not hasattr(other, "_data") and not isinstance(other, NUMBERS):
+        hint = ""
+        if hasattr(type(other), "__torch_function__"):
+            hint = " (import torch.overrides first, and functions ask its __torch_function__)"
         raise TypeError(
-            f"{name}(): argument '{argument}' must be Tensor or a number, not {type(other).__name__}"
+            f"{name}(): argument '{argument}' must be Tensor or a number, not {type(other).__name__}{hint}"
         )
 
 
