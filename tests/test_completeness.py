@@ -41,7 +41,7 @@ EXEMPT: dict[tuple[str, str], str] = {
     **_for("EmbeddingDense", "0d", "what arrives at rows of a table has at least one dimension"),
     **_for("ViewAsComplex", "0d", "the last dimension holds the pairs"),
     **_for("ViewAsComplex", "strided", "refuses other strides by definition"),
-    **_for("AsStrided", "strided", "reads memory by strides, so other strides are other values"),
+    **_for("AsStrided AsStridedInPlace", "strided", "reads memory by strides, so other strides are other values"),
     **_for("MaskedFill", "mixed", "the number is cast to the tensor's dtype"),
     **_for("OfInput OfOutput Relation Bitwise _Modified Unrecorded Polynomial Divisor", " ".join(KINDS), "a base: each function has its own cases"),
     **_for(
