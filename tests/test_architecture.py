@@ -54,6 +54,7 @@ LAYERS: dict[str, int] = {
     "convgrad._C": 4,
     "convgrad.autograd": 5,
     "convgrad.func": 5,
+    "convgrad.neighbours": 5,
     "convgrad.testing": 5,
     "convgrad.profiler": 5,
     "convgrad.utils.checkpoint": 5,
@@ -76,6 +77,7 @@ THIRD_PARTY = {"numpy", "ml_dtypes"}
 LATE_IMPORTERS = {
     "convgrad", "convgrad.autograd", "convgrad.autograd.derive", "convgrad.backends", "convgrad.errors",
     "convgrad.kernels.native", "convgrad.overrides", "convgrad.tensor.late", "convgrad.torch.finder",
+    "convgrad.utils",
 }  # fmt: skip
 MAX_FILE_LINES = 600
 MAX_FUNCTION_LINES = 60  # without the docstring

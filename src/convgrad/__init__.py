@@ -17,7 +17,7 @@ from typing import Any
 _collecting = gc.isenabled()
 gc.disable()
 try:
-    from . import autograd, dtypes, random
+    from . import autograd, dtypes, neighbours, random
     from .autograd import enable_grad, inference_mode, no_grad, set_grad_enabled
     from .device import (
         channels_last,
@@ -122,8 +122,8 @@ del _module, _name, _value
 #: loaded on first use, so that `import convgrad` stays quick
 _LAZY = (
     "backends", "nn", "optim", "func", "testing", "utils", "linalg", "fft", "signal", "special", "datasets",
-    "tools", "serialization", "safetensors", "accelerator", "amp", "compiler", "cuda", "distributed", "hub", "jit",
-    "mps", "overrides", "profiler", "torch_version", "types", "xpu", "_C",
+    "tools", "serialization", "safetensors", "accelerator", "amp", "compiler", "cuda", "distributed", "hub",
+    "jit", "mps", "overrides", "profiler", "torch_version", "types", "xpu", "_C",
 )  # fmt: skip
 
 
@@ -131,6 +131,7 @@ _LAZY = (
 _LATE = {name: module for module, names in late.FUNCTIONS.items() for name in names}
 
 
+neighbours.introduce()
 # the first class derived from Tensor makes the functions ask __torch_function__
 overriding.on_first(lambda: importlib.import_module(f"{__name__}.overrides").enable())
 
@@ -157,7 +158,7 @@ def __dir__() -> list[str]:
 
 
 _NOT_OURS = (
-    "annotations", "function", "gc", "importlib", "late", "math", "out", "overriding", "warnings",
+    "annotations", "function", "gc", "importlib", "late", "math", "neighbours", "out", "overriding", "warnings",
     "Any",
 )  # fmt: skip
 __all__ = [name for name in globals() if not name.startswith("_") and name not in _NOT_OURS]

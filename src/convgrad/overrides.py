@@ -27,7 +27,7 @@ _SPACES = ("", "nn.functional", "linalg", "fft", "special")
 _IGNORED = frozenset(
     """
     arange as_tensor asarray bartlett_window blackman_window can_cast compile empty empty_permuted
-    empty_strided explain eye fork_rng frombuffer from_dlpack from_numpy full function get_autocast_dtype
+    empty_strided explain eye fork_rng frombuffer from_dlpack to_dlpack from_numpy full function get_autocast_dtype
     get_default_device get_default_dtype get_num_interop_threads get_num_threads get_printoptions
     get_rng_state hamming_window hann_window initial_seed is_anomaly_check_nan_enabled is_anomaly_enabled
     is_autocast_enabled is_grad_enabled is_inference_mode_enabled is_storage is_tensor kaiser_window

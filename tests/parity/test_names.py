@@ -59,7 +59,6 @@ EXCEPT: dict[tuple[str, str], tuple[str, str]] = {
         )
         for name in ("gru", "lstm", "rnn_relu", "rnn_tanh")
     },
-    ("function", "from_dlpack"): ("copy", "always shares memory"),
     ("function", "result_type"): ("other scalar scalar1 scalar2", "names of four overloads"),
     ("method", "copy_"): ("other", "src in the documentation"),
     ("function", "cholesky_solve"): ("input2", "L in the documentation"),

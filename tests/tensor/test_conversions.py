@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from convgrad import dtypes
-from convgrad.tensor import creation
+from convgrad.tensor import creation, functions_exchange
 
 
 def test_pickle_and_deepcopy_keep_leaf_grad_and_dtype() -> None:
@@ -50,7 +50,7 @@ def test_dlpack_both_ways() -> None:
     a = np.from_dlpack(x)
     x[0] = 9
     assert a[0] == 9
-    y = creation.from_dlpack(x)
+    y = functions_exchange.from_dlpack(x)
     y[1] = 8
     assert x[1].item() == 8
     with pytest.raises(BufferError, match="require gradient"):

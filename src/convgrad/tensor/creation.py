@@ -17,7 +17,7 @@ from ..device import check_device
 from ..dtypes import Array, dtype
 from ..errors import ConvgradError, GradError, ShapeError
 from ..ops.shape import cast_array
-from .arrays import array_of, as_kind, from_foreign, shared, sizes
+from .arrays import array_of, as_kind, shared, sizes
 from .dual import spread
 from .methods.operands import fill_value
 from .out import into
@@ -121,17 +121,6 @@ def from_numpy(ndarray: Any) -> Tensor:
         7.0
     """
     return Tensor(shared(ndarray), None)
-
-
-def from_dlpack(ext_tensor: Any) -> Tensor:
-    """A tensor on the memory of another library's array, by the DLPack protocol."""
-    if isinstance(ext_tensor, Tensor):
-        return (
-            Tensor(ext_tensor._data, None)
-            if ext_tensor._node is None
-            else from_dlpack(np.from_dlpack(ext_tensor))
-        )
-    return Tensor(from_foreign(np.from_dlpack(ext_tensor)), None)
 
 
 def frombuffer(

@@ -242,16 +242,6 @@ class ConvertMethods(Methods):
         """What NumPy's functions give for tensors: a tensor again."""
         return self._wrap(np.asarray(array))
 
-    def __dlpack__(self, *, stream: Any = None, **options: Any) -> Any:
-        """The memory as a DLPack capsule, for other array libraries."""
-        if self._node is not None:
-            raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
-        return self._data.__dlpack__(**options)
-
-    def __dlpack_device__(self) -> tuple[Any, Any]:
-        """DLPack's number of the CPU."""
-        return self._data.__dlpack_device__()
-
 
 _NUMBERS = frozenset((bool, int, float, complex))
 
