@@ -30,7 +30,7 @@ def _for(names: str, kinds: str, reason: str) -> dict[tuple[str, str], str]:
 #: kinds that make no sense for an operator (or all of a module): reason
 EXEMPT: dict[tuple[str, str], str] = {
     **_for("conv", "0d", "an image has at least three dimensions"),
-    **_for("linalg spectral determinant", "0d", "a matrix has two dimensions"),
+    **_for("linalg spectral determinant ldl", "0d", "a matrix has two dimensions"),
     **_for("pool", "0d", "an image has at least two dimensions"),
     **_for(
         "Mm MatMul Bmm Mv BatchedMv Vm BatchedVm Dot Vdot Cross Trace Affine AffineFolded", "0d",

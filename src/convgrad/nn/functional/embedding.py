@@ -76,9 +76,9 @@ def renormalise(weight: Tensor, input: Tensor, max_norm: float, norm_type: float
         if table is None or table.level is not level:
             raise ConvgradError(
                 "vmap: aten::embedding_renorm_(self, *extra_args) is not possible because there exists a "
-                "Tensor `other` in extra_args that has more elements than `self`. This happened due to `other` "
-                "being vmapped over but `self` not being vmapped over: embedding with max_norm would shorten "
-                f"rows of the one weight of shape {list(weight._data.shape)} for every sample"
+                "Tensor `other` in extra_args that has more elements than `self`. This happened due to "
+                "`other` being vmapped over but `self` not being vmapped over: embedding with max_norm would "
+                f"shorten rows of the one weight of shape {list(weight._data.shape)} for every sample"
             )
         index = batch_of(input)
         own = index is not None and index.level is level
