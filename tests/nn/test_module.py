@@ -184,3 +184,10 @@ def test_a_dense_and_a_sparse_matrix_of_a_convolution() -> None:
     assert layer.as_matrix(4).toarray().tolist() == expected
     with pytest.raises(RuntimeError, match="as_matrix: needs the shape of one example"):
         layer.as_matrix((2, 4))
+
+
+def test_a_parameter_that_is_assigned_again_keeps_its_place() -> None:
+    """The order of the state is that of the first registration, as in PyTorch: files are compared by it."""
+    layer = nn.Linear(2, 2)
+    layer.weight = nn.Parameter(Tensor(np.zeros((2, 2), np.float32)))
+    assert list(layer.state_dict()) == ["weight", "bias"]

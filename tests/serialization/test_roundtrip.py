@@ -339,6 +339,7 @@ def test_what_cannot_be_saved_is_named_with_its_place(tmp_path: Path) -> None:
         ({"n": np.array(["a"])}, "NumPy's <U1"),
         ({"n": np.array([None])}, "NumPy's object"),
         ({"i": 1 << 40_000}, "an integer of"),
+        ({1 << 20_000: print}, r"builtin_function_or_method builtins.print at checkpoint\[...\]"),
         ({"t": type("Sub", (torch.Tensor,), {})([1.0])}, "Sub object"),
         (nn.Linear, "class convgrad.nn"),
     ]

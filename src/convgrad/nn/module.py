@@ -108,7 +108,7 @@ class Module(StateMethods, HookMethods):
         own = self.__dict__
         if isinstance(value, Parameter):
             self._require_init("parameters")
-            _forget(self, name)
+            _forget(self, name, keep="_parameters")
             self.register_parameter(name, value)
         elif isinstance(value, Module):
             self._require_init("module")

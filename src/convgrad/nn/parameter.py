@@ -63,7 +63,7 @@ class Parameter(Tensor):
         return known
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return _rebuild_parameter, (type(self), self._data, self.requires_grad)
+        return _rebuild_parameter, (type(self), self._data, self.requires_grad), self.__dict__ or None
 
 
 class Buffer(Tensor):

@@ -18,7 +18,7 @@ from ..size import Size
 from ..tensor.tensor import Tensor
 from . import names
 from .errors import RefusedError
-from .memory import Storage, StorageKind, tensor_on
+from .memory import Storage, StorageKind, shown, tensor_on
 from .names import Global
 
 #: exact types whose items a stream may set
@@ -252,7 +252,7 @@ def _fill_array(machine: Any, target: Any, state: Any) -> None:
     if not isinstance(kind, np.dtype) or type(data) is not bytes or type(fortran) is not bool or version != 1:
         raise RefusedError("a NumPy array of something else than numbers")
     if len(sizes) > 64 or math.prod(sizes) * kind.itemsize != len(data):
-        raise RefusedError(f"a NumPy array of shape {sizes[:64]} from {len(data)} bytes")
+        raise RefusedError(f"a NumPy array of shape {shown(sizes)} from {len(data)} bytes")
     machine.charge(len(data))
     target.__setstate__((1, sizes, kind, fortran, data))
 

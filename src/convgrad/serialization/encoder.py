@@ -134,11 +134,9 @@ class Encoder:
         self._put(obj)
 
     def _bytes(self, obj: bytes) -> None:
-        # protocol 2 knows no bytes: Python writes them as a text and the call that undoes it
-        if obj:
-            self._reduce(obj, names.ENCODE, (str(obj, "latin1"), "latin1"))
-        else:
-            self._reduce(obj, names.PYTHON_TYPES[bytes], ())
+        # protocol 2 knows no bytes: they are a text and the call that undoes it (for empty ones Python calls
+        # bytes itself, which PyTorch does not let in)
+        self._reduce(obj, names.ENCODE, (str(obj, "latin1"), "latin1"))
 
     def _bytearray(self, obj: bytearray) -> None:
         self._reduce(obj, names.PYTHON_TYPES[bytearray], (bytes(obj),) if obj else ())
@@ -197,7 +195,7 @@ class Encoder:
                 self._out.append(b"(" if not number else many + b"(")
             if pairs:
                 self._save(key)
-            self._path.append(f"[{key!r}]" if type(key) in (str, int) else "[...]")
+            self._path.append(_step(key))
             self._save(value)
             self._path.pop()
         if count:
@@ -327,6 +325,12 @@ def _no_hooks() -> OrderedDict[str, Any]:
     """Where PyTorch writes the hooks of a tensor, which no file can hold."""
     hooks: OrderedDict[str, Any] = OrderedDict()
     return hooks
+
+
+def _step(key: Any) -> str:
+    """A part of the path to an object, for a message."""
+    short = type(key) is str or (type(key) is int and key.bit_length() < 64)
+    return f"[{key!r}]" if short else "[...]"
 
 
 def _what(obj: Any) -> str:

@@ -12,7 +12,7 @@ from . import legacy, trusted
 from .archive import Archive, Source
 from .decoder import Decoder
 from .errors import CheckpointError, RefusedError
-from .memory import Places, Storage, StorageKind, check_name, swap_bytes
+from .memory import Places, Storage, StorageKind, check_name, shown, swap_bytes
 from .options import assumed_order
 
 #: versions of the archive that are known: PyTorch 1.6 began with 2, and writes 3
@@ -49,11 +49,11 @@ def load(
         CheckpointError: no checkpoint, or a damaged one (a RuntimeError).
         ConvgradError: a device without ``map_location`` (a RuntimeError).
         EOFError: an empty file, or a file object that stands at its end.
-    Example:
-        >>> import io; f = io.BytesIO(); save([x, 1], f); _ = f.seek(0)
-        >>> load(f)[0].shape
-        torch.Size([3, 2])
     Source: semantics of torch.load.
+    Example:
+        >>> import io; f = io.BytesIO(); torch.save([x, 1], f); _ = f.seek(0)
+        >>> torch.load(f)[0].shape
+        torch.Size([3, 2])
     """
     if pickle_module is not None and (weights_only or pickle_module is not pickle):
         raise CheckpointError("Can not safely load weights when explicit pickle_module is specified")
@@ -77,11 +77,11 @@ def get_unsafe_globals_in_checkpoint(f: Any) -> list[str]:
     """The names in a checkpoint that ``load`` would refuse unless they are trusted.
 
     Example:
-        >>> import io; f = io.BytesIO(); save({"a": x}, f); _ = f.seek(0)
+        >>> import io; f = io.BytesIO(); torch.save({"a": x}, f); _ = f.seek(0)
         >>> get_unsafe_globals_in_checkpoint(f)
         []
     """
-    with Source(f) as source, trusted.nothing_trusted():
+    with Source(f) as source:
         if _kind(source) != "zip":
             raise CheckpointError(f"{source.name}: only files in the zip format can be looked through")
         stream = Archive(source).read("data.pkl")
@@ -158,7 +158,7 @@ def _check_version(archive: Archive) -> None:
     """The small records, which are read so that a changed one is noticed."""
     for name in (".format_version", ".storage_alignment", "version"):
         text = archive.read(name).strip() if name in archive else b"1"
-        if not text.isdigit() or (name == "version" and int(text) not in _VERSIONS):
+        if not text[:9].isdigit() or (name == "version" and int(text[:9]) not in _VERSIONS):
             raise CheckpointError(
                 f"Attempted to read a PyTorch file with version {text[:20]!r} ({name} in "
                 f"{archive.source.name}), which "
@@ -187,8 +187,7 @@ class _Storages:
         if record.size != count * kind.dtype.itemsize:
             raise CheckpointError(
                 f"{self._archive.source.name}: record {record.name!r} has {record.size} bytes, not those "
-                f"of {count} "
-                f"elements of {kind.dtype}"
+                f"of {shown(count)} elements of {kind.dtype}"
             )
         array = self._archive.array(f"data/{key}")
         if self._swapped:

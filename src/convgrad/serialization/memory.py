@@ -98,15 +98,14 @@ def tensor_on(
     last = offset + sum([(n - 1) * step for n, step in zip(shape, strides)])
     if offset < 0 or (offset > count if empty else last >= count):
         raise RefusedError(
-            f"a tensor of sizes {_shown(shape)} and strides {_shown(strides)} from {offset} on, out of the "
-            "bounds of "
-            f"its storage of {count} elements"
+            f"a tensor of sizes {shown(shape)} and strides {shown(strides)} from {shown(offset)} on, out of "
+            f"the bounds of its storage of {count} elements"
         )
     total = itemsize
     for n in shape:
         total *= max(1, n)
         if total > _ADDRESSABLE:
-            raise RefusedError(f"a tensor of sizes {_shown(shape)}, more than can be addressed")
+            raise RefusedError(f"a tensor of sizes {shown(shape)}, more than can be addressed")
     # strides of axes with one element are kept, but they might not fit
     steps = tuple([min(step * itemsize, _ADDRESSABLE) for step in strides])
     if empty:
@@ -126,8 +125,11 @@ def tensor_on(
     return out
 
 
-def _shown(numbers: tuple[int, ...]) -> str:
-    return str([n if n < 1 << 64 else "..." for n in numbers[:64]])
+def shown(numbers: Any) -> str:
+    """An integer, or a tuple of them, for a message: Python refuses to print one of thousands of digits."""
+    if type(numbers) is int:
+        return str(numbers) if -(1 << 64) < numbers < 1 << 64 else "huge"
+    return f"[{', '.join(map(shown, numbers[:64]))}]"
 
 
 class Places:

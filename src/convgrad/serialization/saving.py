@@ -41,12 +41,12 @@ def save(
         UnsavableError: something else in ``obj`` (a PicklingError); the message names type and place.
         CheckpointError: the folder does not exist.
         OSError: the file cannot be written.
+    Source: semantics of torch.save.
     Example:
         >>> import io; f = io.BytesIO()
-        >>> save({"weight": x, "epoch": 3}, f); _ = f.seek(0)
-        >>> load(f)["epoch"]
+        >>> torch.save({"weight": x, "epoch": 3}, f); _ = f.seek(0)
+        >>> torch.load(f)["epoch"]
         3
-    Source: semantics of torch.save.
     """
     if not isinstance(f, str | bytes | os.PathLike) and not hasattr(f, "write"):
         raise AttributeError(

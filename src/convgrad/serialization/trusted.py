@@ -6,8 +6,7 @@ trusting its code; nothing else of the user's is ever called.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import Any
 
 _trusted: list[Any] = []
@@ -84,11 +83,3 @@ def trusted() -> dict[str, Any]:
         value, name = entry if isinstance(entry, tuple) else (entry, name_of(entry))
         found[name] = value
     return found
-
-
-@contextmanager
-def nothing_trusted() -> Iterator[None]:
-    """Inside the block the user's trust does not count; for scanning a file."""
-    with _Safe([]):
-        _trusted.clear()
-        yield
