@@ -159,7 +159,8 @@ class StateMethods:
             if not key.startswith(prefix) or key == extra:
                 continue
             head, dot, _ = key[len(prefix) :].partition(".")
-            local = head in self._modules if dot else head in self._parameters or head in self._buffers
+            own = self._parameters.get(head, self._buffers.get(head))
+            local = head in self._modules if dot else own is not None
             if head in self._non_persistent_buffers_set:
                 local = False
             if not local:

@@ -12,6 +12,7 @@ from ...tensor.functions_inplace import (
     threshold_,
 )
 from ...tensor.out import equip
+from .. import _reduction as _Reduction  # noqa: F401 - losses written elsewhere use it
 from .activation import (
     celu,
     elu,

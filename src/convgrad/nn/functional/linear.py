@@ -62,11 +62,13 @@ def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None
         raise ShapeError(
             f"bilinear(): bias size does not match weight size: got {list(bias.shape)} but expected {out}"
         )
-    if input1._data.shape[-1] != in1 or input2._data.shape[-1] != in2:
-        raise ShapeError(
-            f"bilinear: weight {[out, in1, in2]} needs inputs with {in1} and {in2} features, but got "
-            f"{list(input1.shape)} and {list(input2.shape)}"
-        )
+    for name, value, size in (("input1", input1, in1), ("input2", input2, in2)):
+        if value._data.shape[-1] != size:
+            raise ShapeError(
+                f"bilinear(): {name} size does not match weight size: got {value._data.shape[-1]} but "
+                f"expected {size} (weight {[out, in1, in2]}, inputs {list(input1.shape)} and "
+                f"{list(input2.shape)})"
+            )
     lead = input1._data.shape[:-1]
     left = input1.reshape(-1, in1) @ weight.transpose(0, 1).reshape(in1, out * in2)
     right = input2.reshape(-1, 1, in2)

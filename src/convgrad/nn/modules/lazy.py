@@ -8,7 +8,7 @@ import numpy as np
 
 from ...tensor.tensor import Tensor
 from ..module import Module
-from ..parameter import cast_lazy, is_lazy, replace_array
+from ..parameter import Parameter, cast_lazy, is_lazy, replace_array
 
 
 class LazyModuleMixin(Module):
@@ -18,15 +18,6 @@ class LazyModuleMixin(Module):
     ``initialize_parameters``, which gives them their shapes. That is called before the first ``forward`` with
     its arguments; then the module becomes an ordinary one of the class ``cls_to_become``. A state with
     shapes can be loaded before, and one without can be saved.
-
-    Example:
-        >>> layer = LazyLinear(2)
-        >>> layer.weight
-        <UninitializedParameter>
-        >>> layer(ones(3, 4)).shape
-        torch.Size([3, 2])
-        >>> layer
-        Linear(in_features=4, out_features=2, bias=True)
     """
 
     cls_to_become: Any = None
@@ -67,6 +58,18 @@ class LazyModuleMixin(Module):
             "Modules with uninitialized parameters can't be used with `DataParallel`. Run a dummy forward "
             "pass to correctly initialize the modules"
         )
+
+    def share_memory(self) -> Any:
+        """The module itself, once it has been initialised.
+
+        Raises:
+            RuntimeError: there are parameters without a shape.
+        """
+        for table in (self._parameters, self._buffers):
+            for value in table.values():
+                if is_lazy(value):
+                    value.share_memory_()
+        return super().share_memory()
 
     # ------------------------------------------------------------------ state without shapes
 
@@ -119,28 +122,42 @@ class LazyModuleMixin(Module):
         error_msgs: list[str],
     ) -> None:
         """Whatever the state has a shape for takes it from there, once the whole state is found to fit."""
-        tensors = [k[len(prefix) :] for k, v in state_dict.items() if isinstance(v, Tensor | np.ndarray)]
-        aside = self._set_aside(tensors)
+        given = dict(state_dict)
+        aside = self._set_aside(
+            [k[len(prefix) :] for k, v in given.items() if k.startswith(prefix) and is_lazy(v)]
+        )
+        for _, name, _ in aside:  # without a shape on either side: nothing to do
+            del given[prefix + name]
+        standins = []
+        for table in (self._parameters, self._buffers):
+            for name, value in table.items():
+                if not is_lazy(value):
+                    continue
+                source = given.get(prefix + name)
+                array = source._data if isinstance(source, Tensor) else source
+                if isinstance(array, np.ndarray):
+                    standin = Tensor(np.empty(array.shape, value.dtype.np), None)
+                    if isinstance(value, Parameter):
+                        standin = Parameter(standin, value.requires_grad)
+                    standins.append((table, name, value, standin))
+        for table, name, _, standin in standins:
+            table[name] = standin
         try:
             super()._load_from_state_dict(
-                state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
+                given, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
             )
         finally:
+            for table, name, value, standin in standins:
+                if table[name] is standin:
+                    table[name] = value
             for table, name, value in aside:
                 table[name] = value
-        assign = bool(local_metadata.get("assign_to_params_buffers", False))
 
         def take() -> None:
-            for _, name, value in aside:
-                given = state_dict[prefix + name]
-                if is_lazy(given):
-                    continue
-                array = given._data if isinstance(given, Tensor) else given
-                value.materialize(array.shape)
-                if assign:
-                    replace_array(value, array)
-                else:
-                    np.copyto(value._data, array, casting="unsafe")
+            for table, name, value, standin in standins:
+                if table[name] is value:  # not replaced by assignment
+                    value.materialize(standin.shape)
+                    replace_array(value, standin._data)
 
         pending = getattr(error_msgs, "pending", None)
         if pending is None:

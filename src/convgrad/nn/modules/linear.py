@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ... import dtypes
+from ...errors import ConvgradError
 from ...tensor.tensor import Tensor
 from .. import functional as F
 from .. import init
@@ -19,6 +20,9 @@ from .lazy import LazyModuleMixin
 def empty_parameter(shape: tuple[int, ...], dtype: Any, device: Any) -> Parameter:
     """A parameter of zeros, to be filled by an initialisation."""
     check_device(device)
+    if any([n < 0 for n in shape]):
+        low = min(shape)
+        raise ConvgradError(f"Trying to create tensor with negative dimension {low}: {list(shape)}")
     kind = dtypes.default_dtype() if dtype is None else dtypes.as_dtype(dtype)
     return Parameter(Tensor(np.zeros(shape, kind.np), None))
 
@@ -150,6 +154,14 @@ class LazyLinear(LazyModuleMixin, Linear):
         bias: whether to add a bias.
         device: only the CPU.
         dtype: of the parameters; None is the default dtype.
+    Example:
+        >>> layer = LazyLinear(2)
+        >>> layer.weight
+        <UninitializedParameter>
+        >>> layer(ones(3, 4)).shape
+        torch.Size([3, 2])
+        >>> layer
+        Linear(in_features=4, out_features=2, bias=True)
     """
 
     cls_to_become = Linear

@@ -156,7 +156,7 @@ class EmbeddingBag(Module):
     Raises:
         AssertionError: padding_idx or ``_weight`` does not fit the table.
     Example:
-        >>> EmbeddingBag(10, 3)(Tensor([[1, 2, 4], [5, 4, 3]]).long()).shape
+        >>> EmbeddingBag(10, 3)(ones(2, 4).long()).shape
         torch.Size([2, 3])
     """
 
