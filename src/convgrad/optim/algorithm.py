@@ -13,13 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from .. import dtypes
 from ..autograd.grad_mode import enable_grad
 from ..dtypes import F32, F64, HALVES, Array
 from ..errors import ConvgradError
 from ..graph.node import LEAF, cell_of
 from ..tensor.tensor import Tensor
-from .optimizer import Optimizer
+from .optimizer import Optimizer, scalar
 from .recorded import not_recorded, record
 
 State = dict[str, Any]
@@ -62,22 +61,26 @@ class Algorithm(Optimizer):
 
     def _walk(self, group: dict[str, Any]) -> Iterator[tuple[Array, Array, State]]:
         """(array, gradient, state) of each parameter with a gradient; counts the change afterwards."""
-        maximize = group.get("maximize", False)
+        maximize, states = group.get("maximize", False), self.state
         writer = type(self).__name__ + ".step"
         for param in group["params"]:
             g = _gradient(param)
             if g is None:
                 continue
-            g = np.negative(g) if maximize else g
-            data, state = param._data, self.state[param]
+            if maximize:
+                g = np.negative(g)
+            data, kept = param._data, states.get(param)
+            state: State = {} if kept is None else kept
             if data.dtype is F32 or data.dtype is F64:
                 yield data, g, state
             elif data.dtype.kind == "c":
                 yield from _as_pairs(data, g, state)
-            else:
+            elif data.dtype in HALVES:
                 yield from _as_single(data, g, state)
-            if not state:
-                del self.state[param]
+            else:  # a dtype that was unpickled: equal, not identical
+                yield data, g, state
+            if kept is None and state:
+                states[param] = state
             (param._cell or cell_of(param)).bump(writer)
 
     def _record(self, group: dict[str, Any]) -> None:
@@ -129,8 +132,6 @@ def _paired(value: Any) -> Any:
 def _as_single(data: Array, g: Array, state: State) -> Iterator[tuple[Array, Array, State]]:
     """A parameter of 16 bits as one of float32; the results are rounded once."""
     kind = data.dtype
-    if kind not in HALVES:
-        raise ConvgradError(f"optimizers can only change floating point and complex parameters, not {kind}")
     single = {k: _cast(v, kind, F32) for k, v in state.items()}
     wide = data.astype(F32)
     yield wide, g.astype(F32), single
@@ -146,11 +147,6 @@ def _cast(value: Any, old: Any, new: Any) -> Any:
     if isinstance(value, Tensor) and value._data.dtype == old:
         return Tensor(value._data.astype(new), None)
     return value
-
-
-def scalar(value: float) -> Tensor:
-    """A number of the state: a 0-d tensor of float32, of float64 where that is the default dtype."""
-    return Tensor(np.array(value, F64 if dtypes.default_dtype().np == F64 else F32), None)
 
 
 def zeros(array: Array) -> Tensor:

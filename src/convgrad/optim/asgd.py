@@ -65,5 +65,5 @@ class ASGD(Algorithm):
                 np.subtract(data, mean, out=work)
                 np.multiply(work, float(mu), out=work)
                 np.add(mean, work, out=mean)
-            eta[...] = lr / (1 + lambd * lr * step) ** group["alpha"]
-            mu[...] = 1 / max(1.0, step - group["t0"])
+            eta[...] = scalar(lr / (1 + lambd * lr * step) ** group["alpha"])._data
+            mu[...] = scalar(1 / max(1.0, step - group["t0"]))._data

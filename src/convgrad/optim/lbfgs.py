@@ -227,7 +227,6 @@ class _Iterations:
 
     def _keep(self) -> None:
         state, kind = self.state, self.d.dtype
-        state.setdefault("al", [None] * self.options["history_size"])
         state["d"], state["t"] = Tensor(self.d, None), self.t
         state["old_dirs"] = [Tensor(x, None) for x in self.changes]
         state["old_stps"] = [Tensor(x, None) for x in self.steps]

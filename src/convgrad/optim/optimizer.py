@@ -12,7 +12,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from .. import dtypes
 from ..autograd.grad_mode import set_grad_enabled
+from ..dtypes import F32, F64
 from ..graph.node import LEAF, cell_of
 from ..nn.hooks import RemovableHandle, Table, add
 from ..tensor.tensor import Tensor
@@ -274,8 +276,10 @@ class Optimizer:
         """Call ``hook(optimizer)`` after loading."""
         return add(self._optimizer_load_state_dict_post_hooks, hook, prepend)
 
-    def _cuda_graph_capture_health_check(self) -> None:
-        """There are no CUDA graphs here; optimisers written for PyTorch call this in ``step``."""
+    def _accelerator_graph_capture_health_check(self) -> None:
+        """There are no graphs of accelerators here; optimisers written for PyTorch call this in ``step``."""
+
+    _cuda_graph_capture_health_check = _accelerator_graph_capture_health_check
 
     # ------------------------------------------------------------------ state
 
@@ -283,9 +287,7 @@ class Optimizer:
         """State by number of parameter, and the groups with numbers in place of parameters."""
         for hook in tuple(self._optimizer_state_dict_pre_hooks.values()):
             hook(self)
-        numbers: dict[int, int] = {}
-        for p in self._all():
-            numbers.setdefault(id(p), len(numbers))
+        numbers = {id(p): i for i, p in enumerate(self._all())}
         groups = []
         for group in self.param_groups:
             packed = {k: v for k, v in group.items() if k != "params"}
@@ -340,7 +342,6 @@ class Optimizer:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._make_hooks()
-        self.defaults.setdefault("differentiable", False)
         for group in self.param_groups:
             for name in _LATER.keys() & self.defaults.keys():
                 group.setdefault(name, _LATER[name])
@@ -387,11 +388,27 @@ def _adapted(value: Any, param: Tensor | None, name: Hashable = None) -> Any:
         return {k: _adapted(v, param, k) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return type(value)([_adapted(v, param, name) for v in value])
-    if not isinstance(value, Tensor) and not hasattr(value, "__array__"):
+    if isinstance(value, Tensor):
+        array = np.array(value._data, order="C")
+    elif hasattr(value, "__array__"):
+        array = np.array(_array(value), order="C")
+    else:
         return copy.deepcopy(value)
-    array = np.array(value._data if isinstance(value, Tensor) else value, order="C")
     kind = None if param is None or name == "step" or not param.dtype.is_floating_point else param._data.dtype
     return Tensor(array if kind is None else array.astype(kind, copy=False), None)
+
+
+def _array(value: Any) -> Any:
+    """The array of a foreign tensor."""
+    try:
+        return np.asarray(value)
+    except TypeError:  # PyTorch's bfloat16, which NumPy does not know
+        return np.asarray(value.float())
+
+
+def scalar(value: float) -> Tensor:
+    """A number of the state: a 0-d tensor of float32, of float64 where that is the default dtype."""
+    return Tensor(np.array(value, F64 if dtypes.default_dtype().np == F64 else F32), None)
 
 
 def _use_grad_for_differentiable(step: Callable[..., Any]) -> Callable[..., Any]:

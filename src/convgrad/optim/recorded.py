@@ -13,6 +13,7 @@ from typing import Any
 
 from ..tensor.functions_elementwise import view_as_complex, view_as_real
 from ..tensor.tensor import Tensor
+from .optimizer import scalar
 
 
 def not_recorded(p: Any, g: Any, state: Any, group: Any) -> None:
@@ -35,11 +36,12 @@ def record(step: Callable[..., None], p: Any, g: Any, state: dict[str, Any], gro
 def _start(p: Any, state: dict[str, Any], *names: str) -> float:
     """Zeros for a parameter's first step; returns the number of this step."""
     if not state:
-        state["step"] = 0.0
+        state["step"] = scalar(0.0)
         for name in names:
             state[name] = p.detach().new_zeros(p.shape)
-    state["step"] = p.detach().new_tensor(float(state["step"]) + 1.0)
-    return float(state["step"])
+    step = float(state["step"]) + 1.0
+    state["step"] = scalar(step)
+    return step
 
 
 def _decayed(g: Any, p: Any, group: dict[str, Any]) -> Any:
@@ -89,7 +91,7 @@ def nadam(p: Any, g: Any, state: dict[str, Any], group: dict[str, Any]) -> None:
     step, g, m, v, beta1, beta2 = _moments(p, g, state, group)
     lr, decay = group["lr"], group["momentum_decay"]
     mu, after = [beta1 * (1 - 0.5 * 0.96 ** (t * decay)) for t in (step, step + 1)]
-    product = state["mu_product"] = p.detach().new_tensor(float(state.get("mu_product", 1.0)) * mu)
+    product = state["mu_product"] = scalar(float(state.get("mu_product", 1.0)) * mu)
     denominator = (v / (1 - beta2**step)).sqrt() + group["eps"]
     p.sub_(lr * (1 - mu) / (1 - float(product)) * g / denominator)
     p.sub_(lr * after / (1 - float(product) * after) * m / denominator)
@@ -177,15 +179,13 @@ def rprop(p: Any, g: Any, state: dict[str, Any], group: dict[str, Any]) -> None:
 def asgd(p: Any, g: Any, state: dict[str, Any], group: dict[str, Any]) -> None:
     """See ``ASGD``."""
     lr, lambd = group["lr"], group["lambd"]
-    if not state:
-        state["eta"], state["mu"] = lr, 1.0
-    step = 1.0 + float(state.get("step", 0.0))
-    eta, mu = state["eta"], state["mu"]
+    first = not state
+    step = _start(p, state)
+    eta, mu = (lr, 1.0) if first else (state["eta"], float(state["mu"]))
     g = _decayed(g, p, group)
     p.mul_(1 - lambd * eta)
     p.sub_(eta * g)
-    ax = state.get("ax")
-    state["ax"] = p.clone() if ax is None or float(mu) == 1 else ax + mu * (p - ax)
-    state["step"] = p.detach().new_tensor(step)
-    state["eta"] = lr / (1 + lambd * lr * step) ** group["alpha"]
-    state["mu"] = 1 / max(1.0, step - group["t0"])
+    rate = lr / (1 + lambd * lr * step) ** group["alpha"]
+    state["eta"] = rate if isinstance(rate, Tensor) else scalar(rate)
+    state["mu"] = scalar(1 / max(1.0, step - group["t0"]))
+    state["ax"] = p.clone() if mu == 1 else state["ax"] + mu * (p - state["ax"])
