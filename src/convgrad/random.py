@@ -93,6 +93,14 @@ def _source(generator: Generator | None) -> Generator:
     return default_generator if generator is None else generator
 
 
+def _check_grad(kind: dtypes.dtype, requires_grad: bool) -> None:
+    """Refused before anything is drawn."""
+    if requires_grad and kind.category < dtypes.FLOATING:
+        raise ConvgradError(
+            f"Only Tensors of floating point and complex dtype can require gradients, but these are {kind}"
+        )
+
+
 def _kind(dtype: Any) -> Any:
     return (default_dtype() if dtype is None else as_dtype(dtype)).np
 
@@ -151,6 +159,7 @@ def randint(
         raise TypeError(f"randint(): argument 'size' must be tuple of ints, not {type(size).__name__}")
     check_device(device)
     kind = dtypes.int64 if dtype is None else as_dtype(dtype)
+    _check_grad(kind, requires_grad)
     return _finish(_source(generator).randint(low, high, sizes("randint", (size,)), kind.np), requires_grad)
 
 
@@ -161,6 +170,7 @@ def randperm(
     """A random order of ``0 .. n-1``."""
     check_device(device)
     kind = dtypes.int64 if dtype is None else as_dtype(dtype)
+    _check_grad(kind, requires_grad)
     return _finish(_source(generator).randperm(n, kind.np), requires_grad)
 
 

@@ -26,7 +26,7 @@ class Generator(Discrete):
     Raises:
         DeviceError: another device.
     Example:
-        >>> Generator().manual_seed(0).randint(0, 10, 5).tolist()
+        >>> torch.Generator().manual_seed(0).randint(0, 10, 5).tolist()
         [4, 9, 3, 0, 3]
 
     Source: the Mersenne Twister MT19937 (Matsumoto & Nishimura 1998); semantics of torch.Generator.

@@ -120,7 +120,7 @@ class Continuous(Stream):
             ConvgradError: ``low > high``, or bounds that the dtype cannot hold.
             DtypeError: another dtype.
         Example:
-            >>> Generator().manual_seed(0).uniform(2).tolist()
+            >>> torch.Generator().manual_seed(0).uniform(2).tolist()
             [0.49625658988952637, 0.7682217955589294]
         """
         size = as_shape(shape)
@@ -192,10 +192,12 @@ class Continuous(Stream):
             ConvgradError: ``std`` is negative.
             DtypeError: an integer dtype.
         Example:
-            >>> Generator().manual_seed(0).normal(3, np.float64).round(4).tolist()
+            >>> torch.Generator().manual_seed(0).normal(3, np.float64).round(4).tolist()
             [1.541, -0.2934, -2.1788]
         """
         size = as_shape(shape)
+        if isinstance(mean, complex) or isinstance(std, complex):
+            raise TypeError("normal_(): argument 'mean' and 'std' must be float, not complex")
         if not std >= 0:
             raise ConvgradError(f"normal expects std >= 0.0, but found std {std}")
         real = COMPLEX.get(np.dtype(dtype))
@@ -252,7 +254,7 @@ class Continuous(Stream):
         Raises:
             ConvgradError: ``lambd <= 0``, or a dtype without fractions.
         Example:
-            >>> Generator().manual_seed(0).exponential(2, np.float64).round(4).tolist()
+            >>> torch.Generator().manual_seed(0).exponential(2, np.float64).round(4).tolist()
             [3.5083, 1.2304]
         """
         size = as_shape(shape)
@@ -277,8 +279,8 @@ class Continuous(Stream):
         Raises:
             ConvgradError: ``sigma <= 0``, or a dtype without fractions.
         Example:
-            >>> Generator().manual_seed(0).cauchy(2, np.float64).round(4).tolist()
-            [10.5976, 0.7658]
+            >>> torch.Generator().manual_seed(0).cauchy(2, np.float64).round(4).tolist()
+            [10.5977, 0.7648]
         """
         if not sigma > 0:
             raise ConvgradError(f"cauchy_ expects sigma > 0.0, but found sigma={sigma}")
@@ -297,7 +299,7 @@ class Continuous(Stream):
             ConvgradError: ``std <= 0``.
             NotImplementedError: another dtype.
         Example:
-            >>> Generator().manual_seed(0).log_normal(2, np.float64, 0.0, 1.0).round(4).tolist()
+            >>> torch.Generator().manual_seed(0).log_normal(2, np.float64, 0.0, 1.0).round(4).tolist()
             [4.6692, 0.7457]
         """
         if not std > 0:

@@ -55,7 +55,7 @@ class Discrete(Continuous):
             ConvgradError: ``p`` lies outside [0, 1] or is nan, or a number comes without a shape.
             DtypeError: an array that is not of floating point dtype.
         Example:
-            >>> Generator().manual_seed(0).bernoulli(0.5, 4).tolist()
+            >>> torch.Generator().manual_seed(0).bernoulli(0.5, 4).tolist()
             [0.0, 0.0, 1.0, 0.0]
         """
         wanted = np.dtype(dtype)
@@ -92,7 +92,7 @@ class Discrete(Continuous):
             ConvgradError: ``p`` lies outside (0, 1).
             NotImplementedError: bool or complex.
         Example:
-            >>> Generator().manual_seed(0).geometric(0.1, 3, np.int64).tolist()
+            >>> torch.Generator().manual_seed(0).geometric(0.1, 3, np.int64).tolist()
             [1, 4, 8]
         """
         if not 0 < p < 1:
@@ -115,7 +115,7 @@ class Discrete(Continuous):
         Raises:
             ConvgradError: an empty range, or one that ``dtype`` cannot hold.
         Example:
-            >>> Generator().manual_seed(0).randint(0, 100, 3).tolist()
+            >>> torch.Generator().manual_seed(0).randint(0, 100, 3).tolist()
             [44, 39, 33]
         """
         size = as_shape(shape)
@@ -175,7 +175,7 @@ class Discrete(Continuous):
         Raises:
             ConvgradError: ``n`` is negative, or too large for ``dtype``.
         Example:
-            >>> Generator().manual_seed(0).randperm(5).tolist()
+            >>> torch.Generator().manual_seed(0).randperm(5).tolist()
             [4, 0, 1, 3, 2]
         """
         count = operator.index(n)

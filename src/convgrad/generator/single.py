@@ -19,9 +19,9 @@ class OneByOne:
     taken left it. It is locked meanwhile.
 
     Example:
-        >>> with OneByOne(Generator().manual_seed(0)) as draw:
+        >>> with OneByOne(torch.Generator().manual_seed(0)) as draw:
         ...     round(draw.uniform(), 4)
-        0.97
+        0.9701
     """
 
     __slots__ = ("_generator", "_have", "_ready", "_second", "_state", "_taken")

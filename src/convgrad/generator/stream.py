@@ -76,7 +76,7 @@ class Stream:
             ConvgradError: ``seed`` is no integer.
             ValueError: ``seed`` does not fit into 64 bits.
         Example:
-            >>> Generator().manual_seed(-1).initial_seed() == 2**64 - 1
+            >>> torch.Generator().manual_seed(-1).initial_seed() == 2**64 - 1
             True
         """
         if not isinstance(seed, int | np.integer) or isinstance(seed, bool):
@@ -132,9 +132,9 @@ class Stream:
             TypeError: no tensor, or not of uint8.
             ConvgradError: the length differs, or the bytes cannot be a state; nothing is changed then.
         Example:
-            >>> state = Generator().get_state()
-            >>> Generator().set_state(state).initial_seed() == DEFAULT_SEED
-            True
+            >>> state = torch.Generator().get_state()
+            >>> torch.Generator().set_state(state).initial_seed()
+            67280421310721
         """
         if not hasattr(new_state, "__array__"):
             raise TypeError(f"expected a torch.ByteTensor, but got {type(new_state).__name__}")
