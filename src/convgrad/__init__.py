@@ -158,7 +158,8 @@ def __dir__() -> list[str]:
 
 
 _NOT_OURS = (
-    "annotations", "function", "gc", "importlib", "late", "math", "neighbours", "out", "overriding", "warnings",
+    "annotations", "function", "gc", "importlib", "late", "math", "neighbours", "out", "overriding",
+    "warnings",
     "Any",
 )  # fmt: skip
 __all__ = [name for name in globals() if not name.startswith("_") and name not in _NOT_OURS]

@@ -13,6 +13,7 @@ from .tensor.functions_shape import cat, stack
 from .tensor.tensor import Tensor
 
 _EINOPS = "einops._backends"
+_kept: list[type] = []  # einops finds the class through a weak reference
 
 
 class Companion:
@@ -22,7 +23,7 @@ class Companion:
         """The usual spec of einops' table of libraries, whose loading then registers convgrad; else None."""
         if fullname != _EINOPS:
             return None
-        sys.meta_path.remove(self)  # type: ignore[arg-type]
+        sys.meta_path.remove(self)
         spec = PathFinder.find_spec(fullname, path, target)
         if spec is not None and spec.loader is not None:
             loader: Any = spec.loader
@@ -41,7 +42,7 @@ def introduce() -> None:
     if _EINOPS in sys.modules:
         register(sys.modules[_EINOPS])
     else:
-        sys.meta_path.insert(0, Companion())  # type: ignore[arg-type]
+        sys.meta_path.insert(0, Companion())
 
 
 def register(backends: Any) -> None:
@@ -51,7 +52,7 @@ def register(backends: Any) -> None:
         backends: the module ``einops._backends``.
     """
 
-    class ConvgradBackend(backends.AbstractBackend):  # type: ignore[misc, name-defined]
+    class ConvgradBackend(backends.AbstractBackend):  # type: ignore[misc]
         """What einops does to a tensor."""
 
         framework_name = "convgrad"
@@ -106,3 +107,5 @@ def register(backends: Any) -> None:
 
         def einsum(self, pattern: str, *x: Any) -> Any:
             return einsum(pattern, *x)
+
+    _kept.append(ConvgradBackend)

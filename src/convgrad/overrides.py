@@ -27,14 +27,14 @@ _SPACES = ("", "nn.functional", "linalg", "fft", "special")
 _IGNORED = frozenset(
     """
     arange as_tensor asarray bartlett_window blackman_window can_cast compile empty empty_permuted
-    empty_strided explain eye fork_rng frombuffer from_dlpack to_dlpack from_numpy full function get_autocast_dtype
+    empty_strided explain eye fork_rng frombuffer from_dlpack from_numpy full function get_autocast_dtype
     get_default_device get_default_dtype get_num_interop_threads get_num_threads get_printoptions
     get_rng_state hamming_window hann_window initial_seed is_anomaly_check_nan_enabled is_anomaly_enabled
     is_autocast_enabled is_grad_enabled is_inference_mode_enabled is_storage is_tensor kaiser_window
     linspace logspace manual_seed method_functions ones printoptions promote_types rand randint randn
     randperm range scalar_tensor seed set_autocast_enabled set_default_device set_default_dtype
     set_default_tensor_type set_flush_denormal set_float32_matmul_precision get_float32_matmul_precision
-    set_num_interop_threads set_num_threads set_printoptions set_rng_state set_warn_always tensor
+    set_num_interop_threads set_num_threads set_printoptions set_rng_state set_warn_always tensor to_dlpack
     tril_indices triu_indices typename use_deterministic_algorithms vmap zeros
     are_deterministic_algorithms_enabled is_autocast_cache_enabled load save
     """.split()

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from .. import dtypes
+from ..tensor.late import LateDisplay
 from ..tensor.tensor import Tensor
 from .backward_hooks import Watch
 from .hooks import ACTIVE, REGISTRATION, HookMethods, ModuleHooks, registered
@@ -41,7 +42,7 @@ def typename(value: Any) -> str:
     )
 
 
-class Module(StateMethods, MovingMethods, HookMethods):
+class Module(StateMethods, MovingMethods, HookMethods, LateDisplay):
     """Base of all networks: derive from it, build parts in ``__init__``, compute in ``forward``.
 
     Parameters, buffers and modules assigned as attributes are found by ``parameters()``,
@@ -395,6 +396,8 @@ class Module(StateMethods, MovingMethods, HookMethods):
         """Accepted, as ``torch.compile``'s form in place; the module runs as before."""
 
     # ------------------------------------------------------------------ looks
+
+    _repr_html_ = LateDisplay("module")
 
     def extra_repr(self) -> str:
         """What stands in the brackets of this module's line; override it."""

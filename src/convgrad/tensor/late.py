@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from ..graph.node import Node
 from .keywords import widen
 
 
@@ -44,6 +45,13 @@ METHODS: dict[str, tuple[str, ...]] = {
     "sampling": _names("cauchy_ geometric_ log_normal_ multinomial"),
     "signal": _names("istft stft"),
     "statistics": _names("corrcoef cov dist histogram nanquantile quantile renorm renorm_"),
+}
+
+#: families of methods that lie elsewhere: what a notebook shows of tensors, modules and nodes
+DISPLAYS: dict[str, tuple[str, str]] = {
+    "tensor": ("convgrad.tools.display", "TensorDisplay"),
+    "module": ("convgrad.tools.display", "ModuleDisplay"),
+    "node": ("convgrad.tools.display", "NodeDisplay"),
 }
 
 #: module of convgrad -> functions of it that ``convgrad`` shows as its own
@@ -132,6 +140,22 @@ OF_METHODS: tuple[str, ...] = _names(
 )
 
 
+class LateDisplay:
+    """Stands for ``_repr_html_`` on a class until somebody wants to show an object."""
+
+    __slots__ = ("kind",)
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+
+    def __get__(self, shown: Any, owner: Any) -> Any:
+        module, name = DISPLAYS[self.kind]
+        method = getattr(importlib.import_module(module), name)._repr_html_
+        home = next(c for c in owner.__mro__ if c.__dict__.get("_repr_html_") is self)
+        home._repr_html_ = method
+        return method if shown is None else method.__get__(shown)
+
+
 class LateMethod:
     """Stands for a method on the class until one of its family is read; then the family takes its place."""
 
@@ -155,6 +179,9 @@ def announce(tensor: type) -> None:
     for family, names in METHODS.items():
         for name in names:
             setattr(tensor, name, LateMethod(family, name))
+    shown: Any
+    for shown, kind in ((tensor, "tensor"), (Node, "node")):
+        shown._repr_html_ = LateDisplay(kind)
 
     def derived(cls: Any, /, **options: Any) -> None:
         super(tensor, cls).__init_subclass__(**options)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""``utils.data``: datasets and loaders; ``utils.checkpoint``: less memory; ``summary``, ``tensorboard``, ``dlpack``."""
+"""``data``: datasets, loaders; ``checkpoint``: less memory; ``summary``, ``tensorboard``, ``dlpack``."""
 
 from __future__ import annotations
 

@@ -34,7 +34,9 @@ class LateMethods(Methods):
         if stream not in (None, -1):
             raise AssertionError(f"stream should be None on cpu. (got {stream})")
         if dl_device is not None and tuple(map(int, dl_device)) != (1, 0):
-            raise BufferError(f"__dlpack__: the tensor lives on the CPU, (1, 0), but {dl_device} was asked for")
+            raise BufferError(
+                f"__dlpack__: the tensor lives on the CPU, (1, 0), but {dl_device} was asked for"
+            )
         array = self._data.copy() if copy else self._data
         if array.dtype == BF16:
             return as_bfloat16(array.view(np.int16).__dlpack__(max_version=max_version))
