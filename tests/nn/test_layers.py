@@ -119,6 +119,20 @@ def test_a_leaf_made_before_there_is_a_shape() -> None:
     assert type(layer.weight) is nn.Parameter
 
 
+def test_frozen_before_there_is_a_shape() -> None:
+    layer = nn.LazyLinear(3)
+    assert not layer.requires_grad_(False).weight.requires_grad
+    assert layer.requires_grad_(True).weight.requires_grad
+    layer.bias.requires_grad_(False)
+    layer(torch.ones(1, 2)).sum().backward()
+    assert layer.weight.grad is not None and layer.bias.grad is None
+    assert not layer.bias.requires_grad
+    with pytest.raises(RuntimeError, match="uninitialized parameter in numel"):
+        nn.LazyLinear(2).weight.numel()
+    with pytest.raises(ValueError, match="uninitialized parameter in ones_"):
+        nn.init.ones_(nn.LazyLinear(2).weight)
+
+
 def test_uninitialised_tensors_survive_copies() -> None:
     for value in (nn.UninitializedParameter(dtype=torch.float16), nn.UninitializedBuffer(persistent=False)):
         for twin in (copy.deepcopy(value), pickle.loads(pickle.dumps(value))):

@@ -250,6 +250,53 @@ def test_pretrained_tables(name: str) -> None:
     ]
 
 
+CHANGES: list[tuple[str, tuple[Any, ...], dict[str, Any], tuple[int, ...]]] = [
+    ("Dropout", (), {"p": 0.2}, (4, 5)),
+    ("LeakyReLU", (), {"negative_slope": 0.5}, (4, 5)),
+    ("Softmax", (0,), {"dim": 1}, (4, 5)),
+    ("Flatten", (), {"start_dim": 0}, (4, 5)),
+    ("BatchNorm1d", (5,), {"momentum": 0.5, "eps": 0.1}, (4, 5)),
+    ("BatchNorm1d", (5,), {"track_running_stats": False}, (4, 5)),
+    ("BatchNorm1d", (5,), {"running_mean": None, "running_var": None}, (4, 5)),
+    ("BatchNorm1d", (5,), {"weight": None, "bias": None}, (4, 5)),
+    ("InstanceNorm1d", (3, 1e-5, 0.1, True, True), {"track_running_stats": False}, (2, 3, 5)),
+    ("LayerNorm", (5,), {"eps": 0.5, "bias": None}, (4, 5)),
+    ("GroupNorm", (2, 4), {"num_groups": 4}, (3, 4, 5)),
+    ("Conv2d", (4, 4, 3), {"stride": (2, 2), "padding": (1, 1)}, (2, 4, 6, 5)),
+    ("Conv2d", (4, 4, 3, 1, 1), {"dilation": (2, 2), "padding": (2, 2)}, (2, 4, 6, 5)),
+    ("Conv1d", (4, 4, 3, 1, 1), {"padding_mode": "circular"}, (2, 4, 6)),
+    ("ConvTranspose1d", (4, 4, 3, 2), {"output_padding": (1,), "padding": (1,)}, (2, 4, 6)),
+    ("MaxPool2d", (2,), {"ceil_mode": True, "return_indices": True, "stride": 3}, (2, 3, 5, 7)),
+    ("AvgPool2d", (2,), {"kernel_size": 3, "padding": 1, "count_include_pad": False}, (2, 3, 5, 7)),
+    ("Upsample", (None, 2), {"scale_factor": 3, "mode": "bilinear", "align_corners": True}, (2, 3, 2, 2)),
+    ("ZeroPad2d", (1,), {"padding": (0, 1, 2, 0)}, (2, 3, 2, 2)),
+]
+
+
+@pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
+@pytest.mark.parametrize(("name", "args", "changes", "shape"), CHANGES, ids=str)
+def test_settings_changed_afterwards(
+    name: str, args: Any, changes: dict[str, Any], shape: Any, training: bool
+) -> None:
+    """Attributes are read at each call, as programs expect that change a network they were given."""
+    results, states, looks = [], [], []
+    for t in BOTH:
+        t.manual_seed(1)
+        layer = getattr(t.nn, name)(*args).double()
+        layer(tensor(t, f(*shape, start=1)))
+        layer.train(training)
+        for attribute, value in changes.items():
+            setattr(layer, attribute, value)
+        out = layer(tensor(t, f(*shape)))
+        results.append(out if isinstance(out, tuple) else (out,))
+        states.append(layer)
+        looks.append(repr(layer))
+    for a, b in zip(*results, strict=True):
+        close(a, b, name)
+    same_state(*states, 1.0)
+    assert looks[0] == looks[1]
+
+
 def test_unpooling_to_a_wanted_size() -> None:
     for size in (None, (5, 6), (2, 3, 5, 6)):
         results = []
@@ -274,6 +321,11 @@ def test_parallel_shells() -> None:
 def test_names_beside_the_layers() -> None:
     """Types, helpers and reductions under the paths that programs import them from."""
     a, b = convgrad.nn, torch.nn
+    assert a.functional.grad is a.grad and a.functional._Reduction is a._reduction
+    for u in (a.modules.module, b.modules.module):
+        assert u._addindent("x\ny", 3) == "x\n   y" and u._IncompatibleKeys(["x"], []).missing_keys == ["x"]
+    for name in ("uniform", "normal", "trunc_normal", "fill", "zero"):
+        assert callable(getattr(a.init, f"_no_grad_{name}_")) and hasattr(b.init, f"_no_grad_{name}_")
     names = [n for n in dir(b.common_types) if n.endswith("_t")]
     assert [n for n in names if not hasattr(a.common_types, n)] == []
     for name in ("_single", "_pair", "_triple", "_quadruple"):

@@ -181,6 +181,9 @@ def test_values(case: Case, dtype: Any) -> None:
             expected = tensors(b(*other))
         assert type(a).__name__ == type(b).__name__ and repr(a) == repr(b)
         assert len(got) == len(expected)
+        for x, y in zip(mine, other, strict=True):
+            if isinstance(x, Tensor):
+                close(x, y, "the input afterwards")
         for x, y in zip(got, expected, strict=True):
             close(x, y, f"result in turn {turn}")
             assert x.requires_grad == y.requires_grad

@@ -274,6 +274,14 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Gener
     return tensor
 
 
+# what the functions above are called in PyTorch where nothing is recorded; nothing is here in any of them
+_no_grad_uniform_ = uniform_
+_no_grad_normal_ = normal_
+_no_grad_trunc_normal_ = trunc_normal_
+_no_grad_fill_ = constant_
+_no_grad_zero_ = zeros_
+
+
 def _renamed(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """The function under its name without the underscore, with a warning."""
     new = function.__name__

@@ -42,7 +42,7 @@ def typename(value: Any) -> str:
     )
 
 
-class Module(StateMethods, MovingMethods, HookMethods, LateDisplay):
+class Module(StateMethods, MovingMethods, HookMethods):
     """Base of all networks: derive from it, build parts in ``__init__``, compute in ``forward``.
 
     Parameters, buffers and modules assigned as attributes are found by ``parameters()``,

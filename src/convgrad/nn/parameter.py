@@ -133,12 +133,11 @@ class UninitializedTensorMixin(Tensor):
 
     @property
     def _data(self) -> Array:
-        user = sys._getframe(1).f_code.co_name
         raise UninitializedError(
-            f"Attempted to use an uninitialized parameter in {user}. This error happens when you are using a "
-            f"`LazyModule` or explicitly manipulating `torch.nn.parameter.{type(self).__name__}` objects. "
-            "When using LazyModules Call `forward` with a dummy batch to initialize the parameters before "
-            "calling torch functions"
+            f"Attempted to use an uninitialized parameter in {_caller()}. This error happens when you are "
+            "using a `LazyModule` or explicitly manipulating "
+            f"`torch.nn.parameter.{type(self).__name__}` objects. When using LazyModules Call `forward` with "
+            "a dummy batch to initialize the parameters before calling torch functions"
         )
 
     @_data.setter
@@ -175,6 +174,14 @@ class UninitializedTensorMixin(Tensor):
         kind = _slot.__get__(self).dtype if dtype is None else dtypes.as_dtype(dtype).np
         _become(self, self.cls_to_become)
         replace_array(self, np.zeros(tuple(shape), kind))
+
+    def requires_grad_(self, requires_grad: bool = True) -> Any:
+        """Switch the recording of gradients on or off, also for what it will become."""
+        own = type(self)
+        _become(self, own.cls_to_become)
+        Tensor.requires_grad_(self, requires_grad)
+        _become(self, own)
+        return self
 
     def share_memory_(self) -> Any:
         """Only for what has a shape."""
@@ -258,6 +265,14 @@ class UninitializedBuffer(UninitializedTensorMixin, Buffer):
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return type(self), (self.requires_grad, None, self.dtype, self.persistent)
+
+
+def _caller() -> str:
+    """The name of the function of convgrad that was called from outside."""
+    frame = sys._getframe(2)
+    while frame.f_back is not None and frame.f_back.f_globals.get("__name__", "").startswith("convgrad"):
+        frame = frame.f_back
+    return frame.f_code.co_name
 
 
 def _become(tensor: Any, kind: type) -> None:

@@ -13,6 +13,7 @@ from ...tensor.functions_inplace import (
 )
 from ...tensor.out import equip
 from .. import _reduction as _Reduction  # noqa: F401 - losses written elsewhere use it
+from .. import grad  # noqa: F401 - F.grad.conv2d_input
 from .activation import (
     celu,
     elu,

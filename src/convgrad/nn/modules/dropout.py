@@ -53,11 +53,14 @@ class Dropout3d(_DropoutNd):
 
 
 class AlphaDropout(_DropoutNd):
-    """Dropout for ``SELU``: mean 0 and variance 1 are kept. Source: arXiv:1706.02515."""
+    """Dropout for ``SELU``: mean 0 and variance 1 are kept. Source: arXiv:1706.02515.
+
+    ``inplace`` is an attribute only, as in PyTorch: the input is never overwritten.
+    """
 
     def forward(self, input: Any) -> Any:
         """Any shape."""
-        return F.alpha_dropout(input, self.p, self.training, self.inplace)
+        return F.alpha_dropout(input, self.p, self.training)
 
 
 class FeatureAlphaDropout(_DropoutNd):
@@ -65,4 +68,4 @@ class FeatureAlphaDropout(_DropoutNd):
 
     def forward(self, input: Any) -> Any:
         """``(N, C, ...)``."""
-        return F.feature_alpha_dropout(input, self.p, self.training, self.inplace)
+        return F.feature_alpha_dropout(input, self.p, self.training)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
+from ...size import Size
 from ...tensor.tensor import Tensor
 from .. import functional as F
 from .. import init
@@ -115,6 +116,9 @@ class LayerNorm(Module):
             f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}, "
             f"bias={self.bias is not None}"
         )
+
+
+_shape_t: TypeAlias = int | list[int] | Size
 
 
 def _sizes(value: Any) -> tuple[int, ...]:
