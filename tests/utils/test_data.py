@@ -84,7 +84,7 @@ def test_an_exception_arrives_with_its_traceback(workers: int) -> None:
     assert got == [[0, 1], [4, 9]]
     assert "__getitem__" in "".join(traceback.format_exception(caught.value))
     if workers:
-        assert "DataLoader worker" in caught.value.__notes__[0]
+        assert str(caught.value).startswith("Caught KeyError in DataLoader worker thread 0.\nOriginal Traceback")
 
 
 def test_workers_end_with_the_iterator() -> None:

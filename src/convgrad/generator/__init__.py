@@ -10,6 +10,11 @@ arguments; ``order``: which element of a tensor gets the first number.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
 from .discrete import Discrete
 from .limits import BFLOAT16
 from .stream import DEFAULT_SEED, show_states_as
@@ -35,8 +40,44 @@ class Generator(Discrete):
     __slots__ = ()
 
 
-default_generator = Generator()
+_own: ContextVar[Generator | None] = ContextVar("convgrad.own_stream", default=None)
+
+
+def _redirected(name: str) -> Any:
+    """A slot of the default generator: that of the thread's own stream where there is one."""
+    slot = getattr(Generator, name)
+
+    def get(self: Any) -> Any:
+        own = _own.get()
+        return slot.__get__(self if own is None else own)
+
+    def put(self: Any, value: Any) -> None:
+        own = _own.get()
+        slot.__set__(self if own is None else own, value)
+
+    return property(get, put)
+
+
+class _DefaultGenerator(Generator):
+    """The generator of those who name none; inside ``own_stream`` it stands for another one."""
+
+    __slots__ = ()
+
+    _lock, _seed, _source, _second_normal = map(_redirected, ("_lock", "_seed", "_source", "_second_normal"))
+
+
+@contextmanager
+def own_stream(generator: Generator) -> Iterator[None]:
+    """Inside the block, in this thread alone, the default generator draws from ``generator``."""
+    token = _own.set(generator)
+    try:
+        yield
+    finally:
+        _own.reset(token)
+
+
+default_generator: Generator = _DefaultGenerator()
 default_generator.seed()
 """The generator that every function uses if none is given; seeded from the system's entropy at import."""
 
-__all__ = ["BFLOAT16", "DEFAULT_SEED", "Generator", "default_generator", "show_states_as"]
+__all__ = ["BFLOAT16", "DEFAULT_SEED", "Generator", "default_generator", "own_stream", "show_states_as"]

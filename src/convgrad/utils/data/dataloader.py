@@ -2,20 +2,37 @@
 
 from __future__ import annotations
 
-import itertools
+import multiprocessing
+import os
+import warnings
 from collections.abc import Callable, Iterator
-from functools import partial
-from typing import Any
+from multiprocessing.context import BaseContext
+from typing import Any, Generic, TypeVar
 
 from ...errors import has, optional
 from ...generator import Generator
 from .collate import default_collate, default_convert
-from .dataset import IterableDataset, Subset, TensorDataset
-from .sampler import BatchSampler, RandomSampler, SequentialSampler, draw_seed
-from .workers import EXHAUSTED, ThreadedIterator
+from .crews import ProcessCrew, ThreadCrew
+from .dataset import IterableDataset
+from .iterators import CrewIterator, LoaderIterator, PlainIterator
+from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler, draw_seed
+from .workers import Plan, get_worker_info
+
+T = TypeVar("T", covariant=True)
+
+#: what a loader is made of and cannot be changed in it
+_FIXED = ("batch_size", "batch_sampler", "sampler", "drop_last", "dataset", "persistent_workers")
 
 
-class DataLoader:
+class _Endless(Sampler[None]):
+    """Indices of an iterable dataset, which has none: only their number counts."""
+
+    def __iter__(self) -> Iterator[None]:
+        while True:
+            yield None
+
+
+class DataLoader(Generic[T]):
     """Iterates over a dataset in batches.
 
     Args:
@@ -24,153 +41,160 @@ class DataLoader:
         shuffle: a new random order in each pass.
         sampler: iterable of indices, instead of ``shuffle``.
         batch_sampler: iterable of lists of indices, instead of the three above and ``drop_last``.
-        num_workers: threads that make batches ahead of time; 0 makes them here, when asked.
+        num_workers: threads (or processes) that make batches ahead of time; 0 makes them when asked.
         collate_fn: from a list of examples to a batch.
-        pin_memory, pin_memory_device, multiprocessing_context, persistent_workers: accepted, without effect.
+        pin_memory, pin_memory_device: accepted, without effect: there is no device to copy to.
         drop_last: leave out a last batch that is smaller.
-        timeout: seconds to wait for a worker; 0 waits for ever.
+        timeout: seconds to wait for a batch of a worker; 0 waits for ever.
         worker_init_fn: called with the worker's number in each worker.
-        generator: of random numbers for shuffling.
+        multiprocessing_context: start method or context of worker processes; threads need none.
+        generator: of random numbers for shuffling and for the workers' seeds.
         prefetch_factor: batches made ahead per worker; 2 if None.
-        in_order: accepted; batches always come in order.
+        persistent_workers: keep workers, and their state, from pass to pass.
+        in_order: hand batches over in their order, rather than as workers finish them.
+        worker_type: "thread", or "process" for examples made by slow Python code. Not in PyTorch.
         progress: show a progress bar (if tqdm is installed); a string is its label. Not in PyTorch.
     Raises:
         ValueError: options that exclude each other.
     Example:
         >>> [len(x) for (x,) in DataLoader(TensorDataset(Tensor([1.0, 2.0, 3.0])), batch_size=2)]
         [2, 1]
+
+    Worker i draws its random numbers from the stream of ``seed + i``, and makes batch i, i + n, ...: the same
+    numbers as PyTorch's workers for a seed. In threads this holds for convgrad's own; ``random`` and
+    ``numpy.random`` have one stream for all threads.
+
+    An exception in a worker is raised here, of the same type, with the worker's traceback in its message; the
+    pass may go on after it. Workers end with the iterator, also if it is dropped half way.
     """
 
+    __initialized = False
+
     def __init__(
-        self,
-        dataset: Any,
-        batch_size: int | None = 1,
-        shuffle: bool | None = None,
-        sampler: Any = None,
-        batch_sampler: Any = None,
-        num_workers: int = 0,
-        collate_fn: Callable[[Any], Any] | None = None,
-        pin_memory: bool = False,
-        drop_last: bool = False,
-        timeout: float = 0,
-        worker_init_fn: Callable[[int], Any] | None = None,
-        multiprocessing_context: Any = None,
-        generator: Generator | None = None,
-        *,
-        prefetch_factor: int | None = None,
-        persistent_workers: bool = False,
-        pin_memory_device: str = "",
-        in_order: bool = True,
-        progress: bool | str = False,
-    ) -> None:
-        _check_workers(num_workers, timeout, prefetch_factor, persistent_workers)
+        self, dataset: Any, batch_size: int | None = 1, shuffle: bool | None = None, sampler: Any = None,
+        batch_sampler: Any = None, num_workers: int = 0, collate_fn: Callable[[Any], Any] | None = None,
+        pin_memory: bool = False, drop_last: bool = False, timeout: float = 0,
+        worker_init_fn: Callable[[int], Any] | None = None, multiprocessing_context: Any = None,
+        generator: Generator | None = None, *, prefetch_factor: int | None = None,
+        persistent_workers: bool = False, pin_memory_device: str = "", in_order: bool = True,
+        worker_type: str = "thread", progress: bool | str = False,
+    ) -> None:  # fmt: skip
+        _check_workers(num_workers, timeout, prefetch_factor, persistent_workers, worker_type)
         self.dataset = dataset
         self.num_workers, self.timeout, self.worker_init_fn = num_workers, timeout, worker_init_fn
         self.prefetch_factor = 2 if num_workers and prefetch_factor is None else prefetch_factor
         self.pin_memory, self.pin_memory_device = pin_memory, pin_memory_device
         self.multiprocessing_context, self.persistent_workers = multiprocessing_context, persistent_workers
-        self.in_order, self.generator, self.progress = in_order, generator, progress
+        self.in_order, self.generator = in_order, generator
+        self.worker_type, self.progress = worker_type, progress
         self._iterable = isinstance(dataset, IterableDataset)
         _check_order(self._iterable, batch_size, shuffle, sampler, batch_sampler, drop_last)
         if batch_sampler is not None:
             batch_size = None
-        if sampler is None and not self._iterable:
-            sampler = RandomSampler(dataset, generator=generator) if shuffle else SequentialSampler(dataset)
+        if sampler is None:
+            if self._iterable:
+                sampler = _Endless()
+            else:
+                sampler = (
+                    RandomSampler(dataset, generator=generator) if shuffle else SequentialSampler(dataset)
+                )
         if batch_size is not None and batch_sampler is None:
-            order = sampler if not self._iterable else range(0)
-            batch_sampler = BatchSampler(order, batch_size, drop_last)
+            batch_sampler = BatchSampler(sampler, batch_size, drop_last)
         self.sampler, self.batch_sampler = sampler, batch_sampler
         self.batch_size, self.drop_last = batch_size, drop_last
-        batched = batch_sampler is not None
-        self.collate_fn = collate_fn or (default_collate if batched else default_convert)
+        self.collate_fn = collate_fn or (default_collate if self._auto_collation else default_convert)
+        self._told_length: int | None = None
+        self._iterator: Any = None
+        self.__initialized = True
+        self.check_worker_number_rationality()
+
+    @property
+    def multiprocessing_context(self) -> Any:
+        """The start method or context of worker processes."""
+        return self.__multiprocessing_context
+
+    @multiprocessing_context.setter
+    def multiprocessing_context(self, context: Any) -> None:
+        if context is not None:
+            context = _checked_context(context, self.num_workers)
+        self.__multiprocessing_context = context
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if self.__initialized and name in _FIXED:
+            raise ValueError(f"{name} attribute should not be set after {type(self).__name__} is initialized")
+        super().__setattr__(name, value)
+
+    @property
+    def _auto_collation(self) -> bool:
+        return self.batch_sampler is not None
+
+    @property
+    def _index_sampler(self) -> Any:
+        return self.batch_sampler if self._auto_collation else self.sampler
 
     def __len__(self) -> int:
-        if self._iterable:
-            count = len(self.dataset)
-            if self.batch_size is None:
-                return count
-            return count // self.batch_size if self.drop_last else -(-count // self.batch_size)
-        return len(self.sampler if self.batch_sampler is None else self.batch_sampler)
+        if not self._iterable:
+            return len(self._index_sampler)
+        count = self._told_length = len(self.dataset)
+        if self.batch_size is None:
+            return count
+        return count // self.batch_size if self.drop_last else -(-count // self.batch_size)
 
-    def __iter__(self) -> Iterator[Any]:
-        batches = self._batches()
+    def __iter__(self) -> Any:
+        if not (self.persistent_workers and self.num_workers):
+            batches = self._get_iterator()
+        elif self._iterator is None:
+            batches = self._iterator = self._get_iterator()
+        else:
+            batches = self._iterator
+            batches.reset(self._told_length)
         if not self.progress or not has("tqdm"):
             return batches
         label = self.progress if isinstance(self.progress, str) else None
         total = len(self) if hasattr(self.dataset, "__len__") else None
         return iter(optional("tqdm", extra="data").tqdm(batches, total=total, desc=label))
 
-    def _batches(self) -> Iterator[Any]:
+    def _get_iterator(self) -> LoaderIterator:
+        """A new pass, with workers of its own."""
         seed = draw_seed(self.generator)
-        indices: Iterator[Any]
-        if self._iterable:
-            indices = itertools.repeat(None)
-            make = partial(_stream, self.dataset, self.batch_size, self.drop_last, self.collate_fn)
+        plan = Plan(
+            self.dataset, self._iterable, self._auto_collation, self.collate_fn, self.drop_last,
+            self.worker_init_fn,
+        )  # fmt: skip
+        count, ahead = self.num_workers, self.prefetch_factor
+        if not count:
+            if self.timeout:
+                raise AssertionError("a DataLoader without workers requires timeout == 0")
+            return PlainIterator(plan, self._index_sampler, self._told_length)
+        if not ahead:
+            raise AssertionError("prefetch_factor must be greater than 0 for a DataLoader with workers")
+        crew: Any
+        if self.worker_type == "process":
+            crew = ProcessCrew(plan, count, seed, self.multiprocessing_context)
         else:
-            indices = iter(self.sampler if self.batch_sampler is None else self.batch_sampler)
-            make = partial(_fetcher, self.dataset, self.batch_sampler is not None, self.collate_fn)
-        if self.num_workers:
-            return ThreadedIterator(
-                indices,
-                make,
-                self.dataset,
-                self.num_workers,
-                self.prefetch_factor or 2,
-                not self._iterable,
-                seed,
-                self.worker_init_fn,
-                self.timeout,
+            crew = ThreadCrew(plan, count, seed)
+        return CrewIterator(
+            plan, self._index_sampler, self._told_length, crew, count, ahead, self.in_order, self.timeout,
+            self.persistent_workers,
+        )  # fmt: skip
+
+    def check_worker_number_rationality(self) -> None:
+        """Warn of more worker processes than the processors this process may use."""
+        allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        if self.worker_type == "process" and self.num_workers > (allowed or 1):
+            warnings.warn(
+                f"This DataLoader will create {self.num_workers} worker processes in total. Our suggested "
+                f"max number of worker in current system is {allowed}, which is smaller than what this "
+                "DataLoader is going to create.",
+                UserWarning,
+                stacklevel=3,
             )
-        return _here(indices, make())
 
 
-def _here(indices: Iterator[Any], fetch: Callable[[Any], Any]) -> Iterator[Any]:
-    """Batches made in this thread, one at a time."""
-    for item in indices:
-        value = fetch(item)
-        if value is EXHAUSTED:
-            return
-        yield value
-
-
-def _fetcher(dataset: Any, batched: bool, collate: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """The function from indices to a batch, by the quickest way there is."""
-    if not batched:
-        return lambda index: collate(dataset[index])
-    several = getattr(dataset, "__getitems__", None)
-
-    def examples(indices: Any) -> Any:
-        return collate(several(indices) if several is not None else [dataset[i] for i in indices])
-
-    if collate is not default_collate or type(dataset) not in (TensorDataset, Subset):
-        return examples
-
-    def at_once(indices: Any) -> Any:
-        batch = dataset.batch(indices)
-        return examples(indices) if batch is None else batch
-
-    return at_once
-
-
-def _stream(
-    dataset: Any, size: int | None, drop_last: bool, collate: Callable[[Any], Any]
-) -> Callable[[Any], Any]:
-    """The function that takes the next batch from an iterable dataset; EXHAUSTED at its end."""
-    items = iter(dataset)
-
-    def fetch(_: Any) -> Any:
-        if size is None:
-            item = next(items, EXHAUSTED)
-            return item if item is EXHAUSTED else collate(item)
-        batch = list(itertools.islice(items, size))
-        if not batch or (drop_last and len(batch) < size):
-            return EXHAUSTED
-        return collate(batch)
-
-    return fetch
-
-
-def _check_workers(num_workers: int, timeout: float, prefetch_factor: int | None, persistent: bool) -> None:
+def _check_workers(
+    num_workers: int, timeout: float, prefetch_factor: int | None, persistent: bool, worker_type: str
+) -> None:
+    """Refuse options about workers that are out of range or need workers."""
     if num_workers < 0:
         raise ValueError(
             "num_workers option should be non-negative; use num_workers=0 to disable multiprocessing."
@@ -179,14 +203,38 @@ def _check_workers(num_workers: int, timeout: float, prefetch_factor: int | None
         raise ValueError("timeout option should be non-negative")
     if num_workers == 0 and prefetch_factor is not None:
         raise ValueError(
-            "prefetch_factor option could only be specified in multiprocessing. Let num_workers > 0 to "
-            "enable it, "
-            "otherwise set prefetch_factor to None."
+            "prefetch_factor option could only be specified in multiprocessing.let num_workers > 0 to enable "
+            "multiprocessing, otherwise set prefetch_factor to None."
         )
     if prefetch_factor is not None and prefetch_factor < 0:
         raise ValueError("prefetch_factor option should be non-negative")
     if persistent and num_workers == 0:
         raise ValueError("persistent_workers option needs num_workers > 0")
+    if worker_type not in ("thread", "process"):
+        raise ValueError(f"worker_type option should be 'thread' or 'process', but got {worker_type!r}")
+
+
+def _checked_context(context: Any, num_workers: int) -> Any:
+    """A context of multiprocessing, from itself or the name of a start method."""
+    if num_workers == 0:
+        raise ValueError(
+            "multiprocessing_context can only be used with multi-process loading (num_workers > 0), but got "
+            "num_workers=0"
+        )
+    if isinstance(context, str):
+        methods = multiprocessing.get_all_start_methods()
+        if context not in methods:
+            raise ValueError(
+                "multiprocessing_context option should specify a valid start method in "
+                f"{methods!r}, but got multiprocessing_context={context!r}"
+            )
+        context = multiprocessing.get_context(context)
+    if not isinstance(context, BaseContext):
+        raise TypeError(
+            "multiprocessing_context option should be a valid context object or a string specifying the "
+            f"start method, but got multiprocessing_context={context}"
+        )
+    return context
 
 
 def _check_order(
@@ -210,3 +258,6 @@ def _check_order(
         raise ValueError(
             "batch_size=None option disables auto-batching and is mutually exclusive with drop_last"
         )
+
+
+__all__ = ["DataLoader", "default_collate", "default_convert", "get_worker_info"]

@@ -31,14 +31,17 @@ class Dataset(Generic[T]):
         return ConcatDataset([self, other])
 
 
-class IterableDataset(Dataset[T]):
+class IterableDataset(Dataset[T], Iterable[T]):
     """Examples one after another: derive and write ``__iter__``, e.g. for streams.
 
-    With worker threads every worker iterates; use ``get_worker_info()`` to share the work.
+    With workers every worker iterates over all of it; use ``get_worker_info()`` to share the work.
+
+    Raises:
+        TypeError: a subclass without ``__iter__`` is made.
     """
 
-    def __iter__(self) -> Iterator[T]:
-        raise NotImplementedError("Subclasses of IterableDataset should implement __iter__.")
+    def __add__(self, other: Dataset[Any]) -> ChainDataset:  # type: ignore[override]
+        return ChainDataset([self, other])
 
 
 class TensorDataset(Dataset[tuple[Any, ...]]):
@@ -54,7 +57,7 @@ class TensorDataset(Dataset[tuple[Any, ...]]):
     """
 
     def __init__(self, *tensors: Any) -> None:
-        sizes = [t._data.shape[0] for t in tensors]
+        sizes = [t.size(0) for t in tensors]
         if len(set(sizes)) > 1:
             raise AssertionError(f"Size mismatch between tensors: their first dimensions are {sizes}")
         self.tensors = tensors
@@ -73,8 +76,68 @@ class TensorDataset(Dataset[tuple[Any, ...]]):
         return [Tensor(t._data[rows], None) for t in self.tensors]
 
 
+class StackDataset(Dataset[Any]):
+    """Several datasets side by side: example i is the tuple, or the dictionary, of their i-th examples.
+
+    Args:
+        args: datasets of one length, for tuples;
+        kwargs: or by name, for dictionaries.
+    Raises:
+        ValueError: none, both kinds, or different lengths.
+    Example:
+        >>> StackDataset(image=[10, 20], label=[0, 1])[1]
+        {'image': 20, 'label': 1}
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if args and kwargs:
+            raise ValueError(
+                "Supported either ``tuple``- (via ``args``) or``dict``- (via ``kwargs``) like input/output, "
+                "but both types are given."
+            )
+        if not args and not kwargs:
+            raise ValueError("At least one dataset should be passed")
+        self.datasets: Any = args or kwargs
+        lengths = [len(d) for d in self._parts()]
+        if len(set(lengths)) > 1:
+            raise ValueError(f"Size mismatch between datasets: their lengths are {lengths}")
+        self._length = lengths[0]
+
+    def _parts(self) -> list[Any]:
+        return list(self.datasets.values() if isinstance(self.datasets, dict) else self.datasets)
+
+    def _joined(self, values: Iterable[Any]) -> Any:
+        """The i-th examples of all datasets as one example."""
+        if isinstance(self.datasets, dict):
+            return dict(zip(self.datasets, values, strict=True))
+        return tuple(values)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._joined([d[index] for d in self._parts()])
+
+    def __getitems__(self, indices: list[Any]) -> list[Any]:
+        columns = []
+        for dataset in self._parts():
+            several = getattr(dataset, "__getitems__", None)
+            column = several(indices) if callable(several) else [dataset[i] for i in indices]
+            if len(column) != len(indices):
+                raise ValueError(
+                    f"Nested dataset's output size mismatch. Expected {len(indices)}, got {len(column)}"
+                )
+            columns.append(column)
+        return [self._joined(row) for row in zip(*columns, strict=True)]
+
+    def __len__(self) -> int:
+        return self._length
+
+
 class ConcatDataset(Dataset[Any]):
-    """Several datasets one after another."""
+    """Several datasets one after another.
+
+    Raises:
+        AssertionError: none, or an iterable one.
+        ValueError: an index below ``-len``.
+    """
 
     def __init__(self, datasets: Iterable[Any]) -> None:
         self.datasets = list(datasets)
@@ -82,7 +145,20 @@ class ConcatDataset(Dataset[Any]):
             raise AssertionError("datasets should not be an empty iterable")
         if any([isinstance(d, IterableDataset) for d in self.datasets]):
             raise AssertionError("ConcatDataset does not support IterableDataset")
-        self.cumulative_sizes = list(itertools.accumulate([len(d) for d in self.datasets]))
+        self.cumulative_sizes = self.cumsum(self.datasets)
+
+    @staticmethod
+    def cumsum(sequence: Iterable[Any]) -> list[int]:
+        """The numbers of examples up to the end of each dataset."""
+        return list(itertools.accumulate([len(d) for d in sequence]))
+
+    @property
+    def cummulative_sizes(self) -> list[int]:
+        """The old spelling of ``cumulative_sizes``."""
+        warnings.warn(
+            "`cummulative_sizes` attribute is renamed to `cumulative_sizes`", FutureWarning, stacklevel=2
+        )
+        return self.cumulative_sizes
 
     def __len__(self) -> int:
         return self.cumulative_sizes[-1]
@@ -98,13 +174,27 @@ class ConcatDataset(Dataset[Any]):
 
 
 class ChainDataset(IterableDataset[Any]):
-    """Several iterable datasets one after another."""
+    """Several iterable datasets one after another.
+
+    Raises:
+        AssertionError: on iterating or ``len``, if one is not iterable.
+    """
 
     def __init__(self, datasets: Iterable[Any]) -> None:
-        self.datasets = list(datasets)
+        super().__init__()
+        self.datasets = datasets
+
+    def _checked(self) -> Iterator[Any]:
+        for dataset in self.datasets:
+            if not isinstance(dataset, IterableDataset):
+                raise AssertionError("ChainDataset only supports IterableDataset")
+            yield dataset
 
     def __iter__(self) -> Iterator[Any]:
-        return itertools.chain.from_iterable(self.datasets)
+        return itertools.chain.from_iterable(self._checked())
+
+    def __len__(self) -> int:
+        return sum([len(dataset) for dataset in self._checked()])
 
 
 class Subset(Dataset[Any]):

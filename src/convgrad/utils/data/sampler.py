@@ -8,19 +8,22 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from ...dtypes import float64
 from ...generator import Generator, default_generator
+from ...tensor.creation import as_tensor
 
 T = TypeVar("T", covariant=True)
 
 
 class Sampler(Generic[T]):
-    """Base of the samplers: iterating gives indices, or lists of indices."""
+    """Base of the samplers: derive and write ``__iter__``, which gives indices or lists of indices.
 
-    def __init__(self, data_source: Any = None) -> None:
-        pass
+    ``__len__`` is wanted by ``len(loader)``. A sampler that draws from the default generator should do so
+    when it is asked for its first index, as those here do.
+    """
 
     def __iter__(self) -> Iterator[T]:
-        raise NotImplementedError
+        raise NotImplementedError("Subclasses of Sampler should implement __iter__.")
 
 
 class SequentialSampler(Sampler[int]):
@@ -125,26 +128,17 @@ class WeightedRandomSampler(Sampler[int]):
             )
         if not isinstance(replacement, bool):
             raise ValueError(f"replacement should be a boolean value, but got replacement={replacement}")
-        self.weights = np.asarray(getattr(weights, "_data", weights), np.float64)
-        if self.weights.ndim != 1:
+        self.weights = as_tensor(weights, dtype=float64)
+        if self.weights.dim() != 1:
             raise ValueError(
-                f"weights should be a 1d sequence but given weights have shape {self.weights.shape}"
+                f"weights should be a 1d sequence but given weights have shape {tuple(self.weights.shape)}"
             )
         self.num_samples, self.replacement, self.generator = num_samples, replacement, generator
 
     def __iter__(self) -> Iterator[int]:
-        generator = self.generator or default_generator
-        if self.replacement and self.num_samples > 1:
-            edges = np.add.accumulate(self.weights)
-            edges /= edges[-1]
-            edges[-1] = 1.0
-            chosen = np.searchsorted(edges, generator.uniform(self.num_samples, np.float64), "left")
-        else:  # the largest ratios of weight and exponential number (Efraimidis & Spirakis 2006)
-            if self.num_samples > np.count_nonzero(self.weights):
-                raise RuntimeError("cannot sample n_sample > prob_dist.size(-1) samples without replacement")
-            ratio = self.weights / generator.exponential(self.weights.shape, np.float64)
-            chosen = np.argsort(-ratio, kind="stable")[: self.num_samples]
-        yield from chosen.tolist()
+        weights: Any = self.weights  # whose method is loaded when it is first asked for
+        drawn = weights.multinomial(self.num_samples, self.replacement, generator=self.generator)
+        yield from drawn.tolist()
 
     def __len__(self) -> int:
         return self.num_samples

@@ -1,184 +1,201 @@
-"""Worker threads that make batches ahead of time and hand them over in order.
-
-Threads rather than processes: NumPy and file reading release the interpreter's lock, nothing is
-copied between processes, and nothing has to be picklable.
-"""
+"""What a worker of a DataLoader does, be it a thread or a process: it answers tasks with batches."""
 
 from __future__ import annotations
 
+import itertools
 import threading
-from collections.abc import Callable, Iterator
-from queue import SimpleQueue
+import traceback
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from ...errors import ConvgradError
+from ...tensor.tensor import Tensor
+from .collate import collate_tensor_fn, default_collate, default_collate_fn_map
+from .dataset import Subset, TensorDataset
 
-STOP: Any = object()
-EXHAUSTED: Any = object()
+
+class WorkerInfo:
+    """What ``get_worker_info()`` says inside a worker.
+
+    Args:
+        id: number of the worker, from 0.
+        num_workers: how many there are.
+        seed: what its random numbers are seeded with; differs from pass to pass and worker to worker.
+        dataset: the worker's dataset: a copy in a process, the loader's own in a thread.
+        worker_method: "thread" or "multiprocessing".
+    """
+
+    def __init__(
+        self,
+        id: int,
+        num_workers: int,
+        seed: int,
+        dataset: Any,
+        rng: Any = None,
+        worker_method: str = "thread",
+    ) -> None:
+        self.id, self.num_workers, self.seed, self.dataset = id, num_workers, seed, dataset
+        self.rng, self.worker_method = rng, worker_method
+
+    def __repr__(self) -> str:
+        fields = ", ".join([f"{name}={value!r}" for name, value in self.__dict__.items()])
+        return f"WorkerInfo({fields})"
+
 
 _current = threading.local()
 
 
-class WorkerInfo(NamedTuple):
-    """What ``get_worker_info()`` says inside a worker."""
-
-    id: int
-    num_workers: int
-    seed: int
-    dataset: Any
-
-
 def get_worker_info() -> WorkerInfo | None:
-    """Which DataLoader worker this thread is; None in the main thread."""
+    """Which DataLoader worker this thread or process is; None in the main one."""
     return getattr(_current, "info", None)
 
 
+class _Mark:
+    """A message of its own kind; one object in every process."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __reduce__(self) -> str:
+        return self.name
+
+
+#: for a worker: there will be no more tasks
+STOP = _Mark("STOP")
+#: from a worker, or in the main thread: its iterable dataset has ended
+ENDED = _Mark("ENDED")
+
+
+class Task(NamedTuple):
+    """An order for one batch: of which pass, its number, and the indices of its examples."""
+
+    epoch: int
+    number: int
+    indices: Any
+
+
+class Result(NamedTuple):
+    """The answer: of which pass, number, and the batch, or ENDED, or a Failure."""
+
+    epoch: int
+    number: int
+    value: Any
+
+
+class _KeyErrorMessage(str):
+    """A message whose lines are shown as lines, where KeyError shows the repr of its argument."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
 class Failure:
-    """An exception on its way to the main thread."""
+    """An exception on its way to the main thread, as text: its traceback holds what cannot travel."""
 
-    __slots__ = ("error",)
+    def __init__(self, error: BaseException, where: str) -> None:
+        self.kind = type(error)
+        text = "".join(traceback.format_exception(error))
+        self.message = f"Caught {self.kind.__name__} {where}.\nOriginal {text}"
 
-    def __init__(self, error: BaseException) -> None:
-        self.error = error
-
-
-class Board:
-    """Where workers lay down their results by number; shared by all threads of one pass."""
-
-    def __init__(self) -> None:
-        self.results: dict[int, Any] = {}
-        self.ready = threading.Condition()
-        self.stopped = False
-
-    def put(self, number: int, value: Any) -> None:
-        """Lay down a result."""
-        with self.ready:
-            self.results[number] = value
-            self.ready.notify()
-
-    def take(self, number: int, timeout: float) -> Any:
-        """Wait for a result and take it.
-
-        Raises:
-            ConvgradError: it did not come in time.
-        """
-        with self.ready:
-            if not self.ready.wait_for(lambda: number in self.results, timeout or None):
-                raise ConvgradError(f"DataLoader timed out after {timeout} seconds")
-            return self.results.pop(number)
+    def error(self) -> BaseException:
+        """An exception of the same type with the traceback in its message; else a RuntimeError."""
+        if self.kind is KeyError:
+            return KeyError(_KeyErrorMessage(self.message))
+        try:
+            return self.kind(self.message)
+        except Exception:
+            return RuntimeError(self.message)
 
 
-def _work(
-    board: Board,
-    tasks: Any,
-    make_fetch: Callable[[], Callable[[Any], Any]],
-    info: WorkerInfo,
-    init: Callable[[int], Any] | None,
+class Plan(NamedTuple):
+    """What every worker is told at its start."""
+
+    dataset: Any
+    iterable: bool
+    batched: bool
+    collate: Callable[[Any], Any]
+    drop_last: bool
+    init: Callable[[int], Any] | None
+
+    def fetcher(self) -> Callable[[Any], Any]:
+        """A function from indices to a batch; of an iterable dataset a new pass, ENDED at its end."""
+        if self.iterable:
+            return _stream(self.dataset, self.batched, self.drop_last, self.collate)
+        return _chooser(self.dataset, self.batched, self.collate)
+
+
+def _chooser(dataset: Any, batched: bool, collate: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Examples by index, by the quickest way there is."""
+    if not batched:
+        return lambda index: collate(dataset[index])
+    several = getattr(dataset, "__getitems__", None)
+
+    def examples(indices: Any) -> Any:
+        return collate(several(indices) if several else [dataset[i] for i in indices])
+
+    if collate is not default_collate or type(dataset) not in (TensorDataset, Subset):
+        return examples
+    if default_collate_fn_map.get(Tensor) is not collate_tensor_fn:
+        return examples
+
+    def at_once(indices: Any) -> Any:
+        batch = dataset.batch(indices)
+        return examples(indices) if batch is None else batch
+
+    return at_once
+
+
+def _stream(
+    dataset: Any, batched: bool, drop_last: bool, collate: Callable[[Any], Any]
+) -> Callable[[Any], Any]:
+    """The next examples of an iterable dataset, as many as there are indices."""
+    items = iter(dataset)
+
+    def fetch(indices: Any) -> Any:
+        if not batched:
+            item = next(items, ENDED)
+            return item if item is ENDED else collate(item)
+        batch = list(itertools.islice(items, len(indices)))
+        if not batch or (drop_last and len(batch) < len(indices)):
+            return ENDED
+        return collate(batch)
+
+    return fetch
+
+
+def run_worker(
+    plan: Plan, info: WorkerInfo, where: str, receive: Callable[[], Any], send: Callable[[Result], None]
 ) -> None:
-    """The life of one worker: tasks are (number, indices) until STOP."""
+    """The life of a worker: every task gets one result, until STOP; a failing ``init`` is every result."""
     _current.info = info
-    fetch: Any = None
-    failed: BaseException | None = None
+    refused: Failure | None = None
     try:
-        if init is not None:
-            init(info.id)
-        fetch = make_fetch()
+        if plan.init is not None:
+            plan.init(info.id)
     except BaseException as error:
-        failed = error
+        refused = Failure(error, where)
+    fetch: Any = None
+    epoch = -1
     while True:
-        task = tasks.get()
-        if task is STOP or board.stopped:
+        task = receive()
+        if task is STOP:
             return
-        number, indices = task
-        if failed is not None:
-            board.put(number, Failure(failed))
-            continue
+        if task.epoch != epoch:
+            fetch, epoch = None, task.epoch
+        value: Any
         try:
-            value = fetch(indices)
-        except BaseException as error:
-            error.add_note(f"(raised in DataLoader worker thread {info.id}, batch {number})")
-            value = Failure(error)
-        board.put(number, value)
+            if refused is not None:
+                value = refused
+            else:
+                fetch = plan.fetcher() if fetch is None else fetch
+                value = fetch(task.indices)
+        except BaseException as error:  # a worker that fell silent would be waited for
+            value = Failure(error, where)
+        send(Result(task.epoch, task.number, value))
+        del value, task  # a batch is not held while the worker waits for the next task
 
 
-class ThreadedIterator:
-    """One pass over the data with workers.
-
-    Args:
-        indices: the batches' indices (None for each batch of an iterable dataset).
-        make_fetch: called in each worker; gives the function from indices to a batch.
-        dataset: told to the workers.
-        count: number of workers.
-        prefetch: batches made ahead per worker.
-        shared: any worker may take any batch; otherwise batch i belongs to worker i modulo count.
-        seed: worker i is told ``seed + i``.
-        init: called with the worker's number first.
-        timeout: seconds to wait for a batch; 0 waits for ever.
-    """
-
-    def __init__(
-        self, indices: Iterator[Any], make_fetch: Callable[[], Any], dataset: Any, count: int, prefetch: int,
-        shared: bool, seed: int, init: Callable[[int], Any] | None, timeout: float,
-    ) -> None:  # fmt: skip
-        self._indices = indices
-        self._timeout = timeout
-        self._board = Board()
-        one: Any = SimpleQueue()
-        self._queues: list[Any] = [one if shared else SimpleQueue() for _ in range(count)]
-        self._alive = list(range(count))
-        self._turn = 0
-        self._sent = 0
-        self._expected: list[tuple[int, int]] = []
-        for i in range(count):
-            info = WorkerInfo(i, count, seed + i, dataset)
-            args = (self._board, self._queues[i], make_fetch, info, init)
-            threading.Thread(target=_work, args=args, name=f"DataLoader worker {i}", daemon=True).start()
-        for _ in range(count * prefetch):
-            self._send()
-
-    def _send(self) -> None:
-        """Order one more batch from the worker whose turn it is."""
-        if not self._alive:
-            return
-        try:
-            indices = next(self._indices)
-        except StopIteration:
-            return
-        worker = self._alive[self._turn % len(self._alive)]
-        self._turn += 1
-        self._expected.append((self._sent, worker))
-        self._queues[worker].put((self._sent, indices))
-        self._sent += 1
-
-    def __iter__(self) -> ThreadedIterator:
-        return self
-
-    def __next__(self) -> Any:
-        while self._expected:
-            number, worker = self._expected.pop(0)
-            value = self._board.take(number, self._timeout)
-            if value is EXHAUSTED:
-                if worker in self._alive:
-                    place = self._alive.index(worker)
-                    self._alive.remove(worker)
-                    if self._alive and place < self._turn % (len(self._alive) + 1):
-                        self._turn -= 1
-                continue
-            self._send()
-            if type(value) is Failure:
-                self.close()
-                raise value.error
-            return value
-        self.close()
-        raise StopIteration
-
-    def close(self) -> None:
-        """Let the workers end."""
-        if not self._board.stopped:
-            self._board.stopped = True
-            for tasks in self._queues:
-                tasks.put(STOP)
-
-    def __del__(self) -> None:
-        if hasattr(self, "_queues"):
-            self.close()
+__all__ = [
+    "ENDED", "STOP", "Failure", "Plan", "Result", "Task", "WorkerInfo", "get_worker_info", "run_worker",
+]  # fmt: skip

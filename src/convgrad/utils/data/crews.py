@@ -1,0 +1,205 @@
+"""Crews of workers: threads, or processes, behind one interface.
+
+A crew is sent tasks, ``send(worker, task)``, and asked for results as they come, ``receive(timeout)``.
+Threads are the default: NumPy and file reading release the interpreter's lock, nothing is copied and nothing
+has to be picklable. Processes are for examples that are made by Python code.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import queue
+import random
+import signal
+import threading
+from multiprocessing import connection
+from typing import Any
+
+import numpy as np
+
+from ...errors import ConvgradError
+from ...generator import Generator, default_generator, own_stream
+from .workers import STOP, Failure, Plan, Result, WorkerInfo, run_worker
+
+#: seconds between two looks of a worker process at whether its parent is alive
+_LOOK = 5.0
+#: seconds that a worker process is given to end by itself
+_PATIENCE = 1.0
+
+
+class ThreadCrew:
+    """Worker threads. Each has a stream of random numbers of its own behind the default generator.
+
+    Args:
+        plan: what they do.
+        count: how many.
+        seed: worker i draws from the stream of ``seed + i``.
+    """
+
+    def __init__(self, plan: Plan, count: int, seed: int) -> None:
+        self._results: Any = queue.SimpleQueue()
+        self._tasks: list[Any] = [queue.SimpleQueue() for _ in range(count)]
+        for i, tasks in enumerate(self._tasks):
+            info = WorkerInfo(i, count, seed + i, plan.dataset)
+            threading.Thread(
+                target=_thread,
+                args=(plan, info, tasks, self._results),
+                name=f"DataLoader worker {i}",
+                daemon=True,
+            ).start()
+
+    def send(self, worker: int, task: Any) -> None:
+        """Give a worker a task."""
+        self._tasks[worker].put(task)
+
+    def receive(self, timeout: float | None) -> Result:
+        """The next result of any worker.
+
+        Raises:
+            queue.Empty: none came in time.
+        """
+        return self._results.get(timeout=timeout)
+
+    def close(self) -> None:
+        """Let the workers end, each after the batch it is at."""
+        for tasks in self._tasks:
+            while True:  # what was ordered and not begun is not wanted any more
+                try:
+                    tasks.get_nowait()
+                except queue.Empty:
+                    break
+            tasks.put(STOP)
+
+
+def _thread(plan: Plan, info: WorkerInfo, tasks: Any, results: Any) -> None:
+    with own_stream(Generator().manual_seed(info.seed)):
+        run_worker(plan, info, f"in DataLoader worker thread {info.id}", tasks.get, results.put)
+
+
+class ProcessCrew:
+    """Worker processes, each on a pipe; a thread of the main process reads what they send.
+
+    Args:
+        plan: what they do; must be picklable where processes are not forked.
+        count: how many.
+        seed: ``seed + i`` seeds convgrad's and Python's random numbers in worker i, and both NumPy's.
+        context: of ``multiprocessing``; None is the system's.
+    """
+
+    def __init__(self, plan: Plan, count: int, seed: int, context: Any = None) -> None:
+        made: Any = multiprocessing.get_context() if context is None else context
+        self._owner = os.getpid()
+        self._results: Any = queue.SimpleQueue()
+        self._pipes: list[Any] = []
+        self._workers: list[Any] = []
+        for i in range(count):
+            ours, theirs = made.Pipe()
+            info = WorkerInfo(i, count, seed + i, plan.dataset, None, "multiprocessing")
+            worker = made.Process(
+                target=_process,
+                args=(plan, info, seed, theirs, self._owner),
+                name=f"DataLoader worker {i}",
+                daemon=True,
+            )
+            worker.start()
+            theirs.close()
+            self._pipes.append(ours)
+            self._workers.append(worker)
+        by_pipe = {pipe: worker.pid for pipe, worker in zip(self._pipes, self._workers, strict=True)}
+        self._reader = threading.Thread(
+            target=_read, args=(by_pipe, self._results), name="DataLoader reader", daemon=True
+        )
+        self._reader.start()
+
+    def send(self, worker: int, task: Any) -> None:
+        """Give a worker a task."""
+        try:
+            self._pipes[worker].send(task)
+        except (BrokenPipeError, ConnectionError):
+            self._results.put(_Dead(self._workers[worker].pid))
+
+    def receive(self, timeout: float | None) -> Result:
+        """The next result of any worker.
+
+        Raises:
+            queue.Empty: none came in time.
+            ConvgradError: a worker has died.
+        """
+        found = self._results.get(timeout=timeout)
+        if isinstance(found, _Dead):
+            raise ConvgradError(f"DataLoader worker (pid(s) {found.pid}) exited unexpectedly")
+        return found
+
+    def close(self) -> None:
+        """End the workers; one that is at a long batch is terminated."""
+        if os.getpid() != self._owner:  # a forked copy of this object
+            return
+        for pipe in self._pipes:
+            try:
+                pipe.send(STOP)
+            except (OSError, ValueError):
+                continue
+        for worker in self._workers:
+            worker.join(_PATIENCE)
+            if worker.is_alive():
+                worker.terminate()
+                worker.join()
+        self._reader.join(_PATIENCE)
+        for pipe in self._pipes:
+            pipe.close()
+
+
+class _Dead:
+    """Told by the reader: a worker's pipe has ended."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+
+
+def _read(by_pipe: dict[Any, int], results: Any) -> None:
+    """Move what the workers send into the queue, until all their pipes have ended."""
+    while by_pipe:
+        ready: list[Any] = connection.wait(list(by_pipe))
+        for pipe in ready:
+            try:
+                results.put(pipe.recv())
+            except (EOFError, OSError):
+                results.put(_Dead(by_pipe.pop(pipe)))
+
+
+def _process(plan: Plan, info: WorkerInfo, base_seed: int, pipe: Any, parent: int) -> None:
+    """The life of a worker process. Ctrl-C is the parent's affair, which ends its workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    default_generator.manual_seed(info.seed)
+    random.seed(info.seed)
+    np.random.seed(_words(base_seed, info.id))  # noqa: NPY002 - what transforms draw from
+    where = f"in DataLoader worker process {info.id}"
+
+    def receive() -> Any:
+        try:
+            while not pipe.poll(_LOOK):
+                if os.getppid() != parent:
+                    return STOP
+            return pipe.recv()
+        except (EOFError, OSError):
+            return STOP
+
+    def send(result: Result) -> None:
+        try:
+            pipe.send(result)
+        except OSError:  # nobody listens any more; STOP comes next
+            return
+        except Exception as error:  # the batch cannot be pickled
+            pipe.send(result._replace(value=Failure(error, where)))
+
+    run_worker(plan, info, where, receive, send)
+
+
+def _words(base_seed: int, worker: int) -> Any:
+    """Four words to seed NumPy's generator with, from the seed of the pass and the number of the worker."""
+    entropy = [worker, base_seed & 0xFFFFFFFF, base_seed >> 32, 0]
+    return np.random.SeedSequence(entropy).generate_state(4)
+
+
+__all__ = ["ProcessCrew", "ThreadCrew"]
