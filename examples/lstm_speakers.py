@@ -69,7 +69,7 @@ def main():
     test_loader = DataLoader(Utterances("test"), batch_size=74, collate_fn=collate)
     model = Classifier()
     print(model)
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
+    optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
     criterion = nn.CrossEntropyLoss()
     for epoch in range(args.epochs):
         model.train()

@@ -17,7 +17,7 @@ from torchvision.utils import make_grid
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--steps", type=int, default=78)
     parser.add_argument("--log-every", type=int, default=10)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--root", default=os.environ.get("CONVGRAD_DATA", "data"))
@@ -38,7 +38,7 @@ def main():
         nn.Conv2d(8, 16, 3), nn.ReLU(), nn.MaxPool2d(2),
         nn.Flatten(), nn.Linear(16 * 5 * 5, 10),
     )  # fmt: skip
-    optimizer = torch.optim.Adam(net.parameters(), lr=3e-3)
+    optimizer = torch.optim.Adam(net.parameters(), lr=5e-3)
     for step, (images, labels) in zip(range(args.steps), train_loader):
         if step == 0:
             print("first batch as a picture:", tuple(make_grid(images, nrow=8, normalize=True).shape))

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import pickle
+import subprocess
+import sys
 import threading
 import time
 import traceback
 from collections import namedtuple
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import convgrad
 from convgrad.tensor.tensor import Tensor
 from convgrad.utils.data import (
     BatchSampler,
@@ -89,18 +96,226 @@ def test_an_exception_arrives_with_its_traceback(workers: int) -> None:
         )
 
 
-def test_workers_end_with_the_iterator() -> None:
-    def alive() -> int:
-        return sum(t.name.startswith("DataLoader worker") for t in threading.enumerate())
+def alive() -> int:
+    """Worker threads and processes that live now."""
+    threads = sum(t.name.startswith("DataLoader") for t in threading.enumerate())
+    return threads + len(multiprocessing.active_children())
 
-    before = alive()
-    batches = iter(DataLoader(Squares(100), 1, num_workers=2))
-    next(batches)
-    del batches
+
+def assert_all_end(before: int) -> None:
     deadline = time.monotonic() + 5
     while alive() > before and time.monotonic() < deadline:
         time.sleep(0.01)
     assert alive() <= before
+
+
+KINDS = ["thread", "process"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("persistent", [False, True])
+def test_workers_end_with_the_iterator(kind: str, persistent: bool) -> None:
+    """Half way, at the end, after an exception."""
+    before = alive()
+    loader = DataLoader(Squares(100), 1, num_workers=2, worker_type=kind, persistent_workers=persistent)
+    batches = iter(loader)
+    next(batches)
+    assert alive() > before
+    del batches, loader
+    assert_all_end(before)
+    loader = DataLoader(Squares(6), 1, num_workers=2, worker_type=kind, persistent_workers=persistent)
+    assert len(list(loader)) == 6
+    del loader
+    assert_all_end(before)
+    with pytest.raises(KeyError):
+        list(DataLoader(Squares(6, bad=1), num_workers=2, worker_type=kind, persistent_workers=persistent))
+    assert_all_end(before)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_workers_that_persist(kind: str) -> None:
+    """One start for all passes; a pass that was left half way leaves nothing behind in the next."""
+    starts: list[int] = []
+    loader = DataLoader(
+        Squares(9), 2, num_workers=2, worker_type=kind, persistent_workers=True,
+        worker_init_fn=starts.append if kind == "thread" else None,
+    )  # fmt: skip
+    whole = [b.tolist() for b in loader]
+    first = iter(loader)
+    next(first)
+    assert iter(loader) is first
+    for _ in range(3):
+        assert [b.tolist() for b in loader] == whole == [[0, 1], [4, 9], [16, 25], [36, 49], [64]]
+    assert sorted(starts) == ([0, 1] if kind == "thread" else [])
+
+
+class Uneven(Dataset[int]):
+    """Even examples take their time."""
+
+    def __len__(self) -> int:
+        return 8
+
+    def __getitem__(self, index: int) -> int:
+        time.sleep(0.05 if index % 2 == 0 else 0.0)
+        return index
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_out_of_order(kind: str) -> None:
+    """Batches come as they are ready, each once; the slow worker gets no more than it has time for."""
+    loader = DataLoader(Uneven(), None, num_workers=2, worker_type=kind, in_order=False)
+    found = list(loader)
+    assert sorted(found) == list(range(8))
+    assert found != sorted(found)
+    assert list(DataLoader(Uneven(), None, num_workers=2, worker_type=kind)) == list(range(8))
+
+
+class Told(Dataset[Any]):
+    """Says which process and thread made an example."""
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, index: int) -> Any:
+        info = get_worker_info()
+        assert info is not None
+        return (
+            os.getpid(),
+            threading.current_thread().name,
+            info.id,
+            repr(info).partition(", dataset")[0],
+            info.worker_method,
+        )
+
+
+def test_where_workers_run() -> None:
+    for kind, method in (("thread", "thread"), ("process", "multiprocessing")):
+        found = list(DataLoader(Told(), None, num_workers=2, worker_type=kind, collate_fn=lambda x: x))
+        assert [(f[0] == os.getpid()) for f in found] == [kind == "thread"] * 4
+        assert [f[2] for f in found] == [0, 1, 0, 1]
+        assert found[1][3].startswith("WorkerInfo(id=1, num_workers=2, seed=")
+        assert found[0][4] == method
+    assert get_worker_info() is None
+
+
+def unpicklable(batch: Any) -> Any:
+    return lambda: batch
+
+
+class Dies(Squares):
+    def __getitem__(self, index: int) -> int:
+        os._exit(3)
+
+
+def test_what_goes_wrong_in_processes() -> None:
+    before = alive()
+    with pytest.raises(
+        (AttributeError, RuntimeError, pickle.PicklingError), match="DataLoader worker process 0"
+    ):
+        list(DataLoader(Squares(4), num_workers=1, worker_type="process", collate_fn=unpicklable))
+    with pytest.raises(RuntimeError, match=r"DataLoader worker \(pid\(s\) \d+\) exited unexpectedly"):
+        list(DataLoader(Dies(4), num_workers=2, worker_type="process"))
+    with pytest.raises(RuntimeError, match="timed out after"):
+        list(DataLoader(Uneven(), num_workers=1, worker_type="process", timeout=0.01))
+    assert_all_end(before)
+    with pytest.warns(UserWarning, match="will create 999 worker processes in total"):
+        DataLoader(Squares(4), num_workers=999, worker_type="process")
+    with pytest.raises(ValueError, match="worker_type option should be 'thread' or 'process'"):
+        DataLoader(Squares(4), num_workers=1, worker_type="fibre")
+
+
+class Pairs(Dataset[Any]):
+    def __len__(self) -> int:
+        return 5
+
+    def __getitem__(self, index: int) -> Any:
+        return {"x": Tensor(np.full((2, 3), index, np.float32), None), "p": Point(index, str(index))}
+
+
+def test_tensors_cross_between_processes() -> None:
+    plain, crossed = (list(DataLoader(Pairs(), 2, num_workers=n, worker_type="process")) for n in (0, 2))
+    for a, b in zip(plain, crossed, strict=True):
+        assert a["x"].tolist() == b["x"].tolist()
+        assert a["x"].dtype is b["x"].dtype
+        assert (a["p"].x.tolist(), a["p"].y) == (b["p"].x.tolist(), b["p"].y)
+
+
+INTERRUPTED = """
+import os, signal, sys, threading, time
+from convgrad.utils.data import DataLoader
+class Slow:
+    def __len__(self): return 4
+    def __getitem__(self, i):
+        time.sleep(60)
+if __name__ == "__main__":
+    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+    start = time.monotonic()
+    try:
+        list(DataLoader(Slow(), num_workers=2, worker_type=sys.argv[1]))
+    except KeyboardInterrupt:
+        print("interrupted", time.monotonic() - start < 10)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal")
+@pytest.mark.parametrize("kind", KINDS)
+def test_ctrl_c(kind: str, tmp_path: Path) -> None:
+    """It ends the wait for a worker, and the program does not wait for workers at its end."""
+    script = tmp_path / "program.py"
+    script.write_text(INTERRUPTED)
+    done = subprocess.run(
+        [sys.executable, script, kind],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert done.stdout.strip() == "interrupted True", done.stderr
+    assert done.returncode == 0
+
+
+SPAWNED = """
+from convgrad.utils.data import DataLoader
+class Data:
+    def __len__(self): return 4
+    def __getitem__(self, i): return i * i
+def collate(batch): return sum(batch)
+if __name__ == "__main__":
+    loader = DataLoader(Data(), 2, num_workers=1, worker_type="process", multiprocessing_context="spawn", collate_fn=collate)
+    print(list(loader))
+"""
+
+
+def test_processes_that_are_not_forked(tmp_path: Path) -> None:
+    script = tmp_path / "program.py"
+    script.write_text(SPAWNED)
+    done = subprocess.run(
+        [sys.executable, script],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert done.stdout.strip() == "[1, 13]", done.stderr
+
+
+class Random(Dataset[float]):
+    def __len__(self) -> int:
+        return 40
+
+    def __getitem__(self, index: int) -> float:
+        return convgrad.rand(1).item()
+
+
+def test_threads_do_not_disturb_the_main_streams_numbers() -> None:
+    """What workers draw depends on the seed alone, and the main thread's numbers do not depend on the workers."""
+    found = []
+    for _ in range(2):
+        convgrad.manual_seed(7)
+        values = [v for batch in DataLoader(Random(), 3, num_workers=3) for v in batch.tolist()]
+        found.append((values, convgrad.rand(1).item()))
+    assert found[0] == found[1]
+    assert len(set(found[0][0])) == 40
 
 
 def test_init_functions_and_timeouts() -> None:

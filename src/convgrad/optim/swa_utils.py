@@ -12,7 +12,7 @@ from typing import Any
 
 from ..autograd.grad_mode import no_grad
 from ..nn.module import Module
-from ..nn.modules.norm import BatchNorm1d, BatchNorm2d, BatchNorm3d
+from ..nn.modules.batchnorm import BatchNorm1d, BatchNorm2d, BatchNorm3d
 from ..tensor.creation import tensor
 from .lr_scheduler.scheduler import LRScheduler, per_group
 from .optimizer import Optimizer

@@ -18,7 +18,6 @@ from ..dtypes import Array, dtype
 from ..generator import Generator
 from ..nn.module import Module
 from ..nn.parameter import Buffer, Parameter
-from ..nn.state import StateDict
 from ..size import Size
 from ..tensor.tensor import Tensor
 from . import names, trusted
@@ -403,7 +402,6 @@ _SAVERS: dict[type, Callable[[Encoder, Any], None]] = {
     set: Encoder._set,
     frozenset: Encoder._set,
     OrderedDict: Encoder._ordered,
-    StateDict: Encoder._ordered,
     defaultdict: Encoder._default,
     Counter: Encoder._counter,
     _Persistent: Encoder._persistent,

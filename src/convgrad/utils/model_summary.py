@@ -274,7 +274,7 @@ def _inputs(
         return (), {}
     sizes = [tuple(s) for s in size] if not isinstance(size[0], int) else [tuple(size)]
     listed = list(kinds) if isinstance(kinds, (tuple, list)) else [kinds] * len(sizes)
-    generator = Generator(0)
+    generator = Generator().manual_seed(0)
     made = []
     for shape, kind in zip(sizes, listed, strict=True):
         if batch_dim is not None:

@@ -24,7 +24,7 @@ from .attention import MultiheadAttention
 from .container import ModuleList
 from .dropout import Dropout
 from .linear import Linear
-from .norm import LayerNorm
+from .normalization import LayerNorm
 
 Mask = Tensor | None
 Activation = str | Callable[[Tensor], Tensor]

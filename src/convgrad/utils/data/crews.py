@@ -13,7 +13,7 @@ import queue
 import random
 import signal
 import threading
-from multiprocessing import connection
+import time
 from typing import Any
 
 import numpy as np
@@ -22,9 +22,14 @@ from ...errors import ConvgradError
 from ...generator import Generator, default_generator, own_stream
 from .workers import STOP, Failure, Plan, Result, WorkerInfo, run_worker
 
+try:
+    from multiprocessing import connection
+except ImportError:  # a browser's Python: no processes there
+    connection = None  # type: ignore[assignment]
+
 #: seconds between two looks of a worker process at whether its parent is alive
 _LOOK = 5.0
-#: seconds that a worker process is given to end by itself
+#: seconds that worker processes are given to end by themselves
 _PATIENCE = 1.0
 
 
@@ -73,7 +78,7 @@ class ThreadCrew:
 
 
 def _thread(plan: Plan, info: WorkerInfo, tasks: Any, results: Any) -> None:
-    with own_stream(Generator(info.seed)):
+    with own_stream(Generator().manual_seed(info.seed)):
         run_worker(plan, info, f"in DataLoader worker thread {info.id}", tasks.get, results.put)
 
 
@@ -140,8 +145,9 @@ class ProcessCrew:
                 pipe.send(STOP)
             except (OSError, ValueError):
                 continue
+        deadline = time.monotonic() + _PATIENCE
         for worker in self._workers:
-            worker.join(_PATIENCE)
+            worker.join(max(0.0, deadline - time.monotonic()))
             if worker.is_alive():
                 worker.terminate()
                 worker.join()

@@ -48,7 +48,7 @@ class DistributedSampler(Sampler[int]):
         count = len(self.dataset)
         order = list(range(count))
         if self.shuffle:
-            order = Generator(self.seed + self.epoch).randperm(count).tolist()
+            order = Generator().manual_seed(self.seed + self.epoch).randperm(count).tolist()
         if count and len(order) < self.total_size:  # the first ones again, as often as it takes
             order = (order * math.ceil(self.total_size / count))[: self.total_size]
         return iter(order[: self.total_size][self.rank :: self.num_replicas])
