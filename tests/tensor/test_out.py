@@ -10,6 +10,7 @@ import pytest
 
 import convgrad as torch
 from convgrad import linalg
+from convgrad.errors import ConvgradError
 from convgrad.tensor.out import rules
 
 
@@ -113,4 +114,36 @@ def test_functions_keep_their_names_and_can_be_pickled() -> None:
 
 
 def test_every_rule_is_known() -> None:
-    assert set(rules().values()) == {"cast", "same", "dtype", "made"}
+    assert set(rules().values()) == {"cast", "copied", "each", "same", "dtype", "made"}
+
+
+def test_what_a_composition_writes_carries_no_gradient_and_says_so() -> None:
+    """PyTorch does so without a word; what records a node refuses."""
+    x = torch.ones(2, 3).requires_grad_()
+    out = torch.zeros(2, 3)
+    with pytest.warns(UserWarning, match=r"softmax\(\): what is written into out= carries no gradient"):
+        torch.softmax(x, 1, out=out)
+    assert not out.requires_grad
+    with pytest.raises(ConvgradError, match="don't support automatic differentiation"):
+        torch.exp(x, out=out)
+
+
+def test_resized_matrices_lie_by_columns_as_lapack_leaves_them() -> None:
+    square = torch.eye(3) * 2
+    out = torch.empty(0)
+    torch.linalg.inv(square, out=out)
+    assert out.stride() == (1, 3) and out.tolist() == (torch.eye(3) / 2).tolist()
+
+
+def test_arange_keeps_a_target_with_as_many_elements() -> None:
+    out = torch.zeros(2, 2)
+    torch.arange(4.0, out=out)
+    assert out.tolist() == [[0, 1], [2, 3]]
+    with pytest.warns(UserWarning, match="resized to a tensor of shape"):
+        torch.arange(3.0, out=out)
+    assert out.shape == (3,)
+
+
+def test_random_numbers_take_the_shape_asked_for() -> None:
+    out = torch.zeros(12)
+    assert torch.rand(3, 4, out=out).shape == (3, 4)

@@ -53,6 +53,18 @@ def test_rows_tell_what_the_code_says(name: str, forms: str, operators: str | No
     assert row.reverse and row.forward and row.summary
 
 
+@pytest.mark.parametrize(
+    "name", "argsort bitwise_and bincount bool full gcd heaviside histc matrix_rank one_hot tensor".split()
+)
+def test_what_only_meets_operators_with_a_gradient_has_none(name: str) -> None:
+    assert not ROWS[name].reverse
+
+
+@pytest.mark.parametrize("name", "embedding igamma inv positive real take topk where zeta".split())
+def test_what_has_one_in_some_of_its_tensors_has_one(name: str) -> None:
+    assert ROWS[name].reverse
+
+
 def test_comparisons_have_no_gradient_and_no_operator() -> None:
     assert not ROWS["eq"].reverse and not ROWS["eq"].operators
     assert ROWS["eq"].batching == ""

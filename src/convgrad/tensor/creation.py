@@ -325,10 +325,12 @@ def arange(
             f"upper bound and lower bound inconsistent with step sign (arange({start}, {end}, {step}))"
         )
     if kind.category == dtypes.INTEGER:
+        count = math.ceil((end - start) / step)
         start, end, step = int(start), int(end), int(step)
-        if step == 0:
-            raise ConvgradError(f"step must be nonzero in {kind}")
-        count = max(0, -(-(end - start) // step))
+        if kind is dtypes.int64:  # whose numbers are counted after they are cut
+            if step == 0:
+                raise ValueError(f"step must be nonzero in {kind}")
+            count = max(0, -(-(end - start) // step))
         return _made((np.arange(count, dtype=np.int64) * step + start).astype(kind.np))
     count = math.ceil((end - start) / step)
     return _made(

@@ -36,7 +36,13 @@ _LETTERS = {
     "c": ("complex64", "complex128"),
 }  # fmt: skip
 #: functions that make every call of an operator: what they read says nothing of the caller
-_MACHINERY = ("convgrad.tensor.tensor", "convgrad.graph", "convgrad.tensor.dual", "convgrad.tensor.views")
+_MACHINERY = (
+    "convgrad.tensor.tensor",
+    "convgrad.graph",
+    "convgrad.tensor.dual",
+    "convgrad.tensor.out",
+    "convgrad.tensor.views",
+)
 
 
 #: what stands behind a function that is written with an operator's sign, or that a method it calls hides
@@ -65,6 +71,22 @@ _NO_OPERATORS = frozenset(
 )
 
 
+#: what takes more than one or two tensors, on its way meets operators that have a gradient, and has none
+_NO_GRADIENT = frozenset(
+    """
+    apply_ bincount bucketize empty_permuted fftfreq from_dlpack from_numpy full full_like histogramdd map_
+    new_tensor rfftfreq
+    """.split()
+)
+#: what hands its tensor on without an operator, or takes a mask or positions beside it
+_GRADIENT = frozenset(
+    """
+    embedding imag masked_select positive real repeat_interleave resolve_conj resolve_neg take
+    take_along_dim where
+    """.split()
+)
+
+
 class Entry(NamedTuple):
     """One row: a name and what is known of it."""
 
@@ -74,11 +96,7 @@ class Entry(NamedTuple):
     summary: str
     source: str
     dtypes: tuple[str, ...]
-
-    @property
-    def reverse(self) -> bool:
-        """Whether a gradient goes through it."""
-        return any(op.traceable for op in self.operators)
+    reverse: bool  # whether a gradient goes through it
 
     @property
     def forward(self) -> bool:
@@ -243,7 +261,10 @@ def entries() -> list[Entry]:
         docs = [f.__doc__ for f in plain if f.__doc__] + [op.__doc__ for op in ordered if op.__doc__]
         text = (docs or [""])[0] or ""
         kinds = accepted(call) if ordered and "in place" not in forms[:1] else ()
-        rows.append(Entry(name, tuple(forms), ordered, summary(text), _source(text, ordered), kinds))
+        reverse = name in _GRADIENT or (
+            any(op.traceable for op in ordered) and name not in _NO_GRADIENT and carries(call, kinds)
+        )
+        rows.append(Entry(name, tuple(forms), ordered, summary(text), _source(text, ordered), kinds, reverse))
     return rows
 
 
@@ -262,11 +283,12 @@ def _source(text: str, operators: Sequence[type[Op]]) -> str:
 
 
 def accepted(function: Any) -> tuple[str, ...]:
-    """The dtypes of which a function takes one tensor, or two, of shape (2, 2); () if it needs more."""
+    """The dtypes of which a function takes one matrix, or two, of shape (2, 2); () if it needs more."""
     found = []
     for kind in KINDS:
-        x = _ROOT.ones(2, 2, dtype=getattr(_ROOT, kind))
-        for args in ((x,), (x, x)):
+        ones = _ROOT.ones(2, 2, dtype=getattr(_ROOT, kind))  # probabilities, too
+        regular = ones + _ROOT.eye(2).to(ones.dtype) if kind != "bool" else ones
+        for args in ((ones,), (regular,), (ones, ones), (regular, regular)):
             try:
                 with np.errstate(all="ignore"), warnings.catch_warnings():
                     warnings.simplefilter("ignore")
@@ -276,6 +298,32 @@ def accepted(function: Any) -> tuple[str, ...]:
             found.append(kind)
             break
     return tuple(found)
+
+
+def carries(function: Any, kinds: Sequence[str]) -> bool:
+    """Whether one of one or two matrices that a function takes gets a gradient; True if it needs more."""
+    if not kinds:
+        return True
+    called = False
+    for count, place in ((1, 0), (2, 0), (2, 1)):
+        args = [_ROOT.tensor([[2.0, 0.5], [0.5, 1.0]], dtype=_ROOT.float64) for _ in range(count)]
+        leaf = args[place].requires_grad_()
+        try:
+            with np.errstate(all="ignore"), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                results = function(*args)
+        except Exception:  # whatever it says: it does not take these
+            continue
+        called = True
+        for result in results if isinstance(results, (tuple, list)) else (results,):
+            if isinstance(result, Tensor) and result.requires_grad:
+                try:
+                    _ROOT.autograd.grad(result, leaf, _ROOT.ones_like(result), allow_unused=True)
+                except RuntimeError:  # a derivative that says that it is not there
+                    continue
+                return True
+    # what takes only integers has no gradient; of what takes other floats the operators tell
+    return not called and bool({"float32", "float64", "complex64", "complex128"} & set(kinds))
 
 
 # The page ------------------------------------------------------------------------------------------------
@@ -293,8 +341,9 @@ def page() -> str:
         (
             f"{len(rows)} names, {differentiable} of them differentiable. Forms: **f** a function of "
             "`convgrad`, **m** a method of a tensor, **i** an in-place method `name_`, **o** takes `out=`; "
-            "and the other namespaces. Dtypes, where one or two tensors are enough: **b** bool, "
-            "**i** integers, **h** float16 and bfloat16, **f** float32 and float64, **c** complex. `vmap`: "
+            "and the other namespaces. Gradient: **yes** in reverse and in forward mode, **reverse** in that "
+            "mode alone; of some of its tensors, if not of all. Dtypes, where one or two tensors are enough: "
+            "**b** bool, **i** integers, **h** float16 and bfloat16, **f** float32 and float64, **c** complex. `vmap`: "
             "+ runs once for all samples, s runs sample by sample. Operators: the classes in `convgrad.ops`, "
             "each with its derivatives in both modes, of which the function is made."
         ),

@@ -76,6 +76,10 @@ class ReduceMethods(OrderMethods):
         """``sum`` in which NaN counts as 0."""
         x = typed(self, dtype, widen=True)
         if x._data.dtype.kind == "c":
+            if self._data.dtype.kind != "c":
+                raise NotImplementedError(
+                    f"\"nansum_cpu\" not implemented for '{scalar_name(x._data.dtype)}'"
+                )
             raise ConvgradError(
                 f"nansum on CPU does not support complex inputs, but got {scalar_name(x._data.dtype)}"
             )
@@ -87,6 +91,11 @@ class ReduceMethods(OrderMethods):
             raise DtypeError(
                 "nanmean(): expected input to have floating point or complex dtype but got "
                 f"{scalar_name(self._data.dtype)}"
+            )
+        if dtype is not None and not dtype.is_floating_point:
+            raise NotImplementedError(
+                "nanmean(): could not infer output dtype. Optional dtype must be either a floating point or "
+                f'complex dtype. Got: {scalar_name(dtype.np)} ("nansum_cpu" not implemented for it)'
             )
         total = self.nansum(dim, keepdim, dtype=dtype)
         present = np.sum(self._data == self._data, axis=dim_tuple(dim, self._data.ndim), keepdims=keepdim)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from typing import Any
 
 import numpy as np
@@ -92,7 +93,11 @@ class StorageMethods(ConvertMethods):
 
     def stride(self, dim: Any = None) -> Any:
         """Steps between neighbours along each dimension, in elements; or along one."""
-        steps = tuple([s // self._data.itemsize for s in self._data.strides])
+        data = self._data
+        if not data.size:  # for which NumPy has no strides
+            steps = tuple([math.prod([max(n, 1) for n in data.shape[k + 1 :]]) for k in range(data.ndim)])
+        else:
+            steps = tuple([s // data.itemsize for s in data.strides])
         return steps if dim is None else steps[dim_index(dim, self._data.ndim)]
 
     def storage_offset(self) -> int:
