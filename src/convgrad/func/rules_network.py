@@ -225,6 +225,21 @@ def _renorm(op: type[Op], values: Values, params: Params, size: int) -> Any:
     return permuted(out, tuple([order.index(i) for i in range(ndim + 1)]))
 
 
+def _recurrent(op: type[Op], values: Values, params: Params, size: int) -> Any:
+    """Samples are more sequences, if they share the weights."""
+    inputs = 3 if op.__name__ == "Lstm" else 2
+    if any([type(v) is Whole for v in values[inputs:]]):
+        return NotImplemented
+    joined = []
+    for value in values[:inputs]:
+        turned = permuted(expanded(value, size), (1, 0, 2))
+        rows, _, width = turned._data.shape
+        joined.append(reshaped(turned, (rows * size, width)))
+    outs = apply(op, (*joined, *values[inputs:]), (*params[:-1], params[-1].repeated(size)))
+    parted = [reshaped(o, (o._data.shape[0] // size, size, o._data.shape[1])) for o in outs]
+    return tuple([permuted(o, (1, 0, 2)) for o in parted])
+
+
 NETWORK_RULES: dict[str, Any] = {
     "embedding.Embedding": _embedding, "embedding.EmbeddingDense": _embedding_dense,
     "norm.BatchNorm": _batch_norm, "norm.BatchNormEval": _batch_norm_eval, "norm.LayerNorm": _standardise,
@@ -239,4 +254,5 @@ NETWORK_RULES: dict[str, Any] = {
     "distance.Cdist": _solve, "distance.EuclideanDist": _solve, "distance.Dist": _dist,
     "distance.Renorm": _renorm,
     "attention.ScaledDotProductAttention": _attention,
+    "recurrent.Rnn": _recurrent, "recurrent.Lstm": _recurrent, "recurrent.Gru": _recurrent,
 }  # fmt: skip

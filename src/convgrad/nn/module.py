@@ -8,11 +8,11 @@ from typing import Any, TypeVar
 import numpy as np
 
 from .. import dtypes
-from ..errors import DeviceError
 from ..tensor.tensor import Tensor
 from .backward_hooks import Watch
-from .hooks import HookMethods, ModuleHooks
-from .parameter import Buffer, Parameter, replace_array
+from .hooks import ACTIVE, REGISTRATION, HookMethods, ModuleHooks, registered
+from .moving import MovingMethods, check_device
+from .parameter import Buffer, Parameter
 from .state import StateMethods
 
 T = TypeVar("T", bound="Module")
@@ -41,7 +41,7 @@ def typename(value: Any) -> str:
     )
 
 
-class Module(StateMethods, HookMethods):
+class Module(StateMethods, MovingMethods, HookMethods):
     """Base of all networks: derive from it, build parts in ``__init__``, compute in ``forward``.
 
     Parameters, buffers and modules assigned as attributes are found by ``parameters()``,
@@ -64,20 +64,23 @@ class Module(StateMethods, HookMethods):
     _modules: dict[str, Any]
     _hooks: ModuleHooks | None
     call_super_init = False
+    dump_patches = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        if kwargs:
+        if kwargs and not self.call_super_init:
             raise TypeError(
                 f"{type(self).__name__}.__init__() got an unexpected keyword argument '{next(iter(kwargs))}'"
             )
-        if args:
+        if args and not self.call_super_init:
             raise TypeError(
                 f"{type(self).__name__}.__init__() takes 1 positional argument but {len(args) + 1} were given"
             )
         self.__dict__.update(
             training=True, _parameters={}, _buffers={}, _modules={}, _non_persistent_buffers_set=set(),
-            _hooks=None, _load_hooks=None,
+            _hooks=None, _state_tables=None,
         )  # fmt: skip
+        if self.call_super_init:  # the other bases of a class take the arguments
+            super().__init__(*args, **kwargs)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module computes; every subclass defines it."""
@@ -87,7 +90,7 @@ class Module(StateMethods, HookMethods):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         hooks = self._hooks
-        if hooks is None:
+        if hooks is None and not ACTIVE:
             return self.forward(*args, **kwargs)
         return self._call_with_hooks(hooks, args, kwargs)
 
@@ -108,12 +111,12 @@ class Module(StateMethods, HookMethods):
         own = self.__dict__
         if isinstance(value, Parameter):
             self._require_init("parameters")
-            _forget(self, name)
+            _forget(self, name, keep="_parameters")  # a new parameter under an old name keeps its place
             self.register_parameter(name, value)
         elif isinstance(value, Module):
             self._require_init("module")
             _forget(self, name, keep="_modules")
-            self._modules[name] = value
+            self._modules[name] = registered("module", self, name, value) if REGISTRATION["module"] else value
         elif isinstance(value, Buffer):
             self._require_init("buffer")
             _forget(self, name, keep="_buffers")
@@ -163,12 +166,12 @@ class Module(StateMethods, HookMethods):
             raise AttributeError(f"cannot assign {kind} before Module.__init__() call")
         if not isinstance(name, str):
             raise TypeError(f"{kind} name should be a string. Got {typename(name)}")
+        if hasattr(self, name) and name not in table:
+            raise KeyError(f"attribute '{name}' already exists")
         if "." in name:
             raise KeyError(f'{kind} name can\'t contain ".", got: {name}')
         if name == "":
             raise KeyError(f'{kind} name can\'t be empty string ""')
-        if hasattr(self, name) and name not in table:
-            raise KeyError(f"attribute '{name}' already exists")
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Add a parameter; None keeps the name free of one, and out of the state."""
@@ -184,6 +187,8 @@ class Module(StateMethods, HookMethods):
                 "explicitly. "
                 "To express it as a function of another Tensor, compute the value in the forward() method."
             )
+        if REGISTRATION["parameter"] and param is not None:
+            param = registered("parameter", self, name, param)
         self._parameters[name] = param
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
@@ -194,6 +199,8 @@ class Module(StateMethods, HookMethods):
                 f"cannot assign '{typename(tensor)}' object to buffer '{name}' (torch Tensor or None "
                 "required)"
             )
+        if REGISTRATION["buffer"]:
+            tensor = registered("buffer", self, name, tensor)
         self._buffers[name] = tensor
         if persistent:
             self._non_persistent_buffers_set.discard(name)
@@ -205,9 +212,13 @@ class Module(StateMethods, HookMethods):
         if module is not None and not isinstance(module, Module):
             raise TypeError(f"{typename(module)} is not a Module subclass")
         self._check_name("module", name, self.__dict__.get("_modules", {}))
+        if REGISTRATION["module"]:
+            module = registered("module", self, name, module)
         self._modules[name] = module
 
-    register_module = add_module
+    def register_module(self, name: str, module: Module | None) -> None:
+        """``add_module`` under another name."""
+        self.add_module(name, module)
 
     # ------------------------------------------------------------------ walking the tree
 
@@ -227,9 +238,9 @@ class Module(StateMethods, HookMethods):
                 start = prefix + ("." if prefix else "") + name
                 yield from module.named_modules(memo, start, remove_duplicate)
 
-    def modules(self) -> Iterator[Module]:
-        """Every module of the tree, itself first, each once."""
-        for _, module in self.named_modules():
+    def modules(self, remove_duplicate: bool = True) -> Iterator[Module]:
+        """Every module of the tree, itself first; a shared one once unless told otherwise."""
+        for _, module in self.named_modules(remove_duplicate=remove_duplicate):
             yield module
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
@@ -292,25 +303,53 @@ class Module(StateMethods, HookMethods):
         """
         module: Any = self
         for name in target.split(".") if target else ():
-            if not hasattr(module, name):
-                raise AttributeError(f"{type(module).__name__} has no attribute `{name}`")
-            module = getattr(module, name)
+            module = _attribute(module, name)
             if not isinstance(module, Module):
                 raise AttributeError(f"`{name}` is not an nn.Module")
         return module
 
-    def get_parameter(self, target: str) -> Parameter:
-        """The parameter at a dotted path."""
+    def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
+        """Put a module at a dotted path, in place of the one there, or as a new one.
+
+        Args:
+            target: the path; all but its last name must exist.
+            module: what is to stand there.
+            strict: the last name must exist, too.
+        Raises:
+            ValueError: no path, or no module.
+            AttributeError: what is on the way is missing, or no module.
+        """
+        if target == "":
+            raise ValueError("Cannot set the submodule without a target name!")
+        if not isinstance(module, Module):
+            raise ValueError(f"`module` is not an nn.Module, found {type(module)}")
         path, _, name = target.rpartition(".")
-        param = getattr(self.get_submodule(path), name)
+        parent = self.get_submodule(path)
+        if (strict or hasattr(parent, name)) and not isinstance(_attribute(parent, name), Module):
+            raise AttributeError(f"`{name}` is not an nn.Module")
+        setattr(parent, name, module)
+
+    def get_parameter(self, target: str) -> Parameter:
+        """The parameter at a dotted path.
+
+        Raises:
+            AttributeError: nothing there, or no parameter.
+        """
+        path, _, name = target.rpartition(".")
+        param = _attribute(self.get_submodule(path), name)
         if not isinstance(param, Parameter):
             raise AttributeError(f"`{name}` is not an nn.Parameter")
         return param
 
     def get_buffer(self, target: str) -> Tensor:
-        """The buffer at a dotted path."""
+        """The buffer at a dotted path.
+
+        Raises:
+            AttributeError: nothing there, or no buffer.
+        """
         path, _, name = target.rpartition(".")
         module = self.get_submodule(path)
+        _attribute(module, name)
         if name not in module._buffers:
             raise AttributeError(f"`{name}` is not a buffer")
         return module._buffers[name]
@@ -352,77 +391,8 @@ class Module(StateMethods, HookMethods):
                 else:
                     param.grad = Tensor(np.zeros_like(param.grad._data), None)
 
-    def _apply(self: T, fn: Callable[[Any], Any]) -> T:
-        """Put every parameter, gradient and buffer of the tree through a function of tensors."""
-        for module in self.children():
-            module._apply(fn)
-        for param in self._parameters.values():
-            if param is not None:
-                changed = fn(Tensor(param._data, None))._data
-                grad = param.grad
-                if changed is not param._data:
-                    replace_array(param, changed)
-                if grad is not None:
-                    param.grad = fn(grad)
-        for name, buffer in self._buffers.items():
-            if buffer is not None:
-                self._buffers[name] = fn(buffer)
-        return self
-
-    def to(self: T, *args: Any, **kwargs: Any) -> T:
-        """Move to a dtype (floating parameters and buffers only); the device can only be the CPU.
-
-        Forms: ``to(dtype)``, ``to(device)``, ``to(device, dtype)``, ``to(tensor)``.
-        """
-        target = _parse_to(args, kwargs)
-        if target is None:
-            return self
-        if target.category < dtypes.FLOATING:
-            raise TypeError(
-                f"nn.Module.to only accepts floating point or complex dtypes, but got desired dtype={target}"
-            )
-        return self._cast(target)
-
-    def _cast(self: T, target: dtypes.dtype) -> T:
-        def cast(t: Any) -> Any:
-            if t._data.dtype.kind in "biu" or t._data.dtype is target.np:
-                return t
-            return Tensor(t._data.astype(target.np), None)
-
-        return self._apply(cast)
-
-    def float(self: T) -> T:
-        """Floating parameters and buffers to float32."""
-        return self._cast(dtypes.float32)
-
-    def double(self: T) -> T:
-        """Floating parameters and buffers to float64."""
-        return self._cast(dtypes.float64)
-
-    def half(self: T) -> T:
-        """Floating parameters and buffers to float16."""
-        return self._cast(dtypes.float16)
-
-    def bfloat16(self: T) -> T:
-        """Floating parameters and buffers to bfloat16."""
-        return self._cast(dtypes.bfloat16)
-
-    def type(self: T, dst_type: Any) -> T:
-        """All parameters and buffers to one dtype."""
-        target = dtypes.as_dtype(dst_type)
-        return self._apply(lambda t: Tensor(t._data.astype(target.np), None))
-
-    def cpu(self: T) -> T:
-        """The module itself: it lives on the CPU."""
-        return self
-
-    def cuda(self: T, device: Any = None) -> T:
-        """Always an error: convgrad computes on the CPU."""
-        raise DeviceError("Module.cuda: convgrad is not compiled with CUDA enabled; it computes on the CPU")
-
-    def share_memory(self: T) -> T:
-        """The module itself; threads share memory anyway."""
-        return self
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Accepted, as ``torch.compile``'s form in place; the module runs as before."""
 
     # ------------------------------------------------------------------ looks
 
@@ -446,6 +416,14 @@ class Module(StateMethods, HookMethods):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        self.__dict__.setdefault("_hooks", None)
+        self.__dict__.setdefault("_state_tables", None)
+
+
+def _attribute(module: Module, name: str) -> Any:
+    if not hasattr(module, name):
+        raise AttributeError(f"{module._get_name()} has no attribute `{name}`")
+    return getattr(module, name)
 
 
 def _indent(text: str) -> str:
@@ -462,29 +440,4 @@ def _forget(module: Module, name: str, keep: str = "") -> None:
     module._non_persistent_buffers_set.discard(name)
 
 
-def check_device(device: Any) -> None:
-    """Only the CPU (None, "cpu", "cpu:0", device objects of type "cpu").
-
-    Raises:
-        DeviceError: any other device.
-    """
-    kind = getattr(device, "type", device)
-    if kind is not None and str(kind).partition(":")[0] not in ("cpu", "meta"):
-        hint = " (Torch not compiled with CUDA enabled)" if str(kind).startswith("cuda") else ""
-        raise DeviceError(f"device '{device}' was asked for, but convgrad runs on the CPU{hint}: use 'cpu'")
-
-
-def _parse_to(args: tuple[Any, ...], kwargs: dict[str, Any]) -> dtypes.dtype | None:
-    """The dtype that a call of ``to`` asks for; devices are checked."""
-    target: Any = kwargs.get("dtype")
-    check_device(kwargs.get("device"))
-    if isinstance(kwargs.get("tensor"), Tensor):
-        args = (kwargs["tensor"], *args)
-    for arg in args:
-        if isinstance(arg, Tensor):
-            target = arg.dtype
-        elif isinstance(arg, dtypes.dtype):
-            target = arg
-        elif not isinstance(arg, bool) and arg is not None:
-            check_device(arg)
-    return target
+__all__ = ["Module", "check_device", "tensor_type", "typename"]

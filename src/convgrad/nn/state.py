@@ -5,8 +5,9 @@ Loading checks every key and shape before it writes anything: after an error the
 
 from __future__ import annotations
 
+import warnings
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,15 +16,10 @@ from ..errors import ConvgradError
 from ..graph.node import cell_of
 from ..size import Size
 from ..tensor.tensor import Tensor
+from .hooks import RemovableHandle, Table, add
 from .parameter import Parameter
 
 EXTRA = "_extra_state"
-
-
-class StateDict(OrderedDict[str, Any]):
-    """What ``state_dict()`` returns: names to tensors; ``_metadata`` has each module's version."""
-
-    _metadata: OrderedDict[str, dict[str, Any]]
 
 
 class IncompatibleKeys(NamedTuple):
@@ -57,15 +53,21 @@ class StateMethods:
     _buffers: dict[str, Any]
     _modules: dict[str, Any]
     _non_persistent_buffers_set: set[str]
-    _load_hooks: dict[str, list[Any]] | None
+    _state_tables: dict[str, Table] | None
 
     def get_extra_state(self) -> Any:
         """Override together with ``set_extra_state`` to keep more than tensors in the state."""
-        raise NotImplementedError("get_extra_state is not defined for this module; override it")
+        raise ConvgradError(
+            "Reached a code path in Module.get_extra_state() that should never be called: a module with more "
+            "state than tensors overrides it"
+        )
 
     def set_extra_state(self, state: Any) -> None:
         """Take back what ``get_extra_state`` gave."""
-        raise NotImplementedError("set_extra_state is not defined for this module; override it")
+        raise ConvgradError(
+            "Reached a code path in Module.set_extra_state() that should never be called: a module with more "
+            "state than tensors overrides it"
+        )
 
     def _save_to_state_dict(self, destination: Any, prefix: str, keep_vars: bool) -> None:
         """Put this module's own parameters and buffers, not its children's, into ``destination``."""
@@ -92,10 +94,17 @@ class StateMethods:
             ['weight', 'bias']
         """
         if args:  # the old positional form: destination, prefix, keep_vars
+            warnings.warn(
+                "Positional args are being deprecated, use kwargs instead. Refer to "
+                "https://pytorch.org/docs/main/generated/torch.nn.Module.html#torch.nn.Module.state_dict for "
+                "details.",
+                FutureWarning,
+                stacklevel=2,
+            )
             given = (*args, *(destination, prefix, keep_vars)[len(args) :])
             destination, prefix, keep_vars = given[0], given[1], given[2]
         if destination is None:
-            destination = StateDict()
+            destination = OrderedDict()
             destination._metadata = OrderedDict()
         metadata = {"version": self._version}
         if hasattr(destination, "_metadata"):
@@ -106,8 +115,12 @@ class StateMethods:
         for name, module in self._modules.items():
             if module is not None:
                 module.state_dict(destination=destination, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
-        for hook in self._state_hooks("state_post"):
-            hook(self, destination, prefix, metadata)
+        for hook, may_replace in self._state_hooks("state_post"):
+            changed = hook(self, destination, prefix, metadata)
+            if may_replace:
+                destination = destination if changed is None else changed
+            elif changed is not None:
+                raise ConvgradError("state_dict post-hook must return None")
         return destination
 
     def _load_from_state_dict(
@@ -121,9 +134,8 @@ class StateMethods:
         error_msgs: list[str],
     ) -> None:
         """Check and take this module's own entries; errors go into the lists, nothing is raised."""
-        for hook in self._state_hooks("load_pre"):
-            hook(
-                self,
+        for hook, with_module in self._state_hooks("load_pre"):
+            arguments = (
                 state_dict,
                 prefix,
                 local_metadata,
@@ -132,6 +144,7 @@ class StateMethods:
                 unexpected_keys,
                 error_msgs,
             )
+            hook(self, *arguments) if with_module else hook(*arguments)
         own = {n: b for n, b in self._buffers.items() if n not in self._non_persistent_buffers_set}
         assign = bool(local_metadata.get("assign_to_params_buffers", False))
         for table in (self._parameters, own):
@@ -146,7 +159,7 @@ class StateMethods:
         key = prefix + EXTRA
         if type(self).set_extra_state is not StateMethods.set_extra_state:
             if key in state_dict:
-                self.set_extra_state(state_dict[key])
+                _do(error_msgs, lambda: self.set_extra_state(state_dict[key]))
             elif strict:
                 missing_keys.append(key)
         elif strict and key in state_dict:
@@ -185,19 +198,17 @@ class StateMethods:
 
         def copy() -> None:
             if assign:
-                if isinstance(target, Parameter) and not isinstance(value, Parameter):
-                    setattr(self, name, Parameter(value, target.requires_grad))
-                else:
-                    setattr(self, name, value)
+                tensor = value if isinstance(value, Tensor) else Tensor(array, None)
+                if isinstance(target, Parameter) and not isinstance(tensor, Parameter):
+                    tensor = Parameter(tensor, target.requires_grad)
+                elif isinstance(target, Parameter):
+                    tensor.requires_grad_(target.requires_grad)
+                setattr(self, name, tensor)
             else:
                 np.copyto(target._data, array, casting="unsafe")
                 cell_of(target).bump("load_state_dict")
 
-        pending = getattr(errors, "pending", None)
-        if pending is None:
-            copy()
-        else:
-            pending.append(copy)
+        _do(errors, copy)
 
     def load_state_dict(
         self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False
@@ -211,7 +222,8 @@ class StateMethods:
         Returns:
             The names left over on either side (both empty if strict).
         Raises:
-            ConvgradError: "Error(s) in loading state_dict"; nothing has been changed then.
+            ConvgradError: "Error(s) in loading state_dict"; nothing has been changed then (unless hooks run
+                after loading, which may strike names from the lists).
         """
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
@@ -223,47 +235,83 @@ class StateMethods:
         unexpected: list[str] = []
         errors = Report()
         _load(self, state, "", metadata or {}, assign, missing, unexpected, errors)
+        result = IncompatibleKeys(missing, unexpected)
+        hooked = [m for m in _children_first(self) if m._state_hooks("load_post")]
+        if not hooked or errors:
+            self._raise_if_wrong(errors, result, strict)
+        for copy in errors.pending:
+            copy()
+        for module in hooked:
+            for hook in module._state_hooks("load_post"):
+                if hook(module, result) is not None:
+                    raise AssertionError(
+                        "Hooks registered with ``register_load_state_dict_post_hook`` are not expected to "
+                        "return new values, if incompatible_keys need to be modified, it should be done "
+                        "inplace."
+                    )
+        self._raise_if_wrong(errors, result, strict)
+        return result
+
+    def _raise_if_wrong(self, errors: list[str], left: IncompatibleKeys, strict: bool) -> None:
         messages = list(errors)
         if strict:
-            for what, keys in (("Unexpected", unexpected), ("Missing", missing)):
+            for what, keys in (("Unexpected", left.unexpected_keys), ("Missing", left.missing_keys)):
                 if keys:
                     names = ", ".join([f'"{k}"' for k in keys])
                     messages.insert(0, f"{what} key(s) in state_dict: {names}. ")
         if messages:
             text = "\n\t".join(messages)
             raise ConvgradError(f"Error(s) in loading state_dict for {type(self).__name__}:\n\t{text}")
-        for copy in errors.pending:
-            copy()
-        result = IncompatibleKeys(missing, unexpected)
-        for hook in self._state_hooks("load_post"):
-            hook(self, result)
-        return result
 
     def _state_hooks(self, kind: str) -> tuple[Any, ...]:
-        hooks = self._load_hooks
-        return () if hooks is None else tuple(hooks.get(kind, ()))
+        tables = self._state_tables
+        return () if tables is None else tuple(tables.get(kind, {}).values())
 
-    def _add_state_hook(self, kind: str, hook: Any) -> None:
-        if self._load_hooks is None:
-            self.__dict__["_load_hooks"] = {}
-        assert self._load_hooks is not None
-        self._load_hooks.setdefault(kind, []).append(hook)
+    def _add_state_hook(self, kind: str, hook: Any) -> RemovableHandle:
+        if self._state_tables is None:
+            self.__dict__["_state_tables"] = {}
+        assert self._state_tables is not None
+        return add(self._state_tables.setdefault(kind, Table()), hook)
 
-    def register_state_dict_pre_hook(self, hook: Any) -> None:
+    def register_state_dict_pre_hook(self, hook: Any) -> RemovableHandle:
         """Call ``hook(module, prefix, keep_vars)`` before this module's state is collected."""
-        self._add_state_hook("state_pre", hook)
+        return self._add_state_hook("state_pre", hook)
 
-    def register_state_dict_post_hook(self, hook: Any) -> None:
-        """Call ``hook(module, state_dict, prefix, local_metadata)`` after it was collected."""
-        self._add_state_hook("state_post", hook)
+    def register_state_dict_post_hook(self, hook: Any) -> RemovableHandle:
+        """Call ``hook(module, state_dict, prefix, local_metadata)`` after it was collected; it changes it."""
+        return self._add_state_hook("state_post", (hook, False))
 
-    def register_load_state_dict_pre_hook(self, hook: Any) -> None:
+    def _register_state_dict_hook(self, hook: Any) -> RemovableHandle:
+        """The same, and what the hook returns takes the dictionary's place."""
+        return self._add_state_hook("state_post", (hook, True))
+
+    def register_load_state_dict_pre_hook(self, hook: Any) -> RemovableHandle:
         """Call ``hook(module, state_dict, prefix, metadata, strict, missing, unexpected, errors)`` first."""
-        self._add_state_hook("load_pre", hook)
+        return self._add_state_hook("load_pre", (hook, True))
 
-    def register_load_state_dict_post_hook(self, hook: Any) -> None:
-        """Call ``hook(module, incompatible_keys)`` after loading."""
-        self._add_state_hook("load_post", hook)
+    def _register_load_state_dict_pre_hook(self, hook: Any, with_module: bool = False) -> RemovableHandle:
+        """The same; without ``with_module`` the hook does not get the module."""
+        return self._add_state_hook("load_pre", (hook, with_module))
+
+    def register_load_state_dict_post_hook(self, hook: Any) -> RemovableHandle:
+        """Call ``hook(module, incompatible_keys)`` after loading; it may strike names from the lists."""
+        return self._add_state_hook("load_post", hook)
+
+
+def _do(errors: Any, action: Callable[[], None]) -> None:
+    """Do something when everything has been checked, or at once if nobody waits for that."""
+    pending = getattr(errors, "pending", None)
+    if pending is None:
+        action()
+    else:
+        pending.append(action)
+
+
+def _children_first(module: Any) -> Iterator[Any]:
+    for child in module._modules.values():
+        if child is not None:
+            yield from _children_first(child)
+    yield module
 
 
 def _load(
@@ -287,4 +335,4 @@ def _load(
             _load(child, inner, start, metadata, assign, missing, unexpected, errors)
 
 
-__all__ = ["IncompatibleKeys", "StateDict", "StateMethods"]
+__all__ = ["IncompatibleKeys", "StateMethods"]

@@ -5,6 +5,7 @@ All are linear, so each one's vjp is another of them and the tangent takes the w
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -223,7 +224,7 @@ class IndexPut(Linear):
     @staticmethod
     def forward(x: Array, key: Any, shape: tuple[int, ...]) -> tuple[Array, tuple[Any, ...]]:
         out = np.zeros(shape, x.dtype)
-        if is_basic(key) or (type(key) is np.ndarray and key.dtype == bool):
+        if is_basic(key) or (type(key) is np.ndarray and key.dtype == bool) or _is_distinct(key, shape):
             out[key] = x  # each element is met once
         else:
             np.add.at(out, key, x)
@@ -232,6 +233,18 @@ class IndexPut(Linear):
     @staticmethod
     def vjp_x(g: Value, key: Any, shape: tuple[int, ...]) -> Value:
         return call(Index, g, key)
+
+
+def _is_distinct(key: Any, shape: tuple[int, ...]) -> bool:
+    """Whether a key of arrays names no position twice: to ask is faster than to add one by one."""
+    arrays = key if type(key) is tuple else (key,)
+    if not all([type(k) is np.ndarray and k.dtype.kind in "iu" and k.size for k in arrays]):
+        return False
+    places = shape[: len(arrays)]
+    if math.prod(places) > 64 * max([k.size for k in arrays]) or any([k.min() < 0 for k in arrays]):
+        return False
+    flat = np.ravel_multi_index(arrays, places).reshape(-1)
+    return int(np.bincount(flat).max()) == 1
 
 
 def is_basic(key: Any) -> bool:

@@ -75,6 +75,9 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
         margin_ranking_loss native_dropout poisson_nll_loss rrelu rrelu_ triplet_margin_loss
         """
     ),
+    "nn.functional.recurrent": _names(
+        "gru gru_cell lstm lstm_cell rnn_relu rnn_relu_cell rnn_tanh rnn_tanh_cell"
+    ),
     "tensor.functions_copies": _names(
         """
         alias_copy as_strided_copy constant_pad_nd detach_copy diagonal_copy empty_permuted

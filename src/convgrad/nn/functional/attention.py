@@ -195,8 +195,8 @@ def multi_head_attention_forward(
         key_padding_mask = None if key_padding_mask is None else key_padding_mask.unsqueeze(0)
     only_hint = is_causal and key_padding_mask is None and not need_weights
     other = None if attn_mask is None else attn_mask.dtype
-    padding = _additive("key_padding_mask", key_padding_mask, query, other)
-    mask = None if only_hint else _additive("attn_mask", attn_mask, query, None)
+    padding = additive_mask("key_padding_mask", key_padding_mask, query, other)
+    mask = None if only_hint else additive_mask("attn_mask", attn_mask, query, None)
     head = _head_size(query, embed_dim_to_check, num_heads)
     if use_separate_proj_weight:
         projections = _separate_weights(key, value, q_proj_weight, k_proj_weight, v_proj_weight)
@@ -215,7 +215,7 @@ def multi_head_attention_forward(
         keys, values = cat([keys, none], 1), cat([values, none], 1)
     if more:
         mask, padding = [None if m is None else pad(m, (0, more)) for m in (mask, padding)]
-    mask = _merged(mask, padding, num_heads, keys._data.shape[1])
+    mask = _merged(mask, padding, num_heads, keys)
     p = dropout_p if training else 0.0
     out, weights = _mixture(q, keys, values, mask, p, need_weights, only_hint, num_heads)
     out = linear(out, out_proj_weight, out_proj_bias)
@@ -267,8 +267,8 @@ def _check_heads(
     return ranks[0] == 3
 
 
-def _additive(name: str, mask: Optional, query: Tensor, other: Any) -> Optional:
-    """A mask as numbers to add: a bool one has -inf where it is True."""
+def additive_mask(name: str, mask: Optional, query: Tensor, other: Any) -> Optional:
+    """A mask as numbers to add: a bool one has -inf where it is True; ``other``: dtype of another mask."""
     if mask is None:
         return None
     kind = mask._data.dtype
@@ -336,15 +336,14 @@ def _by_head(x: Tensor, heads: int, size: int, static: Optional, name: str) -> T
     return static
 
 
-def _merged(mask: Optional, padding: Optional, heads: int, columns: int) -> Optional:
+def _merged(mask: Optional, padding: Optional, heads: int, keys: Tensor) -> Optional:
     """Both masks as one, ``(1 or N heads, 1 or L, S)``."""
     if padding is None:
         return mask
-    n = padding._data.shape[0]
-    _require(
-        padding._data.shape[1] == columns,
-        f"Expected key_padded_mask.shape[1] to be {columns}, but got {padding._data.shape[1]}",
-    )
+    n, columns = keys._data.shape[0] // heads, keys._data.shape[1]
+    for axis, wanted in ((0, n), (1, columns)):
+        got = padding._data.shape[axis]
+        _require(got == wanted, f"Expected key_padded_mask.shape[{axis}] to be {wanted}, but got {got}")
     spread = padding.reshape(n, 1, 1, columns).expand(n, heads, 1, columns).reshape(n * heads, 1, columns)
     return spread if mask is None else mask + spread
 

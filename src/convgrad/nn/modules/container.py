@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from ...errors import ConvgradError
 from ...tensor.tensor import Tensor
 from ..module import Module, tensor_type
 from ..parameter import Parameter
@@ -147,6 +148,12 @@ class Sequential(_Chain):
 
     __rmul__ = __mul__
 
+    def __imul__(self, times: int) -> Sequential:
+        modules = list(self)
+        for _ in range(len(self * times) // max(1, len(modules)) - 1):  # the product checks ``times``
+            self.extend(modules)
+        return self
+
 
 class ModuleList(_Chain):
     """A list of modules that the module holding it knows of.
@@ -265,8 +272,29 @@ class ModuleDict(Module):
                 "ModuleDict.update should be called with an iterable of key/value pairs, but got "
                 + type(modules).__name__
             )
-        for key, module in modules.items() if isinstance(modules, Mapping | ModuleDict) else modules:
+        for key, module in _pairs("ModuleDict", modules):
             self[key] = module
+
+
+def _pairs(name: str, values: Any) -> list[Any]:
+    """Keys and values of a mapping, or of an iterable of pairs.
+
+    Raises:
+        TypeError, ValueError: an element that is no pair.
+    """
+    if isinstance(values, Mapping | ModuleDict | ParameterDict):
+        return list(values.items())
+    pairs = list(values)
+    for k, pair in enumerate(pairs):
+        if not isinstance(pair, Iterable):
+            raise TypeError(
+                f"{name} update sequence element #{k} should be Iterable; is{type(pair).__name__}"
+            )
+        if len(tuple(pair)) != 2:
+            raise ValueError(
+                f"{name} update sequence element #{k} has length {len(tuple(pair))}; 2 is required"
+            )
+    return pairs
 
 
 def _parameter_line(value: Any, kind: str) -> str:
@@ -324,9 +352,27 @@ class ParameterList(Module):
     def __iadd__(self, values: Iterable[Any]) -> ParameterList:
         return self.extend(values)
 
+    def __dir__(self) -> list[str]:
+        return [key for key in super().__dir__() if not key.isdigit()]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        raise ConvgradError("ParameterList should not be called.")
+
     def extra_repr(self) -> str:
         lines = [f"({i}): {_parameter_line(p, str(getattr(p, 'dtype', '')))}" for i, p in enumerate(self)]
         return "\n".join(["  " + line for line in lines])
+
+
+class _MissingKeyError(KeyError, AttributeError):
+    """No such name; PyTorch raises the one type, a dictionary the other."""
+
+
+def _require_string(key: Any) -> None:
+    if not isinstance(key, str):
+        raise TypeError(
+            "Index given to ParameterDict cannot be used as a key as it is not a string "
+            f"(type is '{type(key).__name__}')"
+        )
 
 
 class ParameterDict(Module):
@@ -343,16 +389,13 @@ class ParameterDict(Module):
             self.update(parameters)
 
     def __getitem__(self, key: str) -> Any:
+        _require_string(key)
         if key not in self.__dict__["_keys"]:
-            raise KeyError(key)
+            raise _MissingKeyError(key)
         return getattr(self, key)
 
     def __setitem__(self, key: str, value: Any) -> None:
-        if not isinstance(key, str):
-            raise TypeError(
-                "Index given to ParameterDict cannot be used as a key as it is not a string "
-                f"(type is '{type(key).__name__}')"
-            )
+        _require_string(key)
         if isinstance(value, Tensor) and not isinstance(value, Parameter):
             value = Parameter(value)
         self.__dict__["_keys"][key] = None
@@ -393,9 +436,60 @@ class ParameterDict(Module):
         del self[key]
         return value
 
+    def popitem(self) -> tuple[str, Any]:
+        """Take out the last pair and return it."""
+        key = list(self)[-1]
+        return key, self.pop(key)
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        """A value; where there is none it becomes ``default``."""
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def clear(self) -> None:
+        """Take out everything."""
+        for key in list(self):
+            del self[key]
+
+    def copy(self) -> ParameterDict:
+        """Another dictionary of the same values."""
+        return ParameterDict(OrderedDict(self.items()))
+
+    def fromkeys(self, keys: Iterable[str], default: Any = None) -> ParameterDict:
+        """A dictionary with one value under all these names."""
+        return ParameterDict([(key, default) for key in keys])
+
+    def __reversed__(self) -> Iterator[str]:
+        return reversed(list(self))
+
+    def __or__(self, other: ParameterDict) -> ParameterDict:
+        out = self.copy()
+        out.update(other)
+        return out
+
+    def __ror__(self, other: ParameterDict) -> ParameterDict:
+        out = other.copy()
+        out.update(self)
+        return out
+
+    def __ior__(self, other: ParameterDict) -> ParameterDict:
+        self.update(other)
+        return self
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        raise ConvgradError("ParameterDict should not be called.")
+
     def update(self, parameters: Any) -> None:
-        """Add values from a mapping or from pairs; equal names are replaced."""
-        for key, value in parameters.items() if hasattr(parameters, "items") else parameters:
+        """Add values from a mapping (a plain one in the order of its names) or from pairs."""
+        if not isinstance(parameters, Iterable):
+            raise TypeError(
+                "ParametersDict.update should be called with an iterable of key/value pairs, but got "
+                + type(parameters).__name__
+            )
+        pairs = _pairs("ParameterDict", parameters)
+        plain = isinstance(parameters, Mapping) and not isinstance(parameters, OrderedDict)
+        for key, value in sorted(pairs) if plain else pairs:
             self[key] = value
 
     def extra_repr(self) -> str:
