@@ -11,6 +11,7 @@ from ...tensor.tensor import Tensor
 from .. import functional as F
 from ..module import Module
 from ..parameter import Parameter
+from .attention import MultiheadAttention as MultiheadAttention
 
 
 class _Plain(Module):
