@@ -8,11 +8,7 @@ from ...tensor.tensor import Tensor
 from .. import functional as F
 from .. import init
 from ..module import Module
-from .linear import Linear, empty_parameter
-
-
-class NonDynamicallyQuantizableLinear(Linear):
-    """``Linear`` under the name PyTorch shows for the last projection of attention."""
+from .linear import NonDynamicallyQuantizableLinear, empty_parameter
 
 
 class MultiheadAttention(Module):
@@ -147,4 +143,4 @@ class MultiheadAttention(Module):
         return merged, 2
 
 
-__all__ = ["MultiheadAttention", "NonDynamicallyQuantizableLinear"]
+__all__ = ["MultiheadAttention"]
