@@ -13,6 +13,7 @@ import random
 import signal
 import threading
 import time
+import warnings
 from typing import Any
 
 import numpy as np
@@ -106,7 +107,9 @@ class ProcessCrew:
                 name=f"DataLoader worker {i}",
                 daemon=True,
             )
-            worker.start()
+            with warnings.catch_warnings():  # of threads: the child runs a worker and nothing else
+                warnings.filterwarnings("ignore", r".*multi-threaded, use of fork", DeprecationWarning)
+                worker.start()
             theirs.close()
             self._pipes.append(ours)
             self._workers.append(worker)
