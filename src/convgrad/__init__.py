@@ -116,7 +116,7 @@ del _module, _name, _value
 #: loaded on first use, so that `import convgrad` stays quick
 _LAZY = (
     "backends", "nn", "optim", "func", "testing", "utils", "linalg", "fft", "signal", "special", "datasets",
-    "tools",
+    "distributions", "tools",
 )  # fmt: skip
 
 
