@@ -60,7 +60,7 @@ THIRD_PARTY = {"numpy", "ml_dtypes"}
 # The doors through which modules come in late: optional packages, layer 8 on first use (PEP 562), and
 # families of methods that few programs need.
 LATE_IMPORTERS = {
-    "convgrad", "convgrad.autograd", "convgrad.autograd.derive", "convgrad.errors", "convgrad.tensor.late",
+    "convgrad", "convgrad.autograd", "convgrad.autograd.derive", "convgrad.errors", "convgrad.kernels.native", "convgrad.tensor.late",
 }  # fmt: skip
 MAX_FILE_LINES = 600
 MAX_FUNCTION_LINES = 60  # without the docstring
