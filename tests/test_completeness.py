@@ -30,7 +30,7 @@ def _for(names: str, kinds: str, reason: str) -> dict[tuple[str, str], str]:
 #: kinds that make no sense for an operator (or all of a module): reason
 EXEMPT: dict[tuple[str, str], str] = {
     **_for("conv", "0d", "an image has at least three dimensions"),
-    **_for("linalg spectral determinant", "0d", "a matrix has two dimensions"),
+    **_for("linalg spectral determinant ldl", "0d", "a matrix has two dimensions"),
     **_for("pool", "0d", "an image has at least two dimensions"),
     **_for(
         "Mm MatMul Bmm Mv BatchedMv Vm BatchedVm Dot Vdot Cross Trace Affine AffineFolded", "0d",
@@ -41,7 +41,7 @@ EXEMPT: dict[tuple[str, str], str] = {
     **_for("EmbeddingDense", "0d", "what arrives at rows of a table has at least one dimension"),
     **_for("ViewAsComplex", "0d", "the last dimension holds the pairs"),
     **_for("ViewAsComplex", "strided", "refuses other strides by definition"),
-    **_for("AsStrided", "strided", "reads memory by strides, so other strides are other values"),
+    **_for("AsStrided AsStridedInPlace", "strided", "reads memory by strides, so other strides are other values"),
     **_for("MaskedFill", "mixed", "the number is cast to the tensor's dtype"),
     **_for("OfInput OfOutput Relation Bitwise _Modified Unrecorded Polynomial Divisor", " ".join(KINDS), "a base: each function has its own cases"),
     **_for(

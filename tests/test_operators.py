@@ -31,6 +31,7 @@ LAYOUT = {
     "ViewAsComplex": "refuses other strides by definition",
     "ViewAsReal": "the view of a copy made for strides",
     "AsStrided": "reads memory by strides, so other strides are other values",
+    "AsStridedInPlace": "reads memory by strides, so other strides are other values",
 }
 
 SECOND = [c for c in DIFFERENTIABLE if c.second]

@@ -150,7 +150,7 @@ def test_cases_are_made_when_their_turn_comes_and_long_calls_need_no_warming(tmp
         "--rounds",
         "5",
         "--row-seconds",
-        "0.5",
+        "1.5",
         "--seconds",
         "0.01",
         "--settle",

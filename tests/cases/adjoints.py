@@ -191,6 +191,8 @@ CASES: list[Case] = [
     *kinds(scatter.Replace, "rows", direct(scatter.Replace, ([0, 2],)), _replaced, M, values(11, 2, 4), empty=(E, np.zeros((2, 0)))),
     _case(scatter.Replace, "0d", ((),), (Z, np.array(0.2)), lambda x, v: v),
     *kinds(shape.CopySlices, "turned", lambda x, v: apply(shape.CopySlices, (x, v), (STEPS,)), _into_view, M, values(12, 2, 3), empty=(np.zeros((0, 4)), np.zeros((2, 0)))),
+    *kinds(shape.Review, "turned", lambda x: apply(shape.Review, (x,), (STEPS,)), lambda x: x.T[1:3], M, empty=(np.zeros((0, 4)),)),
+    _case(shape.Review, "0d", (((shape.Reshape, ((1,),)),),), (Z,), lambda x: x.reshape(1)),
     _case(shape.CopySlices, "0d", (((shape.Reshape, ((1,),)),),), (Z, np.array([0.2])), lambda x, v: v[0]),
 ]  # fmt: skip
 ERRORS: list[Any] = []

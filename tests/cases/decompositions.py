@@ -11,7 +11,7 @@ import numpy as np
 
 from convgrad import linalg
 from convgrad.errors import ConvgradError, DtypeError, LinAlgError, ShapeError
-from convgrad.ops import determinant, spectral
+from convgrad.ops import determinant, ldl, spectral
 from convgrad.ops import linalg as ops
 from convgrad.tensor.tensor import Tensor
 
@@ -61,6 +61,29 @@ def packed(a: Any) -> Any:
     out = np.pad(out, [(0, 0), (0, a.shape[1] - out.shape[1])])
     out[: right.shape[0]] += right
     return out
+
+
+def _indefinite(a: Any) -> Any:
+    """A symmetric matrix without a diagonal, so that pivots come in blocks."""
+    a = a + a.swapaxes(-1, -2)
+    return a * (1 - np.eye(a.shape[-1]))
+
+
+def _ldl_by_minors(a: Any) -> Any:
+    """LD of positive matrices, where nothing is exchanged only if the diagonal is large: by elimination."""
+    out = np.zeros_like(a)
+    for at in np.ndindex(a.shape[:-2]):
+        rest = a[at].copy()
+        for k in range(len(rest)):
+            out[at][k, k] = rest[k, k]
+            out[at][k + 1 :, k] = rest[k + 1 :, k] / rest[k, k]
+            rest -= np.outer(rest[:, k], rest[k]) / rest[k, k]
+    return out
+
+
+def _ldl_solver(a: Any, hermitian: bool) -> Any:
+    factors = linalg.ldl_factor(Tensor(a, None), hermitian=hermitian)
+    return lambda b: linalg.ldl_solve(factors.LD.to(b.dtype), factors.pivots, b, hermitian=hermitian)
 
 
 def series(a: Any) -> Any:
@@ -153,6 +176,22 @@ CASES: list[Case] = [
         for case in (
             *kinds(ops.LinalgLuFactorEx, name, lambda a: linalg.lu_factor(a)[0], packed, a, empty=(a[:, :0],)),
             *kinds(ops.LinalgLu, name, lambda a: tuple(linalg.lu(a)), factored, a, empty=(a[:0],)),
+        )
+    ],
+    *kinds(
+        ldl.LinalgLdlFactorEx, "plain", lambda a: linalg.ldl_factor(a).LD, _ldl_by_minors, positive(values(51, 2, 3, 3)),
+        empty=(np.zeros((2, 0, 0)),), differentiable=(),
+    ),
+    *[
+        case
+        for name, a, hermitian_ in (
+            ("real", _indefinite(values(52, 4, 4)), False),
+            ("hermitian", hermitian(cvalues(53, 4, 4)), True),
+            ("symmetric", _indefinite(cvalues(54, 4, 4)), False),
+        )
+        for case in kinds(
+            ldl.LinalgLdlSolve, name, _ldl_solver(a, hermitian_), lambda b, a=a: np.linalg.solve(a, b),
+            values(55, 2, 4, 3).astype(a.dtype), empty=(np.zeros((0, 4, 3), a.dtype),),
         )
     ],
     *kinds(

@@ -114,3 +114,27 @@ def test_jvp_checks_its_arguments() -> None:
     with pytest.raises(RuntimeError, match="different size"):
         func.jvp(cube, (X,), (X[0],))
     assert not (X * 2).requires_grad
+
+
+@pytest.mark.parametrize(
+    "derive",
+    [
+        lambda f, x: func.hessian(f)(x),
+        lambda f, x: func.jacfwd(func.jacrev(f))(x),
+        lambda f, x: func.jacrev(func.jacfwd(f))(x),
+        lambda f, x: func.jacrev(f, chunk_size=1)(x),
+        lambda f, x: func.grad(f)(x),
+        lambda f, x: func.vmap(func.hessian(f))(torch.stack([x, x])),
+        lambda f, x: func.hessian(lambda d: f(d["a"]))({"a": x})["a"]["a"],
+    ],
+)
+def test_derivatives_of_a_plain_tensor_have_no_history(derive):
+    weight = torch.tensor([1.0, 2.0], requires_grad=True)
+    x = torch.tensor([0.5, 1.5])
+    assert derive(lambda x: (x.sin() * x).sum(), x).grad_fn is None
+    assert derive(
+        lambda x: (x.sin() * x * weight).sum(), x
+    ).requires_grad  # what the function closes over has
+    assert derive(lambda x: (x.sin() * x).sum(), x.clone().requires_grad_()).requires_grad
+    with torch.no_grad():
+        assert not func.grad(lambda x: (x * weight).sum())(x).requires_grad

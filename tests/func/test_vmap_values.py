@@ -32,3 +32,33 @@ def test_each_sample_has_its_own_plan(function: Callable[..., torch.Tensor], arg
     mapped = torch.vmap(function)(*args)
     looped = torch.stack([function(*[a[i] for a in args]) for i in range(3)])
     np.testing.assert_allclose(mapped.numpy(), looped.numpy(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("driver", ["gels", "gelsy", "gelsd", "gelss"])
+def test_least_squares_of_samples_are_those_of_the_batch(driver: str) -> None:
+    a, b = torch.tensor(RNG.normal(size=(2, 3, 5, 2))), torch.tensor(RNG.normal(size=(2, 3, 5, 2)))
+    if driver in ("gelsd", "gelss"):
+        a[1, 2, :, 1] = a[1, 2, :, 0]  # without full rank there are no residuals, of none of the samples
+    whole = torch.linalg.lstsq(a, b, driver=driver)
+    mapped = torch.vmap(torch.vmap(lambda a, b: torch.linalg.lstsq(a, b, driver=driver)[:]))(a, b)
+    for name, one, other in zip(whole._fields, whole, mapped, strict=True):
+        wanted = one.numpy() if one.numel() else np.empty((2, 3, 0))
+        np.testing.assert_allclose(other.numpy(), wanted, rtol=1e-9, err_msg=name)
+    one = torch.vmap(lambda b: torch.linalg.lstsq(a[0, 0], b, driver=driver)[1])(b[0])
+    alone = torch.linalg.lstsq(a[0, 0].expand(3, 5, 2), b[0], driver=driver).residuals
+    np.testing.assert_allclose(one.numpy(), alone.numpy() if alone.numel() else np.empty((3, 0)), rtol=1e-9)
+
+
+def test_rows_are_shortened_in_each_samples_own_table() -> None:
+    table = torch.tensor(RNG.normal(size=(2, 4, 3)) * 3)
+    rows = torch.tensor([[0, 1], [2, 2]])
+    for function in (F.embedding, lambda i, w, **norm: F.embedding_bag(i, w, torch.tensor([0, 1]), **norm)):
+        looped, mapped = table.clone(), table.clone()
+        wanted = [function(rows[i], looped[i], max_norm=1.0) for i in range(2)]
+        found = torch.vmap(lambda i, w, f=function: f(i, w, max_norm=1.0))(rows, mapped)
+        np.testing.assert_array_equal(found.numpy(), torch.stack(wanted).numpy())
+        np.testing.assert_array_equal(mapped.numpy(), looped.numpy())
+        kept = table[0].clone()
+        with pytest.raises(RuntimeError, match="because there exists a Tensor `other` in extra_args"):
+            torch.vmap(lambda i, w=kept, f=function: f(i, w, max_norm=1.0))(rows)
+        assert torch.equal(kept, table[0])

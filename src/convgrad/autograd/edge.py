@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import GradError, ShapeError
-from ..graph.node import OUTPUT, ManyNode, Node, Output
+from ..graph.node import OUTPUT, Idle, ManyNode, Node, Output
 from ..graph.traced import Traced
 from ..tensor.tensor import Tensor
 
@@ -51,7 +51,8 @@ def is_edge(value: Any) -> bool:
 def target(wanted: Any) -> tuple[Any, int | None]:
     """The node to catch a gradient at, and which piece of it, for a tensor or an edge."""
     if not is_edge(wanted):
-        return wanted._node, None
+        node = wanted._node
+        return Idle(wanted._data) if type(node) is Idle else node, None  # what no walk can come to
     if isinstance(wanted.ownership_token, Node):
         return wanted.ownership_token, None
     if isinstance(wanted.node, ManyNode):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,7 @@ from ..graph.place import show
 from ..tensor import dual
 from ..tensor.dual import DualNode, primal_node
 from ..tensor.tensor import Tensor, from_traced, to_traced
-from ..tensor.views import View, rewrite
+from ..tensor.views import CUSTOM_MADE, SEVERAL, View, rewrite, watch_over
 
 
 class FunctionCtx:
@@ -239,7 +240,7 @@ def _record(
             rewrite(result, place, cls.__name__)
         else:
             result._node = place
-            _fix_view(result, index, cls)
+            _fix_view(result, len(results) > 1)
     node.keep(ctx._to_save, results)
     ctx._to_save = ()
     if MODE.get() & WATCH:
@@ -248,25 +249,15 @@ def _record(
         watch.recorded(node, handles, made)
 
 
-def _fix_view(result: Any, index: int, cls: type[Function]) -> None:
+def _fix_view(result: Any, several: bool) -> None:
     """A view that forward returns has the function's derivative: a change in place would lose it."""
     view = result._view
     if view is None:
         return
-    cell = result._cell
-    if cell is not None and cell.views is not None:  # its history does not follow the base's
-        cell.views[:] = [ref for ref in cell.views if ref() is not result]
-    result._view = View(
-        view.base,
-        view.trail,
-        f"Output {index} of {cls.__name__} is a view and is being modified inplace. This view was "
-        "created inside a "
-        "custom Function (or because an input was returned as-is) and the autograd logic to handle "
-        "view+inplace "
-        "would override the custom backward associated with the custom Function, leading to "
-        "incorrect gradients. "
-        "This behavior is forbidden. You can fix this by cloning the output of the custom Function.",
-    )
+    result._view = View(view.base, view.trail, SEVERAL if several else CUSTOM_MADE)
+    cell = cell_of(result)
+    refs = [ref for ref in cell.views or () if ref() is result] or [weakref.ref(result)]
+    watch_over(cell, refs[0])
 
 
 def _beneath(tensor: Any, level: Any) -> Any:

@@ -26,9 +26,10 @@ from ..graph.grad_mode import DUAL, MODE
 from ..graph.traced import Traced
 from ..ops import shape
 from ..ops.op import Op
+from ..tensor import dual
 from ..tensor.dual import TransformNode
 from ..tensor.methods.operands import common_dtype
-from ..tensor.tensor import Tensor, apply, from_traced
+from ..tensor.tensor import Tensor, apply, from_traced, to_traced
 from .rules import RULES
 from .whole import (
     Whole,
@@ -143,6 +144,11 @@ class BatchNode(TransformNode):
         whole = Tensor(np.repeat(tensor._data[None], size, 0), None)
         outer = self.value._node
         return batched(outer.spread(whole) if isinstance(outer, BatchNode) else whole, self.level)
+
+    def forgotten(self) -> Traced:
+        """The batched value with the tangents of its samples but without their place in the reverse graph."""
+        every = from_traced(dual.forget_history(to_traced(self.value)))
+        return to_traced(batched(every, self.level))
 
     def draw(self, function: Any, probabilities: Tensor, generator: Any) -> Any:
         """Numbers drawn with a batch of probabilities, each sample's own."""

@@ -63,15 +63,20 @@ def fresh(x: Tensor) -> Tensor:
     return leaf
 
 
-def settled(results: Sequence[Tensor], own: Sequence[Tensor]) -> list[Tensor]:
-    """Results without history, unless it leads to something else than our own variables."""
+def settled(results: Sequence[Tensor], own: Sequence[Tensor], recording: bool = True) -> list[Tensor]:
+    """Results without history, unless it leads to something else than our own variables.
+
+    ``recording`` says whether the caller records; if not, there is no history in any case.
+    """
+    if not recording:
+        return [forgotten(r) for r in results]
     mine = {dual.primal_node(x) for x in own}
     return [r if _leads_elsewhere(r._node, mine) else forgotten(r) for r in results]
 
 
-def settled_aux(aux: Any, own: Sequence[Tensor]) -> Any:
+def settled_aux(aux: Any, own: Sequence[Tensor], recording: bool = True) -> Any:
     """The tensors of a nest likewise."""
-    return tree.fmap(lambda x: settled([x], own)[0] if isinstance(x, Tensor) else x, aux)
+    return tree.fmap(lambda x: settled([x], own, recording)[0] if isinstance(x, Tensor) else x, aux)
 
 
 def forgotten(x: Tensor) -> Tensor:

@@ -228,14 +228,15 @@ def step_params(op: type[Op], params: Params, size: int, ndim: int) -> Params | 
     return None if plan is None else plan.params
 
 
-def _copy_slices(op: type[Op], values: Values, params: Params, size: int) -> Any:
+def _view_steps(op: type[Op], values: Values, params: Params, size: int) -> Any:
+    """What applies view operators one after another (``Review``), or writes to what they show."""
     steps = []
     for step, given in params[0]:
         changed = step_params(step, given, size, ndim_of(values[0]))
         if changed is None:
             return NotImplemented
         steps.append((step, changed))
-    return apply(op, (expanded(values[0], size), expanded(values[1], size)), (tuple(steps),))
+    return apply(op, tuple([expanded(v, size) for v in values]), (tuple(steps),))
 
 
 # Indexing ------------------------------------------------------------------------------------------
@@ -467,7 +468,8 @@ RULES: dict[str, Rule] = {
     "reduce.MaxAll": _flat_extreme, "reduce.Gather": _scatter, "reduce.ScatterSum": _scatter,
     "reduce.Place": _scatter,
     "shape.Permute": _permute, "shape.Expand": _expand, "shape.Index": _index, "shape.IndexPut": _index_put,
-    "shape.SetIndex": _set_index, "shape.CopySlices": _copy_slices, "shape.FillTensor": _fill_tensor,
+    "shape.SetIndex": _set_index, "shape.CopySlices": _view_steps, "shape.Review": _view_steps,
+    "shape.FillTensor": _fill_tensor,
     "shape.Cat": _join, "shape.Stack": _join,
     "reduce.MedianAll": _by_loop, "reduce.NanMedianAll": _by_loop,
     "rearrange.Fold": _fold_windows, "rearrange.AsStrided": _as_strided,

@@ -183,6 +183,22 @@ def _solve(op: type[Op], values: Values, params: Params, size: int) -> Any:
     return apply(op, tuple(inputs), params)
 
 
+def _ldl_solve(op: type[Op], values: Values, params: Params, size: int) -> Any:
+    """Systems of equations with factors in two parts."""
+    ranks = (2, 1, 2)
+    lead = max([ndim_of(v) - n for v, n in zip(values, ranks, strict=True)])
+    pairs = zip(values, ranks, strict=True)
+    return apply(op, tuple([aligned(Whole(expanded(v, size)), lead + n) for v, n in pairs]), params)
+
+
+def _least_squares(op: type[Op], values: Values, params: Params, size: int) -> Any:
+    """The same; where no residuals are wanted, there is an empty array for each sample."""
+    solution, residuals, sizes = _solve(op, values, params, size)
+    if not params[1]:
+        residuals = Tensor(np.empty((size, 0), sizes._data.dtype), None)
+    return solution, residuals, sizes
+
+
 def _attention(op: type[Op], values: Values, params: Params, size: int) -> Any:
     """One more dimension in front of queries, keys and values; masks broadcast."""
     ndim = max([ndim_of(v) for v in values[:3]])
@@ -218,7 +234,8 @@ NETWORK_RULES: dict[str, Any] = {
     "loss.MseLoss": _loss, "loss.L1Loss": _loss, "loss.SmoothL1Loss": _loss, "loss.HuberLoss": _loss,
     "loss.BinaryCrossEntropy": _loss, "loss.BinaryCrossEntropyWithLogits": _loss, "loss.NllLoss": _nll,
     "loss.NllSpread": _nll_spread, "margin.SoftMarginLoss": _loss,
-    "linalg.LinalgSolveEx": _solve, "linalg.LinalgSolveTriangular": _solve, "spectral.LinalgLstsq": _solve,
+    "linalg.LinalgSolveEx": _solve, "linalg.LinalgSolveTriangular": _solve,
+    "spectral.LinalgLstsq": _least_squares, "ldl.LinalgLdlSolve": _ldl_solve,
     "distance.Cdist": _solve, "distance.EuclideanDist": _solve, "distance.Dist": _dist,
     "distance.Renorm": _renorm,
     "attention.ScaledDotProductAttention": _attention,

@@ -17,6 +17,7 @@ from ..autograd import forward_ad
 from ..autograd.derive import grad as grad_of
 from ..autograd.grad_mode import enable_grad
 from ..errors import ConvgradError, ShapeError
+from ..graph.grad_mode import is_grad_enabled
 from ..tensor.tensor import Tensor
 from . import tree
 from .batching import Level
@@ -56,7 +57,7 @@ def grad_and_value(func: Function, argnums: Argnums = 0, has_aux: bool = False) 
 
     @functools.wraps(func)
     def both(*args: Any, **kwargs: Any) -> Any:
-        levels = open_levels()
+        levels, recording = open_levels(), is_grad_enabled()
         with enable_grad():
             chosen = _chosen(args, argnums)
             own, entered = _entered(chosen, levels)
@@ -67,9 +68,9 @@ def grad_and_value(func: Function, argnums: Argnums = 0, has_aux: bool = False) 
             _check_scalar(out)
             whole = strip(out, levels)
             found = _pull([whole], own, [Tensor(np.ones_like(whole._data), None)])
-            found = [dress(g, levels) for g in settled(found, own)]
-            value = dress(settled([whole], own)[0], levels)
-            aux = settled_aux(aux, own)
+            found = [dress(g, levels) for g in settled(found, own, recording)]
+            value = dress(settled([whole], own, recording)[0], levels)
+            aux = settled_aux(aux, own, recording)
         gradients = tree.rebuild(chosen, found)
         return gradients, (value, aux) if has_aux else value
 
@@ -95,7 +96,7 @@ def vjp(func: Function, *primals: Any, has_aux: bool = False) -> Any:
         ``(outputs, pullback)`` or ``(outputs, pullback, aux)``; ``pullback(cotangents)`` gives one
         product per primal, as a tuple (a single one alone).
     """
-    levels = open_levels()
+    levels, recording = open_levels(), is_grad_enabled()
     with enable_grad():
         own, entered = _entered(primals, levels)
         out = func(*tree.rebuild(primals, entered))
@@ -110,20 +111,25 @@ def vjp(func: Function, *primals: Any, has_aux: bool = False) -> Any:
             raise ConvgradError(
                 f"vjp: expected {len(wholes)} cotangents, as the function has outputs, got {len(given)}"
             )
+        keep = is_grad_enabled()
         with enable_grad():
-            products = tree.rebuild(primals, _products(wholes, own, levels, given))
+            products = tree.rebuild(primals, _products(wholes, own, levels, given, keep))
         return products if len(primals) > 1 else (products[0],)
 
-    aux = settled_aux(aux, own)
-    outputs = tree.rebuild(out, [dress(t, levels) for t in settled(wholes, own)])
+    aux = settled_aux(aux, own, recording)
+    outputs = tree.rebuild(out, [dress(t, levels) for t in settled(wholes, own, recording)])
     return (outputs, pullback, aux) if has_aux else (outputs, pullback)
 
 
 def _products(
-    wholes: Sequence[Tensor], own: Sequence[Tensor], levels: Sequence[Level], cotangents: Sequence[Tensor]
+    wholes: Sequence[Tensor],
+    own: Sequence[Tensor],
+    levels: Sequence[Level],
+    cotangents: Sequence[Tensor],
+    recording: bool,
 ) -> list[Tensor]:
     found = _pull(wholes, own, [strip(c, levels) for c in cotangents])
-    return [dress(g, levels) for g in settled(found, own)]
+    return [dress(g, levels) for g in settled(found, own, recording)]
 
 
 def _pull(outs: Sequence[Tensor], own: Sequence[Tensor], cotangents: Sequence[Tensor]) -> list[Tensor]:

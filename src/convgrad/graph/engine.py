@@ -21,7 +21,7 @@ from .grad_mode import MODE, OFF, RECORD, WATCH
 from .hooks import run_after, run_before
 from .node import CUSTOM, LEAF, OUTPUT, PACKED, ManyNode, Node, freed_message
 from .place import show
-from .traced import Traced, lift_saved
+from .traced import Gathering, Traced, gathered, lift_saved, sum_of
 
 Gradients = dict[Node, Any]
 Counts = dict[Node, int]
@@ -82,6 +82,8 @@ def run(
     RUNNING.set(Task(counts, frozenset(grads), wanted, capture or inputs is not None))
     try:
         ready = [node for node in grads if node not in counts]
+        if create_graph and wanted is None and not before & WATCH:
+            return _walk_recorded(ready, grads, counts, inputs, retain_graph, capture)
         if create_graph or not every_leaf or before & WATCH or type(roots[0][1]) is Traced:
             return _walk_selected(ready, grads, counts, inputs, wanted, retain_graph, create_graph, capture)
         _walk(ready, grads, counts, retain_graph, capture)
@@ -188,6 +190,68 @@ def _gathered(old: Any, g: Any, node: Node, owned: set[Node]) -> Any:
     return formula.plus(old, g)
 
 
+def _walk_recorded(
+    ready: list[Node],
+    grads: Gradients,
+    counts: Counts,
+    inputs: list[Node] | None,
+    retain_graph: bool,
+    capture: bool,
+) -> Gradients:
+    """The walk of ``create_graph`` for every leaf: formulas run on recorded values. Spelt out, as above."""
+    found: Gradients = {}
+    targets = inputs or ()
+    while ready:
+        node = ready.pop()
+        g = grads.pop(node, None)
+        if type(g) is Gathering:
+            g = sum_of(g)
+        hooks = node.hooks
+        if hooks is not None and g is not None:
+            g = run_before(hooks, g, True)
+        if node in targets:
+            found[node] = g
+        kind = node.kind
+        if kind == LEAF:
+            if g is not None and not capture:
+                node.accumulate(g)
+            continue
+        parents: Any = node.parents
+        if kind or g is None or not node.op.simple:
+            pulled = _pull(node, g, None, True)
+        else:
+            saved = node.saved
+            if saved is None or node.versions:
+                saved = _unchanged(node)
+            saved = lift_saved(node, saved)
+            pulled = [None if p is None else vjp(g, *saved) for p, vjp in zip(parents, node.op.vjps)]
+        if hooks is not None and hooks.after and g is not None:
+            pulled = run_after(hooks, parents, pulled, g, True)
+        for parent, g in zip(parents, pulled):
+            if parent is None:
+                continue
+            if kind == OUTPUT and g is not None:
+                _add_piece(grads, parent, node.index, g)
+            elif g is not None:
+                if type(g) is not Traced:
+                    g = Traced(np.asarray(g))
+                data = g._data
+                if data.shape != parent.shape:
+                    g = _fit(node, g, parent)
+                if data.dtype is not parent.dtype and data.dtype != parent.dtype:
+                    g = formula.cast(g, parent.dtype)
+                old = grads.get(parent)
+                grads[parent] = g if old is None else gathered(old, g)
+            left = counts[parent] - 1
+            if left:
+                counts[parent] = left
+            else:
+                ready.append(parent)
+        if not retain_graph and node.saved and (node.versions is not None or _holds_arrays(node)):
+            node.saved = None
+    return found
+
+
 def _walk_selected(
     ready: list[Node],
     grads: Gradients,
@@ -216,12 +280,6 @@ def _walk_selected(
             continue
         if watched:
             pulled = watch.pull(_pull, node, g, wanted, create_graph)
-        elif create_graph and wanted is None and g is not None and not node.kind and node.op.simple:
-            saved = node.saved
-            if saved is None or node.versions is not None:
-                saved = _unchanged(node)
-            saved = lift_saved(node, saved)
-            pulled = [None if p is None else f(g, *saved) for p, f in zip(node.parents, node.op.vjps)]
         else:
             pulled = _pull(node, g, wanted, create_graph)
         if hooks is not None and hooks.after and g is not None:

@@ -39,6 +39,8 @@ class Cell:
     place: Place | None = None
     #: weak references to the tensors that view this storage (ruling R8); None before the first
     views: list[Any] | None = None
+    #: weak references to those of them whose history cannot follow a change; None if there are none
+    fragile: list[Any] | None = None
     #: made under inference_mode: may not be saved for backward
     inference = False
 
@@ -47,6 +49,8 @@ class Cell:
         self.version += 1
         self.writer = writer
         self.place = here()
+        if self.fragile is not None:
+            self.fragile = [r for r in self.fragile if (v := r()) is not None and not v._break()] or None
 
 
 class Node:
@@ -135,7 +139,7 @@ class Node:
 
 
 def _edge(parent: Node | None) -> tuple[Node | None, int]:
-    if parent is None:
+    if parent is None or type(parent) is Idle:
         return None, 0
     if parent.kind == OUTPUT:
         return parent.parents[0], parent.index
@@ -248,6 +252,24 @@ class Leaf(Node):
     def accumulate(self, g: Any) -> None:
         """Add the gradient that has arrived; g is an array or a recorded value."""
         raise NotImplementedError
+
+
+class Idle(Leaf):
+    """The place of a view that was made under ``no_grad`` of a tracked tensor.
+
+    It claims its base's ``requires_grad``, as in PyTorch, but no gradient passes or stays here.
+    """
+
+    __slots__ = ("grad", "post_hooks", "data")
+
+    def __init__(self, data: Any) -> None:
+        super().__init__(None, (), (), None, data.shape, data.dtype)
+        self.data = data
+        self.grad: Any = None
+        self.post_hooks: list[Callable[[Any], None]] | None = None
+
+    def accumulate(self, g: Any) -> None:
+        """Let go of the gradient."""
 
 
 class CustomNode(Node):

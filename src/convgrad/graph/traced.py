@@ -15,7 +15,8 @@ from numpy import ndarray
 from ..dtypes import F32, F64, Array
 from ..ops import elementwise as ew
 from ..ops import formula, matmul, reduce, shape
-from ..ops.op import CONSTANT, OUT, OUTS, Op, Saved, Ufunc
+from ..ops.formula import AS_ARRAY
+from ..ops.op import CONSTANT, OUTS, Op, Saved, Ufunc
 from .grad_mode import MODE, RECORD
 from .node import Cell, ManyNode, Node, attach, cell_of, snapshot
 
@@ -74,8 +75,9 @@ class Traced:
 
         return method
 
-    def _ufunc(op: type[Ufunc]) -> Callable[[Any, Any], Any]:  # type: ignore[misc]
-        """Two recorded float values of one dtype, as most are, in one closure."""
+    def _ufunc(op: type[Ufunc], rest: Any = None) -> Callable[[Any, Any], Any]:  # type: ignore[misc]
+        """Two recorded float values of one dtype, as most are, in one closure; ``rest`` serves all others."""
+        rest = rest or (lambda a, b: record(op, (a, b), ()))
         ufunc = op.ufunc
         saves = bool(op.saves)
         keep_a, keep_b, keep_both = [op.plan(n)[1] for n in ((True, False), (False, True), (True, True))]
@@ -84,7 +86,7 @@ class Traced:
             a: Any = self._data
             dtype = a.dtype
             if type(other) is not Traced or (dtype is not F32 and dtype is not F64) or _mode() != RECORD:
-                return record(op, (self, other), ())
+                return rest(self, other)
             b: Any = other._data
             na, nb = self._node, other._node
             if (
@@ -92,8 +94,8 @@ class Traced:
                 or (na is not None and na.kind == TRANSFORM)
                 or (nb is not None and nb.kind == TRANSFORM)
             ):
-                return record(op, (self, other), ())
-            out = ufunc(a, b)
+                return rest(self, other)
+            out = ufunc(a, b, **AS_ARRAY)
             if type(out) is not ndarray:
                 out = np.asarray(out)
             if na is None and nb is None:
@@ -122,13 +124,9 @@ class Traced:
     __truediv__, __rtruediv__ = _ufunc(ew.Div), _binary(ew.Div, True)
     __pow__, __rpow__ = _binary(ew.Pow), _binary(ew.Pow, True)
     __matmul__, __rmatmul__ = _binary(matmul.MatMul), _binary(matmul.MatMul, True)
+    #: ``self * conj(other)``
+    times = _ufunc(ew.Mul, lambda a, b: a * formula.conj(b))
     del _binary, _ufunc
-
-    def times(self, other: Any) -> Any:
-        """``self * conj(other)``."""
-        if type(other) is not Traced or other._data.dtype.kind == "c":
-            other = formula.conj(other)
-        return self * other
 
     def __neg__(self) -> Any:
         return record(ew.Neg, (self,), ())
@@ -234,25 +232,80 @@ def _traced(value: Any) -> Any:
     return Traced(value._data, value._node, value._cell)
 
 
+class GradientSum(Op):
+    """The gradients of one value added up, in the order in which they came; no public function calls it."""
+
+    variadic = True
+    backward_name = "AddBackward0"
+
+    @staticmethod
+    def forward(values: tuple[Array, ...]) -> tuple[Array, tuple[()]]:
+        out = np.add(values[0], values[1], **AS_ARRAY)
+        for value in values[2:]:
+            out = np.add(out, value, **AS_ARRAY)
+        return np.asarray(out), ()
+
+    @staticmethod
+    def vjp(_needs: tuple[bool, ...], g: Any) -> Any:
+        return (g,) * len(_needs)
+
+    @staticmethod
+    def jvp(tangents: tuple[Any, ...]) -> Any:
+        return formula.call_many(GradientSum, tangents)
+
+
+class Gathering(list[Traced]):
+    """Gradients of one value that wait for the last of them, so that one node can add them all."""
+
+
+#: larger gradients are added as they come: waiting, they would take up memory
+_SMALL = 1024
+
+
+def gathered(old: Any, g: Traced) -> Any:
+    """A further gradient joins those that have arrived."""
+    if type(old) is Gathering:
+        old.append(g)
+        return old
+    data = g._data
+    if data.size > _SMALL or (data.dtype is not F32 and data.dtype is not F64):
+        return old + g
+    return Gathering((old, g))
+
+
+def sum_of(pieces: Gathering) -> Traced:
+    """The sum of gathered gradients, recorded by one node."""
+    nodes = tuple([piece._node for piece in pieces])
+    for node in nodes:
+        if node is not None and node.kind == TRANSFORM:
+            total: Any = pieces[0]
+            for piece in pieces[1:]:
+                total = total + piece
+            return total
+    out = GradientSum.forward(tuple([piece._data for piece in pieces]))[0]
+    if not any(nodes):
+        return Traced(out)
+    return Traced(out, Node(GradientSum, nodes, (), None, out.shape, out.dtype))
+
+
 def lift_saved(node: Node, saved: Saved) -> Any:
     """A node's saved values with inputs and outputs put back into the graph, for higher derivatives."""
     op = node.op
+    parents = node.parents
     lifted: list[Any] = []
-    for index, value in enumerate(saved):
-        role = op.roles[index]
+    for role, value in zip(op.roles, saved):
         if type(value) is not ndarray:
             if not isinstance(value, np.generic):
                 lifted.append(value)
                 continue
             value = np.asarray(value)  # what a 0-d operation left behind (R4)
-        if role == CONSTANT:
-            lifted.append(value)
-            continue
-        made = Traced(value, node.parents[role] if role > OUT else _place(node, role))
-        for cell, _, saved_index in node.versions or ():
-            if saved_index == index:
-                made._cell = cell
-        lifted.append(made)
+        if role >= 0:
+            lifted.append(Traced(value, parents[role]))
+        else:
+            lifted.append(value if role == CONSTANT else Traced(value, _place(node, role)))
+    for cell, _, index in node.versions or ():
+        if type(lifted[index]) is Traced:
+            lifted[index]._cell = cell
     return lifted if op.relift is None else op.relift(*lifted)
 
 

@@ -5,6 +5,7 @@ Same signatures as ``reference``, which also computes what these do not: other d
 
 from __future__ import annotations
 
+import importlib
 import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ import numpy as np
 
 from convgrad.dtypes import F32, F64, Array
 from convgrad.errors import ConvgradError
-from convgrad.kernels import borders, memory, planner, reference, timings
+from convgrad.kernels import borders, memory, planner, reference
 from convgrad.kernels.algorithms import Machine
 from convgrad.kernels.geometry import Geometry, Ints, conv_output_size
 from convgrad.kernels.machine import _native, instruction_set
@@ -226,5 +227,6 @@ def best_plan(problem: Problem, here: Machine, wish: Wish) -> Plan | None:
     """The planner's choice; that of the clock among its candidates, where the user lets them be timed."""
     if timed() and wish.forced is None:
         plans = [plan for plan in planner.allowed(problem, here, wish) if plan.fits_memory]
-        return timings.quickest(plans)
+        # its file format is JSON, which takes a millisecond to import
+        return importlib.import_module("convgrad.kernels.timings").quickest(plans)
     return planner.choose(problem, here, wish)

@@ -173,11 +173,14 @@ def _plus_as_array(a: Array, b: Array) -> Any:
 
 _add: Any = np.add
 _multiply: Any = np.multiply
+#: makes a ufunc give 0-d arrays rather than scalars
+AS_ARRAY: dict[str, Any] = {"out": ...}
 try:
     _multiply(1.0, 1.0, out=...)
     times = _times_as_array
     plus = _plus_as_array
 except TypeError:  # NumPy before 2.3
+    AS_ARRAY = {}
     times = _times
 times.__doc__ = _times.__doc__
 

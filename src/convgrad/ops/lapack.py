@@ -22,6 +22,8 @@ _LARGE = 64
 
 
 _REASONS = {
+    "ldl": "D[{0},{0}] is zero and using it on ldl_solve would result in a division by zero. If you still "
+    "want to perform the factorization, consider calling linalg.ldl_factor_ex(A).",
     "inv": "The diagonal element {0} is zero, the inversion could not be completed because the input "
     "matrix is singular.",
     "solve": "The solver failed because the input matrix is singular.",

@@ -197,6 +197,7 @@ class Unfold(Linear):
     saves = ("axis", "size", "step", "shape")
     batch = {"axis": "axis"}
     view = True
+    repeats = True
     exact = True
 
     @staticmethod
@@ -254,7 +255,8 @@ class AsStrided(Linear):
 
     saves = ("size", "stride", "offset", "layout")
     view = True
-    anywhere = True  # it may show another part of the storage than x does
+    anywhere = True  # it may show another part of the storage than x does ...
+    repeats = True  # ... and an element several times
     exact = True
 
     @staticmethod
@@ -286,10 +288,18 @@ class AsStrided(Linear):
         return call(StridedTake, d, _strided_index(size, stride, offset, layout))
 
 
+class AsStridedInPlace(AsStrided):
+    """The same under PyTorch's name for the in-place form."""
+
+    backward_name = "AsStridedBackward1"
+
+
 class StridedTake(Linear):
     """Elements of x by flat position; position -1 gives 0."""
 
+    backward_name = "AsStridedBackward0"
     saves = ("index", "shape")
+    repeats = True
     exact = True
 
     @staticmethod

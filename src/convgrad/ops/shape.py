@@ -105,6 +105,7 @@ class Expand(Linear):
 
     saves = ("shape", "old")
     view = True
+    repeats = True
     exact = True
 
     @staticmethod
@@ -281,6 +282,25 @@ def put(out: Array, v: Any, key: Any, accumulate: bool) -> None:
         np.add.at(out, key, v)
     else:
         out[key] = v
+
+
+class Review(Linear):
+    """What the view operators ``steps`` show of x: a view anew, after its base was changed in place.
+
+    PyTorch makes such views anew by strides, whatever they were made by, hence the node's name.
+    """
+
+    backward_name = "AsStridedBackward0"
+    saves = ("steps", "whole")
+    exact = True
+
+    @staticmethod
+    def forward(x: Array, steps: Any) -> tuple[Array, tuple[Any, ...]]:
+        return walk(x, steps), (steps, x.shape)
+
+    @staticmethod
+    def vjp_x(g: Value, steps: Any, whole: tuple[int, ...]) -> Value:
+        return call(CopySlices, np.zeros(whole, g.dtype), g, steps)
 
 
 class CopySlices(Op):

@@ -225,7 +225,7 @@ def forget_history(value: Any) -> Any:
     if type(value) is not Traced:
         return value
     if isinstance(value._node, TransformNode) and type(value._node) is not DualNode:
-        return value
+        return value._node.forgotten()
     out = Traced(value._data, None, value._cell)
     copy_tangents(value, out, forget_history)
     return out

@@ -20,6 +20,7 @@ from ..ops.determinant import LinalgDet, LinalgSlogdet
 from ..ops.reduce import SumDims
 from ..ops.shape import Cast
 from . import return_types
+from .dual import batch_of
 from .matrices import (
     as_matrix,
     as_square,
@@ -446,13 +447,20 @@ def lstsq(A: Tensor, B: Tensor, rcond: float | None = None, *, driver: str | Non
     solution, residuals, sizes = apply(spectral.LinalgLstsq, (A, B), (float(cut), wanted))
     largest = sizes.amax(-1, True) if min(m, n) else sizes
     rank = counted(sizes > largest * cut)
-    if wanted and driver != "gels" and (rank._data != n).any():
+    if wanted and driver != "gels" and (_of_all_samples(rank) != n).any():
         residuals = residuals.detach().new_empty(0)
     if vector:
         solution = solution.squeeze(-1)
     rank = rank.new_empty(0) if driver == "gels" else rank
     sizes = sizes.detach() if driver in ("gelsd", "gelss") else sizes.new_empty(0)
     return return_types.linalg_lstsq((solution, residuals, rank, sizes))
+
+
+def _of_all_samples(x: Tensor) -> Any:
+    """The values, under ``vmap`` those of every sample."""
+    while (node := batch_of(x)) is not None:
+        x = node.value
+    return x._data
 
 
 def _check_lstsq(a: Any, b: Any, driver: str | None) -> bool:

@@ -41,7 +41,7 @@ from .methods.shape import ShapeMethods
 from .methods.special import SpecialMethods
 from .methods.storage import StorageMethods
 from .promotion import as_common, common_dtype, half_dtype, promote
-from .views import View, check_writable, link, multi_view_message, overlap, rewrite
+from .views import View, break_view, check_writable, link_views, rewrite
 
 _mode = MODE.get
 _NOT_GIVEN: Any = object()
@@ -285,7 +285,7 @@ def apply(op: type[Op], inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -
     else:
         result = _wrapped(out, half, mode)
     if op.view:
-        _link_views(op, result, inputs[0], arrays[0], params)
+        link_views(op, result, inputs[0], arrays[0], params, mode)
     if not mode:
         return result
     for x in inputs:
@@ -306,7 +306,7 @@ def _apply_one(op: type[Op], x: Tensor, data: Array, params: tuple[Any, ...]) ->
     out, saved = op.forward(data, *params)
     result = Tensor(out if type(out) is ndarray else np.asarray(out), None)
     if op.view:
-        _link_views(op, result, x, data, params)
+        link_views(op, result, x, data, params)
     if x._node is not None and op.traceable:
         attach_one(op, x, result, saved)
     return result
@@ -420,6 +420,8 @@ class Tensor(
             out._cell = cell_of(self)
         return out
 
+    _break = break_view
+
     @staticmethod
     def _lift(value: Any) -> Any:
         """A Tensor from what the engine computed; not bound to self, since hooks keep it (no cycle)."""
@@ -448,19 +450,6 @@ def _wrapped(out: Any, half: np.dtype[Any] | None, mode: int) -> Tensor:
     if mode & INFERENCE:
         cell_of(result).inference = True
     return result
-
-
-def _link_views(op: type[Op], result: Any, source: Any, data: Array, params: tuple[Any, ...]) -> None:
-    if op.several:
-        for index, piece in enumerate(result):
-            if overlap(piece._data, data) or (not data.size and piece._data.base is not None):
-                link(piece, source, op, params, multi_view_message(op, index))
-    else:
-        base = result._data.base
-        # NumPy names the owner of a view's memory; only where it names something else, compare bounds
-        near = base is data or (base is not None and (base is data.base or not data.size))
-        if near or (base is not None and (overlap(result._data, data) or hasattr(op, "anywhere"))):
-            link(result, source, op, params)
 
 
 def unary(op: type[Op], x: Tensor) -> Tensor:
@@ -514,7 +503,7 @@ def inplace(
 ) -> Tensor:
     """Run ``op(self, *others)`` and write the result into ``self``, keeping every history right."""
     dual.check_target(self, name, others, params)
-    record = check_writable(self, name)
+    record = check_writable(self, name, others)
     old = self._data
     before = Tensor(old, self._node)
     if record and op.saves and any([role == 0 for role in op.roles]):

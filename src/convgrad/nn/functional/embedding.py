@@ -59,12 +59,34 @@ def embedding(
             raise AssertionError("Padding_idx must be within num_embeddings")
         padding = padding_idx % rows
     if max_norm is not None:
-        renormalise(weight, index, max_norm, norm_type)
+        renormalise(weight, input, max_norm, norm_type)
     return apply(ops.Embedding, (weight,), (index, padding, scale_grad_by_freq))
 
 
-def renormalise(weight: Tensor, index: Array, max_norm: float, norm_type: float) -> None:
-    used = np.unique(index)
+def renormalise(weight: Tensor, input: Tensor, max_norm: float, norm_type: float) -> None:
+    """Shorten, in place, the rows that ``input`` names to ``max_norm``; under ``vmap`` each sample's own.
+
+    Raises:
+        ConvgradError: samples have rows of their own to shorten in one table.
+    """
+    batch = batch_of(weight, input)
+    if batch is not None:
+        level = batch.level
+        table = batch_of(weight)
+        if table is None or table.level is not level:
+            raise ConvgradError(
+                "vmap: aten::embedding_renorm_(self, *extra_args) is not possible because there exists a "
+                "Tensor `other` in extra_args that has more elements than `self`. This happened due to "
+                "`other` being vmapped over but `self` not being vmapped over: embedding with max_norm would "
+                f"shorten rows of the one weight of shape {list(weight._data.shape)} for every sample"
+            )
+        index = batch_of(input)
+        own = index is not None and index.level is level
+        with level.suspended():
+            for i in range(level.size):
+                renormalise(table.value[i], index.value[i] if own else input, max_norm, norm_type)
+        return
+    used = np.unique(input._data)
     norms = np.linalg.norm(weight._data[used], norm_type, 1)
     long = norms > max_norm
     if long.any():
@@ -127,7 +149,9 @@ def embedding_bag(
     """
     node = batch_of(input, weight, offsets, per_sample_weights)
     if node is not None:  # the plan of the bags is made of values: sample by sample
-        options = (max_norm, norm_type, scale_grad_by_freq, mode, sparse, per_sample_weights)
+        if max_norm is not None:
+            renormalise(weight, input, max_norm, norm_type)
+        options = (None, norm_type, scale_grad_by_freq, mode, sparse, per_sample_weights)
         plain = (input, weight, offsets, *options, include_last_offset, padding_idx)
         out: Tensor = node.each("embedding_bag", embedding_bag, plain)
         return out
@@ -150,7 +174,7 @@ def embedding_bag(
     starts = _starts(input, offsets, include_last_offset)
     _check_mode(mode, factors, scale_grad_by_freq, sparse)
     if max_norm is not None:
-        renormalise(weight, input._data, max_norm, norm_type)
+        renormalise(weight, input, max_norm, norm_type)
     return bags(weight, input, starts, mode, factors, scale_grad_by_freq, include_last_offset, padding_idx)[0]
 
 

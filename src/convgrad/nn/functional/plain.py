@@ -124,7 +124,7 @@ def embedding_bag(
 
 def embedding_renorm_(input: Tensor, indices: Tensor, max_norm: float, norm_type: float) -> Tensor:
     """Shorten the rows of a table that indices name, in place, to at most ``max_norm``."""
-    renormalise(input, indices._data, max_norm, norm_type)
+    renormalise(input, indices, max_norm, norm_type)
     return input
 
 

@@ -14,7 +14,7 @@ from ...errors import ConvgradError, GradError, ShapeError
 from ...graph import engine
 from ...graph.grad_mode import INFERENCE, MODE
 from ...graph.hooks import Hooks, RemovableHandle
-from ...graph.node import LEAF, OUTPUT, Node
+from ...graph.node import LEAF, OUTPUT, Idle, Node
 from ...graph.traced import Traced
 from ...size import Size
 from .base import Methods
@@ -112,7 +112,10 @@ class GradMethods(Methods):
         Raises:
             GradError: stopping a tensor with history, or tracking one of integer dtype.
         """
+        idle = type(self._node) is Idle
         if not requires_grad:
+            if idle:
+                return self  # its base's flag, not its own
             if not self.is_leaf:
                 raise GradError(
                     "you can only change requires_grad flags of leaf variables. If you want to use a "
@@ -123,7 +126,7 @@ class GradMethods(Methods):
                 kept = self.grad
                 self._node = None  # type: ignore[misc]
                 self.__dict__["_grad"] = kept
-        elif self._node is None:
+        elif self._node is None or idle:
             if self._cell is not None and self._cell.inference and not MODE.get() & INFERENCE:
                 raise GradError(
                     "Setting requires_grad=True on inference tensor outside InferenceMode is not allowed: "
@@ -238,6 +241,10 @@ class GradMethods(Methods):
         """How often this tensor's storage was changed in place."""
         return 0 if self._cell is None else self._cell.version
 
+    def _is_view(self) -> bool:
+        """Whether this tensor is a view of another."""
+        return self._view is not None
+
     @property
     def _base(self) -> Any:
         """The tensor this one is a view of, or None."""
@@ -282,7 +289,7 @@ def root(tensor: Any, gradient: Any, index: int, create_graph: bool) -> tuple[No
     """
     node = tensor._node
     data = tensor._data
-    if node is None or not tensor.requires_grad:
+    if node is None or not tensor.requires_grad or type(node) is Idle:
         raise GradError(
             f"element {index} of tensors does not require grad and does not have a grad_fn. "
             "Create the leaves with requires_grad=True, and compute outside of torch.no_grad()."

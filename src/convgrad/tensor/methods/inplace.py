@@ -10,7 +10,7 @@ import numpy as np
 from ... import dtypes
 from ...errors import ConvgradError, DtypeError, ShapeError
 from ...graph.node import cell_of
-from ...ops.rearrange import AsStrided
+from ...ops.rearrange import AsStridedInPlace
 from ..checks import check_result, scalar_name
 from ..views import check_writable, rewrite
 from .base import Methods
@@ -102,7 +102,7 @@ class LateMethods(Methods):
         x: Any = self
         x.as_strided(size, stride, storage_offset)  # its checks
         offset = x.storage_offset() if storage_offset is None else int(storage_offset)
-        return x._become("as_strided_", AsStrided, (tuple(size), tuple(stride), offset))
+        return x._become("as_strided_", AsStridedInPlace, (tuple(size), tuple(stride), offset))
 
     def resize_as_(self, the_template: Any, *, memory_format: Any = None) -> Any:
         """``resize_`` to the shape of another tensor."""
@@ -117,6 +117,7 @@ class LateMethods(Methods):
         if source._data.dtype != self._data.dtype:
             own, other = (dtypes.from_numpy(t._data.dtype) for t in (self, source))
             raise DtypeError(f"Could not set tensor of type {other} to a tensor of type {own}")
+        check_writable(self, "set_")
         cell_of(self).bump("set_")
         x._data, x._cell = source._data, cell_of(source)
         return self

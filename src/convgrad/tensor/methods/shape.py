@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from ... import dtypes
-from ...errors import ConvgradError, DimError, GradError, ShapeError
-from ...graph.grad_mode import MODE, RECORD
+from ...errors import ConvgradError, DimError, ShapeError
+from ...graph.grad_mode import MODE, OFF, RECORD
 from ...graph.node import LEAF, cell_of
 from ...ops import elementwise as ew
 from ...ops import rearrange
 from ...ops import shape as ops
 from ...ops.op import Op
+from ..views import check_history, refresh
 from .base import dim_index, size_args
 from .split import SplitMethods
 
@@ -424,41 +425,36 @@ class ShapeMethods(SplitMethods):
     def _become(self, name: str, op: type[Op], params: tuple[Any, ...]) -> Any:
         """Turn this handle into the view of itself that ``op`` makes."""
         me: Any = self
+        if MODE.get() & RECORD:
+            check_history(self, name)
         node: Any = self._node
         leaf = node is not None and node.kind == LEAF
-        if leaf and MODE.get() & RECORD:
-            raise GradError(
-                f"a leaf Variable that requires grad is being used in an in-place operation. ({name} on a "
-                f"tensor of "
-                f"shape {list(self._data.shape)}; do it under torch.no_grad())"
-            )
-        view = self._view
-        if node is not None and view is not None and MODE.get() & RECORD:
-            base = view.base._node
-            if base is not None and base.kind == LEAF:
-                raise GradError(
-                    "a view of a leaf Variable that requires grad is being used in an in-place operation. "
-                    f"({name} on a view of shape {list(self._data.shape)}; do it under torch.no_grad())"
-                )
-            if view.fixed:
-                raise GradError(view.fixed)
         before = self._wrap(self._data)  # takes this handle's place as base of its views
         before._node, before._cell, before._view = node, cell_of(self), self._view
-        out = before._apply(op, (before,), params)
+        silent = node is not None and not leaf and MODE.get() == OFF
+        if silent:  # the history stays, also where nothing is recorded: it is to have the new shape
+            MODE.set(RECORD)
+        try:
+            out = before._apply(op, (before,), params)
+        finally:
+            if silent:
+                MODE.set(OFF)
         cell = cell_of(self)
         views = [view for view in (ref() for ref in cell.views or ()) if view is not None and view is not out]
         dependants = [v for v in views if v._view is not None and v._view.base is self]
         me._data = out._data
         if leaf:
             node.data, node.shape = out._data, out._data.shape
-        elif self._view is None and not dependants:
-            me._node = out._node  # still the owner of its storage
+        elif self._view is None and not dependants:  # still the owner of its storage
+            me._node = node if silent and out._data.shape == node.shape else out._node
         else:
             for view in dependants:
                 view._view.base = before
             me._node, me._view = out._node, out._view
             cell.views = cell.views or []
             cell.views.append(weakref.ref(self))
+            if silent and not dependants:
+                refresh(me._view.base, cell)
         cell.bump(name)
         return self
 
