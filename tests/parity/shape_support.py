@@ -11,8 +11,8 @@ import torch
 
 import convgrad
 from convgrad.tensor import creation
-from convgrad.tensor.functions_exchange import from_dlpack
 from convgrad.tensor import functions_shape as joins
+from convgrad.tensor.functions_exchange import from_dlpack
 
 OURS = SimpleNamespace(
     **{
