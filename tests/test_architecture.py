@@ -57,6 +57,7 @@ LAYERS: dict[str, int] = {
     "convgrad.neighbours": 5,
     "convgrad.testing": 5,
     "convgrad.profiler": 5,
+    "convgrad.distributions": 7,
     "convgrad.utils.checkpoint": 5,
     "convgrad.nn": 6,
     "convgrad.optim": 7,
