@@ -57,7 +57,7 @@ class device:
                 f"device {type!r} was asked for, but convgrad runs on the CPU: use device='cpu'"
             )
         name, colon, number = type.partition(":")
-        if name != "cpu":
+        if name not in ("cpu", "meta"):  # meta: to be compared with; check_device refuses it
             if name in OTHERS:
                 hint = " (Torch not compiled with CUDA enabled)" if name == "cuda" else ""
                 raise DeviceError(
@@ -70,20 +70,20 @@ class device:
             if not number.isdigit():
                 raise DeviceError(f"Invalid device string: '{type}'")
             index = int(number)
-        self.type = "cpu"
+        self.type = name
         self.index = index
 
     def __repr__(self) -> str:
-        return f"device(type='cpu'{'' if self.index is None else f', index={self.index}'})"
+        return f"device(type='{self.type}'{'' if self.index is None else f', index={self.index}'})"
 
     def __str__(self) -> str:
-        return "cpu" if self.index is None else f"cpu:{self.index}"
+        return self.type if self.index is None else f"{self.type}:{self.index}"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, device) and self.index == other.index
+        return isinstance(other, device) and self.index == other.index and self.type == other.type
 
     def __hash__(self) -> int:
-        return hash(("cpu", self.index))
+        return hash((self.type, self.index))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return device, (self.type, self.index)
@@ -94,8 +94,8 @@ CPU = device("cpu")
 
 def check_device(wanted: Any) -> None:
     """Raise unless ``wanted`` (None, a name or a device) is the CPU."""
-    if wanted is not None and wanted is not CPU:
-        device(wanted)
+    if wanted is not None and wanted is not CPU and device(wanted).type != "cpu":
+        raise DeviceError(f"device '{wanted}' was asked for, but convgrad runs on the CPU: use device='cpu'")
 
 
 class layout:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterable
 from functools import wraps
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import Any
 
 import convgrad
@@ -66,23 +66,40 @@ def enable() -> None:
             _let_ask(found)
 
 
+def _codes() -> list[CodeType]:
+    """One code with 0, 1, 2 and 3 free variables: functions exchange only codes that agree in it."""
+    a = b = c = None
+
+    def none(*args: Any, _made_of: Any = None, **kwargs: Any) -> Any:
+        return _made_of(*args, **kwargs)
+
+    def one(*args: Any, _made_of: Any = None, **kwargs: Any) -> Any:
+        return _made_of(*args, **kwargs) if _made_of is not a else None
+
+    def two(*args: Any, _made_of: Any = None, **kwargs: Any) -> Any:
+        return _made_of(*args, **kwargs) if _made_of is not a and _made_of is not b else None
+
+    def three(*args: Any, _made_of: Any = None, **kwargs: Any) -> Any:
+        return _made_of(*args, **kwargs) if _made_of not in ((a, b), c) else None
+
+    return [f.__code__ for f in (none, one, two, three)]
+
+
+_CODES = _codes()
+
+
 def _let_ask(public: FunctionType) -> None:
     """Have a function ask first. It stays the same object: programs hold it, and handlers compare with it."""
-    cells = [c for c in public.__closure__ or () if callable(c.cell_contents)]
-    if public.__closure__ is None:
-        plain = FunctionType(public.__code__, public.__globals__, public.__name__, public.__defaults__)
-        plain.__kwdefaults__, plain.__doc__ = public.__kwdefaults__, public.__doc__
-        plain.__module__, plain.__annotations__ = public.__module__, public.__annotations__
-        public.__code__ = _ask_first.__code__
-        public.__defaults__, public.__kwdefaults__ = None, {"_made_of": _asking_form(public, plain)}
+    code, closure = public.__code__, public.__closure__
+    plain = FunctionType(code, public.__globals__, public.__name__, public.__defaults__, closure)
+    plain.__kwdefaults__, plain.__doc__ = public.__kwdefaults__, public.__doc__
+    plain.__module__, plain.__annotations__ = public.__module__, public.__annotations__
+    plain.__qualname__ = public.__qualname__
+    asking = _CODES[len(code.co_freevars)]
+    public.__code__ = asking.replace(co_name=code.co_name, co_qualname=code.co_qualname)
+    public.__defaults__, public.__kwdefaults__ = None, {"_made_of": _asking_form(public, plain)}
+    if not hasattr(public, "__wrapped__"):
         public.__wrapped__ = plain  # type: ignore[attr-defined]  # help() and IPython show its signature
-    elif len(cells) == 1:
-        cells[0].cell_contents = _asking_form(public, cells[0].cell_contents)
-
-
-def _ask_first(*args: Any, _made_of: Any = None, **kwargs: Any) -> Any:
-    """The code that ``_let_ask`` gives to functions: it runs in their modules, on its arguments."""
-    return _made_of(*args, **kwargs)
 
 
 def _asking_form(public: FunctionType, plain: Callable[..., Any]) -> Callable[..., Any]:

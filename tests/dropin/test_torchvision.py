@@ -23,9 +23,14 @@ data = datasets.FakeData(16, (3, 12, 12), 4, transform=both)
 images, labels = next(iter(DataLoader(data, batch_size=4)))
 print(type(images) is torch.Tensor, images.shape, labels.dtype, make_grid(images).shape, torchvision.__version__.split("+")[0])
 try:
-    import torchvision.models
+    import torchvision.ops
 except ImportError as error:
-    print("torchvision.models" in str(error), "ready-made networks are out of scope" in str(error))
+    print("torchvision.ops" in str(error), "boxes are out of scope" in str(error))
+from torchvision.models import resnet18
+try:
+    resnet18()
+except NotImplementedError as error:
+    print(error)
 """
 
 
@@ -34,6 +39,8 @@ def test_an_ordinary_program(tmp_path: Path) -> None:
     (tmp_path / "vision.py").write_text(PROGRAM)
     assert output("-m", "convgrad.torch", "vision.py", folder=tmp_path) == (
         "True torch.Size([4, 3, 8, 8]) torch.int64 torch.Size([3, 12, 42]) 0.28.0\nTrue True\n"
+        "torchvision.models.resnet18: ready-made networks are out of convgrad's scope; write the network with "
+        "torch.nn and load its state dict\n"
     )
 
 

@@ -96,6 +96,8 @@ def asarray(
         if isinstance(obj, (bytes, bytearray, memoryview)):
             out = frombuffer(obj, dtype=as_kind(dtype))
         else:
+            if not isinstance(obj, (Tensor, np.ndarray)) and hasattr(obj, "__array_interface__"):
+                obj = np.asarray(obj)  # of a storage, or of another library's array
             out = as_tensor(obj, dtype, device)
         if copy is False and not (
             isinstance(obj, (Tensor, np.ndarray)) and np.shares_memory(out._data, _array(obj))

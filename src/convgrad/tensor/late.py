@@ -33,7 +33,7 @@ METHODS: dict[str, tuple[str, ...]] = {
         lu_solve matrix_exp orgqr pinverse qr slogdet svd triangular_solve
         """
     ),
-    "exchange": _names("__dlpack__ __dlpack_device__"),
+    "exchange": _names("__dlpack__ __dlpack_device__ storage untyped_storage"),
     "inplace": _names(
         """
         as_strided_ conj_physical_ copysign_ float_power_ gcd_ heaviside_ i0_ igamma_ igammac_ lcm_
@@ -98,6 +98,7 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
         view_as_complex_copy view_as_real_copy view_copy
         """
     ),
+    "tensor.storages": _names("UntypedStorage"),
     "tensor.functions_exchange": _names("from_dlpack to_dlpack"),
     "tensor.functions_inplace": _names("celu_ selu_ threshold_"),
     "tensor.functions_numeric": _names(

@@ -20,7 +20,7 @@ from .tensor import Tensor
 OPERATORS = {
     "__add__": "add", "__sub__": "sub", "__mul__": "mul", "__truediv__": "div", "__matmul__": "matmul",
     "__mod__": "remainder", "__pow__": "pow", "__lt__": "lt", "__le__": "le", "__gt__": "gt", "__ge__": "ge",
-    "__neg__": "neg", "__abs__": "abs",
+    "__neg__": "neg", "__abs__": "abs", "__ne__": "ne",
 }  # fmt: skip
 #: reflected operators whose operands change places where the other is a tensor
 REFLECTED = {"__rsub__": "sub", "__rtruediv__": "div", "__rmatmul__": "matmul", "__rpow__": "pow"}

@@ -17,7 +17,7 @@ from convgrad.errors import ConvgradError
 from convgrad.torch import inherit
 from convgrad.torch.finder import (
     ALIASES,
-    VERSIONS,
+    VERSION,
     AliasFinder,
     GapFinder,
     announce_gaps,
@@ -72,7 +72,7 @@ def install() -> None:
     sys.meta_path.insert(0, _finders[0])
     sys.meta_path.append(_finders[1])
     inherit.pass_on(install)
-    _say_version(TorchVersion(VERSIONS["torch"]))
+    _say_version(TorchVersion(VERSION))
     announce_gaps(convgrad, "torch")
     for name, module in tuple(sys.modules.items()):
         parent, _, rest = name.partition(".")

@@ -29,21 +29,21 @@ MOVED = {
     "torch.backends.openmp": "convgrad.backends.mkldnn",
     "torch.functional": "convgrad",
     "torch.return_types": "convgrad.tensor.return_types",
+    "torch.utils.data._utils": "convgrad.utils.data",
+    "torch.utils.data._utils.collate": "convgrad.utils.data.collate",
+    "torch.utils.hooks": "convgrad.nn.hooks",
 }
 """Modules that lie elsewhere than in PyTorch."""
 
-VERSIONS = {"torch": f"{INTERFACE}+convgrad.{RELEASE}", "torchvision": f"0.28.0+convgrad.{RELEASE}"}
-"""What ``__version__`` and the installed packages' metadata say: the interface, then who has it."""
+VERSION = f"{INTERFACE}+convgrad.{RELEASE}"
+"""What ``torch.__version__`` and the installed packages' metadata say: the interface, then who has it."""
 
 
 class _Stand(importlib.metadata.Distribution):
-    """The metadata of a package that convgrad stands in for."""
-
-    def __init__(self, name: str) -> None:
-        self._text = f"Metadata-Version: 2.1\nName: {name}\nVersion: {VERSIONS[name]}\n"
+    """PyTorch's metadata; of torchvision there is too little for packages that ask whether it is there."""
 
     def read_text(self, filename: str) -> str | None:
-        return self._text if filename == "METADATA" else None
+        return f"Metadata-Version: 2.1\nName: torch\nVersion: {VERSION}\n" if filename == "METADATA" else None
 
     def locate_file(self, path: Any) -> Path:
         return Path(path)
@@ -89,9 +89,8 @@ class AliasFinder(MetaPathFinder):
         raise missing_module(fullname)
 
     def find_distributions(self, context: Any = None) -> Iterable[importlib.metadata.Distribution]:
-        """The metadata of torch and torchvision, for ``importlib.metadata.version``."""
-        names = list(VERSIONS) if context is None or context.name is None else [context.name]
-        return [_Stand(name) for name in names if name in VERSIONS]
+        """The metadata of torch, for ``importlib.metadata.version``."""
+        return [_Stand()] if context is None or context.name in (None, "torch") else []
 
 
 class GapFinder(MetaPathFinder):
@@ -122,19 +121,18 @@ def our_name(fullname: str) -> str | None:
         >>> our_name("torch.nn.functional"), our_name("torch.tensor"), our_name("torch.missing")
         ('convgrad.nn.functional', None, None)
     """
-    if fullname in MOVED:
-        return MOVED[fullname]
     top, dot, rest = fullname.partition(".")
     if not dot:
         return ALIASES[top]
+    moved = MOVED.get(fullname)
     if top == "torch" and rest.partition(".")[0] in HIDDEN:
-        return None
+        return moved
     parent, _, name = f"{ALIASES[top]}.{rest}".rpartition(".")
     try:
         if importlib.util.find_spec(f"{parent}.{name}") is None:
-            return None
+            return moved
     except ModuleNotFoundError:
-        return None
+        return moved
     # convgrad.tensor is a package, torch.tensor a function: an import must not put one in place of the other
     shown = vars(importlib.import_module(parent)).get(name)
     return f"{parent}.{name}" if shown is None or isinstance(shown, ModuleType) else None
@@ -236,7 +234,7 @@ def public_names(text: str = "") -> list[str]:
 
 __all__ = [
     "ALIASES",
-    "VERSIONS",
+    "VERSION",
     "WHERE",
     "AliasFinder",
     "GapFinder",

@@ -23,7 +23,6 @@ REASONS = {
     "torch.utils.cpp_extension": "C++ extensions of PyTorch are out of scope",
     "torch.utils.model_zoo": "download the file yourself, and load its state dict",
     "torchvision.io": "use Pillow",
-    "torchvision.models": "ready-made networks are out of scope",
     "torchvision.ops": "boxes are out of scope",
     "torchvision.transforms.v2": "the first version of the transforms is there",
 }

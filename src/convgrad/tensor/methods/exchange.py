@@ -1,4 +1,4 @@
-"""Handing a tensor's memory to other array libraries by DLPack."""
+"""A tensor's memory: handed to other array libraries by DLPack, and as a storage."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import numpy as np
 
 from ...dtypes import BF16
 from ..capsules import as_bfloat16
+from ..storages import UntypedStorage
 from .base import Methods
 
 
 class LateMethods(Methods):
-    """The DLPack protocol."""
+    """The DLPack protocol, and storages."""
 
     __slots__ = ()
 
@@ -45,3 +46,11 @@ class LateMethods(Methods):
     def __dlpack_device__(self) -> tuple[Any, Any]:
         """DLPack's number of the CPU."""
         return self._data.__dlpack_device__()
+
+    def untyped_storage(self) -> UntypedStorage:
+        """The memory this tensor is a view of, in bytes."""
+        return UntypedStorage(self._data)
+
+    def storage(self) -> UntypedStorage:
+        """The memory this tensor is a view of, in elements of its dtype."""
+        return UntypedStorage(self._data, self._data.itemsize)
