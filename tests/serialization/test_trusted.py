@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -103,11 +104,11 @@ def test_bad_trust() -> None:
         s.safe_globals([(Net, 3)])
 
 
-def test_looking_through_runs_nothing() -> None:
+def test_looking_through_runs_nothing(tmp_path: Path) -> None:
     stream = b"\x80\x02}(X\x01\0\0\0acos\nsystem\nX\x02\0\0\0id\x85RX\x01\0\0\0bc__main__\nNet\n)\x81}bX\x01\0\0\0c](K\x01eu."
     s.add_safe_globals([Net])
     names = s.get_unsafe_globals_in_checkpoint(io.BytesIO(with_stream(stream)))
     assert names == ["__main__.Net", "os.system"]
+    (tmp_path / "x.pt").write_bytes(with_stream(stream))
+    assert s.get_unsafe_globals_in_checkpoint(tmp_path / "x.pt") == names
     assert s.get_safe_globals() == [Net]
-    with pytest.raises(s.CheckpointError, match="only files in the zip format"):
-        s.get_unsafe_globals_in_checkpoint(io.BytesIO(b"\x80\x02K\x01."))

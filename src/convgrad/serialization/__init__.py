@@ -17,13 +17,16 @@ from .options import (
     set_default_load_endianness,
     set_default_mmap_options,
 )
+from .rescue import load_state
 from .saving import save
+from .standin import StandIn
 from .trusted import add_safe_globals, clear_safe_globals, get_safe_globals, safe_globals
 
 __all__ = [
     "CheckpointError",
     "LoadEndianness",
     "RefusedError",
+    "StandIn",
     "UnsavableError",
     "add_safe_globals",
     "clear_safe_globals",
@@ -34,6 +37,7 @@ __all__ = [
     "get_unsafe_globals_in_checkpoint",
     "load",
     "load_npz",
+    "load_state",
     "safe_globals",
     "save",
     "save_npz",

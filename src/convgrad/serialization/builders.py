@@ -297,7 +297,6 @@ def _known() -> dict[Global, Any]:
         names.REBUILD_PARAMETER_WITH_STATE: _parameter,
         names.REBUILD_FROM_TYPE: _from_type,
         names.TENSOR: Tensor,
-        Global("torch", "nn.parameter.Parameter"): Parameter,
         Global("torch.nn.parameter", "Parameter"): Parameter,
         Global("torch.nn.parameter", "Buffer"): Buffer,
         names.SIZE: Size,
@@ -327,10 +326,9 @@ def find(name: Global) -> Any:
         last = name.name.rpartition(".")[2][:100]
         raise RefusedError(
             f"Unsupported global: GLOBAL {str(name)[:200]} was not an allowed global by default. convgrad "
-            "runs no "
-            "code from a file, with weights_only=False either. If the file holds a whole network, save "
-            "its state "
-            "where the network can be loaded: torch.save(model.state_dict(), path). If you trust the class: "
+            "runs no code from a file, with weights_only=False either. If the file holds a whole network, "
+            "convgrad.serialization.load_state(f) reads its state, without running anything; with PyTorch, "
+            "save that alone: torch.save(model.state_dict(), path). If you trust the class: "
             f"torch.serialization.add_safe_globals([{last}])."
         )
     return found

@@ -16,15 +16,10 @@ from . import builders
 from .errors import RefusedError
 from .keys import Keys
 from .names import MAX_INTEGER_BYTES, Global
+from .standin import StandIn
 
 _STOP = 0x2E
 _DICTS = builders.DICTS
-
-
-class Unknown:
-    """Stands for a class that is not known, and its instances, while a file is only looked through."""
-
-    __slots__ = ()
 
 
 class Decoder:
@@ -35,7 +30,7 @@ class Decoder:
         load_storage: gives the storage for a persistent name (a tuple).
         known: name -> object for what the user trusts.
         encoding: of texts that Python 2 wrote, as in ``pickle.loads``; "bytes" leaves them bytes.
-        scan: note unknown names in ``unknown`` and go on, in place of refusing.
+        scan: what would be refused becomes a ``StandIn``, and unknown names are noted in ``unknown``.
         start: where in ``data`` the stream begins; ``end`` is then the place after it.
     """
 
@@ -171,17 +166,20 @@ class Decoder:
         target = self._stack[-1]
         if type(target) is list or id(type(target)) in self._trusted:
             target.extend(values)
-        elif type(target) is not Unknown:
+        elif type(target) is StandIn:
+            target.items += values
+        else:
             raise RefusedError(f"items appended to a {type(target).__qualname__}")
 
     def _set_items(self, values: list[Any]) -> None:
         target = self._stack[-1]
-        if type(target) is Unknown:
+        if len(values) % 2:
+            raise RefusedError("a key without a value")
+        if type(target) is StandIn:
+            target.pairs += zip(values[::2], values[1::2])
             return
         if type(target) not in _DICTS and id(type(target)) not in self._trusted:
             raise RefusedError(f"items set in a {type(target).__qualname__}")
-        if len(values) % 2:
-            raise RefusedError("a key without a value")
         for key, value in zip(values[::2], values[1::2]):
             self.keys.check(key)
             target[key] = value
@@ -237,24 +235,26 @@ class Decoder:
             if self.unknown is None:
                 raise
             self.unknown.add(full)
-            self._push(Unknown())
+            self._push(StandIn(full))
 
     def _reduce(self) -> None:
         args, call = self._pop(), self._pop()
         if type(args) is not tuple:
             raise RefusedError(f"a call with a {type(args).__qualname__} in place of arguments")
-        if self.unknown is not None and (type(call) is Unknown or Unknown in map(type, args)):
-            self._push(Unknown())
+        if type(call) is StandIn:
+            self._push(StandIn(call.name, args))
         elif id(call) in self._trusted:
             self._push(call(*args))
         else:
-            self._push(builders.build(self, call, args))
+            try:
+                self._push(builders.build(self, call, args))
+            except RefusedError:
+                if self.unknown is None:
+                    raise
+                self._push(StandIn(getattr(call, "__qualname__", "value"), args))
 
     def _new_object(self) -> None:
         args, kind = self._pop(), self._pop()
-        if type(kind) is Unknown:
-            self._push(kind)
-            return
         if id(kind) in self._trusted and isinstance(kind, type) and type(args) is tuple:
             self._push(kind.__new__(kind, *args))
             return
@@ -263,16 +263,23 @@ class Decoder:
 
     def _build(self) -> None:
         state, target = self._pop(), self._stack[-1]
-        if type(target) is Unknown:
-            return
-        if id(type(target)) in self._trusted:
+        if type(target) is StandIn:
+            target.state = state
+        elif id(type(target)) in self._trusted:
             builders.set_state(target, state)
         else:
-            builders.restore(self, target, state)
+            try:
+                builders.restore(self, target, state)
+            except RefusedError:
+                if self.unknown is None:
+                    raise
 
     def _storage(self) -> None:
         name = self._pop()
-        self._push(Unknown() if self.unknown is not None else self._load_storage(name))
+        if self.unknown is not None and type(name) is tuple and name[:1] == ("module",) and len(name) == 4:
+            self._push(name[1])  # before PyTorch 1.6: the class of a network, with its source text
+        else:
+            self._push(self._load_storage(name))
 
 
 def _with(run: Callable[[Decoder, str], None], form: str) -> Callable[[Decoder], None]:

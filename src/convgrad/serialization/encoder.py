@@ -47,7 +47,7 @@ class Encoder:
         self._out: list[bytes | Later] = [b"\x80\x02"]
         self._memo: dict[Any, int] = {}
         self._kept: list[Any] = []  # an object that died would lend its id to another
-        self._path: list[str] = []
+        self._path: list[Any] = []
         self._names = {id(value): name for name, value in trusted.trusted().items()}
 
     def encode(self, obj: Any) -> tuple[bytes, dict[str, Array]]:
@@ -166,7 +166,7 @@ class Encoder:
         if count > 3:
             self._out.append(b"(")
         for index, item in enumerate(obj):
-            self._path.append(f"[{index}]")
+            self._path.append(index)
             self._save(item)
             self._path.pop()
         known = self._memo.get(id(obj))
@@ -194,7 +194,7 @@ class Encoder:
                 self._out.append(b"(" if not number else many + b"(")
             if pairs:
                 self._save(key)
-            self._path.append(_step(key))
+            self._path.append(key)
             self._save(value)
             self._path.pop()
         if count:
@@ -312,7 +312,7 @@ class Encoder:
             self._state(state)
 
     def _refusal(self, obj: Any, what: str = "") -> UnsavableError:
-        place = f" at checkpoint{''.join(self._path)}" if self._path else ""
+        place = f" at checkpoint{''.join(map(_step, self._path))}" if self._path else ""
         return UnsavableError(
             f"Can't pickle {what or _what(obj)}{place}: a checkpoint holds tensors, containers, numbers "
             "and texts. "

@@ -14,13 +14,14 @@ from ..device import device
 from ..dtypes import dtype
 from ..size import Size
 from .errors import RefusedError
+from .standin import StandIn
 
 #: integers below hash to themselves; larger ones, floats and complex numbers can be made to collide
 _LARGE = 1 << 60
 #: how many keys of a file may be such numbers
 ODD_KEYS = 1000
 _DEPTH = 4
-_PLAIN = frozenset((str, bytes, bool, type(None), dtype, device))
+_PLAIN = frozenset((str, bytes, bool, type(None), dtype, device, StandIn))
 _ODD = frozenset((float, complex, frozenset))
 
 

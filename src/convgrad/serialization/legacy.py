@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import struct
 import sys
+from collections.abc import Callable
 from typing import Any
 
-from . import trusted
 from .archive import Source
 from .decoder import Decoder
 from .errors import CheckpointError, RefusedError
@@ -16,8 +16,8 @@ _MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
 
 
-def read(source: Source, places: Places, encoding: str) -> Any:
-    """The object of a legacy file.
+def read(source: Source, places: Places, decoder: Callable[..., Decoder]) -> tuple[Any, set[str] | None]:
+    """The object of a legacy file, and the names that would be refused; ``decoder`` makes the readers.
 
     Raises:
         CheckpointError: no such file, or a truncated one.
@@ -28,9 +28,9 @@ def read(source: Source, places: Places, encoding: str) -> Any:
     ends = [0]
     parts: list[Any] = []
     for _ in range(5):
-        decoder = Decoder(data, storages.promise, trusted.trusted(), encoding, start=ends[-1])
-        parts.append(decoder.decode())
-        ends.append(decoder.end)
+        machine = decoder(data, storages.promise, start=ends[-1])
+        parts.append(machine.decode())
+        ends.append(machine.end)
         if len(parts) == 1 and parts[0] != _MAGIC:
             raise CheckpointError(
                 f"Invalid magic number; corrupt file? {source.name} is a pickle, but none that torch.save "
@@ -49,7 +49,8 @@ def read(source: Source, places: Places, encoding: str) -> Any:
     if storages.open:
         raise CheckpointError(f"{source.name}: the data of {len(storages.open)} storages are missing")
     # the objects come before their data: they are built again, now on memory that is filled
-    return Decoder(data, storages.promise, trusted.trusted(), encoding, start=ends[3]).decode()
+    machine = decoder(data, storages.promise, start=ends[3])
+    return machine.decode(), machine.unknown
 
 
 class _Storages:

@@ -57,20 +57,37 @@ def load(
     """
     if pickle_module is not None and (weights_only or pickle_module is not pickle):
         raise CheckpointError("Can not safely load weights when explicit pickle_module is specified")
+    return read(f, map_location, pickle_load_args.get("encoding", "utf-8"), mmap=mmap, verify=verify)[0]
+
+
+def read(
+    f: Any,
+    map_location: Any = None,
+    encoding: str = "utf-8",
+    *,
+    mmap: bool | None = None,
+    verify: bool | None = None,
+    scan: bool = False,
+) -> tuple[Any, set[str] | None]:
+    """What a file holds, and with ``scan`` the names that would be refused: their objects are ``StandIn``."""
     if mmap and not isinstance(f, str | bytes | os.PathLike):
         raise ValueError("f must be a file path in order to use the mmap argument")
-    encoding = pickle_load_args.get("encoding", "utf-8")
     places = Places(map_location)
+    known = {} if scan else trusted.trusted()
+
+    def decoder(data: bytes, load_storage: Callable[[Any], Any], start: int = 0) -> Decoder:
+        return Decoder(data, load_storage, known, encoding, scan, start)
+
     with Source(f) as source:
         if _kind(source) == "zip":
-            return _load_archive(Archive(source, bool(mmap), verify), places, encoding)
-        if mmap:
+            return _load_archive(Archive(source, bool(mmap), verify), places, decoder)
+        if mmap and not scan:
             raise CheckpointError(
                 f"mmap can only be used with files saved with `torch.save({source.name}, "
                 "_use_new_zipfile_serialization=True), please torch.save your checkpoint with this option in "
                 "order to use mmap."
             )
-        return explained(source, lambda: legacy.read(source, places, encoding))
+        return explained(source, lambda: legacy.read(source, places, decoder))
 
 
 def get_unsafe_globals_in_checkpoint(f: Any) -> list[str]:
@@ -81,17 +98,7 @@ def get_unsafe_globals_in_checkpoint(f: Any) -> list[str]:
         >>> get_unsafe_globals_in_checkpoint(f)
         []
     """
-    with Source(f) as source:
-        if _kind(source) != "zip":
-            raise CheckpointError(f"{source.name}: only files in the zip format can be looked through")
-        stream = Archive(source).read("data.pkl")
-        decoder = Decoder(stream, _nothing, {}, scan=True)
-        explained(source, decoder.decode)
-        return sorted(decoder.unknown or ())
-
-
-def _nothing(name: Any) -> None:
-    """Stands for the storages where none is loaded."""
+    return sorted(read(f, "cpu", mmap=isinstance(f, str | bytes | os.PathLike), scan=True)[1] or ())
 
 
 def explained(source: Source, run: Callable[[], Any]) -> Any:
@@ -136,7 +143,7 @@ _OTHERS = {
 }
 
 
-def _load_archive(archive: Archive, places: Places, encoding: str) -> Any:
+def _load_archive(archive: Archive, places: Places, decoder: Any) -> tuple[Any, set[str] | None]:
     name = archive.source.name
     if "constants.pkl" in archive:
         raise CheckpointError(
@@ -150,8 +157,8 @@ def _load_archive(archive: Archive, places: Places, encoding: str) -> Any:
     if order not in ("little", "big", None):
         raise CheckpointError(f"Unknown endianness type: {order!r} in {name}")
     storages = _Storages(archive, places, order is not None and order != sys.byteorder)
-    decoder = Decoder(archive.read("data.pkl"), storages.load, trusted.trusted(), encoding)
-    return explained(archive.source, decoder.decode)
+    machine = decoder(archive.read("data.pkl"), storages.load)
+    return explained(archive.source, lambda: (machine.decode(), machine.unknown))
 
 
 def _check_version(archive: Archive) -> None:
