@@ -25,8 +25,25 @@ ROWS = torch.sort(torch.tensor(RNG.normal(size=(3, 6))), -1)[0]
         (torch.searchsorted, (ROWS, X[:, 0])),
         (lambda x: torch.bucketize(x, ROWS[0]), (X,)),
         (lambda a: a.detach() * 2, (X,)),
+        (lambda x: F.rrelu(x, 0.1, 0.6), (X,)),
+        (F.soft_margin_loss, (X, X.flip(2).sign())),
+        (lambda x, t: F.poisson_nll_loss(x, t, full=True), (X, X.flip(0).abs() * 2)),
+        (lambda x, v: F.gaussian_nll_loss(x, x * 2, v, eps=0.5), (X, X.flip(0).abs())),
+        (lambda x, w: F.multi_margin_loss(x, torch.tensor([0, 4, 2, 2]), weight=w), (X, X[:, 0].abs())),
     ],
-    ids=["multi_margin", "multilabel_margin", "ctc", "searchsorted", "bucketize", "detach"],
+    ids=[
+        "multi_margin",
+        "multilabel_margin",
+        "ctc",
+        "searchsorted",
+        "bucketize",
+        "detach",
+        "rrelu",
+        "soft_margin",
+        "poisson",
+        "gaussian",
+        "multi_margin weights",
+    ],
 )
 def test_each_sample_has_its_own_plan(function: Callable[..., torch.Tensor], args: tuple) -> None:
     mapped = torch.vmap(function)(*args)
@@ -62,3 +79,25 @@ def test_rows_are_shortened_in_each_samples_own_table() -> None:
         with pytest.raises(RuntimeError, match="because there exists a Tensor `other` in extra_args"):
             torch.vmap(lambda i, w=kept, f=function: f(i, w, max_norm=1.0))(rows)
         assert torch.equal(kept, table[0])
+
+
+@pytest.mark.parametrize("norm", ["batch_norm", "instance_norm"])
+def test_running_statistics_of_each_sample(norm: str) -> None:
+    """They move for every sample by itself; statistics that the samples share cannot."""
+    images = torch.tensor(RNG.normal(size=(3, 4, 2, 5)))
+    means, variances = torch.tensor(RNG.normal(size=(3, 2))), torch.tensor(RNG.uniform(1, 2, (3, 2)))
+
+    def run(x: torch.Tensor, mean: torch.Tensor, var: torch.Tensor) -> torch.Tensor:
+        flag = {"training": True} if norm == "batch_norm" else {"use_input_stats": True}
+        return getattr(F, norm)(x, mean, var, momentum=0.3, **flag)
+
+    looped = [means.clone(), variances.clone()]
+    wanted = torch.stack([run(images[i], looped[0][i], looped[1][i]) for i in range(3)])
+    found = torch.vmap(run)(images, means, variances)
+    np.testing.assert_allclose(found.numpy(), wanted.numpy(), rtol=1e-12)
+    np.testing.assert_allclose(means.numpy(), looped[0].numpy(), rtol=1e-12)
+    np.testing.assert_allclose(variances.numpy(), looped[1].numpy(), rtol=1e-12)
+    with pytest.raises(
+        RuntimeError, match="got a batched tensor as input while the running_mean or running_var"
+    ):
+        torch.vmap(lambda x: run(x, means[0], variances[0]))(images)

@@ -28,12 +28,14 @@ class Walk(NamedTuple):
     """How a layer goes through its sequences.
 
     rows: the rows of each step, in the order of the walk; reverse: from the last step to the first;
-    before: for each row, which row of (starting states, results) holds the state before it.
+    before: for each row, which row of (starting states, results) holds the state before it; even: all
+    sequences are of one length.
     """
 
     rows: tuple[slice, ...]
     reverse: bool
     before: Array
+    even: bool
 
     def repeated(self, count: int) -> Walk:
         """The walk through ``count`` such sets side by side, each row ``count`` times in turn."""
@@ -58,7 +60,7 @@ def plan_walk(sizes: Sequence[int], reverse: bool) -> Walk:
         n = at.stop - at.start
         before[at] = start[:n]
         start[:n] = np.arange(at.start, at.stop) + sizes[0]
-    return Walk(tuple(rows), reverse, before)
+    return Walk(tuple(rows), reverse, before, sizes[-1] == sizes[0])
 
 
 def _fit(state: Value, n: int, others: Value, ended: list[Value]) -> Value:
@@ -119,6 +121,9 @@ class _Steps:
 
 def _before(first: Value, states: Value, walk: Walk) -> Value:
     """The state before each row."""
+    n = first.shape[0]
+    if walk.even and n:
+        return call_many(Cat, (states[n:], first) if walk.reverse else (first, states[:-n]), 0)
     return call(IndexTensor, call_many(Cat, (first, states), 0), (walk.before,))
 
 
@@ -273,8 +278,8 @@ class Lstm(Op):
     ) -> tuple[tuple[Array, ...], tuple[Any, ...]]:  # fmt: skip
         width = c0.shape[1]
         half, shift = _halves(width, x.dtype)
-        gates = _affine(x, w_ih, b_ih, b_hh)
-        gates *= half
+        biases = [None if b is None else b * half for b in (b_ih, b_hh)]
+        gates = _affine(x, w_ih * half[:, None], *biases)
         w = (w_hh * half[:, None]).T
         cells = _empty(x.shape[0], width, x.dtype)
         out = _empty(x.shape[0], h0.shape[1], x.dtype)
@@ -292,12 +297,11 @@ class Lstm(Op):
             i, f, new, o = _columns(z, 4)
             c = np.multiply(f, _fit(c, n, c0, ended_c), cells[rows])
             c += i * new
-            h = np.tanh(c)
+            h = np.tanh(c, out[rows] if w_hr is None else None)
             h *= o
             if w_hr is not None:
-                h = h.dot(w_hr.T)
-            out[rows] = h
-        results = (out, _whole(h, ended_h), _whole(c.copy(), ended_c))
+                h = h.dot(w_hr.T, out[rows])
+        results = (out, _whole(h.copy(), ended_h), _whole(c.copy(), ended_c))
         return results, (x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, out, gates, cells, walk)
 
     @staticmethod

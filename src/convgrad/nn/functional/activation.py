@@ -11,7 +11,7 @@ from ...errors import ConvgradError
 from ...generator import Generator, default_generator
 from ...ops import activation as ops
 from ...tensor.creation import zeros_like
-from ...tensor.dual import adopt
+from ...tensor.dual import adopt, batch_of
 from ...tensor.functions_activation import (
     celu,
     elu,
@@ -129,6 +129,10 @@ def randomised_relu(
 ) -> Tensor:  # fmt: skip
     """``rrelu`` with slopes from a generator."""
     check_tensor("rrelu", input, "input")
+    if (node := batch_of(input)) is not None:  # the slopes are made of values: sample by sample
+        given = (input, lower, upper, training, generator, inplace)
+        out: Tensor = node.each("rrelu", randomised_relu, given)
+        return out
     x = input._data
     if x.dtype.kind in "biuc":
         raise NotImplementedError(f'"rrelu_with_noise_out_cpu" not implemented for {input.dtype}')

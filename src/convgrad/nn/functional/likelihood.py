@@ -332,8 +332,10 @@ def gaussian_nll_loss(
         raise ValueError(f"{reduction} is not valid: reduction is 'none', 'mean' or 'sum'")
     if (var._data < 0).any():
         raise ValueError("var has negative entry/entries (gaussian_nll_loss)")
-    lift = Tensor(np.asarray(np.maximum(var._data, var._data.dtype.type(eps)) - var._data), None)
-    safe = var + lift if (lift._data != 0).any() else var
+    constant = var.detach()
+    lift = constant.clamp(min=eps) - constant
+    raised = batch_of(lift) is not None or (lift._data != 0).any()
+    safe = var + lift if raised else var
     each = 0.5 * (safe.log() + (input - target) ** 2 / safe)
     return reduced(each + 0.5 * math.log(2 * math.pi) if full else each, reduction)
 
@@ -364,10 +366,10 @@ def poisson_nll_loss(
     check_pair("poisson_nll_loss", input, target)
     each = input.exp() - target * input if log_input else input - target * (input + eps).log()
     if full:
-        many = Tensor(np.asarray(target._data > 1), None)
-        t = target.masked_fill(~many, 1)
+        few = ~(target.detach() > 1)
+        t = target.masked_fill(few, 1)
         stirling = t * t.log() - t + 0.5 * (2 * math.pi * t).log()
-        each = each + stirling.masked_fill(~many, 0)
+        each = each + stirling.masked_fill(few, 0)
     return reduced(each, how)
 
 

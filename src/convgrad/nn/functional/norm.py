@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from ... import dtypes
-from ...dtypes import Array
 from ...errors import ConvgradError, ShapeError
 from ...graph.node import cell_of
 from ...ops import norm as ops
 from ...tensor.checks import check_floating
+from ...tensor.dual import batch_of
 from ...tensor.functions_shape import pad
 from ...tensor.tensor import Tensor, apply
 from .pooling import avg_pool2d
@@ -68,18 +68,34 @@ def batch_norm(
             raise RuntimeError("Expected running_mean and running_var to be defined when training=False")
         stats = (running_mean._data, running_var._data, eps)
         return apply(ops.BatchNormEval, (input, scale, shift), stats)
+    _check_batched("Batch norm", input, running_mean, running_var)
     out, mean, var = apply(ops.BatchNorm, (input, scale, shift), (eps,))
     if running_mean is not None:
-        _move(running_mean, mean._data, momentum)
+        _move(running_mean, mean, 1.0, momentum)
     if running_var is not None:
-        _move(running_var, var._data * (per_channel / max(1, per_channel - 1)), momentum)
+        _move(running_var, var, per_channel / max(1, per_channel - 1), momentum)
     return out
 
 
-def _move(running: Tensor, new: Array, momentum: float) -> None:
-    """``(1 - momentum) running + momentum new``, in place."""
+def _check_batched(name: str, input: Tensor, *statistics: Tensor | None) -> None:
+    """Under ``vmap`` every sample moves statistics of its own."""
+    if batch_of(input) is not None:
+        for value in statistics:
+            if value is not None and batch_of(value) is None:
+                raise ConvgradError(
+                    f"{name} got a batched tensor as input while the running_mean or running_var, which will "
+                    "be updated in place, were not batched.\nIf you are using a module and do not need eval "
+                    "mode, please set `track_running_stats` to be False."
+                )
+
+
+def _move(running: Tensor, new: Tensor, factor: float, momentum: float) -> None:
+    """``(1 - momentum) running + momentum factor new``, in place."""
+    if batch_of(running, new) is not None:
+        running.mul_(1 - momentum).add_(new.detach().to(running.dtype), alpha=momentum * factor)
+        return
     data = running._data
-    data[...] = (new * momentum + data * (1 - momentum)).astype(data.dtype, copy=False)
+    data[...] = (new._data * factor * momentum + data * (1 - momentum)).astype(data.dtype, copy=False)
     cell_of(running).bump("batch_norm")
 
 
@@ -128,10 +144,11 @@ def instance_norm(
         raise ValueError(f"Expected more than 1 spatial element when training, got input size {input.shape}")
     check_floating("batch_norm", input)
     if running_mean is not None and running_var is not None:
-        rows = input._data.reshape(shape[0], shape[1], -1)
-        rows = rows.astype(_parameter_dtype(input), copy=False)
-        _move(running_mean, rows.mean((0, 2)), momentum)
-        _move(running_var, rows.var(2, ddof=1).mean(0), momentum)
+        _check_batched("Instance norm", input, running_mean, running_var)
+        rows = input.detach().reshape(shape[0], shape[1], -1)
+        rows = rows.float() if input._data.dtype in dtypes.HALVES else rows
+        _move(running_mean, rows.mean((0, 2)), 1.0, momentum)
+        _move(running_var, rows.var(2).mean(0), 1.0, momentum)
     return apply(ops.GroupNorm, (input, weight, bias), (shape[1], eps))
 
 

@@ -210,9 +210,9 @@ def soft_margin_loss(
         shape = np.broadcast_shapes(input._data.shape, target._data.shape)
     except ValueError:
         raise broadcast_error(input._data.shape, target._data.shape) from None
-    signs = target._data.astype(np.float32 if input._data.dtype.itemsize < 4 else input._data.dtype)
+    signs = target.float() if input._data.dtype.itemsize < 4 else target.to(input.dtype)
     wide = input if input._data.shape == shape else input.expand(*shape)
-    return apply(ops.SoftMarginLoss, (wide,), (signs, how))
+    return apply(ops.SoftMarginLoss, (wide,), (signs._data, how))
 
 
 def multilabel_soft_margin_loss(
@@ -286,7 +286,7 @@ def multi_margin_loss(
         ValueError: another p.
         ShapeError: target or weight do not fit.
     """
-    if (node := batch_of(target)) is not None:  # the plan is made of values: sample by sample
+    if (node := batch_of(target, weight)) is not None:  # the plan is made of values: sample by sample
         options = (p, margin, weight, size_average, reduce, reduction)
         out: Tensor = node.each("multi_margin_loss", multi_margin_loss, (input, target, *options))
         return out

@@ -284,7 +284,7 @@ def _samples(input: Tensor, ndim: int, samples: Tensor | None) -> Any:
         )
     if draws.shape[2] != ndim:
         raise ShapeError(f"Expect _random_samples.size(2) equals to {ndim}; got {draws.shape[2]}.")
-    return draws[: planes[0]]
+    return draws if draws.shape[0] == planes[0] else draws[: planes[0]]
 
 
 def fractional_max_pool2d_with_indices(

@@ -8,11 +8,7 @@ from ...tensor.tensor import Tensor
 from .. import functional as F
 from .. import init
 from ..module import Module
-from .linear import Linear, empty_parameter
-
-
-class NonDynamicallyQuantizableLinear(Linear):
-    """``Linear`` under the name PyTorch shows for the last projection of attention."""
+from .linear import NonDynamicallyQuantizableLinear, empty_parameter
 
 
 class MultiheadAttention(Module):
@@ -39,10 +35,11 @@ class MultiheadAttention(Module):
         ValueError: sizes that are not positive.
         AssertionError: num_heads does not divide E.
     Example:
-        >>> x = Tensor(np.zeros((5, 2, 8), np.float32), None)
+        >>> x = torch.zeros(5, 2, 8)
         >>> out, weights = MultiheadAttention(8, 2)(x, x, x)
         >>> out.shape, weights.shape
         (torch.Size([5, 2, 8]), torch.Size([2, 5, 5]))
+
     Source: Vaswani et al. 2017, arXiv:1706.03762, section 3.2.2.
     """
 

@@ -105,6 +105,10 @@ class Linear(Module):
         )
 
 
+class NonDynamicallyQuantizableLinear(Linear):
+    """``Linear`` under the name PyTorch shows for the last projection of attention."""
+
+
 class Bilinear(Module):
     """``x1ᵀ A x2 + b`` for each output feature."""
 

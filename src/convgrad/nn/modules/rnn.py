@@ -314,6 +314,7 @@ class RNN(RNNBase):
         >>> out, h = RNN(3, 4, num_layers=2)(Tensor(np.zeros((5, 2, 3), np.float32), None))
         >>> out.shape, h.shape
         (torch.Size([5, 2, 4]), torch.Size([2, 2, 4]))
+
     Source: Elman 1990, Cognitive Science 14.
     """
 
@@ -339,6 +340,7 @@ class LSTM(RNNBase):
         >>> out, (h, c) = LSTM(3, 4, bidirectional=True)(Tensor(np.zeros((5, 2, 3), np.float32), None))
         >>> out.shape, c.shape
         (torch.Size([5, 2, 8]), torch.Size([2, 2, 4]))
+
     Source: Hochreiter & Schmidhuber 1997, Neural Computation 9.
     """
 
