@@ -7,7 +7,17 @@ from typing import Any
 import numpy as np
 
 from . import recorded
-from .algorithm import Algorithm, advance, check_lr, check_options, decayed, scalar, square_into, zeros
+from .algorithm import (
+    Algorithm,
+    advance,
+    check_lr,
+    check_options,
+    decayed,
+    scalar,
+    scratch,
+    square_into,
+    zeros,
+)
 
 
 class Adadelta(Algorithm):
@@ -51,13 +61,13 @@ class Adadelta(Algorithm):
                 state["step"] = scalar(0.0)
                 state["square_avg"], state["acc_delta"] = zeros(data), zeros(data)
             advance(state)
-            v, u, work = state["square_avg"]._data, state["acc_delta"]._data, np.empty_like(data)
+            v, u, work = state["square_avg"]._data, state["acc_delta"]._data, scratch(data)
             if group["weight_decay"]:
-                g = decayed(g, data, group["weight_decay"], np.empty_like(data))
+                g = decayed(g, data, group["weight_decay"], scratch(data))
             square_into(v, g, rho, work)
             np.add(v, eps, out=work)
             np.sqrt(work, out=work)
-            move = np.add(u, eps, out=np.empty_like(data))
+            move = np.add(u, eps, out=scratch(data))
             np.sqrt(move, out=move)
             np.divide(move, work, out=move)
             np.multiply(move, g, out=move)

@@ -10,7 +10,7 @@ import numpy as np
 from ..dtypes import Array
 from ..errors import ConvgradError
 from ..tensor.tensor import Tensor
-from .algorithm import Algorithm, State, advance, mean_into, scalar
+from .algorithm import Algorithm, State, advance, mean_into, scalar, scratch
 
 
 class Adafactor(Algorithm):
@@ -98,7 +98,7 @@ def _norm(array: Array) -> float:
 
 def _variance(g: Array, state: State, weight: float, smallest: float) -> Array:
     """The estimated mean of g² in an array of its own; the running means in the state move by ``weight``."""
-    square = np.multiply(g, g, out=np.empty_like(g))
+    square = np.multiply(g, g, out=scratch(g))
     if g.ndim < 2:
         mean = state["variance"]._data
         mean_into(mean, square, weight, np.empty_like(mean))

@@ -17,6 +17,7 @@ from .algorithm import (
     decayed,
     divide_into,
     scalar,
+    scratch,
 )
 
 
@@ -73,11 +74,11 @@ class Adagrad(Algorithm):
         lr, eps = float(group["lr"]), group["eps"]
         for data, g, state in self._walk(group):
             step = advance(state)
-            total, work = state["sum"]._data, np.empty_like(data)
+            total, work = state["sum"]._data, scratch(data)
             if group["weight_decay"]:
-                g = decayed(g, data, group["weight_decay"], np.empty_like(data))
+                g = decayed(g, data, group["weight_decay"], scratch(data))
             np.multiply(g, g, out=work)
             np.add(total, work, out=total)
-            size = np.sqrt(total, out=np.empty_like(data))
+            size = np.sqrt(total, out=scratch(data))
             np.add(size, eps, out=size)
             divide_into(data, g, -lr / (1 + (step - 1) * group["lr_decay"]), size, work)

@@ -20,6 +20,7 @@ from .algorithm import (
     divide_into,
     mean_into,
     scalar,
+    scratch,
     square_into,
     zeros,
 )
@@ -77,17 +78,17 @@ class Adam(Algorithm):
                 if group["amsgrad"]:
                     state["max_exp_avg_sq"] = zeros(data)
             step = advance(state)
-            m, v, work = state["exp_avg"]._data, state["exp_avg_sq"]._data, np.empty_like(data)
+            m, v, work = state["exp_avg"]._data, state["exp_avg_sq"]._data, scratch(data)
             if decay and group["decoupled_weight_decay"]:
                 np.multiply(data, 1 - lr * decay, out=data)
             elif decay:
-                g = decayed(g, data, decay, np.empty_like(data))
+                g = decayed(g, data, decay, scratch(data))
             mean_into(m, g, 1 - beta1, work)
             square_into(v, g, beta2, work)
             if group["amsgrad"]:
                 largest = state["max_exp_avg_sq"]._data
                 v = np.maximum(largest, v, out=largest)
-            denominator = np.sqrt(v, out=np.empty_like(data))
+            denominator = np.sqrt(v, out=scratch(data))
             np.divide(denominator, math.sqrt(1 - beta2**step), out=denominator)
             np.add(denominator, eps, out=denominator)
             divide_into(data, m, -lr / (1 - beta1**step), denominator, work)

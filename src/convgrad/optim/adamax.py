@@ -17,6 +17,7 @@ from .algorithm import (
     divide_into,
     mean_into,
     scalar,
+    scratch,
     zeros,
 )
 
@@ -63,9 +64,9 @@ class Adamax(Algorithm):
                 state["step"] = scalar(0.0)
                 state["exp_avg"], state["exp_inf"] = zeros(data), zeros(data)
             step = advance(state)
-            m, u, work = state["exp_avg"]._data, state["exp_inf"]._data, np.empty_like(data)
+            m, u, work = state["exp_avg"]._data, state["exp_inf"]._data, scratch(data)
             if group["weight_decay"]:
-                g = decayed(g, data, group["weight_decay"], np.empty_like(data))
+                g = decayed(g, data, group["weight_decay"], scratch(data))
             mean_into(m, g, 1 - beta1, work)
             np.multiply(u, beta2, out=u)
             np.abs(g, out=work)

@@ -17,6 +17,7 @@ from ..autograd.grad_mode import enable_grad
 from ..dtypes import F32, F64, HALVES, Array
 from ..errors import ConvgradError
 from ..graph.node import LEAF, cell_of
+from ..kernels.memory import LARGE, allocator
 from ..tensor.tensor import Tensor
 from .optimizer import Optimizer, scalar
 from .recorded import not_recorded, record
@@ -149,6 +150,13 @@ def _cast(value: Any, old: Any, new: Any) -> Any:
     return value
 
 
+def scratch(like: Array) -> Array:
+    """An array to compute in; a large one from the memory that is kept for such, without page faults."""
+    if like.nbytes < LARGE or not like.flags.c_contiguous:
+        return np.empty_like(like)
+    return allocator(like.shape, like.dtype)(like.shape, like.dtype)
+
+
 def zeros(array: Array) -> Tensor:
     """Zeros like an array, to keep in the state."""
     return Tensor(np.zeros_like(array, order="C"), None)
@@ -250,5 +258,5 @@ def check_fused(fused: Any, foreach: Any, differentiable: bool) -> None:
 
 __all__ = [
     "Algorithm", "State", "advance", "check_betas", "check_fused", "check_lr", "check_options", "decayed",
-    "divide_into", "mean_into", "pairs", "scalar", "square_into", "zeros",
+    "divide_into", "mean_into", "pairs", "scalar", "scratch", "square_into", "zeros",
 ]  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from . import recorded
-from .algorithm import Algorithm, advance, check_lr, check_options, decayed, scalar, zeros
+from .algorithm import Algorithm, advance, check_lr, check_options, decayed, scalar, scratch, zeros
 
 
 class ASGD(Algorithm):
@@ -53,7 +53,7 @@ class ASGD(Algorithm):
                 state["step"], state["eta"], state["mu"] = scalar(0.0), scalar(lr), scalar(1.0)
                 state["ax"] = zeros(data)
             step = advance(state)
-            mean, work = state["ax"]._data, np.empty_like(data)
+            mean, work = state["ax"]._data, scratch(data)
             eta, mu = state["eta"]._data, state["mu"]._data
             g = decayed(g, data, group["weight_decay"], work)
             np.multiply(data, 1 - lambd * float(eta), out=data)

@@ -46,6 +46,7 @@ class LBFGS(Optimizer):
         9.0
         >>> abs(x.item()) < 1e-3
         True
+
     Source: Nocedal 1980, Mathematics of Computation 35; Nocedal & Wright 2006, algorithm 7.4.
     """
 

@@ -10,7 +10,7 @@ import numpy as np
 from ..dtypes import BF16, F32, Array
 from ..errors import ConvgradError
 from ..tensor.tensor import Tensor
-from .algorithm import Algorithm, mean_into, zeros
+from .algorithm import Algorithm, mean_into, scratch, zeros
 
 _ADJUSTMENTS = (None, "original", "match_rms_adamw")
 
@@ -74,7 +74,7 @@ class Muon(Algorithm):
         for data, g, state in self._walk(group):
             if not state:
                 state["momentum_buffer"] = zeros(data)
-            mean, work = state["momentum_buffer"]._data, np.empty_like(data)
+            mean, work = state["momentum_buffer"]._data, scratch(data)
             mean_into(mean, g, 1 - momentum, work)
             if group["nesterov"]:
                 direction = np.array(g, order="C")

@@ -17,6 +17,7 @@ from .algorithm import (
     divide_into,
     mean_into,
     scalar,
+    scratch,
     square_into,
     zeros,
 )
@@ -72,17 +73,17 @@ class NAdam(Algorithm):
                 state["step"], state["mu_product"] = scalar(0.0), scalar(1.0)
                 state["exp_avg"], state["exp_avg_sq"] = zeros(data), zeros(data)
             step = advance(state)
-            m, v, work = state["exp_avg"]._data, state["exp_avg_sq"]._data, np.empty_like(data)
+            m, v, work = state["exp_avg"]._data, state["exp_avg_sq"]._data, scratch(data)
             if decay and group["decoupled_weight_decay"]:
                 np.multiply(data, 1 - lr * decay, out=data)
             elif decay:
-                g = decayed(g, data, decay, np.empty_like(data))
+                g = decayed(g, data, decay, scratch(data))
             mu, after = [beta1 * (1.0 - 0.5 * 0.96 ** (t * slowness)) for t in (step, step + 1)]
             product = state["mu_product"]._data
             product *= mu
             mean_into(m, g, 1 - beta1, work)
             square_into(v, g, beta2, work)
-            denominator = np.divide(v, 1 - beta2**step, out=np.empty_like(data))
+            denominator = np.divide(v, 1 - beta2**step, out=scratch(data))
             np.sqrt(denominator, out=denominator)
             np.add(denominator, group["eps"], out=denominator)
             divide_into(data, g, -lr * (1.0 - mu) / (1.0 - float(product)), denominator, work)

@@ -16,6 +16,7 @@ from .algorithm import (
     divide_into,
     mean_into,
     scalar,
+    scratch,
     square_into,
     zeros,
 )
@@ -66,11 +67,11 @@ class RMSprop(Algorithm):
                 if group["centered"]:
                     state["grad_avg"] = zeros(data)
             advance(state)
-            square, work = state["square_avg"]._data, np.empty_like(data)
+            square, work = state["square_avg"]._data, scratch(data)
             if group["weight_decay"]:
-                g = decayed(g, data, group["weight_decay"], np.empty_like(data))
+                g = decayed(g, data, group["weight_decay"], scratch(data))
             square_into(square, g, alpha, work)
-            size = np.empty_like(data)
+            size = scratch(data)
             if group["centered"]:
                 mean = state["grad_avg"]._data
                 mean_into(mean, g, 1 - alpha, work)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..tensor.tensor import Tensor
 from . import recorded
-from .algorithm import Algorithm, advance, check_lr, scalar, zeros
+from .algorithm import Algorithm, advance, check_lr, scalar, scratch, zeros
 
 
 class Rprop(Algorithm):
@@ -54,7 +54,7 @@ class Rprop(Algorithm):
                 state["step_size"] = Tensor(np.full_like(data, float(group["lr"]), order="C"), None)
             advance(state)
             previous, size = state["prev"]._data, state["step_size"]._data
-            work = np.multiply(g, previous, out=np.empty_like(data))
+            work = np.multiply(g, previous, out=scratch(data))
             turned = np.asarray(work < 0)
             np.multiply(size, up, out=size, where=work > 0)
             np.multiply(size, down, out=size, where=turned)

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..tensor.tensor import Tensor
 from . import recorded
-from .algorithm import Algorithm, State, check_fused, check_lr, check_options, decayed
+from .algorithm import Algorithm, State, check_fused, check_lr, check_options, decayed, scratch
 
 
 class SGD(Algorithm):
@@ -50,7 +50,7 @@ class SGD(Algorithm):
     def _update(self, group: dict[str, Any]) -> None:
         lr, decay = float(group["lr"]), float(group["weight_decay"])
         for data, g, state in self._walk(group):
-            work = np.empty_like(data)
+            work = scratch(data)
             g = decayed(g, data, decay, work)
             if group["momentum"]:
                 g = _with_momentum(g, work, state, group)

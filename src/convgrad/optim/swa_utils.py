@@ -92,6 +92,7 @@ class AveragedModel(Module):
         >>> averaged.update_parameters(model)
         >>> averaged.n_averaged
         tensor(1)
+
     Source: Izmailov et al. 2018, arXiv:1803.05407.
     """
 
