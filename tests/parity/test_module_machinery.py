@@ -10,7 +10,7 @@ import pickle
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -177,6 +177,52 @@ def backward_hooks_of_several(t: Any) -> Any:
     p, q = m(v, 3, w)
     (p.sum() + 2 * q.sum()).backward()
     return v.grad, w.grad, list(log)
+
+
+class Packed(NamedTuple):
+    """A result with names."""
+
+    a: Any
+    b: Any
+
+
+def backward_hooks_of_a_named_tuple(t: Any) -> Any:
+    log = Log()
+
+    class Named(t.nn.Module):
+        def forward(self, x: Any) -> Any:
+            return Packed(x * 2, x * 3)
+
+    m = Named()
+    m.register_forward_hook(log("after"))
+    v = x(t, True)
+    out = m(v)
+    (out.a.sum() + out.b.sum()).backward()
+    return v.grad, type(out).__name__, [name for name, *_ in log]
+
+
+def backward_hooks_of_other_results(t: Any) -> Any:
+    log = Log()
+
+    class Dict(t.nn.Module):
+        def forward(self, x: Any) -> Any:
+            return {"a": x * 2}
+
+    m = Dict()
+    m.register_full_backward_hook(log("dict"))
+    v = x(t, True)
+    with pytest.warns(UserWarning, match="module output should be a Tensor or a tuple of Tensors"):
+        m(v)["a"].sum().backward()
+    return v.grad, list(log)
+
+
+def backward_hooks_run_once_per_pass(t: Any) -> Any:
+    log, m = Log(), t.nn.Tanh()
+    m.register_full_backward_hook(log("tanh"))
+    v = x(t, True)
+    (g,) = t.autograd.grad(m(m(v)).sum(), v, create_graph=True)
+    g.sum().backward()
+    return v.grad, g, len(log)
 
 
 def old_backward_hooks(t: Any) -> Any:
@@ -530,7 +576,8 @@ def containers(t: Any) -> Any:
 
 PROGRAMS: list[Program] = [
     forward_hooks, replacing_hooks, always_called, always_that_fails, backward_hooks, replacing_backward_hooks,
-    backward_hooks_of_inputs_without_gradient, backward_hooks_of_several, old_backward_hooks, hooks_everywhere,
+    backward_hooks_of_inputs_without_gradient, backward_hooks_of_several, old_backward_hooks,
+    backward_hooks_of_a_named_tuple, backward_hooks_of_other_results, backward_hooks_run_once_per_pass, hooks_everywhere,
     hooks_on_registration, tables_of_hooks, hooks_in_copies, state_hooks, load_hooks, extra_state, non_persistent,
     assigned, batch_norm_of_old, positional_state_dict, own_load, walks, order_after_assignment,
     a_parameter_becomes_a_buffer, submodules, casts, apply_and_gradients, looks, super_init, copies, containers,
@@ -560,6 +607,16 @@ def hooked(t: Any, kind: str, result: Any, **more: Any) -> Any:
     m = t.nn.Linear(1, 1)
     getattr(m, kind)(lambda *_: result, **more)
     return m
+
+
+def back(t: Any, hook: Any, early: Any = None, grad: bool = True) -> None:
+    """A backward with hooks."""
+    m = t.nn.Linear(2, 2)
+    if hook is not None:
+        m.register_full_backward_hook(hook)
+    if early is not None:
+        m.register_full_backward_pre_hook(early)
+    m(x(t, grad)).sum().backward()
 
 
 ERRORS: list[tuple[Program, str | None]] = [
@@ -620,6 +677,10 @@ ERRORS: list[tuple[Program, str | None]] = [
     (lambda t: hooked(t, "register_forward_pre_hook", 3, with_kwargs=True)(t.ones(1, 1)), None),
     (lambda t: hooked(t, "register_state_dict_post_hook", {}).state_dict(), None),
     (lambda t: hooked(t, "register_load_state_dict_post_hook", 3).load_state_dict(t.nn.Linear(1, 1).state_dict()), None),
+    (lambda t: back(t, lambda m, gi, go: (gi[0], gi[0])), None),
+    (lambda t: back(t, None, lambda m, go: (go[0], go[0])), None),
+    (lambda t: back(t, lambda m, gi, go: 3), "object of type 'int' has no len()"),
+    (lambda t: back(t, lambda m, gi, go: go, grad=False), None),
     (lambda t: t.nn.ModuleList([1]), None),
     (lambda t: t.nn.ModuleList([t.nn.ReLU()])[3], None),
     (lambda t: t.nn.ModuleDict({"a": 1}), None),
@@ -643,9 +704,16 @@ ERRORS: list[tuple[Program, str | None]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore:Full backward hook is firing when gradients are computed with respect")
 @pytest.mark.parametrize(("call", "phrase"), ERRORS, ids=range(len(ERRORS)))
 def test_errors(call: Program, phrase: str | None) -> None:
     same_error(call, phrase)
+
+
+def test_hooks_of_a_module_whose_inputs_need_no_gradient_warn() -> None:
+    for t in LIBRARIES:
+        with pytest.warns(UserWarning, match="Full backward hook is firing when gradients are computed"):
+            back(t, lambda m, gi, go: None, grad=False)
 
 
 def test_every_public_method_of_pytorch_exists() -> None:

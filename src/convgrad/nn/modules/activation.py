@@ -13,7 +13,7 @@ from ...tensor.tensor import Tensor
 from .. import functional as F
 from ..module import Module, check_device
 from ..parameter import Parameter
-from .attention import MultiheadAttention  # noqa: F401 - where PyTorch has it
+from .attention import MultiheadAttention as MultiheadAttention
 
 
 class _Plain(Module):

@@ -143,4 +143,4 @@ class MultiheadAttention(Module):
         return merged, 2
 
 
-__all__ = ["MultiheadAttention", "NonDynamicallyQuantizableLinear"]
+__all__ = ["MultiheadAttention"]
