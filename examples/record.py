@@ -6,10 +6,9 @@
 import argparse
 import importlib.util
 import os
-import re
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -18,15 +17,19 @@ LIBRARIES = {"convgrad": ["-m", "convgrad.torch"], "PyTorch": []}
 
 
 def run(program, library, repeat):
-    """The output and the least of the times in seconds, from start to end of the process, on one core."""
+    """The output, and the least processor time in seconds of ``repeat`` whole processes with one thread."""
     command = [sys.executable, *LIBRARIES[library], str(program)]
+    one = os.environ | {
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "PYTHONPATH": str(HERE.parent / "src"),
+    }
     times = []
     for _ in range(repeat):
-        start = time.perf_counter()
-        done = subprocess.run(
-            command, capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
-        )
-        times.append(time.perf_counter() - start)
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        done = subprocess.run(command, capture_output=True, text=True, env=one)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
         if done.returncode:
             sys.exit(f"{program.name} under {library} failed:\n{done.stderr}")
     return done.stdout, min(times)
@@ -52,18 +55,16 @@ def main():
     parser.add_argument("--repeat", type=int, default=2)
     args = parser.parse_args()
     readme = HERE / "README.md"
-    text = readme.read_text()
+    lines = readme.read_text().splitlines()
+    rows = {line.split("`")[1]: line for line in lines if line.startswith("| `")}
     with_torch = importlib.util.find_spec("torch") is not None
     for program in sorted(HERE.glob("*.py")):
-        if program.stem in HELPERS or (args.names and program.stem not in args.names):
-            continue
-        new = row(program, args.repeat, with_torch)
-        text, found = re.subn(
-            rf"^\| `{program.name}` \|.*$", lambda _, new=new: new, text, flags=re.MULTILINE
-        )
-        if not found:
-            text = text.replace("|---|---|---|---|---|---|---|\n", f"|---|---|---|---|---|---|---|\n{new}\n")
-        readme.write_text(text)
+        if program.stem not in HELPERS and (not args.names or program.stem in args.names):
+            rows[program.name] = row(program, args.repeat, with_torch)
+    others = [line for line in lines if not line.startswith("| `")]
+    place = others.index("|---|---|---|---|---|---|---|") + 1
+    others[place:place] = [rows[name] for name in sorted(rows)]
+    readme.write_text("\n".join(others) + "\n")
 
 
 if __name__ == "__main__":
