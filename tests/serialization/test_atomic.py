@@ -198,6 +198,23 @@ def test_a_file_object_that_fails(tmp_path: Path) -> None:
         torch.save(1, Full())
 
 
+def test_tensors_that_change_while_they_are_saved() -> None:
+    """A training that goes on in another thread: the file has old or new values, and its checksums hold."""
+    x = torch.zeros(500_000)
+
+    class Trains(io.BytesIO):
+        def write(self, data: Any) -> int:
+            written = super().write(data)
+            x.add_(1)
+            return written
+
+    f = Trains()
+    torch.save(x, f)
+    f.seek(0)
+    found = torch.load(f)
+    assert found.min().item() == 0 and found.max().item() > 0
+
+
 # ---- what a file has beside its content
 
 

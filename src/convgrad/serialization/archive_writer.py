@@ -16,7 +16,7 @@ from typing import Any
 #: bytes to which records are aligned; written into the record ``.storage_alignment`` as well
 ALIGNMENT = 64
 #: bytes that are checked and written at a time: they are still in the cache when they are written
-_PIECE = 1 << 20
+_PIECE = 1 << 18
 _GATHERED = 1 << 16
 _MAX16, _MAX32 = 0xFFFF, 0xFFFFFFFF
 #: sizes follow the record, names are UTF-8
@@ -58,7 +58,8 @@ class ArchiveWriter:
         self._put(path + extra)
         crc = 0
         for first in range(0, view.nbytes, _PIECE):
-            piece = view[first : first + _PIECE]
+            # a copy, since another thread may train on: what is checked must be what is written
+            piece = bytes(view[first : first + _PIECE])
             if self.checksums:
                 crc = zlib.crc32(piece, crc)
             self._put(piece)
