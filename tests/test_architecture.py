@@ -37,6 +37,7 @@ LAYERS: dict[str, int] = {
     "convgrad.hub": 1,
     "convgrad.jit": 1,
     "convgrad.mps": 1,
+    "convgrad.multiprocessing": 1,
     "convgrad.xpu": 1,
     "convgrad.kernels": 1,
     "convgrad.ops": 2,
@@ -74,8 +75,8 @@ THIRD_PARTY = {"numpy", "ml_dtypes"}
 # families of methods that few programs need.
 LATE_IMPORTERS = {
     "convgrad", "convgrad.autograd", "convgrad.autograd.derive", "convgrad.backends", "convgrad.errors",
-    "convgrad.kernels.native",
-    "convgrad.overrides", "convgrad.tensor.late", "convgrad.torch.finder", "convgrad.utils",
+    "convgrad.kernels.native", "convgrad.overrides", "convgrad.tensor.late", "convgrad.torch.finder",
+    "convgrad.utils",
 }  # fmt: skip
 MAX_FILE_LINES = 600
 MAX_FUNCTION_LINES = 60  # without the docstring
