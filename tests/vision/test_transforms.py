@@ -112,7 +112,7 @@ def test_convert_image_dtype() -> None:
         lambda img: TF.rotate(img, 180),
         lambda img: TF.invert(img),
     ],
-    ids=str,
+    ids=range(14),
 )
 @pytest.mark.parametrize("channels", [1, 3])
 def test_tensors_and_pictures_agree(change, channels: int) -> None:
