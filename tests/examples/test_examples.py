@@ -34,7 +34,7 @@ def test_no_program_is_left_out() -> None:
 def test_the_record_is_of_this_program(program: Program) -> None:
     """Its last line is a named number within the range, and the table in the README shows the same."""
     last = (OUTPUT / f"{program.name}.txt").read_text().splitlines()[-1]
-    assert re.fullmatch(r"[a-z ,]+: -?\d+(\.\d+)?", last)
+    assert re.fullmatch(r"[A-Za-z ,]+: -?\d+(\.\d+)?", last)
     assert program.least <= numbers(last)[-1] <= program.most
     row = re.search(rf"^\| `{program.name}\.py` \|.*$", (EXAMPLES / "README.md").read_text(), re.MULTILINE)
     assert row is not None
