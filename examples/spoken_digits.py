@@ -49,7 +49,7 @@ def predictions(model, loader):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=4)
+    parser.add_argument("--epochs", type=int, default=3)
     parser.add_argument("--steps", type=int, default=None, help="at most so many in each epoch")
     parser.add_argument("--log-every", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)

@@ -1,7 +1,7 @@
 """A convnet on MNIST by way of torchvision: data sets, transforms, loaders with workers, a picture.
 
 torchvision's interface comes with convgrad; beside PyTorch it is a package of its own. The digits are looked
-for in the folder that CONVGRAD_DATA names, then among those that come with convgrad.
+for in the folder that CONVGRAD_DATA names, or else downloaded into ./data.
 """
 
 import argparse

@@ -69,7 +69,7 @@ def accuracy(model, images, labels):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=240)
     parser.add_argument("--batch-size", type=int, default=50)
     parser.add_argument("--log-every", type=int, default=25)
     parser.add_argument("--seed", type=int, default=1)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from tests.examples.programs import EXAMPLES, HELPERS, OUTPUT, PROGRAMS, Program, numbers, run, words
-
-DROP_IN = ("-m", "convgrad.torch")
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=str)
@@ -16,7 +15,7 @@ def test_it_runs_and_learns(program: Program) -> None:
         pytest.skip(
             f"CONVGRAD_DATA names no folder with {program.folder}/ in it, and these data are not packaged"
         )
-    text = run(DROP_IN, EXAMPLES / f"{program.name}.py")
+    text = run(program.name)
     recorded = (OUTPUT / f"{program.name}.txt").read_text()
     assert words(text) == words(recorded)
     found, expected = numbers(text)[: program.alike], numbers(recorded)[: program.alike]
@@ -34,7 +33,7 @@ def test_no_program_is_left_out() -> None:
 def test_the_record_is_of_this_program(program: Program) -> None:
     """Its last line is a named number within the range, and the table in the README shows the same."""
     last = (OUTPUT / f"{program.name}.txt").read_text().splitlines()[-1]
-    assert re.fullmatch(r"[a-z ,]+: -?\d+(\.\d+)?", last)
+    assert re.fullmatch(r"[A-Za-z ,]+: -?\d+(\.\d+)?", last)
     assert program.least <= numbers(last)[-1] <= program.most
     row = re.search(rf"^\| `{program.name}\.py` \|.*$", (EXAMPLES / "README.md").read_text(), re.MULTILINE)
     assert row is not None
@@ -43,15 +42,14 @@ def test_the_record_is_of_this_program(program: Program) -> None:
 
 def test_the_same_bits_for_any_number_of_threads() -> None:
     """Convolutions, pooling, dropout, shuffling and loss: the printed text does not depend on threads."""
-    lenet = EXAMPLES / "lenet.py"
     one, two = (
-        run(DROP_IN, lenet, "--epochs 1 --steps 8 --log-every 1", CONVGRAD_NUM_THREADS=n) for n in ("1", "2")
+        run("lenet", "--epochs 1 --steps 8 --log-every 1", CONVGRAD_NUM_THREADS=n) for n in ("1", "2")
     )
     assert one == two
 
 
-def test_missing_data_are_named(tmp_path) -> None:
+def test_missing_data_are_named(tmp_path: Path) -> None:
     with pytest.raises(
         AssertionError, match=r"fsdd/fsdd\.npz not found: set CONVGRAD_DATA to a folder that holds"
     ):
-        run(DROP_IN, EXAMPLES / "spoken_digits.py", CONVGRAD_DATA=str(tmp_path))
+        run("spoken_digits", CONVGRAD_DATA=str(tmp_path))
