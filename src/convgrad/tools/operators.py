@@ -342,9 +342,9 @@ def page() -> str:
             "`convgrad`, **m** a method of a tensor, **i** an in-place method `name_`, **o** takes `out=`; "
             "and the other namespaces. Gradient: **yes** in reverse and in forward mode, **reverse** in that "
             "mode alone; of some of its tensors, if not of all. Dtypes, where one or two tensors are enough: "
-            "**b** bool, **i** integers, **h** float16 and bfloat16, **f** float32 and float64, **c** complex. `vmap`: "
-            "+ runs once for all samples, s runs sample by sample. Operators: the classes in `convgrad.ops`, "
-            "each with its derivatives in both modes, of which the function is made."
+            "**b** bool, **i** integers, **h** float16 and bfloat16, **f** float32 and float64, **c** "
+            "complex. `vmap`: + runs once for all samples, s runs sample by sample. Operators: the classes "
+            "in `convgrad.ops`, each with its derivatives in both modes, of which the function is made."
         ),
         "",
         "| name | forms | gradient | dtypes | vmap | operators | what it gives |",

@@ -11,6 +11,7 @@ from ...autograd import no_grad
 from ...errors import ConvgradError, DtypeError, ShapeError
 from ...ops.distance import PairNorm
 from ...tensor.checks import scalar_name
+from ...tensor.functions_numeric import cdist
 from ...tensor.functions_shape import broadcast_tensors
 from ...tensor.methods.base import dim_tuple
 from ...tensor.methods.operands import check_tensor, common_dtype
@@ -115,5 +116,9 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
         raise ConvgradError(f"pdist only supports non-negative p values, got {p}")
     if data.dtype in dtypes.HALVES and data.shape[0] > 1 and data.size:
         raise NotImplementedError(f"\"pdist\" not implemented for '{scalar_name(input.dtype)}'")
-    first, second = (Tensor(index, None) for index in np.triu_indices(data.shape[0], 1))
-    return (input[first] - input[second]).norm(p, 1)
+    # in float32 by a product of float64; one of float64 would lose digits that differences keep
+    product = p == 2 and data.dtype.itemsize == 4
+    mode = "use_mm_for_euclid_dist_if_necessary" if product else "donot_use_mm_for_euclid_dist"
+    square = cdist(input, input, p, mode)
+    above = np.flatnonzero(~np.tri(data.shape[0], dtype=bool))
+    return square.reshape(-1)[Tensor(above, None)]
