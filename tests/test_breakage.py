@@ -28,6 +28,7 @@ UNREACHED = {
     ("Cast", 0): "between wide floats it does nothing; gradcheck meets it in float32",
     ("Index", 0): "a base: every key makes one of its forms",
     ("IndexFill", 1): NUMBER,
+    ("LinalgLdlSolve", 0): "the factors, by which PyTorch has no derivative either",
     ("ScatterValue", 1): NUMBER,
     ("ClampMaxTensor", 1): "the lower bound, which this form does not have",
     ("ClampMinTensor", 2): "the upper bound, which this form does not have",

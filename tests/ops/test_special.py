@@ -71,6 +71,24 @@ def test_waves_are_good_to_their_amplitude(op: Any, reference: Callable[..., Any
     assert _errors(_value(op, x), reference(x), amplitude * (1.0 + x / 24.0)).max() <= 24.0
 
 
+@pytest.mark.parametrize(
+    ("op", "reference"), [(gammafunction.Igamma, sp.gammainc), (gammafunction.Igammac, sp.gammaincc)]
+)
+def test_incomplete_gamma_functions_in_both_precisions(op: Any, reference: Callable[..., Any]) -> None:
+    """Over all their ranges, and more than one block of elements."""
+    a, x = (
+        np.concatenate([RNG.uniform(0.1, 5, 6000), 10 ** RNG.uniform(-6, 3, 6000), RNG.uniform(0, 200, 6000)])
+        for _ in range(2)
+    )
+    for kind, tolerance in ((np.float32, 6.1e-8), (np.float64, 2e-12)):
+        s, y = a.astype(kind), x.astype(kind)
+        want = reference(s.astype(np.float64), y.astype(np.float64))
+        got = op.forward(s, y)[0]
+        assert got.dtype == kind
+        told = want > 1e-30
+        assert np.max(np.abs(got[told] - want[told]) / want[told]) < tolerance
+
+
 def test_airy_is_good_on_all_its_pieces() -> None:
     x = np.concatenate(
         [RNG.uniform(-60, 1, 4000), RNG.uniform(2.1, 10, 1000), [-2.0, 1.0, 0.0, 100.0, 103.0]]

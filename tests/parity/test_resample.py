@@ -377,6 +377,9 @@ def test_distances_of_nothing_and_of_equals() -> None:
     agree(
         lambda a: f(a).pdist(top(a).cat([a, a])), np.random.default_rng(0).standard_normal((3, 4)), name=False
     )
+    equal_gaps = np.array([[0.0, 0.0, 0.0], [1.0, 1.0, 0.5], [3.0, 3.0, 3.0]])
+    for p in (0.0, float("inf")):
+        agree(lambda a, p=p: f(a).pdist(a, p), equal_gaps, name=False)
 
 
 def test_top_names_of_norms() -> None:

@@ -91,6 +91,28 @@ def test_distances_of_near_points_keep_their_digits(kind: Any, shift: float) -> 
     )
 
 
+@pytest.mark.parametrize("p", [1.0, 2.0, 3.0])
+def test_distances_of_every_two_rows_keep_the_digits_of_differences(p: float) -> None:
+    a = RNG.standard_normal((60, 7)) + 1e6
+    a[5] = a[40] + 1e-6
+    first, second = np.triu_indices(60, 1)
+    x, y = Tensor(a, None).requires_grad_(), Tensor(a, None).requires_grad_()
+    out = torch.pdist(x, p)
+    np.testing.assert_allclose(out.detach().numpy(), np.linalg.norm(a[first] - a[second], p, -1), rtol=1e-14)
+    out.sum().backward()
+    torch.linalg.vector_norm(y[first.tolist()] - y[second.tolist()], p, 1).sum().backward()
+    np.testing.assert_allclose(x.grad.numpy(), y.grad.numpy(), rtol=1e-12, atol=1e-12)
+
+
+def test_the_largest_differences_of_pdist_take_the_gradient_whole() -> None:
+    x = torch.tensor([[0.0, 0.0], [3.0, 3.0]], requires_grad=True)
+    torch.pdist(x, float("inf")).sum().backward()
+    assert x.grad.tolist() == [[-1.0, -1.0], [1.0, 1.0]]
+    x.grad = None
+    torch.pdist(x, 0).sum().backward()
+    assert x.grad.tolist() == [[0.0, 0.0], [0.0, 0.0]]
+
+
 def test_distances_from_infinity() -> None:
     x = torch.zeros(200, 20)
     x[3, 2] = float("inf")

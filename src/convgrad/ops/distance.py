@@ -77,9 +77,10 @@ class Cdist(Op):
         rows, columns, width = x1.shape[-2], x2.shape[-2], x1.shape[-1]
         out = np.zeros((*lead, rows, columns), x1.dtype)
         step = max(1, _BLOCK // max(1, math.prod(lead) * columns * width))
-        for start in range(0, rows if width and out.size else 0, step):
-            gap = x1[..., start : start + step, None, :] - x2[..., None, :, :]
-            out[..., start : start + step, :] = VectorNorm.forward(gap, p, (gap.ndim - 1,), False)[0]
+        with np.errstate(all="ignore"):
+            for start in range(0, rows if width and out.size else 0, step):
+                gap = np.asarray(x1[..., start : start + step, None, :] - x2[..., None, :, :])
+                out[..., start : start + step, :] = _norm_into(gap, p)
         return out, (x1, x2, out, p)
 
     @staticmethod
@@ -99,6 +100,22 @@ class Cdist(Op):
     def jvp_x2(d: Value, x1: Value, x2: Value, out: Value, p: float) -> Value:
         slope = _pulled(np.ones(out.shape, out.dtype), x1, x2, out, p)
         return -formula.sum(slope * reshape(d, (*d.shape[:-2], 1, *d.shape[-2:])), (len(out.shape),))
+
+
+def _norm_into(gap: Array, p: float) -> Array:
+    """The norms along the last axis of differences, which are written over."""
+    if p == 0:
+        return np.count_nonzero(gap, axis=-1)
+    np.abs(gap, out=gap)
+    if math.isinf(p):
+        return np.maximum.reduce(gap, -1)
+    if p == 2:
+        gap *= gap
+    elif p != 1:
+        np.power(gap, gap.dtype.type(p), out=gap)
+    # a product with ones adds short rows twice as fast as a sum does
+    total = gap @ np.ones(gap.shape[-1], gap.dtype)
+    return total if p == 1 else np.sqrt(total) if p == 2 else total ** gap.dtype.type(1.0 / p)
 
 
 def _pulled(g: Value, x1: Value, x2: Value, out: Value, p: float) -> Value:
@@ -158,11 +175,14 @@ def _by_product(a: Array, b: Array, near: float) -> Array | None:
     """The distances by a product, and by differences where points are near; None if one is not finite."""
     middle = b.mean(axis=-2, keepdims=True) if b.ndim == 2 else 0.0
     p, q = a - middle, b - middle
-    sizes = np.sum(p * p, -1)[..., :, None] + np.sum(q * q, -1)[..., None, :]
-    if not np.isfinite(sizes).all():
+    first, second = np.sum(p * p, -1), np.sum(q * q, -1)
+    if not np.isfinite(first.max(initial=0.0) + second.max(initial=0.0)):
         return None
-    squares = np.asarray(sizes - 2.0 * (p @ q.swapaxes(-1, -2)))
-    *lead, i, j = np.nonzero(squares <= near * sizes)
+    sizes = first[..., :, None] + second[..., None, :]
+    squares = np.asarray((p * -2.0) @ q.swapaxes(-1, -2))
+    squares = np.add(squares, sizes, out=squares)
+    sizes *= near
+    *lead, i, j = np.nonzero(squares <= sizes)
     left = np.broadcast_to(a, (*squares.shape[:-2], *a.shape[-2:]))
     right = np.broadcast_to(b, (*squares.shape[:-2], *b.shape[-2:]))
     step = max(1, _BLOCK // max(1, a.shape[-1]))
@@ -171,7 +191,7 @@ def _by_product(a: Array, b: Array, near: float) -> Array | None:
         at = [k[few] for k in lead]
         gap = left[(*at, i[few])] - right[(*at, j[few])]
         squares[(*at, i[few], j[few])] = np.sum(gap * gap, -1)
-    return np.sqrt(squares)
+    return np.sqrt(squares, out=squares)
 
 
 def _over(x: Value, out: Value) -> Value:

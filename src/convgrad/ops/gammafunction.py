@@ -9,18 +9,21 @@ summed by Euler and Maclaurin (DLMF 25.11.5 and 2.10.1). All is computed in floa
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ..dtypes import Array
 from .elementwise import Exp, Log, refuse
-from .errorfunction import _DEEP, _erfc, _horner, lgamma
+from .errorfunction import _DEEP, _erfc, _horner, lgamma, lgamma_to_single
 from .formula import Value, call
 from .op import Elementwise
 from .special import Digamma, Lgamma
 
 _EPS = 2.0**-53
+_SINGLE = 2.0**-33  # what float32 rounds away
+_BLOCK = 1 << 13  # so many float64 elements and a few temporaries of them stay in the cache
 _LARGE = 20.0  # from here on Stirling's and Temme's series are good to rounding
 #: Gamma(a) = sqrt(2 pi / a) (a / e)^a times the sum of these over a^k (DLMF 5.11.4)
 _STIRLING = (
@@ -97,15 +100,18 @@ def _stirling(a: Array) -> Array:
     return _horner(_STIRLING[::-1], 1.0 / a)
 
 
-def _density(a: Array, x: Array) -> Array:
+def _density(a: Array, x: Array, eps: float) -> Array:
     """``x^a e^-x / gamma(a)`` for positive a and x."""
     out = np.empty_like(a)
     small = a < _LARGE
     s, y = a[small], x[small]
-    gamma = np.array([math.gamma(v) if v > 1e-300 else math.inf for v in s.tolist()], np.float64)
-    usual = y < 600.0
-    direct = np.where(usual, y, 1.0) ** s * np.exp(-y) / gamma
-    out[small] = np.where(usual, direct, np.exp(s * np.log(y) - y) / gamma)
+    if eps == _SINGLE:
+        out[small] = np.exp(s * np.log(y) - y - lgamma_to_single(s))
+    else:
+        gamma = np.array([math.gamma(v) if v > 1e-300 else math.inf for v in s.tolist()], np.float64)
+        usual = y < 600.0
+        direct = np.where(usual, y, 1.0) ** s * np.exp(-y) / gamma
+        out[small] = np.where(usual, direct, np.exp(s * np.log(y) - y) / gamma)
     s, y = a[~small], x[~small]
     mu = (y - s) / s
     log = np.where(np.abs(mu) <= 0.5, _log1p_less(mu), np.log(y / s) - mu)
@@ -113,23 +119,44 @@ def _density(a: Array, x: Array) -> Array:
     return out
 
 
-def _lower_series(a: Array, x: Array) -> Array:
+def _while_moving(step: Callable[..., Array], total: Array, *state: Array) -> Array:
+    """Repeat ``step`` until nothing moves; what stands still is put aside every few steps.
+
+    Args:
+        step: of its number n, ``total`` and the state, which it changes in place; gives where it still moves.
+        total: 1-d; the first value.
+    """
+    out, at = total.copy(), np.arange(total.size)
+    for n in range(1, 1000):
+        moving = step(n, total, *state)
+        if n % 4 == 0:
+            left = np.count_nonzero(moving)
+            if 4 * left < 3 * moving.size:
+                out[at[~moving]] = total[~moving]
+                at, total, state = at[moving], total[moving], tuple([s[moving] for s in state])
+            if not left:
+                break
+    out[at] = total
+    return out
+
+
+def _lower_series(a: Array, x: Array, eps: float) -> Array:
     """P by ``x^a e^-x / gamma(a + 1) (1 + x / (a + 1) + x² / ((a + 1) (a + 2)) + ...)``."""
-    term, total, step = np.ones_like(a), np.ones_like(a), a.copy()
-    for _ in range(1000):
-        step += 1.0
-        term = term * (x / step)
+
+    def step(_n: int, total: Array, term: Array, divisor: Array, x: Array) -> Array:
+        divisor += 1.0
+        term *= x / divisor
         total += term
-        if not np.any(term > _EPS * total):
-            break
-    return _density(a, x) / a * total
+        return term > eps * total
+
+    return _density(a, x, eps) / a * _while_moving(step, np.ones_like(a), np.ones_like(a), a.copy(), x)
 
 
-def _upper_series(a: Array, x: Array) -> Array:
+def _upper_series(a: Array, x: Array, eps: float) -> Array:
     """Q for small a and x: ``1 - x^a / gamma(1 + a) (1 + a s)``, s the sum of ``(-x)^n / ((a + n) n!)``."""
     term, total = np.ones_like(a), np.zeros_like(a)
-    for n in range(1, 40):
-        term = term * (-x / n)
+    for n in range(1, 40 if eps == _EPS else 20):
+        term *= x * (-1.0 / n)
         total += term / (a + n)
     inner = np.where(a < 0.25, a, 0.0)
     near = inner * (_horner(_LOG_GAMMA[::-1], inner) * inner - np.euler_gamma)
@@ -137,23 +164,27 @@ def _upper_series(a: Array, x: Array) -> Array:
     return -np.expm1(log) - np.exp(log) * a * total
 
 
-def _upper_fraction(a: Array, x: Array) -> Array:
+def _upper_fraction(a: Array, x: Array, eps: float) -> Array:
     """Q by its continued fraction, evaluated from the front (Lentz 1976)."""
     tiny = 1e-300
-    b = x + 1.0 - a
-    c, d = np.full_like(x, 1.0 / tiny), 1.0 / b
-    total = d.copy()
-    for n in range(1, 1000):
+
+    def step(n: int, total: Array, a: Array, b: Array, c: Array, d: Array) -> Array:
         factor = n * (a - n)
-        b = b + 2.0
-        d = factor * d + b
-        d = 1.0 / np.where(d == 0, tiny, d)
-        c = b + factor / c
-        c = np.where(c == 0, tiny, c)
-        total *= c * d
-        if not np.any(np.abs(c * d - 1.0) > 2.0 * _EPS):
-            break
-    return _density(a, x) * total
+        b += 2.0
+        d *= factor
+        d += b
+        d[d == 0] = tiny
+        np.divide(1.0, d, out=d)
+        np.divide(factor, c, out=c)
+        c += b
+        c[c == 0] = tiny
+        change = c * d
+        total *= change
+        return np.abs(change - 1.0) > 2.0 * eps
+
+    b = x + 1.0 - a
+    d = 1.0 / b
+    return _density(a, x, eps) * _while_moving(step, d.copy(), a, b, np.full_like(x, 1.0 / tiny), d)
 
 
 def _uniform(a: Array, x: Array, upper: bool) -> Array:
@@ -168,8 +199,8 @@ def _uniform(a: Array, x: Array, upper: bool) -> Array:
     return 0.5 * _erfc(half) + rest if upper else 0.5 * _erfc(-half) - rest
 
 
-def _incomplete(a: Array, x: Array, upper: bool) -> Array:
-    """P or Q of float64 arrays of one shape (1-d)."""
+def _incomplete(a: Array, x: Array, upper: bool, eps: float) -> Array:
+    """P or Q of float64 arrays of one shape (1-d), to about eps."""
     out = np.full(a.shape, math.nan)
     inside = (a > 0) & (x > 0) & np.isfinite(a) & np.isfinite(x)
     uniform = inside & (a >= _LARGE) & (np.abs(x - a) < 0.4 * a)
@@ -180,7 +211,7 @@ def _incomplete(a: Array, x: Array, upper: bool) -> Array:
         (small, _upper_series, True), (series, _lower_series, False), (fraction, _upper_fraction, True),
     ):  # fmt: skip
         if where_.any():
-            found = compute(a[where_], x[where_])
+            found = compute(a[where_], x[where_], eps)
             out[where_] = found if is_upper is upper else 1.0 - found
     if uniform.any():
         out[uniform] = _uniform(a[uniform], x[uniform], upper)
@@ -193,11 +224,20 @@ def _incomplete(a: Array, x: Array, upper: bool) -> Array:
 
 
 def pairwise(compute: Any, a: Array, b: Array) -> Array:
-    """A function of two flat float64 arrays on arrays that broadcast, in their own dtype."""
+    """A function of two flat float64 arrays on arrays that broadcast, in their own dtype, in blocks."""
     first, second = np.broadcast_arrays(a, b)
+    out = np.empty(first.shape, np.result_type(a, b))
+    x, y, found = first.reshape(-1), second.reshape(-1), out.reshape(-1)
     with np.errstate(all="ignore"):
-        out = compute(first.astype(np.float64).reshape(-1), second.astype(np.float64).reshape(-1))
-    return np.asarray(out).reshape(first.shape).astype(np.result_type(a, b))
+        for start in range(0, x.size, _BLOCK):
+            part = slice(start, start + _BLOCK)
+            found[part] = compute(x[part].astype(np.float64), y[part].astype(np.float64))
+    return out
+
+
+def _incomplete_pairs(a: Array, x: Array, upper: bool) -> Array:
+    eps = _EPS if np.result_type(a, x).itemsize >= 8 else _SINGLE
+    return pairwise(lambda s, y: _incomplete(s, y, upper, eps), a, x)
 
 
 def _zeta(x: Array, q: Array) -> Array:
@@ -239,7 +279,7 @@ class Igamma(Elementwise):
     @staticmethod
     def forward(a: Array, x: Array) -> tuple[Array, tuple[Array, Array]]:
         refuse("igamma_cpu", "biuc", a, x)
-        return pairwise(lambda s, y: _incomplete(s, y, False), a, x), (a, x)
+        return _incomplete_pairs(a, x, False), (a, x)
 
     @staticmethod
     def vjp_a(g: Value, _a: Value, _x: Value) -> Value:
@@ -262,7 +302,7 @@ class Igammac(Elementwise):
     @staticmethod
     def forward(a: Array, x: Array) -> tuple[Array, tuple[Array, Array]]:
         refuse("igammac_cpu", "biuc", a, x)
-        return pairwise(lambda s, y: _incomplete(s, y, True), a, x), (a, x)
+        return _incomplete_pairs(a, x, True), (a, x)
 
     @staticmethod
     def vjp_a(g: Value, _a: Value, _x: Value) -> Value:

@@ -61,7 +61,6 @@ _SWITCHES = (
     "convgrad.kernels",
     "convgrad.graph",
     "convgrad.tools",
-    "convgrad.serialization",
 )
 _NO_OPERATORS = frozenset(
     """
@@ -344,8 +343,8 @@ def page() -> str:
             "and the other namespaces. Gradient: **yes** in reverse and in forward mode, **reverse** in that "
             "mode alone; of some of its tensors, if not of all. Dtypes, where one or two tensors are enough: "
             "**b** bool, **i** integers, **h** float16 and bfloat16, **f** float32 and float64, **c** "
-            "complex. `vmap`: + runs once for all samples, s runs sample by sample. Operators: the classes in "
-            "`convgrad.ops`, each with its derivatives in both modes, of which the function is made."
+            "complex. `vmap`: + runs once for all samples, s runs sample by sample. Operators: the classes "
+            "in `convgrad.ops`, each with its derivatives in both modes, of which the function is made."
         ),
         "",
         "| name | forms | gradient | dtypes | vmap | operators | what it gives |",

@@ -9,7 +9,7 @@ import numpy as np
 from ... import dtypes
 from ...autograd import no_grad
 from ...errors import ConvgradError, DtypeError, ShapeError
-from ...ops.distance import PairNorm
+from ...ops.distance import Cdist, EuclideanDist, PairNorm
 from ...tensor.checks import scalar_name
 from ...tensor.functions_shape import broadcast_tensors
 from ...tensor.methods.base import dim_tuple
@@ -115,5 +115,10 @@ def pdist(input: Tensor, p: float = 2.0) -> Tensor:
         raise ConvgradError(f"pdist only supports non-negative p values, got {p}")
     if data.dtype in dtypes.HALVES and data.shape[0] > 1 and data.size:
         raise NotImplementedError(f"\"pdist\" not implemented for '{scalar_name(input.dtype)}'")
-    first, second = (Tensor(index, None) for index in np.triu_indices(data.shape[0], 1))
-    return (input[first] - input[second]).norm(p, 1)
+    # in float32 by a product in float64; of float64 that would lose digits that differences keep
+    if p == 2 and data.dtype.itemsize == 4:
+        square = apply(EuclideanDist, (input, input))
+    else:
+        square = apply(Cdist, (input, input), (float(p),))
+    above = np.flatnonzero(~np.tri(data.shape[0], dtype=bool))
+    return square.reshape(-1)[Tensor(above, None)]
