@@ -364,6 +364,46 @@ def test_muon(options: dict[str, Any], shape: tuple[int, int], dtype: Any) -> No
     )
 
 
+# ---------------------------------------------------------------------- a whole training
+
+
+@pytest.mark.parametrize("name", ["SGD", "AdamW", "NAdam", "RMSprop", "Adafactor", "Rprop"])
+def test_a_whole_training(name: str) -> None:
+    """Seed, initial weights, order of examples, rates and steps together: the losses of three epochs are PyTorch's."""
+    found = []
+    for library in (convgrad, torch):
+        data, rng = importlib.import_module(f"{library.__name__}.utils.data"), np.random.default_rng(0)
+        inputs = rng.standard_normal((60, 4))
+        targets = np.sin(inputs.sum(1, keepdims=True))
+        library.manual_seed(5)
+        net = library.nn.Sequential(
+            library.nn.Linear(4, 8), library.nn.Tanh(), library.nn.Linear(8, 1)
+        ).double()
+        optimizer = getattr(library.optim, name)(net.named_parameters(), lr=0.05)
+        schedule = library.optim.lr_scheduler.SequentialLR(
+            optimizer, [library.optim.lr_scheduler.LinearLR(optimizer, 0.1, total_iters=5), library.optim.lr_scheduler.CosineAnnealingLR(optimizer, 20)], [5]
+        )  # fmt: skip
+        loader = data.DataLoader(
+            data.TensorDataset(library.tensor(inputs), library.tensor(targets)),
+            8,
+            shuffle=True,
+            num_workers=2 if library is convgrad else 0,
+        )
+        losses = []
+        for _ in range(3):
+            for x, y in loader:
+                optimizer.zero_grad()
+                loss = library.nn.functional.mse_loss(net(x), y)
+                loss.backward()
+                library.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+                optimizer.step()
+                schedule.step()
+                losses.append(loss.item())
+        found.append(losses)
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-9)
+    assert np.mean(found[0][-8:]) < np.mean(found[0][:8])
+
+
 # ---------------------------------------------------------------------- what all share
 
 NAMES = [n for n in torch.optim.__all__ if isinstance(getattr(torch.optim, n), type)]
