@@ -156,9 +156,7 @@ def _stream(
             item = next(items, ENDED)
             return item if item is ENDED else collate(item)
         batch: list[Any] = []
-        for (
-            _
-        ) in indices:  # not islice: it calls iter() again, and some streams then start anew
+        for _ in indices:  # not islice: it calls iter() again, and some streams then start anew
             item = next(items, ENDED)
             if item is ENDED:
                 break
