@@ -287,3 +287,18 @@ def test_every_name_is_here() -> None:
     assert sorted(set(names) - covered - set(ABSENT)) == []
     assert [n for n in names if not hasattr(convgrad.Tensor, n) and n not in ABSENT] == []
     assert [n for n in ABSENT if hasattr(convgrad.Tensor, n)] == []
+
+
+def test_a_picture_by_strides_follows_from_its_base_after_an_unrecorded_change() -> None:
+    """It shows an element outside of the view that it was taken of, whose gradient is lost until then."""
+    found = []
+    for lib in (convgrad, torch):
+        base = lib.arange(6.0).reshape(2, 1, 3).clone().requires_grad_()
+        shown = base.select(-1, 0).as_strided((2,), (1,))
+        weights = lib.tensor([10.0, 100.0])
+        before = lib.autograd.grad((shown * weights).sum(), base, retain_graph=True)[0]
+        with lib.no_grad():
+            shown.neg_()
+        after = lib.autograd.grad((shown * weights).sum(), base)[0]
+        found.append((before.flatten().tolist(), after.flatten().tolist(), shown.grad_fn.name()))
+    assert found[0] == found[1]

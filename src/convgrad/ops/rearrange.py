@@ -297,7 +297,9 @@ class AsStridedInPlace(AsStrided):
 class StridedTake(Linear):
     """Elements of x by flat position; position -1 gives 0."""
 
+    backward_name = "AsStridedBackward0"
     saves = ("index", "shape")
+    repeats = True
     exact = True
 
     @staticmethod

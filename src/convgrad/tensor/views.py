@@ -261,10 +261,12 @@ def rewrite(self: Any, node: Node | None, name: str) -> None:
     """After the memory of ``self`` was written to: count it, give it its new node, tell base and views."""
     cell = self._cell or cell_of(self)
     cell.bump(name)
+    view = self._view
     if node is None:
+        if cell.views:
+            _renew_strided(self if view is None else view.base, cell)
         return
     _replant(self, node)
-    view = self._view
     if view is not None:
         base = view.base
         saved = (_by_position(base._data, view.steps), self._data.shape, base._data.shape)
@@ -289,6 +291,20 @@ def refresh(base: Any, cell: Any) -> None:
                 break_view(view)
             continue
         _replant(view, _remade(base, view._view.steps, view._data))
+
+
+def _renew_strided(base: Any, cell: Any) -> None:
+    """After an unrecorded change: views by strides follow from the base itself, as in PyTorch.
+
+    One taken of a view may show elements outside of that view, whose gradients are lost on its way.
+    """
+    for ref in tuple(cell.views):
+        view = ref()
+        if view is None or view._view is None or view._view.base is not base or view._view.fixed:
+            continue
+        strided = any([hasattr(op, "anywhere") for op, _ in view._view.steps])
+        if strided and view._node is not None and base._node is not None and base._node.kind != TRANSFORM:
+            _replant(view, _remade(base, _by_position(base._data, view._view.steps), view._data))
 
 
 def _by_position(data: Array, steps: Steps) -> Steps:
