@@ -37,6 +37,7 @@ LAYERS: dict[str, int] = {
     "convgrad.hub": 1,
     "convgrad.jit": 1,
     "convgrad.mps": 1,
+    "convgrad.multiprocessing": 1,
     "convgrad.xpu": 1,
     "convgrad.kernels": 1,
     "convgrad.ops": 2,

@@ -83,6 +83,9 @@ def test_missing_imports_are_named() -> None:
             exec(line, {})
     with pytest.raises(ImportError, match=r"module 'torch' has no attribute '_dynamo'.*private"):
         exec("import torch._dynamo", {})
+    for inside in ("import convgrad.nothing", "import convgrad.kernels.nothing"):
+        with pytest.raises(ModuleNotFoundError, match=r"^No module named 'convgrad[.\w]*\.nothing'$"):
+            exec(inside, {})
     assert importlib.util.find_spec("torch.nothing") is None  # a question is no import
     assert importlib.util.find_spec("torch.nn") is not None
 

@@ -165,3 +165,31 @@ def test_new_processes_inherit_the_alias(tmp_path: Path, method: str) -> None:
         pytest.skip("no fork server here")
     (tmp_path / "pool.py").write_text(SPAWN.format(method=method))
     assert output("-m", "convgrad.torch", "pool.py", folder=tmp_path) == "[('convgrad', [0.0, 2.0])]\n"
+
+
+SPAWNED = """\
+import sys
+import torch
+import torch.multiprocessing as mp
+
+
+def work(rank, scale):
+    if rank == scale:
+        sys.exit(3)
+    torch.ones(1) * scale
+
+
+if __name__ == "__main__":
+    mp.set_sharing_strategy("file_system")
+    print(mp.spawn(work, args=(7,), nprocs=2), mp.get_sharing_strategy(), mp.Queue.__name__)
+    try:
+        mp.spawn(work, args=(1,), nprocs=2)
+    except mp.ProcessRaisedException as error:
+        print(error)
+"""
+
+
+def test_multiprocessing_under_pytorchs_name(tmp_path: Path) -> None:
+    (tmp_path / "spawned.py").write_text(SPAWNED)
+    shown = output("-m", "convgrad.torch", "spawned.py", folder=tmp_path)
+    assert shown == "None file_system Queue\nprocess 1 terminated with exit code 3\n"

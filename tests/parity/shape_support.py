@@ -12,11 +12,13 @@ import torch
 import convgrad
 from convgrad.tensor import creation
 from convgrad.tensor import functions_shape as joins
+from convgrad.tensor.functions_exchange import from_dlpack
 
 OURS = SimpleNamespace(
     **{
         **{n: value for n, value in vars(convgrad).items() if not n.startswith("_")},
         **{n: getattr(creation, n) for n in dir(creation) if not n.startswith("_")},
+        "from_dlpack": from_dlpack,
         **{n: getattr(joins, n) for n in joins.__all__},
     }
 )

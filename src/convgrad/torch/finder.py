@@ -102,16 +102,24 @@ class GapFinder(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> None:
-        """None, or the error of a name that convgrad's package has not.
+        """None, or the error of a name that one of convgrad's public packages has not.
 
         Raises:
             ModuleNotFoundError: nobody knows a module of this name in convgrad.
         """
-        if (
-            fullname.startswith("convgrad.")
-            and sys._getframe(2).f_globals.get("__name__") != "importlib.util"
-        ):
-            raise missing_module(shown_name(fullname))
+        shown = shown_name(fullname)
+        if shown != fullname and _in_from_import() and our_name(shown.rpartition(".")[0]) is not None:
+            raise missing_module(shown)
+
+
+def _in_from_import() -> bool:
+    """Whether Python looks for a name behind ``from package import``, rather than for a module."""
+    frame: Any = sys._getframe(2)
+    while frame is not None and frame.f_globals.get("__name__") == "importlib._bootstrap":
+        if frame.f_code.co_name == "_handle_fromlist":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def our_name(fullname: str) -> str | None:

@@ -17,7 +17,6 @@ REASONS = {
     "torch.fx": "TorchScript and the compilers are out of scope",
     "torch.jit": "TorchScript and the compilers are out of scope",
     "torch.library": "operators are added by torch.autograd.Function",
-    "torch.multiprocessing": "processes do not share tensors: Python's own multiprocessing copies them",
     "torch.onnx": "ONNX is not there yet",
     "torch.package": "packages of pickled code are out of scope",
     "torch.utils.cpp_extension": "C++ extensions of PyTorch are out of scope",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .errors import absent
+from ..errors import absent
 
 __all__ = ["is_available", "is_initialized", "is_torchelastic_launched"]
 
