@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import pickle
 import shutil
 import zipfile
 from collections import OrderedDict
@@ -194,6 +195,34 @@ def test_optimisers_cross(name: str) -> None:
         other.load_state_dict(state["optimizer"])
         steps(q, other, 3)
         np.testing.assert_allclose(q.detach().numpy(), p.detach().numpy(), rtol=1e-6, atol=1e-12)
+
+
+class Ours(torch.nn.Module):
+    """A network of the user's own, as PyTorch saves it whole."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = torch.nn.Sequential(torch.nn.Conv1d(2, 3, 3), torch.nn.BatchNorm1d(3))
+        self.lstm = torch.nn.LSTM(3, 2)
+        self.scale = torch.nn.Parameter(torch.ones(2))
+        self.register_buffer("hidden", torch.ones(1), persistent=False)
+        self.register_buffer("kept", torch.ones(1))
+        self.head = torch.nn.Linear(2, 2)
+        self.tied = self.head
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_networks_saved_whole_become_their_state(zipped: bool) -> None:
+    net = Ours()
+    data = saved(torch, {"net": net, "notes": Path("x"), "epoch": 2}, _use_new_zipfile_serialization=zipped)
+    with pytest.raises(pickle.UnpicklingError, match="Weights only load failed"):
+        loaded(convgrad, data, weights_only=False)
+    found = convgrad.serialization.load_state(io.BytesIO(data))
+    expected = net.state_dict()
+    assert same(dict(found["net"]), dict(expected))
+    assert found["epoch"] == 2 and repr(found["notes"]).startswith("<pathlib.")
+    names = convgrad.serialization.get_unsafe_globals_in_checkpoint(io.BytesIO(data))
+    assert {"torch.nn.modules.linear.Linear", f"{Ours.__module__}.Ours"} <= set(names)
 
 
 def test_files_without_checksums() -> None:

@@ -8,6 +8,7 @@ import pickletools
 import random
 import struct
 import sys
+import threading
 import time
 import tracemalloc
 import zipfile
@@ -49,11 +50,12 @@ class Watch:
 
     def __init__(self) -> None:
         self.on = False
+        self.thread = threading.get_ident()  # others, such as those of the test runner, do as they like
         self.seen: list[str] = []
         sys.addaudithook(self.hear)
 
     def hear(self, event: str, args: tuple[Any, ...]) -> None:
-        if self.on and event.startswith(self.FORBIDDEN):
+        if self.on and event.startswith(self.FORBIDDEN) and threading.get_ident() == self.thread:
             self.seen.append(f"{event} {args!r}"[:200])
 
 
@@ -63,6 +65,7 @@ WATCH = Watch()
 @contextmanager
 def nothing_runs() -> Iterator[None]:
     WATCH.seen.clear()
+    WATCH.thread = threading.get_ident()
     WATCH.on = True
     try:
         yield

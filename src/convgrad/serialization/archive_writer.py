@@ -10,13 +10,12 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Callable
-from hashlib import sha1
 from typing import Any
 
 #: bytes to which records are aligned; written into the record ``.storage_alignment`` as well
 ALIGNMENT = 64
 #: bytes that are checked and written at a time: they are still in the cache when they are written
-_PIECE = 1 << 20
+_PIECE = 1 << 18
 _GATHERED = 1 << 16
 _MAX16, _MAX32 = 0xFFFF, 0xFFFFFFFF
 #: sizes follow the record, names are UTF-8
@@ -58,7 +57,8 @@ class ArchiveWriter:
         self._put(path + extra)
         crc = 0
         for first in range(0, view.nbytes, _PIECE):
-            piece = view[first : first + _PIECE]
+            # a copy, since another thread may train on: what is checked must be what is written
+            piece = bytes(view[first : first + _PIECE])
             if self.checksums:
                 crc = zlib.crc32(piece, crc)
             self._put(piece)
@@ -69,10 +69,9 @@ class ArchiveWriter:
 
     def finish(self) -> None:
         """The name of this content, and the directory."""
-        names = sha1(b"\0".join([path for path, *_ in self._entries]))
-        contents = sha1(struct.pack(f"<{len(self._entries)}I", *[crc for _, crc, *_ in self._entries]))
-        halves = [int.from_bytes(h.digest()[:8], "big") for h in (names, contents)]
-        self.add(".data/serialization_id", f"{halves[0]:020d}{halves[1]:020d}".encode())
+        names = zlib.crc32(b"\0".join([path for path, *_ in self._entries]))
+        contents = zlib.crc32(struct.pack(f"<{len(self._entries)}I", *[crc for _, crc, *_ in self._entries]))
+        self.add(".data/serialization_id", f"{names:020d}{contents:020d}".encode())
         start = self._at
         for path, crc, size, header in self._entries:
             wide = [value for value in (size, size, header) if value >= _MAX32]

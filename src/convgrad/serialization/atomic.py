@@ -9,7 +9,6 @@ Source: rename(2), open(2) on O_TMPFILE; Pillai et al., "All File Systems Are No
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -49,9 +48,7 @@ def replacing(path: Any) -> Iterator[int]:
         raise CheckpointError(
             f"Parent directory {os.path.dirname(os.fsdecode(path)) or folder} does not exist."
         )
-    hidden = os.path.join(
-        folder, f".{os.path.basename(target)[:200]}.{os.getpid()}-{secrets.token_hex(6)}.tmp"
-    )
+    hidden = os.path.join(folder, f".{os.path.basename(target)[:50]}.{os.getpid()}-{os.urandom(6).hex()}.tmp")
     descriptor, named = _open_new(folder, hidden)
     try:
         with _closing(descriptor):
@@ -60,8 +57,7 @@ def replacing(path: Any) -> Iterator[int]:
                 os.fchmod(descriptor, stat.S_IMODE(old.st_mode))
             os.fsync(descriptor)
             if not named:
-                # given a descriptor Python calls linkat, which follows the link in /proc; link does not
-                os.link(f"/proc/self/fd/{descriptor}", hidden, src_dir_fd=descriptor, follow_symlinks=True)
+                _give_name(descriptor, hidden)
         os.replace(hidden, target)
     except BaseException:
         with suppress(OSError):
@@ -76,6 +72,20 @@ def _open_new(folder: str, hidden: str) -> tuple[int, bool]:
         with suppress(OSError):  # not every file system has them
             return os.open(folder, _O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o666), False
     return os.open(hidden, _NEW, 0o666), True
+
+
+def _give_name(descriptor: int, name: str) -> None:
+    """Let an unnamed file appear in its folder; where the system refuses that, a copy of it."""
+    try:
+        # given a descriptor Python calls linkat, which follows the link in /proc; link does not
+        os.link(f"/proc/self/fd/{descriptor}", name, src_dir_fd=descriptor, follow_symlinks=True)
+    except OSError:
+        with _closing(os.open(name, _NEW, 0o666)) as copy:
+            os.fchmod(copy, stat.S_IMODE(os.fstat(descriptor).st_mode))
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            while data := os.read(descriptor, 1 << 20):
+                write_all(copy, data)
+            os.fsync(copy)
 
 
 def _flush_folder(folder: str) -> None:
