@@ -299,12 +299,37 @@ row("ModuleDict", [A(), A(lambda nn: {"a": nn.Linear(2, 3), "b": nn.ReLU()})])
 row("ParameterList", [A(), A(lambda nn: [nn.Linear(2, 3).weight, 1, nn.Linear(1, 1).bias])])
 row("ParameterDict", [A(), A(lambda nn: {"a": nn.Linear(2, 3).weight, "b": 2})])
 
-#: classes whose comparisons are elsewhere, and where; or which have no place here, and why
-ELSEWHERE = {
-    "RNNBase": "test_recurrent.py", "RNN": "test_recurrent.py", "LSTM": "test_recurrent.py",
-    "GRU": "test_recurrent.py", "RNNCellBase": "test_recurrent.py", "RNNCell": "test_recurrent.py",
-    "LSTMCell": "test_recurrent.py", "GRUCell": "test_recurrent.py",
-    "MultiheadAttention": "test_transformer.py", "Transformer": "test_transformer.py",
-    "TransformerEncoder": "test_transformer.py", "TransformerDecoder": "test_transformer.py",
-    "TransformerEncoderLayer": "test_transformer.py", "TransformerDecoderLayer": "test_transformer.py",
-}  # fmt: skip
+# layers of sequences, which have more comparisons in test_recurrent.py and test_transformer.py
+SEQUENCES = [
+    A(4, 3),
+    A(4, 3, 2, batch_first=True),
+    A(4, 3, bias=False, bidirectional=True),
+    A(4, 3, 2, dropout=0.5),
+]
+row("RNN LSTM GRU", SEQUENCES, f(5, 2, 4))
+row("RNN LSTM GRU", SEQUENCES[:1], f(5, 4))
+row("RNN", [A(4, 3, nonlinearity="relu")], f(5, 2, 4))
+row("LSTM", [A(4, 3, proj_size=2)], f(5, 2, 4))
+row("RNNBase", [A("LSTM", 4, 3), A("GRU", 4, 3, 2)])
+row("RNNCell LSTMCell GRUCell", [A(4, 3), A(4, 3, bias=False)], f(2, 4))
+row("RNNCellBase", [A(4, 3, True, 2), A(4, 3, bias=False, num_chunks=3)])
+HEADS = [A(4, 2), A(4, 2, 0.3, False), A(4, 1, add_bias_kv=True, add_zero_attn=True)]
+row("MultiheadAttention", HEADS, f(3, 2, 4), f(5, 2, 4, start=1), f(5, 2, 4, start=2))
+row("MultiheadAttention", [A(4, 2, batch_first=True)], f(2, 3, 4), f(2, 5, 4, start=1), f(2, 5, 4, start=2))
+BLOCK = [A(4, 2, 8), A(4, 2, 8, 0.0, "gelu", norm_first=True), A(4, 2, 8, 0.2, batch_first=True, bias=False)]
+row("TransformerEncoderLayer", BLOCK, f(3, 2, 4))
+row("TransformerDecoderLayer", BLOCK[:2], f(3, 2, 4), f(5, 2, 4, start=1))
+row("TransformerDecoderLayer", BLOCK[2:], f(2, 3, 4), f(2, 5, 4, start=1))
+ENCODER = [
+    A(lambda nn: nn.TransformerEncoderLayer(4, 2, 8), 2),
+    A(lambda nn: nn.TransformerEncoderLayer(4, 2, 8), 1, lambda nn: nn.LayerNorm(4)),
+]
+DECODER = [
+    A(lambda nn: nn.TransformerDecoderLayer(4, 2, 8), 2),
+    A(lambda nn: nn.TransformerDecoderLayer(4, 2, 8), 1, lambda nn: nn.LayerNorm(4)),
+]
+row("TransformerEncoder", ENCODER, f(3, 2, 4))
+row("TransformerDecoder", DECODER, f(3, 2, 4), f(5, 2, 4, start=1))
+row(
+    "Transformer", [A(4, 2, 1, 1, 8), A(4, 2, 1, 2, 8, 0.0, norm_first=True)], f(3, 2, 4), f(5, 2, 4, start=1)
+)
