@@ -119,6 +119,7 @@ def test_random_numbers_of_workers(kind: str, persistent: bool) -> None:
         "num_workers": 2,
         "collate_fn": keep,
         "persistent_workers": persistent,
+        "multiprocessing_context": "fork",
     }
     a = ours.DataLoader(Drawn(convgrad, ours), worker_type=kind, **options)
     b = theirs.DataLoader(Drawn(torch, theirs), **options)
@@ -148,7 +149,7 @@ class Computed:
 
 def test_numpys_and_pythons_random_numbers_in_processes() -> None:
     seed(4)
-    options = {"batch_size": None, "num_workers": 2, "collate_fn": keep}
+    options = {"batch_size": None, "num_workers": 2, "collate_fn": keep, "multiprocessing_context": "fork"}
     a = list(ours.DataLoader(Computed(numpy_and_python, 4), worker_type="process", **options))
     assert a == list(theirs.DataLoader(Computed(numpy_and_python, 4), **options))
     assert len(set(a)) == 4
@@ -238,6 +239,7 @@ def test_exceptions_and_what_comes_after_them(kind: str, function: Any, workers:
     """Type and head of the message, its traceback, and the batches before and after."""
     told: list[Any] = []
     for library, more in ((ours, {"worker_type": kind}), (theirs, {})):
+        more = {**more, "multiprocessing_context": "fork" if workers else None}
         batches = iter(library.DataLoader(Computed(function, 6), 2, num_workers=workers, **more))
         found: list[Any] = [next(batches).tolist()]
         try:
@@ -263,6 +265,7 @@ def refuse(worker: int) -> None:
 def test_a_failing_init_function(kind: str) -> None:
     told = []
     for library, more in ((ours, {"worker_type": kind}), (theirs, {})):
+        more = {**more, "multiprocessing_context": "fork"}
         batches = iter(library.DataLoader(Computed(abs, 2), num_workers=1, worker_init_fn=refuse, **more))
         with pytest.raises(ValueError) as caught:
             next(batches)

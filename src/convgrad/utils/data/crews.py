@@ -7,30 +7,30 @@ has to be picklable. Processes are for examples that are made by Python code.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import queue
 import random
 import signal
 import threading
 import time
+import warnings
 from typing import Any
 
 import numpy as np
 
-from ...errors import ConvgradError
+from ...errors import ConvgradError, optional
 from ...generator import Generator, default_generator, own_stream
 from .workers import STOP, Failure, Plan, Result, WorkerInfo, run_worker
-
-try:
-    from multiprocessing import connection
-except ImportError:  # a browser's Python: no processes there
-    connection = None  # type: ignore[assignment]
 
 #: seconds between two looks of a worker process at whether its parent is alive
 _LOOK = 5.0
 #: seconds that worker processes are given to end by themselves
 _PATIENCE = 1.0
+
+
+def multiprocessing() -> Any:
+    """The module, which takes 15 ms to load: only who wants processes waits for it."""
+    return optional("multiprocessing", extra="data")
 
 
 class ThreadCrew:
@@ -93,7 +93,7 @@ class ProcessCrew:
     """
 
     def __init__(self, plan: Plan, count: int, seed: int, context: Any = None) -> None:
-        made: Any = multiprocessing.get_context() if context is None else context
+        made = multiprocessing().get_context() if context is None else context
         self._owner = os.getpid()
         self._results: Any = queue.SimpleQueue()
         self._pipes: list[Any] = []
@@ -107,7 +107,9 @@ class ProcessCrew:
                 name=f"DataLoader worker {i}",
                 daemon=True,
             )
-            worker.start()
+            with warnings.catch_warnings():  # of threads: the child runs a worker and nothing else
+                warnings.filterwarnings("ignore", r".*multi-threaded, use of fork", DeprecationWarning)
+                worker.start()
             theirs.close()
             self._pipes.append(ours)
             self._workers.append(worker)
@@ -165,8 +167,9 @@ class _Dead:
 
 def _read(by_pipe: dict[Any, int], results: Any) -> None:
     """Move what the workers send into the queue, until all their pipes have ended."""
+    wait: Any = multiprocessing().connection.wait  # loaded by Pipe(), and not before
     while by_pipe:
-        ready: list[Any] = connection.wait(list(by_pipe))
+        ready = wait(list(by_pipe))
         for pipe in ready:
             try:
                 results.put(pipe.recv())
@@ -208,4 +211,4 @@ def _words(base_seed: int, worker: int) -> Any:
     return np.random.SeedSequence(entropy).generate_state(4)
 
 
-__all__ = ["ProcessCrew", "ThreadCrew"]
+__all__ = ["ProcessCrew", "ThreadCrew", "multiprocessing"]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import warnings
 from collections.abc import Callable, Iterator
-from multiprocessing.context import BaseContext
 from typing import Any, Generic, TypeVar
 
 from ...errors import has, optional
 from ...generator import Generator
 from .collate import default_collate, default_convert
-from .crews import ProcessCrew, ThreadCrew
+from .crews import ProcessCrew, ThreadCrew, multiprocessing
 from .dataset import IterableDataset
 from .iterators import CrewIterator, LoaderIterator, PlainIterator
 from .sampler import BatchSampler, RandomSampler, Sampler, SequentialSampler, draw_seed
@@ -222,14 +220,14 @@ def _checked_context(context: Any, num_workers: int) -> Any:
             "num_workers=0"
         )
     if isinstance(context, str):
-        methods = multiprocessing.get_all_start_methods()
+        methods = multiprocessing().get_all_start_methods()
         if context not in methods:
             raise ValueError(
                 "multiprocessing_context option should specify a valid start method in "
                 f"{methods!r}, but got multiprocessing_context={context!r}"
             )
-        context = multiprocessing.get_context(context)
-    if not isinstance(context, BaseContext):
+        context = multiprocessing().get_context(context)
+    if not isinstance(context, multiprocessing().context.BaseContext):
         raise TypeError(
             "multiprocessing_context option should be a valid context object or a string specifying the "
             f"start method, but got multiprocessing_context={context}"
