@@ -122,8 +122,8 @@ del _module, _name, _value
 #: loaded on first use, so that `import convgrad` stays quick
 _LAZY = (
     "backends", "nn", "optim", "func", "testing", "utils", "linalg", "fft", "signal", "special", "datasets",
-    "tools", "serialization", "safetensors", "accelerator", "amp", "compiler", "cuda", "distributed", "hub",
-    "jit", "mps", "multiprocessing", "overrides", "profiler", "torch_version", "types", "xpu", "_C",
+    "tools", "serialization", "safetensors", "accelerator", "amp", "compiler", "cuda", "distributed",
+    "distributions", "hub", "jit", "mps", "multiprocessing", "overrides", "profiler", "torch_version", "types", "xpu", "_C",
 )  # fmt: skip
 
 

@@ -197,11 +197,11 @@ def standard_gamma(alpha: Array, generator: Generator) -> Array:
     return np.maximum(np.array(drawn).astype(alpha.dtype), least).reshape(alpha.shape)
 
 
-def dirichlet(alpha: Array, generator: Generator) -> Array:
-    """Rows of gamma numbers over their sums; float32 or float64, strictly between 0 and 1."""
+def dirichlet(alpha: Array, generator: Generator) -> tuple[Array, Array]:
+    """Rows of gamma numbers over their sums, strictly between 0 and 1, and the gamma numbers in float64."""
     with OneByOne(generator) as draw:
         drawn = [_gamma_one(a, draw) for a in alpha.astype(np.float64).reshape(-1)]
     gammas = np.array(drawn).reshape(alpha.shape)
     shares = (gammas / gammas.sum(-1, keepdims=True)).astype(alpha.dtype)
     one, tiny = alpha.dtype.type(1), np.finfo(alpha.dtype).tiny
-    return np.clip(shares, tiny, np.nextafter(one, alpha.dtype.type(0)))
+    return np.clip(shares, tiny, np.nextafter(one, alpha.dtype.type(0))), gammas

@@ -110,7 +110,7 @@ def _sample_dirichlet(self: Tensor, generator: Generator | None = None) -> Tenso
     """
     check_tensor("_sample_dirichlet", self, "self")
     _check_wide("dirichlet", self)
-    return Tensor(sampling.dirichlet(self._data, generator or default_generator), None)
+    return Tensor(sampling.dirichlet(self._data, generator or default_generator)[0], None)
 
 
 __all__ = ["binomial", "poisson"]

@@ -11,10 +11,15 @@ from ...errors import ShapeError
 from ...generator import Generator, default_generator
 from ...generator.order import drawn_beside, drawn_into
 from ...ops import elementwise as ew
+from ..dual import batch_of
 from ..views import check_writable, rewrite
 from .base import Methods
 
 _ALL: Any = object()  # random_(low, None) has no upper bound, random_(high) no lower one
+
+
+def _trials(chances: Any, generator: Generator | None) -> Any:
+    return chances.bernoulli(generator=generator)
 
 
 class RandomMethods(Methods):
@@ -41,6 +46,9 @@ class RandomMethods(Methods):
 
     def bernoulli(self, p: Any = None, *, generator: Generator | None = None) -> Any:
         """Ones with the probabilities that the elements say (or all with ``p``), zeros otherwise."""
+        node = batch_of(self) if p is None else None
+        if node is not None:
+            return node.draw(_trials, self, generator)
         out: Any = self._wrap(self._data.copy())
         return out.bernoulli_(self if p is None else p, generator=generator)
 
@@ -88,6 +96,10 @@ class RandomMethods(Methods):
             return self._fill("bernoulli_", lambda g, shape: g.bernoulli(p, shape, dtype), generator)
         if dtype.kind == "c":
             raise unsupported("bernoulli_tensor_cpu_self_", dtype)
+        if batch_of(p) is not None:  # within vmap: each sample has probabilities of its own
+            wide = p.expand(self._data.shape)
+            x: Any = self
+            return x.copy_(batch_of(wide).draw(_trials, wide, generator))
         try:
             chance = np.broadcast_to(p._data, self._data.shape)
         except ValueError:
