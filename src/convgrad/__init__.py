@@ -123,7 +123,8 @@ del _module, _name, _value
 _LAZY = (
     "backends", "nn", "optim", "func", "testing", "utils", "linalg", "fft", "signal", "special", "datasets",
     "tools", "serialization", "safetensors", "accelerator", "amp", "compiler", "cuda", "distributed",
-    "distributions", "hub", "jit", "mps", "multiprocessing", "overrides", "profiler", "torch_version", "types", "xpu", "_C",
+    "distributions", "hub", "jit", "mps", "multiprocessing", "overrides", "profiler", "torch_version",
+    "types", "xpu", "_C",
 )  # fmt: skip
 
 
