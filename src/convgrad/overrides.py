@@ -82,9 +82,11 @@ def _codes() -> list[CodeType]:
     def three(*args: Any, _made_of: Any = None, **kwargs: Any) -> Any:
         return _made_of(*args, **kwargs) if _made_of not in ((a, b), c) else None
 
-    return [f.__code__ for f in (none, one, two, three)]
+    return [f.__code__.replace(co_filename=_FILE) for f in (none, one, two, three)]
 
 
+# warnings count the frames up to the caller, but those of files with "importlib" and "_bootstrap" in the name
+_FILE = "<convgrad.overrides, passed over by warnings as importlib._bootstrap is>"
 _CODES = _codes()
 
 
@@ -118,6 +120,7 @@ def _asking_form(public: FunctionType, plain: Callable[..., Any]) -> Callable[..
         found = overriding.overriding((*args, *kwargs.values()))
         return overriding.ask(public, found, args, kwargs) if found else plain(*args, **kwargs)
 
+    ask.__code__ = ask.__code__.replace(co_filename=_FILE)
     return ask
 
 

@@ -75,3 +75,16 @@ def test_read_only_memory_stays_read_only() -> None:
     y = torch.from_dlpack(a)
     with pytest.raises(RuntimeError, match="read-only"):
         y[0] = 2.0
+
+
+def test_jax_shares_its_arrays() -> None:
+    """Read-only, as JAX's arrays are; bfloat16 and bool included."""
+    jnp = pytest.importorskip("jax.numpy")
+    for kind in (jnp.float32, jnp.bfloat16, jnp.bool_, jnp.int32):
+        given = jnp.asarray([1, 0, 2]).astype(kind)
+        taken = torch.from_dlpack(given)
+        assert taken.tolist() == given.tolist() and str(taken.dtype).endswith(str(given.dtype))
+        with pytest.raises(RuntimeError, match="read-only"):
+            taken[0] = 0
+        back = jnp.from_dlpack(taken.clone())
+        assert back.dtype == given.dtype and back.tolist() == given.tolist()

@@ -312,6 +312,13 @@ assert type(before[0]([P([1.0])])) is P and F.linear.__doc__
     assert done.returncode == 0, done.stderr
 
 
+def test_warnings_still_name_the_line_that_called() -> None:
+    """Functions that ask have frames more between the caller and the warning."""
+    with pytest.warns(UserWarning, match="different to the input size") as seen:
+        F.mse_loss(torch.ones(3, 1), torch.ones(3))
+    assert seen[0].filename == __file__
+
+
 def test_functions_of_ones_own() -> None:
     def clamp_all(a, b):
         if has_torch_function((a, b)):

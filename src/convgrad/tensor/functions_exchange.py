@@ -36,7 +36,7 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
             raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
         array = ext_tensor._data
     elif is_capsule(ext_tensor):
-        array = _from_capsule(ext_tensor)
+        array = _from_capsule(ext_tensor, handed_over=True)
     else:
         if not hasattr(ext_tensor, "__dlpack__"):
             raise AttributeError(f"'{type(ext_tensor).__name__}' object has no attribute '__dlpack__'")
@@ -49,15 +49,16 @@ def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None
                 capsule = ext_tensor.__dlpack__(max_version=(1, 0))
             except TypeError:  # an older form of the protocol
                 capsule = ext_tensor.__dlpack__()
-            array = _from_capsule(capsule)
+            array = _from_capsule(capsule, handed_over=False)
     array = from_foreign(array)
     return Tensor(array.copy() if copy else array, None)
 
 
-def _from_capsule(capsule: Any) -> Any:
+def _from_capsule(capsule: Any, handed_over: bool) -> Any:
+    """The array in a capsule; one of the old form that somebody handed over is theirs to be written to."""
     bits, old = as_integers(capsule), not says_whether_writable(capsule)
     array = np.from_dlpack(Carrier(capsule))
-    if old:
+    if old and handed_over:
         array = np.asarray(Writable(array))
     return array.view(BF16) if bits else array
 
