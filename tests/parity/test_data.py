@@ -190,6 +190,42 @@ def test_streams(workers: int, size: int | None, drop_last: bool) -> None:
         assert found[0] == found[1]
 
 
+@pytest.mark.parametrize("kind", ["thread", "process"])
+def test_shares_that_are_set_on_the_workers_dataset(kind: str) -> None:
+    """The documented way to divide a stream: ``worker_init_fn`` changes the worker's own copy of the dataset."""
+    told = []
+    for library, more in ((ours, {"worker_type": kind}), (theirs, {})):
+
+        class Range(library.IterableDataset):  # type: ignore[misc]
+            def __init__(self, start: int, end: int) -> None:
+                self.start, self.end, self.at = start, end, 0
+
+            def __iter__(self) -> Any:
+                self.at = self.start
+                return self
+
+            def __next__(self) -> int:
+                self.at += 1
+                if self.at > self.end:
+                    raise StopIteration
+                return self.at
+
+        def divide(worker: int, library: Any = library) -> None:
+            info = library.get_worker_info()
+            size = (info.dataset.end - info.dataset.start) // info.num_workers
+            info.dataset.start += worker * size
+            info.dataset.end = info.dataset.start + size
+
+        data = Range(3, 9)
+        loader = library.DataLoader(
+            data, 2, num_workers=2, worker_init_fn=divide, multiprocessing_context="fork", **more
+        )
+        told.append([[b.tolist() for b in loader] for _ in range(2)])
+        assert (data.start, data.end, data.at) == (3, 9, 0)
+    assert told[0] == told[1]
+    assert told[0][0] == [[4, 5], [7, 8], [6], [9]]
+
+
 @pytest.mark.parametrize("workers", [0, 1])
 @pytest.mark.parametrize("size", [None, 1, 2])
 def test_the_length_of_a_stream(workers: int, size: int | None) -> None:

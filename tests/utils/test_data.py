@@ -308,6 +308,31 @@ def test_processes_that_are_not_forked(tmp_path: Path) -> None:
     assert done.stdout.strip() == "[1, 13]", done.stderr
 
 
+class Recorded(Dataset[bool]):
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, index: int) -> bool:
+        return convgrad.is_grad_enabled()
+
+
+def test_workers_record_as_the_main_thread_does() -> None:
+    for kind in KINDS:
+        for mode in (True, False):
+            with convgrad.set_grad_enabled(mode):
+                assert list(DataLoader(Recorded(), None, num_workers=1, **WORKERS[kind])) == [mode, mode]
+
+
+def test_a_dataset_that_cannot_be_copied_is_shared() -> None:
+    class Stubborn(Squares):
+        def __reduce_ex__(self, protocol: Any) -> Any:
+            raise TypeError("no copies")
+
+    data = Stubborn(3)
+    assert [b.tolist() for b in DataLoader(data, num_workers=2)] == [[0], [1], [4]]
+    assert [b.tolist() for b in DataLoader([5, 6], num_workers=2)] == [[5], [6]]
+
+
 class Random(Dataset[float]):
     def __len__(self) -> int:
         return 40

@@ -7,6 +7,7 @@ has to be picklable. Processes are for examples that are made by Python code.
 
 from __future__ import annotations
 
+import copy
 import os
 import queue
 import random
@@ -18,8 +19,10 @@ from typing import Any
 
 import numpy as np
 
+from ...autograd.grad_mode import set_grad_enabled
 from ...errors import ConvgradError, optional
 from ...generator import Generator, default_generator, own_stream
+from ...graph.grad_mode import is_grad_enabled
 from .workers import STOP, Failure, Plan, Result, WorkerInfo, run_worker
 
 #: seconds between two looks of a worker process at whether its parent is alive
@@ -34,7 +37,9 @@ def multiprocessing() -> Any:
 
 
 class ThreadCrew:
-    """Worker threads. Each has a stream of random numbers of its own behind the default generator.
+    """Worker threads, each with a stream of random numbers of its own behind the default generator.
+
+    They see a shallow copy of the dataset, and record gradients if the thread that made them does.
 
     Args:
         plan: what they do.
@@ -45,11 +50,13 @@ class ThreadCrew:
     def __init__(self, plan: Plan, count: int, seed: int) -> None:
         self._results: Any = queue.SimpleQueue()
         self._tasks: list[Any] = [queue.SimpleQueue() for _ in range(count)]
+        recording = is_grad_enabled()
         for i, tasks in enumerate(self._tasks):
-            info = WorkerInfo(i, count, seed + i, plan.dataset)
+            own = plan._replace(dataset=_own_copy(plan.dataset))
+            info = WorkerInfo(i, count, seed + i, own.dataset)
             threading.Thread(
                 target=_thread,
-                args=(plan, info, tasks, self._results),
+                args=(own, info, tasks, self._results, recording),
                 name=f"DataLoader worker {i}",
                 daemon=True,
             ).start()
@@ -77,8 +84,18 @@ class ThreadCrew:
             tasks.put(STOP)
 
 
-def _thread(plan: Plan, info: WorkerInfo, tasks: Any, results: Any) -> None:
-    with own_stream(Generator().manual_seed(info.seed)):
+def _own_copy(dataset: Any) -> Any:
+    """A shallow copy: what a worker sets on its dataset, as its share of a stream, is its own."""
+    if not hasattr(dataset, "__dict__"):
+        return dataset
+    try:
+        return copy.copy(dataset)
+    except Exception:  # an object that cannot be copied is shared
+        return dataset
+
+
+def _thread(plan: Plan, info: WorkerInfo, tasks: Any, results: Any, recording: bool) -> None:
+    with own_stream(Generator().manual_seed(info.seed)), set_grad_enabled(recording):
         run_worker(plan, info, f"in DataLoader worker thread {info.id}", tasks.get, results.put)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
 import traceback
 from collections.abc import Callable
@@ -20,7 +19,7 @@ class WorkerInfo:
         id: number of the worker, from 0.
         num_workers: how many there are.
         seed: what its random numbers are seeded with; differs from pass to pass and worker to worker.
-        dataset: the worker's dataset: a copy in a process, the loader's own in a thread.
+        dataset: the worker's dataset: a copy in a process, a shallow one in a thread.
         worker_method: "thread" or "multiprocessing".
     """
 
@@ -156,7 +155,12 @@ def _stream(
         if not batched:
             item = next(items, ENDED)
             return item if item is ENDED else collate(item)
-        batch = list(itertools.islice(items, len(indices)))
+        batch: list[Any] = []
+        for _ in indices:  # not islice: it calls iter() again, and some streams then start anew
+            item = next(items, ENDED)
+            if item is ENDED:
+                break
+            batch.append(item)
         if not batch or (drop_last and len(batch) < len(indices)):
             return ENDED
         return collate(batch)
