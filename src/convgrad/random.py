@@ -14,10 +14,11 @@ from .dtypes import Array, as_dtype, default_dtype
 from .errors import ConvgradError, ShapeError
 from .generator import Generator, default_generator, show_states_as
 from .generator.order import drawn_into, empty_as
+from .ops.sampling import Bernoulli, Normal
 from .tensor.arrays import sizes
 from .tensor.dual import adopt, batch_of, stand_ins
 from .tensor.out import into
-from .tensor.tensor import Tensor
+from .tensor.tensor import Tensor, apply
 
 show_states_as(lambda state: Tensor(state, None))
 
@@ -228,7 +229,8 @@ def normal(
         size: of the result, if neither is a tensor.
         generator: where the numbers come from; the default one if None.
     Returns:
-        A tensor of the mean's dtype, or of the standard deviation's if the mean is a number.
+        A tensor of the mean's dtype, or of the standard deviation's if the mean is a number; its gradient
+        is 0.
     Raises:
         ConvgradError: a negative standard deviation, or a complex one.
         ShapeError: mean and std cannot be broadcast together.
@@ -256,6 +258,8 @@ def normal(
             f"normal: The size of tensor a {list(tensors[0]._data.shape)} must match the size of tensor b "
             f"{list(tensors[1]._data.shape)}: mean and std are broadcast together"
         ) from None
+    if not stand_ins:
+        return apply(Normal, (mean, std), (_source(generator),))
     kind, spread = tensors[0].dtype, 1.0 if isinstance(std, Tensor) else std
     out = adopt(Tensor(_source(generator).normal(shape, kind.np, 0.0, spread), None))
     if isinstance(std, Tensor):
@@ -273,11 +277,15 @@ def bernoulli(input: Tensor, p: Any = None, *, generator: Generator | None = Non
     Raises:
         ConvgradError: a probability outside of [0, 1], or NaN.
         NotImplementedError: probabilities that are not of a float dtype.
+
+    The gradient by the probabilities is 0.
     """
     chance = input._data if p is None else p
     node = None if p is not None else batch_of(input)
     if node is not None:
         return node.draw(bernoulli, input, generator)
+    if p is None and not stand_ins:
+        return apply(Bernoulli, (input,), (_source(generator),))
     return adopt(Tensor(_source(generator).bernoulli(chance, input._data.shape, input._data.dtype), None))
 
 

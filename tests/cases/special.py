@@ -170,6 +170,27 @@ def _drawn(x: Any) -> Any:
 
 _one(sampling.Poisson, _drawn, np.zeros_like, 0.5, 20.0)
 
+
+def _tried(x: Any) -> Any:
+    """Trials that cannot succeed."""
+    return apply(sampling.Bernoulli, (x * 0,), (Generator().manual_seed(3),))
+
+
+def _exact(mean: Any, std: Any) -> Any:
+    """Normal numbers without spread around 0."""
+    return apply(sampling.Normal, (mean * 0, std * 0), (Generator().manual_seed(3),))
+
+
+_one(sampling.Bernoulli, _tried, np.zeros_like, 0.1, 0.9)
+_two(
+    sampling.Normal,
+    _exact,
+    lambda a, b: 0 * (a + b),
+    values(56, 3, 4),
+    values(57, 1, 4),
+    values(58, 1, 4).astype(np.float32),
+)
+
 _ints, _flags, _floats = (
     Tensor(np.array([1, -2, 0]), None), Tensor(np.array([True, False]), None), Tensor(np.array([1.0, 2.0]), None),
 )  # fmt: skip
@@ -191,6 +212,8 @@ ERRORS += [
     ErrorCase("bessel-half", lambda: S.bessel_j0(_halves), NotImplementedError, "bessel_j0_cpu", bessel.BesselJ0),
     ErrorCase("i0-complex", lambda: _complex.i0(), NotImplementedError, "i0_vml_cpu", bessel.I0),
     ErrorCase("poisson-negative", lambda: convgrad.poisson(-_floats), ConvgradError, "invalid Poisson rate", sampling.Poisson),
+    ErrorCase("bernoulli-range", lambda: convgrad.bernoulli(_floats), ConvgradError, "p_in >= 0 && p_in <= 1", sampling.Bernoulli),
+    ErrorCase("normal-negative", lambda: convgrad.normal(_floats, -_floats), ConvgradError, "all elements of std >= 0.0", sampling.Normal),
     ErrorCase("poisson-int", lambda: convgrad.poisson(_ints), NotImplementedError, "poisson_cpu", sampling.Poisson),
     ErrorCase("multinomial-many", lambda: _floats.multinomial(3), ConvgradError, "without replacement"),
     ErrorCase("multinomial-int", lambda: _ints.multinomial(1), ConvgradError, "only supports floating-point"),

@@ -75,7 +75,7 @@ def gradients(outs: list[Tensor], args: list[Tensor]) -> list[Any]:
 
 
 #: random operators: each sample would have numbers of its own
-DRAWS = ("Poisson", "RreluWithNoise")
+DRAWS = ("Bernoulli", "Normal", "Poisson", "RreluWithNoise")
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.op.__name__ not in DRAWS], ids=str)

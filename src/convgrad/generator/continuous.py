@@ -118,7 +118,7 @@ class Continuous(Stream):
             low, high: bounds of the interval.
         Raises:
             ConvgradError: ``low > high``, or bounds that the dtype cannot hold.
-            DtypeError: another dtype.
+            NotImplementedError: another dtype.
         Example:
             >>> torch.Generator().manual_seed(0).uniform(2).tolist()
             [0.49625658988952637, 0.7682217955589294]
@@ -190,7 +190,7 @@ class Continuous(Stream):
                 numbers of the second come in the order of its memory.
         Raises:
             ConvgradError: ``std`` is negative.
-            DtypeError: an integer dtype.
+            NotImplementedError: an integer dtype.
         Example:
             >>> torch.Generator().manual_seed(0).normal(3, np.float64).round(4).tolist()
             [1.541, -0.2934, -2.1788]

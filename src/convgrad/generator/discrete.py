@@ -53,7 +53,7 @@ class Discrete(Continuous):
             dtype: of the result, any.
         Raises:
             ConvgradError: ``p`` lies outside [0, 1] or is nan, or a number comes without a shape.
-            DtypeError: an array that is not of floating point dtype.
+            NotImplementedError: an array that is not of floating point dtype.
         Example:
             >>> torch.Generator().manual_seed(0).bernoulli(0.5, 4).tolist()
             [0.0, 0.0, 1.0, 0.0]

@@ -1,4 +1,4 @@
-"""Draws whose parameters are tensors: Poisson and binomial numbers, gamma numbers and categories.
+"""Draws whose parameters are tensors: Bernoulli, normal, Poisson, binomial and gamma numbers, categories.
 
 A generator is a parameter; each function takes from its stream what PyTorch takes, in the same order, so the
 same seed gives the same numbers. The rules were found by experiment.
@@ -17,6 +17,8 @@ from ..generator import Generator
 from ..generator.order import drawn_into
 from ..generator.single import OneByOne
 from .elementwise import refuse
+from .formula import Value, zeros_like
+from .op import Elementwise
 from .rounding import Step
 
 
@@ -65,6 +67,42 @@ class Poisson(Step):
         with OneByOne(generator) as draw:
             counts = [_poisson_large(r, draw) if r >= 10.0 else _poisson_small(r, draw) for r in rates]
         return np.array(counts, np.float64).reshape(x.shape).astype(x.dtype), ()
+
+
+class Bernoulli(Step):
+    """Ones with the probabilities x, else zeros; the gradient is 0."""
+
+    @classmethod
+    def forward(cls, x: Array, generator: Generator) -> tuple[Array, tuple[()]]:
+        return generator.bernoulli(x, x.shape, x.dtype), ()
+
+
+class Normal(Elementwise):
+    """Normal numbers of given means and standard deviations (one may be a number); the gradients are 0.
+
+    Standard normal numbers in the dtype of the first array, scaled and then shifted, each time rounded to it.
+    """
+
+    exact = True
+
+    @staticmethod
+    def forward(mean: Array, std: Array, generator: Generator) -> tuple[Array, tuple[()]]:
+        kind = mean.dtype if isinstance(mean, np.ndarray) else std.dtype
+        shape = np.broadcast_shapes(np.shape(mean), np.shape(std))
+        if not isinstance(std, np.ndarray):
+            noise = generator.normal(shape, kind, 0.0, std)
+        else:
+            noise = np.asarray(generator.normal(shape, kind) * std).astype(kind, copy=False)
+        shift = mean if isinstance(mean, np.ndarray) else kind.type(mean)
+        return np.asarray(noise + shift).astype(kind, copy=False), ()
+
+    @staticmethod
+    def vjp_mean(g: Value) -> Value:
+        return zeros_like(g)
+
+    @staticmethod
+    def vjp_std(g: Value) -> Value:
+        return zeros_like(g)
 
 
 def categories(weights: Array, count: int, replacement: bool, generator: Generator) -> Array:

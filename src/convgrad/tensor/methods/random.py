@@ -11,7 +11,8 @@ from ...errors import ShapeError
 from ...generator import Generator, default_generator
 from ...generator.order import drawn_beside, drawn_into
 from ...ops import elementwise as ew
-from ..dual import batch_of
+from ...ops.sampling import Bernoulli
+from ..dual import batch_of, stand_ins
 from ..views import check_writable, rewrite
 from .base import Methods
 
@@ -49,6 +50,8 @@ class RandomMethods(Methods):
         node = batch_of(self) if p is None else None
         if node is not None:
             return node.draw(_trials, self, generator)
+        if p is None and not stand_ins:
+            return self._apply(Bernoulli, (self,), (generator or default_generator,))
         out: Any = self._wrap(self._data.copy())
         return out.bernoulli_(self if p is None else p, generator=generator)
 
