@@ -66,8 +66,8 @@ sanitize: $(VENV)/.stamp-native  ## address and undefined behaviour sanitizers o
 
 lint: $(VENV)/.stamp-lint  ## ruff check, ruff format --check, mypy --strict and clang-format
 	@echo "== ruff check, ruff format --check, mypy, clang-format"
-	@$(VENV)/bin/python -m ruff check src tests benchmarks
-	@$(VENV)/bin/python -m ruff format --check src tests benchmarks
+	@$(VENV)/bin/python -m ruff check src tests benchmarks examples
+	@$(VENV)/bin/python -m ruff format --check src tests benchmarks examples
 	@$(VENV)/bin/python -m mypy
 	@$(VENV)/bin/clang-format --dry-run --Werror native/*.cpp native/*.hpp
 

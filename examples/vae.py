@@ -2,7 +2,7 @@
 
 Kingma and Welling 2014. The encoder gives mean and log-variance of a code of eight numbers, a sample of it
 (the reparametrisation trick keeps the gradient) is decoded into pixel probabilities. The bound is the
-reconstruction's log- likelihood less the divergence of the code from a standard normal one, in nats per
+reconstruction's log-likelihood less the divergence of the code from a standard normal one, in nats per
 digit. In the end new digits are drawn from random codes.
 """
 
@@ -11,6 +11,7 @@ import argparse
 import torch
 from data import digits
 from torch import nn, optim
+from torch.distributions import Bernoulli, Normal, kl_divergence
 from torch.nn import functional as F
 
 
@@ -24,26 +25,22 @@ class VAE(nn.Module):
         self.fc3 = nn.Linear(hidden, 784)
 
     def encode(self, x):
-        h = F.relu(self.fc1(x))
-        return self.mean(h), self.logvar(h)
-
-    def reparameterize(self, mu, logvar):
-        std = torch.exp(0.5 * logvar)
-        return mu + torch.randn_like(std) * std
+        """The distribution of the codes of a batch of images."""
+        h = F.relu(self.fc1(x.flatten(1)))
+        return Normal(self.mean(h), torch.exp(0.5 * self.logvar(h)))
 
     def decode(self, z):
-        return torch.sigmoid(self.fc3(F.relu(self.fc2(z))))
+        """The distribution of the images of a batch of codes."""
+        return Bernoulli(
+            logits=self.fc3(F.relu(self.fc2(z))), validate_args=False
+        )  # grey pixels are no coins
 
     def forward(self, x):
-        mu, logvar = self.encode(x.view(-1, 784))
-        return self.decode(self.reparameterize(mu, logvar)), mu, logvar
-
-
-def negative_bound(x, probabilities, mu, logvar):
-    """(reconstruction, divergence), both summed over the batch, in nats."""
-    reconstruction = F.binary_cross_entropy(probabilities, x.view(-1, 784), reduction="sum")
-    divergence = -0.5 * torch.sum(1 + logvar - mu.pow(2) - logvar.exp())
-    return reconstruction, divergence
+        """Reconstruction and divergence of each image, in nats, (N,)."""
+        code = self.encode(x)
+        prior = Normal(torch.zeros_like(code.mean), torch.ones_like(code.mean))
+        reconstruction = -self.decode(code.rsample()).log_prob(x.flatten(1)).sum(1)
+        return reconstruction, kl_divergence(code, prior).sum(1)
 
 
 def draw(image):
@@ -66,20 +63,20 @@ def main():
     optimizer = optim.Adam(model.parameters(), lr=2e-3)
     for step in range(args.steps):
         x = images[torch.randint(len(images), (args.batch_size,))]
-        reconstruction, divergence = negative_bound(x, *model(x))
-        loss = (reconstruction + divergence) / len(x)
+        reconstruction, divergence = (part.mean() for part in model(x))
+        loss = reconstruction + divergence
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         if step % args.log_every == 0:
-            parts = f"{reconstruction.item() / len(x):.3f} + {divergence.item() / len(x):.4f}"
+            parts = f"{reconstruction.item():.3f} + {divergence.item():.4f}"
             print(f"step {step:3d}  loss {loss.item():.3f} = {parts}")
 
     model.eval()
     with torch.no_grad():
-        reconstruction, divergence = negative_bound(test_images, *model(test_images))
-        draw(model.decode(torch.randn(3, 8)).view(3, 28, 28).permute(1, 0, 2).reshape(28, 84))
-    print(f"test bound, nats per digit: {-(reconstruction + divergence).item() / len(test_images):.2f}")
+        draw(model.decode(torch.randn(3, 8)).mean.view(3, 28, 28).permute(1, 0, 2).reshape(28, 84))
+        bound = -sum(part.mean().item() for part in model(test_images))
+    print(f"test bound, nats per digit: {bound:.2f}")
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ PROGRAMS = [
     Program("transfer", 0.87, 0.94, 24, FEW),
     Program("transformer_rows", 0.8, 0.92, 7, FEW),
     Program("vae", -145.0, -125.0, 8, FEW),
-    Program("vowel_convnet", 0.95, 0.99, 18, "--epochs 2 --log-every 1", "japanese-vowels"),
+    Program("vowel_convnet", 0.95, 0.99, 16, "--epochs 2 --log-every 1", "japanese-vowels"),
 ]
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Callable
-from hashlib import sha1
 from typing import Any
 
 #: bytes to which records are aligned; written into the record ``.storage_alignment`` as well
@@ -70,10 +69,9 @@ class ArchiveWriter:
 
     def finish(self) -> None:
         """The name of this content, and the directory."""
-        names = sha1(b"\0".join([path for path, *_ in self._entries]))
-        contents = sha1(struct.pack(f"<{len(self._entries)}I", *[crc for _, crc, *_ in self._entries]))
-        halves = [int.from_bytes(h.digest()[:8], "big") for h in (names, contents)]
-        self.add(".data/serialization_id", f"{halves[0]:020d}{halves[1]:020d}".encode())
+        names = zlib.crc32(b"\0".join([path for path, *_ in self._entries]))
+        contents = zlib.crc32(struct.pack(f"<{len(self._entries)}I", *[crc for _, crc, *_ in self._entries]))
+        self.add(".data/serialization_id", f"{names:020d}{contents:020d}".encode())
         start = self._at
         for path, crc, size, header in self._entries:
             wide = [value for value in (size, size, header) if value >= _MAX32]

@@ -9,7 +9,6 @@ Source: rename(2), open(2) on O_TMPFILE; Pillai et al., "All File Systems Are No
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -49,9 +48,7 @@ def replacing(path: Any) -> Iterator[int]:
         raise CheckpointError(
             f"Parent directory {os.path.dirname(os.fsdecode(path)) or folder} does not exist."
         )
-    hidden = os.path.join(
-        folder, f".{os.path.basename(target)[:50]}.{os.getpid()}-{secrets.token_hex(6)}.tmp"
-    )
+    hidden = os.path.join(folder, f".{os.path.basename(target)[:50]}.{os.getpid()}-{os.urandom(6).hex()}.tmp")
     descriptor, named = _open_new(folder, hidden)
     try:
         with _closing(descriptor):
