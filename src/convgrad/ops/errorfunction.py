@@ -236,8 +236,9 @@ def lgamma_to_single(x: Array) -> Array:
     whole = np.floor(z + 0.5)  # 0, 1 or 2
     t = z - whole
     at_2 = t * (_horner(_LOG_GAMMA_AT_2[::-1], t) * t + (1.0 - np.euler_gamma))
-    at_2 -= np.where(whole < 2.0, np.log1p(t), 0.0)
-    out[near] = at_2 - np.where(whole < 1.0, np.log(z), 0.0)
+    step = np.where(whole < 2.0, z, 1.0)
+    step *= np.where(whole < 1.0, 1.0 + z, 1.0)
+    out[near] = at_2 - np.log(step)
     np.logical_not(near, out=near)
     z = size[near]
     low = z < 8.0
