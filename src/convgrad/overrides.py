@@ -109,7 +109,6 @@ def _asking_form(public: FunctionType, plain: Callable[..., Any]) -> Callable[..
 
     quiet = overriding.QUIET
 
-    @wraps(plain)
     def ask(*args: Any, **kwargs: Any) -> Any:
         for x in args:
             if type(x) not in quiet:
@@ -121,7 +120,7 @@ def _asking_form(public: FunctionType, plain: Callable[..., Any]) -> Callable[..
         return overriding.ask(public, found, args, kwargs) if found else plain(*args, **kwargs)
 
     ask.__code__ = ask.__code__.replace(co_filename=_FILE)
-    return ask
+    return wraps(plain)(ask)
 
 
 def has_torch_function(relevant_args: Iterable[Any]) -> bool:
