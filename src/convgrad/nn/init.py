@@ -93,11 +93,21 @@ def _rejected_uniform(
     """Numbers of ``[a, b]`` with a normal density: each round draws all of them and two tests each."""
     mode = max(a, min(mean, b))
     peak = -0.5 * ((mode - mean) / std) ** 2
-    again = empty_as(data)
+    again, kind = empty_as(data), data.dtype
+    wide = np.float32 if kind in HALVES else kind.type
+
+    def log_density(x: Array) -> Array:
+        steps: tuple[Any, ...] = (
+            lambda v: v - wide(kind.type(mean)), lambda v: v / wide(std), lambda v: v * v,
+            lambda v: v * wide(-0.5), lambda v: v - wide(kind.type(peak)),
+        )  # fmt: skip
+        for step in steps:  # rounded after each, as PyTorch does: in half precision ties are frequent
+            x = step(x.astype(wide)).astype(kind)
+        return x
 
     def refused(candidates: Array) -> Array:
-        log_density = Tensor(candidates.copy(), None).sub_(mean).div_(std).pow_(2).mul_(-0.5).sub_(peak)
-        return Tensor(_uniform(again, 0.0, 1.0, generator), None).log_().gt(log_density)._data
+        tests = Tensor(_uniform(again, 0.0, 1.0, generator), None).log_()
+        return np.asarray(tests._data > log_density(candidates))
 
     values = _uniform(data, a, b, generator)
     pending = refused(values)
