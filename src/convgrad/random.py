@@ -11,10 +11,10 @@ import numpy as np
 from . import dtypes
 from .device import check_device
 from .dtypes import Array, as_dtype, default_dtype
-from .errors import ConvgradError, ShapeError
+from .errors import ConvgradError
 from .generator import Generator, default_generator, show_states_as
 from .generator.order import drawn_into, empty_as
-from .ops.sampling import Bernoulli, Normal
+from .ops.sampling import Bernoulli, Normal, joint_shape
 from .tensor.arrays import sizes
 from .tensor.dual import adopt, batch_of, stand_ins
 from .tensor.out import into
@@ -251,13 +251,7 @@ def normal(
             raise ConvgradError("normal expects standard deviation to be non-complex")
         if not bool(np.all(std._data >= 0)):
             raise ConvgradError("normal expects all elements of std >= 0.0")
-    try:
-        shape = np.broadcast_shapes(*[t._data.shape for t in tensors])
-    except ValueError:
-        raise ShapeError(
-            f"normal: The size of tensor a {list(tensors[0]._data.shape)} must match the size of tensor b "
-            f"{list(tensors[1]._data.shape)}: mean and std are broadcast together"
-        ) from None
+    shape = joint_shape(*[t._data.shape if isinstance(t, Tensor) else () for t in (mean, std)])
     if not stand_ins:
         return apply(Normal, (mean, std), (_source(generator),))
     kind, spread = tensors[0].dtype, 1.0 if isinstance(std, Tensor) else std

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import Array
-from ..errors import ConvgradError
+from ..errors import ConvgradError, ShapeError
 from ..generator import Generator
 from ..generator.order import drawn_into
 from ..generator.single import OneByOne
@@ -77,6 +77,21 @@ class Bernoulli(Step):
         return generator.bernoulli(x, x.shape, x.dtype), ()
 
 
+def joint_shape(mean: tuple[int, ...], std: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of normal numbers of such means and standard deviations.
+
+    Raises:
+        ShapeError: they cannot be broadcast together.
+    """
+    try:
+        return np.broadcast_shapes(mean, std)
+    except ValueError:
+        raise ShapeError(
+            f"normal: The size of tensor a {list(mean)} must match the size of tensor b {list(std)}: mean "
+            "and std are broadcast together"
+        ) from None
+
+
 class Normal(Elementwise):
     """Normal numbers of given means and standard deviations (one may be a number); the gradients are 0.
 
@@ -88,7 +103,7 @@ class Normal(Elementwise):
     @staticmethod
     def forward(mean: Array, std: Array, generator: Generator) -> tuple[Array, tuple[()]]:
         kind = mean.dtype if isinstance(mean, np.ndarray) else std.dtype
-        shape = np.broadcast_shapes(np.shape(mean), np.shape(std))
+        shape = joint_shape(np.shape(mean), np.shape(std))
         if not isinstance(std, np.ndarray):
             noise = generator.normal(shape, kind, 0.0, std)
         else:

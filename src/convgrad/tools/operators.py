@@ -73,9 +73,9 @@ _NO_OPERATORS = frozenset(
 #: what takes more than one or two tensors, on its way meets operators that have a gradient, and has none
 _NO_GRADIENT = frozenset(
     """
-    apply_ arange bartlett_window bincount blackman_window bucketize empty empty_permuted eye fftfreq from_dlpack
-    from_numpy full full_like hamming_window hann_window histogramdd kaiser_window map_ new_tensor ones rand
-    randint_like randn rfftfreq tril_indices triu_indices zeros
+    apply_ arange bartlett_window bincount blackman_window bucketize empty empty_permuted eye fftfreq
+    from_dlpack from_numpy full full_like hamming_window hann_window histogramdd kaiser_window map_
+    new_tensor ones rand randint_like randn rfftfreq tril_indices triu_indices zeros
     """.split()
 )
 #: what hands its tensor on without an operator, or takes a mask or positions beside it
