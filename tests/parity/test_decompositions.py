@@ -402,6 +402,7 @@ NAMED: dict[str, tuple[Callable[[Any], Any], str]] = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:torch.(qr|triangular_solve) is deprecated")  # said once per process
 @pytest.mark.parametrize("name", NAMED)
 def test_named_results(name: str) -> None:
     call, fields = NAMED[name]
