@@ -15,7 +15,7 @@ import torch
 import convgrad
 
 from .layers_support import LIBRARIES, floats, same_error, seed
-from .test_module_machinery import plain
+from .module_programs import plain
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:`torch.nn.utils.weight_norm` is deprecated"),
