@@ -1,59 +1,20 @@
-// bindings.cpp - the only file that knows Python (with gil.hpp): it checks operands and calls kernels.
+// bindings.cpp - what Python sees: convolutions made ready, memory, threads; bind_*.cpp have the rest.
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
 
-#include <cstdint>
 #include <optional>
 #include <stdexcept>
 
+#include "bindings.hpp"
 #include "blocks.hpp"
-#include "gil.hpp"
 #include "kernel.hpp"
 #include "parallel.hpp"
 
-namespace nb = nanobind;
 using namespace convgrad;
 
 namespace {
-
-/// An array as its owner lays it open (PEP 3118), given back at the end. It must be what the kernels read as
-/// it is: nothing is converted, a copy of an output would be filled and lost.
-class Buffer {
- public:
-  Buffer(nb::handle array, bool wide, bool writable) {
-    const int flags = PyBUF_C_CONTIGUOUS | PyBUF_FORMAT | (writable ? PyBUF_WRITABLE : 0);
-    if (PyObject_GetBuffer(array.ptr(), &view_, flags) != 0) {
-      PyErr_Clear();
-      throw nb::type_error("an operand is no contiguous array (or a result no writable one)");
-    }
-    const char* wrong = complaint(wide);
-    if (!wrong) return;
-    PyBuffer_Release(&view_);
-    throw nb::type_error(wrong);
-  }
-  ~Buffer() { PyBuffer_Release(&view_); }
-  Buffer(const Buffer&) = delete;
-  template <typename T>
-  T* data() const {
-    return static_cast<T*>(view_.buf);
-  }
-  Index size() const { return Index(view_.len / view_.itemsize); }
-
- private:
-  const char* complaint(bool wide) const {
-    const char* format = view_.format ? view_.format : "B";
-    if (format[0] == '@' || format[0] == '=') format++;
-    if (format[0] != (wide ? 'd' : 'f') || format[1] != 0)
-      return "an operand is not of the precision this kernel was made for";
-    if (reinterpret_cast<std::uintptr_t>(view_.buf) % std::uintptr_t(view_.itemsize) != 0)
-      return "an operand does not lie at a multiple of its elements' size";
-    return nullptr;
-  }
-
-  Py_buffer view_;
-};
 
 /// A kernel and how many elements each operand must have: a wrong one is refused, never read.
 struct BoundKernel {
@@ -62,9 +23,9 @@ struct BoundKernel {
   Index first, second, bias, out;  // elements
 
   void call(nb::handle a, nb::handle b, nb::handle bias_values, nb::handle result, int activation) const {
-    const Buffer x(a, wide, false), y(b, wide, false), z(result, wide, true);
+    const Buffer x(a, wide), y(b, wide), z(result, wide, Access::Write);
     std::optional<Buffer> v;
-    if (!bias_values.is_none()) v.emplace(bias_values, wide, false);
+    if (!bias_values.is_none()) v.emplace(bias_values, wide);
     if (x.size() != first || y.size() != second || z.size() != out || (v && v->size() != bias))
       throw std::invalid_argument("an operand has not as many elements as this kernel was made for");
     if (activation < 0 || activation > int(Activation::Relu))
@@ -118,14 +79,6 @@ Problem problem_from(const std::vector<Index>& n) {
   return p;
 }
 
-const KernelTable& table_named(const std::string& name) {
-  int count;
-  const KernelTable* const* tables = runnable_tables(count);
-  for (int i = 0; i < count; i++)
-    if (name == tables[i]->name) return *tables[i];
-  throw std::invalid_argument("no kernels for the instruction set '" + name + "' here");
-}
-
 BoundKernel make(const std::string& algorithm, int primitive, const std::vector<Index>& problem, bool wide,
                  const std::vector<Index>& cut, const std::string& instruction_set) {
   const Problem p = problem_from(problem);
@@ -136,7 +89,8 @@ BoundKernel make(const std::string& algorithm, int primitive, const std::vector<
   const auto w = elements({p.groups, p.out_channels, p.in_channels, pixels(p.kernel)});
   const auto y = elements({p.batch, p.groups, p.out_channels, pixels(p.out)});
   const Index in = p.groups * p.in_channels, out = p.groups * p.out_channels;
-  auto kernel = make_kernel(algorithm, Primitive(primitive), p, wide, cut, table_named(instruction_set));
+  auto kernel =
+      make_kernel(algorithm, Primitive(primitive), p, wide, cut, table_named(instruction_set.c_str()));
   switch (Primitive(primitive)) {
     case Primitive::Forward:
       return {std::move(kernel), wide, x, w, out, y};
@@ -148,7 +102,7 @@ BoundKernel make(const std::string& algorithm, int primitive, const std::vector<
 }
 
 Index multiply_add_loop(const std::string& instruction_set, Index rounds) {
-  const KernelTable& table = table_named(instruction_set);
+  const KernelTable& table = table_named(instruction_set.c_str());
   nb::gil_scoped_release release;
   return table.multiply_add_loop(rounds);
 }
@@ -209,9 +163,17 @@ NB_MODULE(_native, m) {
         nb::arg("cut"), nb::arg("instruction_set"));
   m.def("build_info", &build_info);
   m.def("instruction_sets", &instruction_sets);
+  m.def(
+      "use_instruction_set", [](const std::string& name) { use_table(table_named(name.c_str())); },
+      nb::arg("name"));
   m.def("multiply_add_loop", &multiply_add_loop, nb::arg("instruction_set"), nb::arg("rounds"));
   m.def("set_num_threads", &set_thread_count, nb::arg("threads"));
   m.def("get_num_threads", &thread_count);
   m.def("scratch_held", &scratch_held);
   m.def("scratch_trim", &scratch_trim);
+  bind_maps(m);
+  bind_norms(m);
+  bind_pools(m);
+  bind_rows(m);
+  bind_steps(m);
 }

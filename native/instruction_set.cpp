@@ -1,5 +1,8 @@
 // instruction_set.cpp - which of the tables that were built this processor can run.
+#include <atomic>
 #include <cstring>
+#include <stdexcept>
+#include <string>
 
 #include "kernels.hpp"
 
@@ -46,5 +49,27 @@ const KernelTable* const* runnable_tables(int& count) {
   count = tables.count;
   return tables.list;
 }
+
+const KernelTable& table_named(const char* name) {
+  int count;
+  const KernelTable* const* tables = runnable_tables(count);
+  for (int i = 0; i < count; i++)
+    if (!std::strcmp(name, tables[i]->name)) return *tables[i];
+  throw std::invalid_argument("no kernels for the instruction set '" + std::string(name) + "' here");
+}
+
+static std::atomic<const KernelTable*>& in_use() {
+  static std::atomic<const KernelTable*> table{nullptr};
+  return table;
+}
+
+const KernelTable& table_in_use() {
+  if (const KernelTable* table = in_use().load()) return *table;
+  int count;
+  const KernelTable* const* tables = runnable_tables(count);
+  return *tables[count - 1];
+}
+
+void use_table(const KernelTable& table) { in_use().store(&table); }
 
 }  // namespace convgrad

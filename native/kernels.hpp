@@ -6,7 +6,12 @@
 #include "depthwise_plan.hpp"
 #include "direct_plan.hpp"
 #include "fft_plan.hpp"
+#include "maps.hpp"
+#include "norms.hpp"
+#include "pools.hpp"
 #include "problem.hpp"
+#include "rows.hpp"
+#include "steps.hpp"
 #include "weight_plan.hpp"
 #include "winograd_plan.hpp"
 
@@ -35,6 +40,11 @@ struct Kernels {
   Family<T, WeightView> weight_pixels;
   Family<T, FftView> fft_convolve;
   Family<T, FftView> fft_weights;
+  Maps<T> maps;
+  Rows<T> rows;
+  Norms<T> norms;
+  Pools<T> pools;
+  Steps<T> steps;
 };
 
 struct KernelTable {
@@ -47,6 +57,13 @@ struct KernelTable {
 
 /// The tables that are built in and that this processor can run, the plainest first; `count` of them.
 const KernelTable* const* runnable_tables(int& count);
+
+/// The one with this name; throws std::invalid_argument.
+const KernelTable& table_named(const char* name);
+
+/// The one in use, the best until another is chosen.
+const KernelTable& table_in_use();
+void use_table(const KernelTable& table);
 
 }  // namespace convgrad
 

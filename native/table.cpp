@@ -10,12 +10,23 @@ namespace convgrad::CONVGRAD_ISA {
 template <typename T>
 static Kernels<T> kernels_of() {
   return {
-      direct_channels_family<T>(),    direct_pixels_family<T>(),
-      depthwise_channels_family<T>(), depthwise_channel_weights_family<T>(),
-      depthwise_pixels_family<T>(),   depthwise_pixel_weights_family<T>(),
-      winograd_family<T>(),           winograd_weight_family<T>(),
-      weight_channels_family<T>(),    weight_pixels_family<T>(),
-      fft_convolve_family<T>(),       fft_weights_family<T>(),
+      direct_channels_family<T>(),
+      direct_pixels_family<T>(),
+      depthwise_channels_family<T>(),
+      depthwise_channel_weights_family<T>(),
+      depthwise_pixels_family<T>(),
+      depthwise_pixel_weights_family<T>(),
+      winograd_family<T>(),
+      winograd_weight_family<T>(),
+      weight_channels_family<T>(),
+      weight_pixels_family<T>(),
+      fft_convolve_family<T>(),
+      fft_weights_family<T>(),
+      maps_functions<T>(),
+      rows_functions<T>(),
+      norms_functions<T>(),
+      pools_functions<T>(),
+      steps_functions<T>(),
   };
 }
 

@@ -78,7 +78,7 @@ THIRD_PARTY = {"numpy", "ml_dtypes"}
 # families of methods that few programs need.
 LATE_IMPORTERS = {
     "convgrad", "convgrad.autograd", "convgrad.autograd.derive", "convgrad.backends", "convgrad.errors",
-    "convgrad.kernels.native", "convgrad.overrides", "convgrad.tensor.late", "convgrad.torch.finder",
+    "convgrad.kernels", "convgrad.kernels.native", "convgrad.overrides", "convgrad.tensor.late", "convgrad.torch.finder",
     "convgrad.utils",
 }  # fmt: skip
 MAX_FILE_LINES = 600

@@ -49,6 +49,22 @@ def test_a_kernel_without_a_slot_is_refused() -> None:
     assert "typo" not in kernels.registered()
 
 
-def test_every_slot_is_filled() -> None:
-    for slot in kernels.Table.__slots__:
-        assert getattr(kernels.table, slot)
+def test_every_kernel_is_there_in_every_set() -> None:
+    before = kernels.table.name
+    names = [kernel for family in kernels.FAMILIES.values() for kernel in family.kernels]
+    try:
+        for name in kernels.registered():
+            kernels.table.fill(name)
+            assert all(callable(getattr(kernels.table, kernel)) for kernel in names)
+    finally:
+        kernels.table.fill(before)
+
+
+def test_a_compiled_kernel_is_one_of_its_family() -> None:
+    for family in kernels.FAMILIES.values():
+        assert set(family.compiled) <= set(family.kernels)
+
+
+def test_a_misprint_is_no_kernel() -> None:
+    with pytest.raises(AttributeError, match="convolv3"):
+        _ = kernels.table.convolv3

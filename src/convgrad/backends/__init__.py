@@ -8,14 +8,17 @@ from typing import Any
 import numpy as np
 
 from convgrad import kernels
-from convgrad.backends import convolution, cudnn, memory
+from convgrad.backends import cudnn, memory
 from convgrad.errors import ConvgradError
 from convgrad.kernels import machine
 
 __all__ = ["convolution", "cuda", "cudnn", "info", "memory", "mkl", "mkldnn", "mps", "openmp", "use"]
 
 #: what programs ask or set, loaded when they do
-_LATE = {"cuda": "cuda", "mkl": "mkldnn", "mkldnn": "mkldnn", "mps": "mps", "openmp": "mkldnn"}
+_LATE = {
+    "convolution": "convolution", "cuda": "cuda", "mkl": "mkldnn", "mkldnn": "mkldnn", "mps": "mps",
+    "openmp": "mkldnn",
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -1,38 +1,57 @@
-"""The kernels in use: one table, filled here and rebound by ``convgrad.backends.use``.
+"""The kernels in use: one table, rebound by ``convgrad.backends.use``.
 
 Operators call ``table.convolve(x, w, geometry)`` and never import a kernel file, so another set of
-kernels with the same signatures takes over at once.
+kernels with the same signatures takes over at once. A family of kernels is loaded when the first of
+them is called: programs that convolve nothing do not wait for a planner.
 """
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from convgrad.dtypes import Array
-from convgrad.kernels import machine, native, pooling, reference
+from convgrad.kernels import machine
 
 Kernel = Callable[..., Any]
 
-__all__ = ["Table", "register", "registered", "table"]
+__all__ = ["FAMILIES", "Table", "register", "registered", "table"]
+
+
+class Family(NamedTuple):
+    """Kernels that are defined in one module of this folder, in NumPy, and their compiled forms in another.
+
+    ``compiled`` names those of ``kernels`` that ``native`` has; the rest come from the definition.
+    """
+
+    native: str
+    kernels: tuple[str, ...]
+    compiled: tuple[str, ...]
+
+
+_CONVOLUTIONS = ("convolve", "convolve_input_grad", "convolve_weight_grad")
+
+#: the module that defines them -> kernels; their functions document them
+FAMILIES = {
+    "reference": Family("native", _CONVOLUTIONS, _CONVOLUTIONS),
+    "pooling": Family(
+        "native_pooling",
+        (
+            "adaptive_avg_pool", "adaptive_avg_pool_grad", "avg_pool", "avg_pool_grad", "max_pool",
+            "max_pool_gather", "max_pool_grad",
+        ),
+        (),
+    ),
+}  # fmt: skip
+_FAMILY_OF = {kernel: module for module, family in FAMILIES.items() for kernel in family.kernels}
+
+#: the sets that were registered: kernels by name
+_sets: dict[str, Mapping[str, Kernel]] = {}
 
 
 class Table:
-    """One slot per kernel; the functions of ``reference`` and ``pooling`` document them."""
-
-    __slots__ = (
-        "adaptive_avg_pool",
-        "adaptive_avg_pool_grad",
-        "avg_pool",
-        "avg_pool_grad",
-        "convolve",
-        "convolve_input_grad",
-        "convolve_weight_grad",
-        "max_pool",
-        "max_pool_gather",
-        "max_pool_grad",
-        "name",
-    )
+    """One attribute per kernel of ``FAMILIES``, bound when it is first read."""
 
     name: str
     convolve: Callable[..., Array]
@@ -47,14 +66,21 @@ class Table:
     adaptive_avg_pool_grad: Callable[..., Array]
 
     def fill(self, name: str) -> None:
-        """Bind every kernel of the set called ``name``; what it lacks comes from the reference."""
-        kernels = {**_sets["reference"], **_sets[name]}
-        for kernel, function in kernels.items():
-            setattr(self, kernel, function)
+        """Use the set called ``name``; what it lacks comes from the definitions in NumPy."""
+        self.__dict__.clear()
+        self.__dict__.update(_sets.get(name, {}))
         self.name = name
 
-
-_sets: dict[str, Mapping[str, Kernel]] = {}
+    def __getattr__(self, kernel: str) -> Kernel:
+        if kernel not in _FAMILY_OF:
+            raise AttributeError(f"the kernel table has no slot {kernel}")
+        name, module = self.name, _FAMILY_OF[kernel]
+        if name == "native" and kernel in FAMILIES[module].compiled:
+            module = FAMILIES[module].native
+        found: Kernel = getattr(importlib.import_module(f"convgrad.kernels.{module}"), kernel)
+        if self.name is name:  # else another thread chose a set meanwhile: this one is for the call under way
+            setattr(self, kernel, found)
+        return found
 
 
 def register(name: str, kernels: Mapping[str, Kernel]) -> None:
@@ -62,11 +88,11 @@ def register(name: str, kernels: Mapping[str, Kernel]) -> None:
 
     Args:
         name: what ``convgrad.backends.use`` calls it.
-        kernels: function by slot name, with the signatures of the reference.
+        kernels: function by slot name, with the signatures of the definitions.
     Raises:
         KeyError: a name that is no slot of the table.
     """
-    unknown = sorted(set(kernels) - (set(Table.__slots__) - {"name"}))
+    unknown = sorted(set(kernels) - set(_FAMILY_OF))
     if unknown:
         raise KeyError(f"the kernel table has no slot {', '.join(unknown)}")
     _sets[name] = dict(kernels)
@@ -74,34 +100,9 @@ def register(name: str, kernels: Mapping[str, Kernel]) -> None:
 
 def registered() -> tuple[str, ...]:
     """Names of the kernel sets there are."""
-    return tuple(_sets)
+    built_in = ("reference",) if machine.why_not_native() else ("reference", "native")
+    return (*built_in, *_sets)
 
-
-register(
-    "reference",
-    {
-        "convolve": reference.convolve,
-        "convolve_input_grad": reference.convolve_input_grad,
-        "convolve_weight_grad": reference.convolve_weight_grad,
-        "max_pool": pooling.max_pool,
-        "max_pool_grad": pooling.max_pool_grad,
-        "max_pool_gather": pooling.max_pool_gather,
-        "avg_pool": pooling.avg_pool,
-        "avg_pool_grad": pooling.avg_pool_grad,
-        "adaptive_avg_pool": pooling.adaptive_avg_pool,
-        "adaptive_avg_pool_grad": pooling.adaptive_avg_pool_grad,
-    },
-)
-
-if native.available():
-    register(
-        "native",
-        {
-            "convolve": native.convolve,
-            "convolve_input_grad": native.convolve_input_grad,
-            "convolve_weight_grad": native.convolve_weight_grad,
-        },
-    )
 
 table = Table()
 table.fill(machine.first_kernels(registered()))

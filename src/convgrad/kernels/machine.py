@@ -57,7 +57,9 @@ def instruction_set() -> str:
             f"CONVGRAD_ISA={wanted!r}: no compiled kernels for it run on this machine; "
             f"available: {', '.join(names)}; unset CONVGRAD_ISA for the best of them, {names[-1]}"
         )
-    return wanted or names[-1]
+    chosen = wanted or names[-1]
+    _native.use_instruction_set(chosen)
+    return chosen
 
 
 def first_kernels(registered: tuple[str, ...], environment: Mapping[str, str] = os.environ) -> str:
