@@ -43,6 +43,7 @@ FAMILIES = {
         ),
         (),
     ),
+    "products": Family("native_products", ("product",), ("product",)),
 }  # fmt: skip
 _FAMILY_OF = {kernel: module for module, family in FAMILIES.items() for kernel in family.kernels}
 
@@ -64,6 +65,7 @@ class Table:
     avg_pool_grad: Callable[..., Array]
     adaptive_avg_pool: Callable[..., Array]
     adaptive_avg_pool_grad: Callable[..., Array]
+    product: Callable[..., Array]
 
     def fill(self, name: str) -> None:
         """Use the set called ``name``; what it lacks comes from the definitions in NumPy."""

@@ -14,6 +14,7 @@ import numpy as np
 from numpy import ndarray
 
 from ..dtypes import BF16, F16, F32, F64, Array
+from ..kernels import table
 
 Value: TypeAlias = Any  # an Array, or a recorded value that behaves like one
 Axes: TypeAlias = "int | tuple[int, ...] | None"
@@ -200,12 +201,23 @@ def one_minus(x: Value) -> Value:
     return 1.0 - x
 
 
+#: multiplications from which a product is worth asking for a kernel
+LARGE_PRODUCT = 1 << 14
+
+
+def product(a: Array, b: Array) -> Array:
+    """``a @ b`` of two float matrices of one dtype, arrays both."""
+    if a.size * b.shape[1] < LARGE_PRODUCT:
+        return a.dot(b)  # type: ignore[no-any-return]  # half the overhead of matmul
+    return table.product(a, b)
+
+
 def product_with_transposed(a: Value, b: Value) -> Value:
     """``a @ conj(b)ᵀ`` of two matrices."""
     if type(a) is ndarray and type(b) is ndarray:
         dtype = b.dtype
         if (dtype is F32 or dtype is F64) and a.dtype is dtype:
-            return a.dot(b.T)  # half the overhead of matmul
+            return product(a, b.T)
     return a @ swap_last(conj(b))
 
 
@@ -214,7 +226,7 @@ def product_of_transposed(a: Value, b: Value) -> Value:
     if type(a) is ndarray and type(b) is ndarray:
         dtype = a.dtype
         if (dtype is F32 or dtype is F64) and b.dtype is dtype:
-            return a.T.dot(b)
+            return product(a.T, b)
     return swap_last(conj(a)) @ b
 
 
