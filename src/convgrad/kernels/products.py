@@ -24,4 +24,4 @@ def product(a: Array, b: Array, bias: Array | None = None, activation: str | Non
         np.add(out, bias, out)
     if activation is not None:
         np.maximum(out, out.dtype.type(0), out)
-    return out  # type: ignore[no-any-return]
+    return out

@@ -61,7 +61,7 @@ def _product(a: Array, b: Array) -> Array:
     dtype = a.dtype
     if (dtype is F32 or dtype is F64) and b.dtype is dtype:
         return formula.product(a, b)
-    return np.matmul(a, b)  # type: ignore[no-any-return]
+    return np.matmul(a, b)
 
 
 def _times(g: Value, b: Value) -> Value:
