@@ -1,7 +1,7 @@
-"""The networks of train.py, and how each is trained; written once: every function is given the library as ``torch``.
+"""The networks of train.py, and how each is trained; every function is given the library as ``torch``.
 
-Nets and sizes were fixed before anything was tuned for them. Where a paper's net is named, its widths are kept unless
-the comment says otherwise.
+Nets and sizes were fixed before anything was tuned for them. Where a paper's net is named, its widths are
+kept unless the docstring says otherwise.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def residual(torch: Any, body: Net, shortcut: Net) -> Net:
 
 
 def basic_block(torch: Any, ndim: int, inputs: int, outputs: int, width: int, stride: int) -> Net:
-    """Two convolutions of ``width`` with batch norm; where the shape changes, the shortcut is one of width 1."""
+    """Two convolutions with batch norm; where the shape changes, the shortcut is one of width 1."""
     nn, conv = torch.nn, getattr(torch.nn, f"Conv{ndim}d")
     first = conv(inputs, outputs, width, stride, width // 2, bias=False)
     second = conv(outputs, outputs, width, 1, width // 2, bias=False)
@@ -70,7 +70,7 @@ def lenet(torch: Any) -> Net:
 
 
 def resnet20(torch: Any) -> Net:
-    """The CIFAR net of He et al. 2015 with 20 layers, ``(N, 3, 32, 32)``; its shortcuts are projections (their B)."""
+    """The CIFAR net of He et al. 2015, 20 layers, ``(N, 3, 32, 32)``; shortcuts are projections (their B)."""
     nn = torch.nn
     layers = normed(torch, nn.Conv2d(3, 16, 3, padding=1, bias=False), 16, 2, nn.ReLU())
     inputs = 16
@@ -82,7 +82,7 @@ def resnet20(torch: Any) -> Net:
 
 
 def mobilenet(torch: Any) -> Net:
-    """Depthwise and pointwise in turn (Howard et al. 2017, width 1/2, up to 256 channels), ``(N, 3, 96, 96)``."""
+    """Depthwise and pointwise (Howard et al. 2017, width 1/2, up to 256 channels), ``(N, 3, 96, 96)``."""
     nn = torch.nn
     layers = normed(torch, nn.Conv2d(3, 16, 3, 2, 1, bias=False), 16, 2, nn.ReLU())
     inputs = 16
@@ -96,7 +96,7 @@ def mobilenet(torch: Any) -> Net:
 
 
 def temporal(torch: Any) -> Net:
-    """Causal dilated convolutions (Bai et al. 2018): the next sample of both channels, ``(N, 2, T)`` to the same."""
+    """Causal dilated convolutions (Bai et al. 2018): the next sample of both channels, ``(N, 2, T)``."""
     nn = torch.nn
 
     class Causal(nn.Module):  # type: ignore[name-defined, misc, unused-ignore]
@@ -122,7 +122,7 @@ def temporal(torch: Any) -> Net:
 
 
 def heart(torch: Any) -> Net:
-    """A residual net of one dimension, kernels of 7: windows around heart beats, ``(N, 1, 256)``, premature or not."""
+    """A residual net of one dimension, kernels of 7: heart beats, ``(N, 1, 256)``, premature or not."""
     nn = torch.nn
     layers = normed(torch, nn.Conv1d(1, 32, 7, 2, 3, bias=False), 32, 1, nn.ReLU())
     for inputs, outputs in ((32, 32), (32, 64), (64, 128)):
@@ -142,7 +142,7 @@ def spoken(torch: Any) -> Net:
 
 
 def unet(torch: Any) -> Net:
-    """U-Net (Ronneberger et al. 2015) with 32, 64, 128 channels and padding, ``(N, 3, 128, 128)`` to the same."""
+    """U-Net (Ronneberger et al. 2015) with 32, 64, 128 channels and padding, ``(N, 3, 128, 128)``."""
     nn = torch.nn
 
     def double(inputs: int, outputs: int) -> Net:
@@ -157,7 +157,10 @@ def unet(torch: Any) -> Net:
             super().__init__()
             self.first, self.second, self.bottom = double(3, 32), double(32, 64), double(64, 128)
             self.pool = nn.MaxPool2d(2)
-            self.up_second, self.up_first = nn.ConvTranspose2d(128, 64, 2, 2), nn.ConvTranspose2d(64, 32, 2, 2)
+            self.up_second, self.up_first = (
+                nn.ConvTranspose2d(128, 64, 2, 2),
+                nn.ConvTranspose2d(64, 32, 2, 2),
+            )
             self.join_second, self.join_first = double(128, 64), double(64, 32)
             self.last = nn.Conv2d(32, 3, 1)
 
@@ -172,7 +175,7 @@ def unet(torch: Any) -> Net:
 
 
 def recurrent(torch: Any) -> Net:
-    """An LSTM of 64 over 29 steps of 12 features, ``(N, 29, 12)``; its mean output names one of nine speakers."""
+    """An LSTM of 64 over 29 steps of 12 features, ``(N, 29, 12)``; its mean output names a speaker."""
     nn = torch.nn
 
     class Speaker(nn.Module):  # type: ignore[name-defined, misc, unused-ignore]
@@ -189,7 +192,7 @@ def recurrent(torch: Any) -> Net:
 
 
 def transformer(torch: Any) -> Net:
-    """Two encoder layers (Vaswani et al. 2017) of width 64 and 4 heads: a digit's rows, ``(N, 28, 28)``, as words."""
+    """Two encoder layers (Vaswani et al. 2017), width 64, 4 heads: rows of digits, ``(N, 28, 28)``."""
     nn = torch.nn
 
     class Reader(nn.Module):  # type: ignore[name-defined, misc, unused-ignore]
@@ -234,6 +237,9 @@ class Program(NamedTuple):
     loss: str = "cross_entropy"
     epochs: int = 0
 
+    def __hash__(self) -> int:
+        return hash(self.row)  # a dict has no hash of its own
+
     @property
     def row(self) -> str:
         """What the table calls a training step of it."""
@@ -246,6 +252,7 @@ class Program(NamedTuple):
 
 
 MOMENTUM = {"lr": 0.01, "momentum": 0.9}
+SMALL_BATCH = {"lr": 1e-3, "momentum": 0.9}
 ADAM = {"lr": 1e-3}
 
 PROGRAMS = (
@@ -253,7 +260,9 @@ PROGRAMS = (
     Program("LeNet on digits", 64, lenet, "digits", 1.5, "SGD", MOMENTUM, epochs=3),
     Program("LeNet on digits", 8, lenet, "digits", 1.8, "SGD", MOMENTUM),
     Program("ResNet-20 on 32x32 photographs", 64, resnet20, "hands", 1.5, "SGD", MOMENTUM),
-    Program("ResNet-20 on 32x32 photographs", 1, resnet20, "hands", 1.3, "SGD", {"lr": 1e-3, "momentum": 0.9}),
+    Program(
+        "ResNet-20 on 32x32 photographs", 1, resnet20, "hands", 1.3, "SGD", {"lr": 1e-3, "momentum": 0.9}
+    ),
     Program("MobileNet on 96x96 photographs", 16, mobilenet, "hands96", 1.8, "SGD", MOMENTUM),
     Program("temporal convnet on stereo", 32, temporal, "stereo", 1.5, "Adam", ADAM, "mse_loss"),
     Program("1-d ResNet on heart beats", 64, heart, "beats", 1.5, "Adam", ADAM, epochs=1),

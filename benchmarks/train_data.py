@@ -1,8 +1,8 @@
 """What the networks of train.py learn from: real recordings and images, the same arrays for every library.
 
-The asking side reads them with convgrad's readers and writes NumPy files into a folder; a worker reads those with
-NumPy alone. Sets whose files are not at hand (``CONVGRAD_DATA`` names their folder) become random numbers of the
-same shapes: times hardly change, and what is learned from them is not compared.
+The asking side reads them with convgrad's readers and writes NumPy files into a folder; a worker reads those
+with NumPy alone. Sets whose files are not at hand (``CONVGRAD_DATA`` names their folder) become random
+numbers of the same shapes: times hardly change, and what is learned from them is not compared.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def noise(shape: tuple[int, ...]) -> Array:
 
 
 def spiral() -> Examples:
-    """1,000 points on three arms that turn by 4/3 of a circle, with normal noise of 0.2 in the angle."""
+    """1,000 points on three arms that turn by 2/3 of a circle, with normal noise of 0.2 in the angle."""
     arm = np.arange(1000) % 3
     radius = np.linspace(0, 1, 1000, dtype=np.float32)
     angle = 2 * np.pi * (arm / 3 + 2 / 3 * radius) + 0.2 * noise((1000,))
@@ -56,7 +56,7 @@ def spiral() -> Examples:
 
 
 def digits() -> Examples:
-    """5,000 digits of MNIST to learn from, (1, 28, 28) around 0; 10,000 to test, or the 1,000 that are packaged."""
+    """5,000 digits of MNIST to learn from, (1, 28, 28) around 0; 10,000 to test, or 1,000 packaged ones."""
     root = datasets.data_root()
     (x, y), (test_x, test_y) = datasets.load_digits(), datasets.load_digits(train=False)
     if root is not None and (root / "mnist").is_dir():
@@ -101,14 +101,14 @@ def stereo() -> Examples:
 
 
 def beats() -> Examples:
-    """Windows of 256 around heart beats in millivolts, less their median; patients of the test part are others."""
+    """Windows of 256 around heart beats in millivolts, less their median; to test, other people's."""
     train, test = datasets.ecg_beats("train"), datasets.ecg_beats("test")
     inputs = [part.windows - np.median(part.windows, 2, keepdims=True) for part in (train, test)]
     return parted(inputs[0], train.pvc, inputs[1], test.pvc)
 
 
 def speech() -> Examples:
-    """Spoken digits, a second at 8 kHz; the test part is the first 15 of each speaker's 50 takes of a digit."""
+    """Spoken digits, a second at 8 kHz; to test, the first 15 of each speaker's 50 takes of a digit."""
     found = datasets.spoken_digits()
     held = np.arange(len(found.labels)) % 50 < 15  # sorted by digit, speaker, take
     return parted(found.audio[~held], found.labels[~held], found.audio[held], found.labels[held])
@@ -122,7 +122,7 @@ def vowels() -> Examples:
 
 
 class Source(NamedTuple):
-    """A set: how it is read, and the shape of an example and number of classes for random ones (0: as the input)."""
+    """A set: how it is read, the shape of an example and the number of classes (0: targets are as inputs)."""
 
     read: Callable[[], Examples]
     shape: tuple[int, ...]

@@ -1,4 +1,4 @@
-"""What a worker of train.py does: training steps, predictions, their memory and processor time, and what is learned.
+"""What a worker of train.py does: training steps, predictions, what they cost, and what is learned.
 
 convgrad and PyTorch run the same lines. Tensors are the library's own, in memory that it allocated.
 """
@@ -25,6 +25,8 @@ FOLDER = "CONVGRAD_BENCH_FOLDER"
 KEPT = 8  # batches that are used in turn
 PEAK_STEPS = 5
 TEST_BATCH = 500
+COMPILED = "torch.compile"
+"""Label of the column of PyTorch's compiler."""
 
 Batch = tuple[Any, Any]
 Request = dict[str, Any]
@@ -34,7 +36,7 @@ Request = dict[str, Any]
 
 
 def examples(torch: Any, name: str, part: str, count: int | None = None) -> Any:
-    """The first ``count`` of a part ("x", "y", "test_x", "test_y") of a set; the rest of the file is not read."""
+    """The first ``count`` of a part ("x", "y", "test_x", "test_y") of a set; the rest is not read."""
     whole = np.load(Path(os.environ[FOLDER]) / f"{name}-{part}.npy", mmap_mode="r")
     return torch.from_numpy(np.array(whole[:count])).clone()
 
@@ -68,9 +70,7 @@ class Training:
         double: in float64, from the same weights.
     """
 
-    def __init__(
-        self, torch: Any, program: Program, batches: Iterator[Batch], double: bool = False
-    ) -> None:
+    def __init__(self, torch: Any, program: Program, batches: Iterator[Batch], double: bool = False) -> None:
         self.net = program.net(torch)
         if double:
             self.net.to(torch.float64)
@@ -111,9 +111,27 @@ def predictor(torch: Any, program: Program) -> Callable[[], Any]:
     return predict
 
 
+def compiled_name(program: Program) -> str:
+    """What the workers call a training step whose network PyTorch has compiled."""
+    return f"{program.row} | compiled"
+
+
+@lru_cache(maxsize=1)
+def compiled_step(torch: Any, program: Program) -> Callable[[], Any]:
+    """The training step with a compiled network; the first call compiles."""
+    torch.manual_seed(SEED)
+    training = Training(torch, program, itertools.cycle(kept_batches(torch, program)))
+    training.net = torch.compile(training.net)
+    return training.step
+
+
 def setup(torch: Any) -> dict[str, Case]:
     """All rows; what a row needs is made when its turn comes."""
     steps = {program.row: Case(None, partial(training_step, torch, program)) for program in PROGRAMS}
+    if torch.__name__ == "torch":
+        steps |= {
+            compiled_name(program): Case(None, partial(compiled_step, torch, program)) for program in PROGRAMS
+        }
     predictions = {
         program.inference: Case(None, partial(predictor, torch, program))
         for program in programs_of_each_net()
@@ -146,9 +164,9 @@ def costs(torch: Any, program: Program, seconds: float) -> dict[str, float]:
     """What training costs beside time.
 
     Returns:
-        "peak": bytes above the resident size after the import, at the worst moment of the first steps with one
-        batch in memory; "resident": that size; "cpu": processor seconds of a step, all threads; "faults": pages
-        that a step had to be given anew (memory that was handed back and asked for again).
+        "peak": bytes above the resident size after the import, at the worst moment of the first steps with
+        one batch in memory; "resident": that size; "cpu": processor seconds of a step, all threads;
+        "faults": pages that a step had to be given anew (memory that was handed back and asked for again).
     """
     reset_peak()
     resident = resident_bytes()
@@ -184,9 +202,7 @@ def first_losses(torch: Any, program: Program, steps: int, double: bool) -> list
 def accuracy(torch: Any, program: Program, seed: int) -> float:
     """Percent of the test part that a whole training gets right; its step size falls as a cosine."""
     torch.manual_seed(seed)
-    x, y, test_x, test_y = (
-        examples(torch, program.data, part) for part in ("x", "y", "test_x", "test_y")
-    )
+    x, y, test_x, test_y = (examples(torch, program.data, part) for part in ("x", "y", "test_x", "test_y"))
     training = Training(torch, program, shuffled(torch, x, y, program.batch))
     steps = program.epochs * (len(x) // program.batch)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(training.optimizer, T_max=steps)
@@ -212,6 +228,12 @@ def requests(torch: Any) -> dict[str, Callable[[Request], Request]]:
     def cost(request: Request) -> Request:
         return costs(torch, programs[request["row"]], request["seconds"])
 
+    def compilation(request: Request) -> Request:
+        step = compiled_step(torch, programs[request["row"]])
+        start = time.perf_counter()
+        step()
+        return {"seconds": time.perf_counter() - start}
+
     def losses(request: Request) -> Request:
         program = programs[request["row"]]
         return {"losses": first_losses(torch, program, request["steps"], request["double"])}
@@ -219,4 +241,6 @@ def requests(torch: Any) -> dict[str, Callable[[Request], Request]]:
     def learned(request: Request) -> Request:
         return {"accuracy": accuracy(torch, programs[request["row"]], request["seed"])}
 
-    return {"threads": threads, "costs": cost, "losses": losses, "accuracy": learned}
+    return {
+        "threads": threads, "costs": cost, "compile": compilation, "losses": losses, "accuracy": learned,
+    }  # fmt: skip
