@@ -10,27 +10,9 @@ import sys
 
 from conv_report import geometric_mean
 from eager_cases import FORMS, GROUPS, SIZES, setup
-from harness import (
-    BUSY,
-    FAILED,
-    Check,
-    Report,
-    Row,
-    both_sides,
-    control_fault,
-    describe,
-    environment,
-    finish,
-    idle_before,
-    load_fault,
-    markdown_table,
-    measure,
-    options,
-    started,
-    text_table,
-)
-from machine import LoadMeter, usable_cores
-from worker import CONTROL, WorkerError, work
+from harness import Check, Report, Row, Rows, main, markdown_table, text_table
+from machine import usable_cores
+from worker import CONTROL
 
 MEAN, LEAST = 1.5, 0.9
 
@@ -59,11 +41,9 @@ def ratios(rows: list[Row], group: str = "", size: str = "", form: str = "") -> 
     ]
 
 
-def checks(rows: list[Row]) -> list[Check]:
+def checks(rows: Rows) -> list[Check]:
     """The mean over all rows, and the slowest one."""
-    found = sorted((row.ratio, row.name) for row in rows if ratios([row]))
-    if not found:
-        return []
+    found = sorted((row.ratio, row.name) for row in rows.values() if ratios([row]))
     mean = geometric_mean([ratio for ratio, _ in found])
     low = [f"{name} ({ratio:.2f})" for ratio, name in found if ratio < LEAST]
     below = f"; {len(low)} are, the slowest {low[0]}" if low else ""
@@ -90,12 +70,8 @@ class EagerReport(Report):
     def opening(self) -> list[str]:
         """What every report opens with, then the means."""
         slow = sorted((row.ratio, row.name) for row in self.rows if any(r < LEAST for r in ratios([row])))
-        lines = [
-            *super().opening(),
-            "## Geometric means of the ratios",
-            "",
-            *markdown_table(self.means_table()),
-        ]
+        means = markdown_table(self.means_table())
+        lines = [*super().opening(), "## Geometric means of the ratios", "", *means]
         lines += ["", f"## Rows below {LEAST:g}", ""]
         lines += [f"- {name} ({ratio:.2f})" for ratio, name in slow] or ["None."]
         return [*lines, "", "## All rows", ""]
@@ -105,35 +81,5 @@ class EagerReport(Report):
         return "\n".join([super().text(), "", *text_table(self.means_table())])
 
 
-def measured(wanted: argparse.Namespace, faults: list[str], before: float | None) -> Report:
-    """Run everything; the report."""
-    with started(both_sides(wanted), environment(wanted.threads), wanted.timeout) as workers:
-        about = describe(workers)
-        meter = LoadMeter(workers)
-        rows = measure(workers, wanted)
-        during = meter.foreign_cores()
-    faults = faults + load_fault(during, wanted.max_load, "during") + control_fault(rows)
-    complete = bool(wanted.theirs) and not wanted.only
-    found = checks(rows) if complete else []
-    load = {"before": before, "during": during}
-    return EagerReport("eager", (wanted.ours, wanted.theirs), about, rows, {}, found, load, faults)
-
-
-def main(argv: list[str] | None = None) -> int:
-    """Measure and report; the exit code as in :func:`harness.main`."""
-    wanted = options("eager", argv, defaults)
-    if wanted.worker:
-        return work(wanted.worker, setup)
-    before, faults = idle_before(wanted)
-    if faults and not wanted.allow_load:
-        return BUSY
-    try:
-        report = measured(wanted, faults, before)
-    except (WorkerError, OSError) as error:
-        print(f"benchmark eager: {error}; PyTorch's environment is made by `make parity`", file=sys.stderr)
-        return FAILED
-    return finish(report, wanted)
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(setup, "eager", checks=checks, extend=defaults, kind=EagerReport))

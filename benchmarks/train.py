@@ -12,14 +12,13 @@ import importlib
 import os
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import training
 import training_jax
 from harness import (
-    BUSY,
-    FAILED,
     LEAST_ROUNDS,
     ROOT,
     Asked,
@@ -29,12 +28,11 @@ from harness import (
     control_fault,
     describe,
     environment,
-    finish,
-    idle_before,
     load_fault,
     measure_row,
     measure_sides,
     options,
+    reported,
     started,
 )
 from machine import LoadMeter, usable_cores
@@ -206,9 +204,9 @@ def answered(worker: Worker, do: str, **request: Any) -> dict[str, Any]:
 
 
 def measured(
-    wanted: argparse.Namespace, faults: list[str], before: float | None, folder: Path
+    wanted: argparse.Namespace, folder: Path, faults: list[str], before: float | None
 ) -> TrainReport:
-    """Run everything; the report."""
+    """Run everything, with the data in ``folder``; the report."""
     programs = [program for program in PROGRAMS if wanted.only in program.row]
     predicted = [program for program in programs_of_each_net() if wanted.only in program.inference]
     # Only the asking side knows where the data are; a worker of PyTorch is not to load convgrad.
@@ -244,16 +242,8 @@ def main(argv: list[str] | None = None) -> int:
     if wanted.worker:
         side: Any = training_jax if wanted.worker == "jax" else training
         return work(wanted.worker, side.setup, side.requests)
-    before, faults = idle_before(wanted)
-    if faults and not wanted.allow_load:
-        return BUSY
-    try:
-        with tempfile.TemporaryDirectory(prefix="convgrad-bench-") as folder:
-            report = measured(wanted, faults, before, Path(folder))
-    except (WorkerError, OSError) as error:
-        print(f"benchmark train: {error}; PyTorch's environment is made by `make parity`", file=sys.stderr)
-        return FAILED
-    return finish(report, wanted)
+    with tempfile.TemporaryDirectory(prefix="convgrad-bench-") as folder:
+        return reported(wanted, "train", partial(measured, wanted, Path(folder)))
 
 
 if __name__ == "__main__":
