@@ -14,7 +14,7 @@ from convgrad.kernels import recurrent
 from convgrad.kernels.machine import _native, instruction_set
 from convgrad.kernels.recurrent import Results, Walk, empty
 
-__all__ = ["gru", "gru_grad", "lstm", "lstm_grad", "rnn", "rnn_grad"]
+__all__ = ["gru", "gru_grad", "lstm", "lstm_grad", "rnn", "rnn_grad", "row_products", "weight_grads"]
 
 instruction_set()  # makes it the one in use
 
@@ -133,3 +133,29 @@ def gru_grad(
         if _done(_native.recur_grad, head, kind, arrays):
             return of_input, of_state, g_h0
     return recurrent.gru_grad(g, g_last, h0, w_hh, out, gates, inner, walk)
+
+
+def row_products(g: Array, w: Array) -> Array:
+    """``recurrent.row_products``."""
+    if _serves(g, g, w) and w.size:
+        (rows, depth), width, kind = g.shape, w.shape[1], g.dtype
+        out = empty(rows, width, kind)
+        if _done(_native.row_products, (kind is F64, rows, depth, width), kind, (g, w, out)):
+            return out
+    return recurrent.row_products(g, w)
+
+
+def weight_grads(g: Array, x: Array, first: Array | None = None, before: Array | None = None) -> Results:
+    """``recurrent.weight_grads``."""
+    if _serves(x, g, g):
+        (rows, height), width, kind = g.shape, x.shape[1], g.dtype
+        firsts = 0 if first is None else first.shape[0]
+        out, sums = empty(height, width, kind), np.empty(height, kind)
+        head = (kind is F64, rows, height, width, firsts)
+
+        def run(*arrays: Any) -> None:
+            _native.weight_grad(*head, *arrays[:3], before, *arrays[3:])
+
+        if _done(run, (), kind, (g, x, first, out, sums)):
+            return out, sums
+    return recurrent.weight_grads(g, x, first, before)

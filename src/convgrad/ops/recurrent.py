@@ -115,23 +115,29 @@ def _weight_grads(
     needs: Sequence[bool], gx: Value, gh: Value, x: Value, first: Value, states: Value, walk: Walk
 ) -> list[Value]:
     """Of w_ih, w_hh, b_ih and b_hh, from the gradients of the two affine maps of all rows."""
-    total_x = formula.sum(gx, 0) if needs[2] or needs[3] else None
+    of_input = _map_grads(gx, x, None, walk) if needs[0] or needs[2] or (needs[3] and gh is gx) else None
+    of_state = _map_grads(gh, states, first, walk) if needs[1] or (needs[3] and gh is not gx) else None
+    total = of_input if gh is gx else of_state
     return [
-        product_of_transposed(gx, x) if needs[0] else None,
-        _product_with_before(gh, first, states, walk) if needs[1] else None,
-        total_x,
-        total_x if gh is gx else formula.sum(gh, 0) if needs[3] else None,
+        of_input[0] if of_input and needs[0] else None,
+        of_state[0] if of_state and needs[1] else None,
+        of_input[1] if of_input and needs[2] else None,
+        total[1] if total and needs[3] else None,
     ]
 
 
-def _product_with_before(gh: Value, first: Value, states: Value, walk: Walk) -> Value:
-    """``ghᵀ`` times the states before all rows."""
-    n, total = first.shape[0], states.shape[0]
-    if not walk.even or n in (0, total):
-        return product_of_transposed(gh, _before(first, states, walk))
-    starts, others = (slice(total - n, None), slice(total - n)) if walk.reverse else (slice(n), slice(n, None))
-    known = states[n:] if walk.reverse else states[:-n]
-    return product_of_transposed(gh[others], known) + product_of_transposed(gh[starts], first)
+def _map_grads(g: Value, x: Value, first: Value, walk: Walk) -> tuple[Value, Value]:
+    """The gradients of the weights and the bias of one affine map; first: its input are the states before."""
+    if formula.bare(g, x):
+        done: tuple[Value, Value] = table.weight_grads(g, x, first, None if first is None else walk.before)
+        return done
+    x = x if first is None else _before(first, x, walk)
+    return product_of_transposed(g, x), formula.sum(g, 0)
+
+
+def _rows_grad(g: Value, w: Value) -> Value:
+    """The gradient of the input of an affine map."""
+    return table.row_products(g, w) if formula.bare(g, w) else g @ w
 
 
 class Rnn(Op):
@@ -162,7 +168,7 @@ class Rnn(Op):
         else:
             gz, first = Rnn.walk_back(*g, w_hh, out, relu, walk)
         weights = _weight_grads(needs[2:], gz, gz, x, h0, out, walk)
-        return gz @ w_ih if needs[0] else None, first, *weights
+        return _rows_grad(gz, w_ih) if needs[0] else None, first, *weights
 
     @staticmethod
     def walk_back(
@@ -267,7 +273,7 @@ class Lstm(Op):
         gr = None
         if w_hr is not None and needs[7]:
             gr = product_of_transposed(arrived, _unprojected(gates, cells))
-        return gz @ w_ih if needs[0] else None, gh, gc, *weights, gr
+        return _rows_grad(gz, w_ih) if needs[0] else None, gh, gc, *weights, gr
 
     @staticmethod
     def walk_back(
@@ -384,7 +390,7 @@ class Gru(Op):
         else:
             gx, gz, first = Gru.walk_back(*g, h0, w_hh, out, gates, inner, walk)
         weights = _weight_grads(needs[2:], gx, gz, x, h0, out, walk)
-        return gx @ w_ih if needs[0] else None, first, *weights
+        return _rows_grad(gx, w_ih) if needs[0] else None, first, *weights
 
     @staticmethod
     def walk_back(
