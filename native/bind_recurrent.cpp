@@ -60,7 +60,8 @@ void recur(int which, bool wide, nb::handle counts, bool reverse, Index inputs, 
   const bool plain = cell == Cell::Tanh || cell == Cell::Relu, lstm = cell == Cell::Lstm;
   const Index G = gates_of(cell) * width, states = walk.sequences * width, results = walk.total * width;
   constexpr Access write = Access::Write;
-  const Operand a(x, wide, walk.total * inputs), b(h0, wide, states), c(c0, wide, states, Access::Read, !lstm);
+  const Operand a(x, wide, walk.total * inputs), b(h0, wide, states),
+      c(c0, wide, states, Access::Read, !lstm);
   const Operand d(w_ih, wide, G * inputs), e(w_hh, wide, G * width);
   const Operand f(b_ih, wide, G, Access::Read, true), g(b_hh, wide, G, Access::Read, true);
   const Operand h(gates, wide, walk.total * G, write, plain), i(cells, wide, results, write, plain);
@@ -113,7 +114,8 @@ void check_sizes(Index a, Index b, Index c) {
 void row_products(bool wide, Index rows, Index depth, Index width, nb::handle a, nb::handle b,
                   nb::handle out) {
   check_sizes(rows, depth, width);
-  const Operand x(a, wide, rows * depth), y(b, wide, depth * width), z(out, wide, rows * width, Access::Write);
+  const Operand x(a, wide, rows * depth), y(b, wide, depth * width),
+      z(out, wide, rows * width, Access::Write);
   const auto run = [&](auto zero) {
     using T = decltype(zero);
     const RowProducts<T> data{x.data<T>(), y.data<T>(), z.data<T>(), rows, depth, width};
@@ -142,16 +144,10 @@ void weight_grad(bool wide, Index rows, Index height, Index width, Index firsts,
   }
   const auto run = [&](auto zero) {
     using T = decltype(zero);
-    const WeightGrad<T> data{a.data<T>(),
-                             b.data<T>(),
-                             c.data<T>(),
-                             gathered ? places->data<Index>() : nullptr,
-                             d.data<T>(),
-                             e.data<T>(),
-                             rows,
-                             height,
-                             width,
-                             firsts};
+    const WeightGrad<T> data{
+        a.data<T>(), b.data<T>(), c.data<T>(), gathered ? places->data<Index>() : nullptr,
+        d.data<T>(), e.data<T>(), rows,        height,
+        width,       firsts};
     run_unlocked([&] { kernels_in_use<T>().steps.recurrent.weight_grad(data); });
   };
   if (wide) run(0.0);
@@ -170,8 +166,8 @@ void bind_recurrent(nb::module_& m) {
         arg("g_out"), arg("g_last_h"), arg("g_last_c").none(), arg("h0"), arg("c0").none(), arg("w_hh"),
         arg("gates").none(), arg("cells").none(), arg("out"), arg("state_grad"), arg("input_grad").none(),
         arg("g_h0"), arg("g_c0").none());
-  m.def("row_products", &row_products, arg("wide"), arg("rows"), arg("depth"), arg("width"), arg("a"), arg("b"),
-        arg("out"));
+  m.def("row_products", &row_products, arg("wide"), arg("rows"), arg("depth"), arg("width"), arg("a"),
+        arg("b"), arg("out"));
   m.def("weight_grad", &weight_grad, arg("wide"), arg("rows"), arg("height"), arg("width"), arg("firsts"),
         arg("g"), arg("x"), arg("first").none(), arg("before").none(), arg("out"), arg("sums"));
 }

@@ -1,9 +1,11 @@
 // bind_steps.cpp - what Python sees of steps.hpp.
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <cmath>
 #include <memory>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 #include "bindings.hpp"
@@ -21,6 +23,9 @@ struct Tasks {
   std::vector<Part> parts;
   std::vector<Index> starts{0};
   Index elements = 0;
+
+  /// All in one task, one after another.
+  void join() { starts = {0, Index(parts.size())}; }
 
   /// Cut an array; part(offset, size) makes what stands for a part of it.
   template <typename Make>
@@ -196,12 +201,26 @@ class ParameterArrays {
       });
     }
     tasks.close();
+    if (tasks.tasks() > 1 && share_memory(n)) tasks.join();
     const Index nanoseconds = tasks.elements / (optimiser == Optimiser::Sgd ? 3 : 1);
     const StepNumbers<T> numbers = rates.numbers<T>();
     run_unlocked([&] {
       kernels_in_use<T>().steps.step(optimiser, numbers, tasks.parts.data(), tasks.starts.data(),
                                      tasks.tasks(), nanoseconds);
     });
+  }
+  /// Whether two parameters are the same memory: their steps then come one after the other.
+  bool share_memory(std::size_t n) const {
+    std::vector<std::pair<const char*, const char*>> ranges;
+    ranges.reserve(n);
+    for (std::size_t i = 0; i < n; i++) {
+      const Buffer& b = *slots_[i].buffer;
+      ranges.emplace_back(b.data<char>(), b.data<char>() + b.size() * (wide_ ? 8 : 4));
+    }
+    std::sort(ranges.begin(), ranges.end());
+    for (std::size_t i = 1; i < n; i++)
+      if (ranges[i].first < ranges[i - 1].second) return true;
+    return false;
   }
   char format() const { return wide_ ? 'd' : 'f'; }
 

@@ -1,6 +1,7 @@
-// elementary.hpp - the root, exp, tanh and the logistic function on vectors, within 2 units in the last place.
-// NaN and infinities go as in the mathematics, tanh(-0.0) is -0.0; what would be subnormal is zero.
-// Method: Muller, Elementary Functions (2016), ch. 11: x = n ln 2 + r, e^x = 2^n e^r with a polynomial for e^r.
+// elementary.hpp - the root, exp, tanh and the logistic function on vectors, within 2 units in the last
+// place. NaN and infinities go as in the mathematics, tanh(-0.0) is -0.0; what would be subnormal is zero.
+// Method: Muller, Elementary Functions (2016), ch. 11: x = n ln 2 + r, e^x = 2^n e^r with a polynomial for
+// e^r.
 #pragma once
 
 #include "simd.hpp"
@@ -47,7 +48,8 @@ CONVGRAD_INLINE Vec<T> square_root(Vec<T> x) {
   if constexpr (single) return (Vec<T>)_mm_sqrt_ps((__m128)x);
   else return (Vec<T>)_mm_sqrt_pd((__m128d)x);
 #else
-  for (int i = 0; i < kLanes<T>; i++) x[i] = single ? T(__builtin_sqrtf(float(x[i]))) : T(__builtin_sqrt(x[i]));
+  for (int i = 0; i < kLanes<T>; i++)
+    x[i] = single ? T(__builtin_sqrtf(float(x[i]))) : T(__builtin_sqrt(x[i]));
   return x;
 #endif
 }

@@ -1,9 +1,9 @@
 // recurrent.cpp - recurrent layers: a task takes a few sequences and walks through all their steps.
 //
-// Sequences never meet, so threads wait for nobody on the way. The weights are packed once per call; a step is
-// their product with the input and the state, into scratch that stays in the cache, and one pass over the gates.
-// Columns lie in blocks of one gate each, padded to whole vectors. A GRU has four blocks, n of the input, r, z,
-// n of the state: the input's product falls on the first three, the state's on the last three.
+// Sequences never meet, so threads wait for nobody on the way. The weights are packed once per call; a step
+// is their product with the input and the state, into scratch that stays in the cache, and one pass over the
+// gates. Columns lie in blocks of one gate each, padded to whole vectors. A GRU has four blocks, n of the
+// input, r, z, n of the state: the input's product falls on the first three, the state's on the last three.
 #include "recurrent.hpp"
 
 #include "elementary.hpp"
@@ -16,7 +16,9 @@ namespace convgrad::CONVGRAD_ISA {
 inline constexpr Index kMostRows = 16, kLeastRows = 4;
 
 template <Cell C>
-inline constexpr int kGates = C == Cell::Lstm ? 4 : C == Cell::Gru ? 3 : 1;
+inline constexpr int kGates = C == Cell::Lstm  ? 4
+                              : C == Cell::Gru ? 3
+                                               : 1;
 template <Cell C>
 inline constexpr int kBlocks = C == Cell::Gru ? 4 : kGates<C>;
 
@@ -52,8 +54,8 @@ struct Column {
   }
 };
 
-/// Pack the transpose of w, (gates * width, depth): gate g goes to block g, or with `turned` (a GRU's input) n, r,
-/// z are the order.
+/// Pack the transpose of w, (gates * width, depth): gate g goes to block g, or with `turned` (a GRU's input)
+/// n, r, z are the order.
 template <typename T>
 static void pack_transposed(T* packed, const T* w, Index gates, Index width, Index depth, bool turned) {
   constexpr Index L = kLanes<T>;
@@ -111,7 +113,10 @@ struct Rows {
   Index first, most, step, start;  // step: of the walk's order; start: of the step's rows among all
 
   Rows(const Walk& walk, Index first, Index most, bool from_end)
-      : walk(walk), first(first), most(min(most, walk.sequences - first)), step(from_end ? walk.steps : -1),
+      : walk(walk),
+        first(first),
+        most(min(most, walk.sequences - first)),
+        step(from_end ? walk.steps : -1),
         start(walk.reverse != from_end ? walk.total : 0) {}
 
   Index time(Index step) const { return walk.reverse ? walk.steps - 1 - step : step; }
@@ -138,7 +143,8 @@ struct Rows {
 
 template <typename T>
 static void copy_rows(T* to, Index to_step, const T* from, Index from_step, Index rows, Index width) {
-  for (Index i = 0; i < rows; i++) __builtin_memcpy(to + i * to_step, from + i * from_step, width * sizeof(T));
+  for (Index i = 0; i < rows; i++)
+    __builtin_memcpy(to + i * to_step, from + i * from_step, width * sizeof(T));
 }
 
 /// An operand from a place on; null if it is not there.
@@ -300,7 +306,8 @@ struct BackwardRow {
   T *state_grad, *input_grad, *h, *c;
 };
 
-/// The gradients of the sums of products; h is left with what of it goes to the state before past the product.
+/// The gradients of the sums of products; h is left with what of it goes to the state before past the
+/// product.
 template <typename T, Cell C, typename At>
 CONVGRAD_INLINE void pull(const BackwardRow<T>& r, Index u, At at) {
   const Index H = r.width;
@@ -308,7 +315,8 @@ CONVGRAD_INLINE void pull(const BackwardRow<T>& r, Index u, At at) {
   T* to = r.state_grad + u;
   const Vec<T> gh = load(r.h + u) + at.get(r.g_out + u);
   if constexpr (C == Cell::Lstm) {
-    const Vec<T> i = at.get(gates), f = at.get(gates + H), g = at.get(gates + 2 * H), o = at.get(gates + 3 * H);
+    const Vec<T> i = at.get(gates), f = at.get(gates + H), g = at.get(gates + 2 * H),
+                 o = at.get(gates + 3 * H);
     const Vec<T> top = vector_tanh<T>(at.get(r.cells + u));
     const Vec<T> gc = load(r.c + u) + gh * (o * (T(1) - top * top));
     at.put(to, gc * (i * (T(1) - i) * g));

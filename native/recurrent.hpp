@@ -45,8 +45,8 @@ struct RowProducts {
   Index rows, depth, width;
 };
 
-/// out = gᵀ x of g (rows, height) and x (rows, width), and the sums of g over its rows. Where there is a table
-/// `before`, row k of x is row before[k] of (first, x), first being (firsts, width).
+/// out = gᵀ x of g (rows, height) and x (rows, width), and the sums of g over its rows. Where there is a
+/// table `before`, row k of x is row before[k] of (first, x), first being (firsts, width).
 template <typename T>
 struct WeightGrad {
   const T *g, *x, *first;

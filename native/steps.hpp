@@ -22,10 +22,9 @@ struct Piece {
 
 /// The numbers of a step as kernels/steps.py hands them over, rounded to T where NumPy would.
 /// Sgd: decay, momentum, share of g, lr; kept: momentum's buffer.
-/// Adam: decay, shrink (of the parameter), 1 - beta1 (or beta1, see `far`), beta2, 1 - beta2, eps; kept: means of
-/// g and of its square, the largest of the latter.
-/// RmsProp: decay, alpha, 1 - alpha (twice, see `far`), eps, momentum, lr; kept: mean square, mean, buffer.
-/// Adagrad: decay, eps; kept: the sum of squares.
+/// Adam: decay, shrink (of the parameter), 1 - beta1 (or beta1, see `far`), beta2, 1 - beta2, eps; kept:
+/// means of g and of its square, the largest of the latter. RmsProp: decay, alpha, 1 - alpha (twice, see
+/// `far`), eps, momentum, lr; kept: mean square, mean, buffer. Adagrad: decay, eps; kept: the sum of squares.
 template <typename T>
 struct StepNumbers {
   T decay, shrink, weight, keep, rest, eps, momentum, share, lr;
@@ -50,8 +49,7 @@ struct Steps {
                Index nanoseconds);
   /// The sum of squares of each task, in double precision.
   void (*squares)(const Span<T>* spans, const Index* starts, Index tasks, double* sums, Index nanoseconds);
-  void (*change)(Change, T a, T b, const Span<T>* spans, const Index* starts, Index tasks,
-                 Index nanoseconds);
+  void (*change)(Change, T a, T b, const Span<T>* spans, const Index* starts, Index tasks, Index nanoseconds);
   Recurrent<T> recurrent;
 };
 

@@ -81,7 +81,11 @@ def lstm(
     """``recurrent.lstm``."""
     if w_hr is None and _serves(x, h0, w_hh):
         (total, inputs), (n, width), kind = x.shape, h0.shape, x.dtype
-        gates, cells, out = empty(total, 4 * width, kind), empty(total, width, kind), empty(total, width, kind)
+        gates, cells, out = (
+            empty(total, 4 * width, kind),
+            empty(total, width, kind),
+            empty(total, width, kind),
+        )
         last_h, last_c = np.empty((n, width), kind), np.empty((n, width), kind)
         head = (_LSTM, kind is F64, walk.counts, walk.reverse, inputs, width)
         arrays = (x, h0, c0, w_ih, w_hh, b_ih, b_hh, gates, cells, out, last_h, last_c)
@@ -111,7 +115,11 @@ def gru(
     """``recurrent.gru``."""
     if _serves(x, h0, w_hh):
         (total, inputs), (n, width), kind = x.shape, h0.shape, x.dtype
-        gates, inner, out = empty(total, 3 * width, kind), empty(total, width, kind), empty(total, width, kind)
+        gates, inner, out = (
+            empty(total, 3 * width, kind),
+            empty(total, width, kind),
+            empty(total, width, kind),
+        )
         last = np.empty((n, width), kind)
         head = (_GRU, kind is F64, walk.counts, walk.reverse, inputs, width)
         arrays = (x, h0, None, w_ih, w_hh, b_ih, b_hh, gates, inner, out, last, None)
