@@ -30,6 +30,10 @@ class Family(NamedTuple):
     compiled: tuple[str, ...]
 
 
+_RECURRENT = (
+    "gru", "gru_grad", "lstm", "lstm_grad", "rnn", "rnn_grad", "row_products", "weight_grads",
+)  # fmt: skip
+_STEPS = ("adagrad", "adam", "clamp_all", "rmsprop", "scale_all", "sgd", "sum_of_squares")
 _CONVOLUTIONS = ("convolve", "convolve_input_grad", "convolve_weight_grad")
 
 #: the module that defines them -> kernels; their functions document them
@@ -44,6 +48,8 @@ FAMILIES = {
         (),
     ),
     "products": Family("native_products", ("product",), ("product",)),
+    "recurrent": Family("native_recurrent", _RECURRENT, _RECURRENT),
+    "steps": Family("native_steps", _STEPS, _STEPS),
 }  # fmt: skip
 _FAMILY_OF = {kernel: module for module, family in FAMILIES.items() for kernel in family.kernels}
 
@@ -66,6 +72,25 @@ class Table:
     adaptive_avg_pool: Callable[..., Array]
     adaptive_avg_pool_grad: Callable[..., Array]
     product: Callable[..., Array]
+
+    # recurrent layers: results, what backward reads
+    gru: Callable[..., tuple[Array, ...]]
+    gru_grad: Callable[..., tuple[Array, ...]]
+    lstm: Callable[..., tuple[Array, ...]]
+    lstm_grad: Callable[..., tuple[Array, ...]]
+    rnn: Callable[..., tuple[Array, ...]]
+    rnn_grad: Callable[..., tuple[Array, ...]]
+    row_products: Callable[..., Array]
+    weight_grads: Callable[..., tuple[Array, ...]]
+
+    # steps of optimisers and clipping: all arrays at once, in place
+    adagrad: Callable[..., None]
+    adam: Callable[..., None]
+    clamp_all: Callable[..., None]
+    rmsprop: Callable[..., None]
+    scale_all: Callable[..., None]
+    sgd: Callable[..., None]
+    sum_of_squares: Callable[..., float]
 
     def fill(self, name: str) -> None:
         """Use the set called ``name``; what it lacks comes from the definitions in NumPy."""

@@ -41,6 +41,14 @@ def call_many(op: Any, values: Sequence[Value], *params: Any) -> Any:
     return op.forward(tuple(values), *params)[0]
 
 
+def bare(*values: Value) -> bool:
+    """Whether all are arrays, so that nobody differentiates the formula: a kernel of its own may serve."""
+    for value in values:
+        if type(value) is not ndarray:
+            return False
+    return True
+
+
 def sum(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
     """Sum over axes; half precision is summed in float32 and rounded once (R6)."""
     if type(x) is not ndarray:
