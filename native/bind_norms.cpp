@@ -128,6 +128,24 @@ void channel_sum(nb::handle x, nb::handle out, Index batch, Index channels, Inde
   wide ? run(double()) : run(float());
 }
 
+/// Running statistics moved towards those of a batch: few numbers, so that Python's lock stays held.
+template <typename T>
+void move(const Buffer& running, const Buffer& found, double factor, double momentum) {
+  T* to = running.data<T>();
+  const T* from = found.data<T>();
+  const T weight = T(momentum), kept = T(1 - momentum);
+  for (Index i = 0; i < running.size(); i++) to[i] = from[i] * T(factor) * weight + to[i] * kept;
+}
+
+void move_statistics(nb::handle running_mean, nb::handle running_var, nb::handle mean, nb::handle var,
+                     double factor, double momentum, bool wide) {
+  const Buffer to_mean(running_mean, wide, Access::Write), to_var(running_var, wide, Access::Write);
+  const Buffer from_mean(mean, wide), from_var(var, wide);
+  check(to_mean.size() == from_mean.size() && to_var.size() == from_var.size());
+  wide ? move<double>(to_mean, from_mean, 1, momentum) : move<float>(to_mean, from_mean, 1, momentum);
+  wide ? move<double>(to_var, from_var, factor, momentum) : move<float>(to_var, from_var, factor, momentum);
+}
+
 }  // namespace
 
 void bind_norms(nb::module_& m) {
@@ -139,6 +157,8 @@ void bind_norms(nb::module_& m) {
         nb::arg("weight").none(), nb::arg("mean"), nb::arg("invstd"), nb::arg("gx").none(),
         nb::arg("gweight"), nb::arg("gbias"), nb::arg("gaddend").none(), nb::arg("batch"),
         nb::arg("channels"), nb::arg("inner"), nb::arg("given"), nb::arg("wide"));
+  m.def("move_statistics", &move_statistics, nb::arg("running_mean"), nb::arg("running_var"), nb::arg("mean"),
+        nb::arg("var"), nb::arg("factor"), nb::arg("momentum"), nb::arg("wide"));
   m.def("row_norm", &row_norm, nb::arg("x"), nb::arg("weight").none(), nb::arg("bias").none(),
         nb::arg("mean").none(), nb::arg("invstd"), nb::arg("out"), nb::arg("rows"), nb::arg("groups"),
         nb::arg("channels"), nb::arg("inner"), nb::arg("eps"), nb::arg("wide"));

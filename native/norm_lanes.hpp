@@ -1,6 +1,8 @@
 // norm_lanes.hpp - what the normalisations share: runs of vectors, sums, mean and variance.
 #pragma once
 
+#include <utility>
+
 #include "norms.hpp"
 #include "parallel.hpp"
 #include "simd.hpp"
@@ -69,9 +71,19 @@ CONVGRAD_INLINE void for_runs(const Runs<T>& runs, const Step& step) {
   }
 }
 
+/// lane_sum in registers, added in halves as well: for sums of few vectors, of which it is the longer part.
+template <typename V, int... I>
+CONVGRAD_INLINE auto folded(V v, std::integer_sequence<int, I...>) {
+  constexpr int half = sizeof...(I);
+  if constexpr (half == 1) return v[0] + v[1];
+  else if constexpr (half == 2) return (v[0] + v[2]) + (v[1] + v[3]);
+  else
+    return folded(__builtin_shufflevector(v, v, I...) + __builtin_shufflevector(v, v, (I + half)...),
+                  std::make_integer_sequence<int, half / 2>{});
+}
 template <typename T>
 CONVGRAD_INLINE double total(const Vec<T> (&ways)[kWays]) {
-  return lane_sum<T>((ways[0] + ways[1]) + (ways[2] + ways[3]));
+  return folded((ways[0] + ways[1]) + (ways[2] + ways[3]), std::make_integer_sequence<int, kLanes<T> / 2>{});
 }
 
 /// A lane adds up at most 64 numbers of its own precision; beyond that sums are in double.
@@ -112,8 +124,8 @@ Moments moments_of_chunk(const T* p, const Runs<T>& runs) {
   Vec<T> sums[kWays] = {};
   for_runs(runs, [&](Index at, const auto& lanes, int way)
                      __attribute__((always_inline)) { sums[way] += load(p + at, lanes); });
-  const double count = double(runs.rows * runs.length), sum = total<T>(sums);
-  const T centre = T(sum / count);
+  const double count = double(runs.rows * runs.length), share = 1 / count, sum = total<T>(sums);
+  const T centre = T(sum * share);
   if (!(centre - centre == 0)) return {count, sum, double(centre - centre)};  // infinite or not a number
   Vec<T> gaps[kWays] = {}, squares[kWays] = {};
   const Vec<T> middle = splat(centre);
@@ -122,7 +134,7 @@ Moments moments_of_chunk(const T* p, const Runs<T>& runs) {
     gaps[way] += gap;
     squares[way] += gap * gap;
   });
-  const double off = total<T>(gaps), square = total<T>(squares) - off * off / count;
+  const double off = total<T>(gaps), square = total<T>(squares) - off * off * share;
   return {count, centre * count + off, square < 0 ? 0 : square};
 }
 

@@ -33,7 +33,7 @@ class Family(NamedTuple):
 _CONVOLUTIONS = ("convolve", "convolve_input_grad", "convolve_weight_grad")
 _NORMS = (
     "batch_norm", "batch_norm_eval", "batch_norm_grad", "channel_sum", "group_norm", "group_norm_grad",
-    "layer_norm", "layer_norm_grad", "rms_norm", "rms_norm_grad",
+    "layer_norm", "layer_norm_grad", "move_statistics", "rms_norm", "rms_norm_grad",
 )  # fmt: skip
 
 #: the module that defines them -> kernels; their functions document them
@@ -70,6 +70,7 @@ class Table:
     group_norm_grad: Callable[..., tuple[Array | None, ...]]
     layer_norm: Callable[..., tuple[Array, Array, Array]]
     layer_norm_grad: Callable[..., tuple[Array | None, ...]]
+    move_statistics: Callable[..., None]
     rms_norm: Callable[..., tuple[Array, Array]]
     rms_norm_grad: Callable[..., tuple[Array | None, ...]]
     max_pool: Callable[..., tuple[Array, Array]]

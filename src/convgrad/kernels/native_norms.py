@@ -19,8 +19,6 @@ from convgrad.kernels.memory import LARGE, empty_large
 instruction_set()  # the one chosen is in use from here on
 
 _ACTIVATIONS = {None: 0, "relu": 1}
-#: sums over fewer elements than this NumPy makes as soon
-_MANY = 2048
 
 
 def _serves(x: Array, *others: Array | None) -> bool:
@@ -28,10 +26,7 @@ def _serves(x: Array, *others: Array | None) -> bool:
     dtype = x.dtype
     if (dtype is not F32 and dtype is not F64) or not x.size:
         return False
-    for other in others:
-        if other is not None and other.dtype is not dtype:
-            return False
-    return True
+    return all([other is None or other.dtype is dtype for other in others])
 
 
 def _like(x: Array) -> Array:
@@ -39,7 +34,7 @@ def _like(x: Array) -> Array:
 
 
 def _plain(a: Array | None, dtype: Any) -> Any:
-    """The array as the kernels read it. They refuse anything else with a TypeError; to ask first takes longer."""
+    """The array as the kernels read it; they refuse anything else with a TypeError."""
     return None if a is None else np.require(a, dtype, ["C", "A"])
 
 
@@ -104,10 +99,21 @@ def batch_norm_grad(
     return gx, gweight, gbias, g if wants_addend and out is None else gaddend
 
 
+def move_statistics(
+    running_mean: Array, running_var: Array, mean: Array, var: Array, factor: float, momentum: float
+) -> None:
+    """``norms.move_statistics`` in one call."""
+    try:
+        wide = mean.dtype is F64
+        _native.move_statistics(running_mean, running_var, mean, var, factor, momentum, wide)
+    except TypeError:
+        norms.move_statistics(running_mean, running_var, mean, var, factor, momentum)
+
+
 def channel_sum(x: Array) -> Array:
     """``norms.channel_sum`` in one call."""
     dtype, size = x.dtype, x.size
-    if size < _MANY or (dtype is not F32 and dtype is not F64) or not x.flags.c_contiguous:
+    if not size or (dtype is not F32 and dtype is not F64) or not x.flags.c_contiguous:
         return norms.channel_sum(x)
     batch, channels = x.shape[:2]
     out = np.empty(channels, dtype)

@@ -14,7 +14,6 @@ import numpy as np
 
 from convgrad.dtypes import Array
 
-
 # ---- by channel
 
 
@@ -81,8 +80,17 @@ def batch_norm_grad(
     return gx, gweight, gbias, g if wants_addend else None
 
 
+def move_statistics(
+    running_mean: Array, running_var: Array, mean: Array, var: Array, factor: float, momentum: float
+) -> None:
+    """Move running statistics in place: ``(1 - momentum) running + momentum new``, var times ``factor``."""
+    for running, new, scale in ((running_mean, mean, 1.0), (running_var, var, factor)):
+        moved = new * scale * momentum + running * (1 - momentum)
+        running[...] = moved.astype(running.dtype, copy=False)
+
+
 def channel_sum(x: Array) -> Array:
-    """The sums of ``(N, C, *S)`` over all axes but the second, ``(C,)``; rows of 512 are added in one chain."""
+    """The sums of ``(N, C, *S)`` over all axes but the second, ``(C,)``."""
     if not x.flags.c_contiguous or not x.size:
         return np.asarray(np.add.reduce(x, _axes(x)))
     # NumPy's einsum adds three times as fast as its sum, but each row in one chain: pieces keep chains short.
