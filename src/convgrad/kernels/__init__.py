@@ -35,10 +35,15 @@ _RECURRENT = (
 )  # fmt: skip
 _STEPS = ("adagrad", "adam", "clamp_all", "rmsprop", "scale_all", "sgd", "sum_of_squares")
 _CONVOLUTIONS = ("convolve", "convolve_input_grad", "convolve_weight_grad")
+_NORMS = (
+    "batch_norm", "batch_norm_eval", "batch_norm_grad", "channel_sum", "group_norm", "group_norm_grad",
+    "layer_norm", "layer_norm_grad", "move_statistics", "rms_norm", "rms_norm_grad",
+)  # fmt: skip
 
 #: the module that defines them -> kernels; their functions document them
 FAMILIES = {
     "reference": Family("native", _CONVOLUTIONS, _CONVOLUTIONS),
+    "norms": Family("native_norms", _NORMS, _NORMS),
     "pooling": Family(
         "native_pooling",
         (
@@ -64,6 +69,17 @@ class Table:
     convolve: Callable[..., Array]
     convolve_input_grad: Callable[..., Array]
     convolve_weight_grad: Callable[..., Array]
+    batch_norm: Callable[..., tuple[Array, Array, Array, Array]]
+    batch_norm_eval: Callable[..., tuple[Array, Array]]
+    batch_norm_grad: Callable[..., tuple[Array | None, Array, Array, Array | None]]
+    channel_sum: Callable[..., Array]
+    group_norm: Callable[..., tuple[Array, Array, Array]]
+    group_norm_grad: Callable[..., tuple[Array | None, ...]]
+    layer_norm: Callable[..., tuple[Array, Array, Array]]
+    layer_norm_grad: Callable[..., tuple[Array | None, ...]]
+    move_statistics: Callable[..., None]
+    rms_norm: Callable[..., tuple[Array, Array]]
+    rms_norm_grad: Callable[..., tuple[Array | None, ...]]
     max_pool: Callable[..., tuple[Array, Array]]
     max_pool_grad: Callable[..., Array]
     max_pool_gather: Callable[..., Array]

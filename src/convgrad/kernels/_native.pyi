@@ -33,3 +33,76 @@ def scratch_trim() -> None: ...
 def product(
     a: object, b: object, bias: object | None, out: object, wide: bool, activation: int = 0
 ) -> None: ...
+def batch_norm(
+    x: object,
+    weight: object | None,
+    bias: object | None,
+    addend: object | None,
+    mean: object,
+    var: object,
+    invstd: object,
+    out: object,
+    batch: int,
+    channels: int,
+    inner: int,
+    eps: float,
+    given: bool,
+    activation: int,
+    wide: bool,
+) -> None: ...
+def batch_norm_grad(
+    g: object,
+    x: object,
+    out: object | None,
+    weight: object | None,
+    mean: object,
+    invstd: object,
+    gx: object | None,
+    gweight: object,
+    gbias: object,
+    gaddend: object | None,
+    batch: int,
+    channels: int,
+    inner: int,
+    given: bool,
+    wide: bool,
+) -> None: ...
+def move_statistics(
+    running_mean: object,
+    running_var: object,
+    mean: object,
+    var: object,
+    factor: float,
+    momentum: float,
+    wide: bool,
+) -> None: ...
+def row_norm(
+    x: object,
+    weight: object | None,
+    bias: object | None,
+    mean: object | None,
+    invstd: object,
+    out: object,
+    rows: int,
+    groups: int,
+    channels: int,
+    inner: int,
+    eps: float,
+    wide: bool,
+) -> None: ...
+def row_norm_grad(
+    g: object,
+    x: object,
+    weight: object | None,
+    mean: object | None,
+    invstd: object,
+    gx: object | None,
+    gweight: object | None,
+    gbias: object | None,
+    rows: int,
+    groups: int,
+    channels: int,
+    inner: int,
+    wide: bool,
+) -> None: ...
+def channel_sum(x: object, out: object, batch: int, channels: int, inner: int, wide: bool) -> None: ...
