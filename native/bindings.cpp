@@ -174,6 +174,7 @@ NB_MODULE(_native, m) {
   bind_maps(m);
   bind_norms(m);
   bind_pools(m);
+  bind_random(m);
   bind_rows(m);
   bind_steps(m);
 }

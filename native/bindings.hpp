@@ -72,6 +72,7 @@ inline const Kernels<double>& kernels_in_use<double>() {
 void bind_maps(nb::module_& m);
 void bind_norms(nb::module_& m);
 void bind_pools(nb::module_& m);
+void bind_random(nb::module_& m);
 void bind_rows(nb::module_& m);
 void bind_steps(nb::module_& m);
 

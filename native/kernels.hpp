@@ -10,6 +10,7 @@
 #include "norms.hpp"
 #include "pools.hpp"
 #include "problem.hpp"
+#include "random.hpp"
 #include "rows.hpp"
 #include "steps.hpp"
 #include "weight_plan.hpp"
@@ -44,6 +45,7 @@ struct Kernels {
   Rows<T> rows;
   Norms<T> norms;
   Pools<T> pools;
+  Random<T> random;
   Steps<T> steps;
 };
 
