@@ -61,19 +61,30 @@ class BoundTwister {
     });
   }
 
-  /// float32 numbers, a multiple of 16. A part at a time is drawn and changed while it is still in the
-  /// caches.
-  void normal(nb::handle out, double mean, double std) {
+  void permutation(nb::handle out) {
+    const Buffer to(out, 'q', Access::Write);
+    if (to.size() > 0xffffffff) throw std::invalid_argument("a word is too short for so many numbers");
+    run_unlocked([&] { kernels_in_use<float>().random.permutation(state_, to.data<Index>(), to.size()); });
+  }
+
+  /// float32 numbers, 16 or more, made 16 at a time. If that leaves a rest the last 16 are made anew, of
+  /// fresh words; the rest's own are drawn before that and lost, unless `thrifty`.
+  void normal(nb::handle out, double mean, double std, bool thrifty) {
     const Buffer to(out, false, Access::Write);
-    if (to.size() % 16 != 0) throw std::invalid_argument("normal numbers are made 16 at a time");
+    const Index n = to.size(), rest = n % kBlock;
+    if (n < kBlock) throw std::invalid_argument("normal numbers are made 16 at a time");
     run_unlocked([&] {
-      constexpr Index kPart = 1 << 17;
       const Random<float>& random = kernels_in_use<float>().random;
-      for (Index i = 0; i < to.size(); i += kPart) {
-        const Index count = min(kPart, to.size() - i);
-        random.uniform(state_, to.data<float>() + i, count, 0.0f, 1.0f, 1.0f);
-        random.normal(to.data<float>() + i, count / 16, float(mean), float(std));
-      }
+      const auto make = [&](float* data, Index count) {
+        random.uniform(state_, data, count, 0.0f, 1.0f, 1.0f);
+        random.normal(data, count / kBlock, float(mean), float(std));
+      };
+      // a part at a time is drawn, and changed while it is still in the caches
+      for (Index i = 0; i < n - rest; i += kPart) make(to.data<float>() + i, min(kPart, n - rest - i));
+      if (rest == 0) return;
+      std::uint32_t lost[kBlock];
+      if (!thrifty) random.words(state_, lost, rest);
+      make(to.data<float>() + n - kBlock, kBlock);
     });
   }
 
@@ -83,6 +94,7 @@ class BoundTwister {
       throw std::invalid_argument("a state has 624 words of 4 bytes");
   }
 
+  static constexpr Index kBlock = 16, kPart = 1 << 17;
   Twister state_;
 };
 
@@ -97,7 +109,9 @@ void bind_random(nb::module_& m) {
       .def("uniform", &BoundTwister::uniform, nb::arg("out"), nb::arg("low"), nb::arg("scale"),
            nb::arg("high"), nb::arg("wide"))
       .def("trials", &BoundTwister::trials, nb::arg("out"), nb::arg("below"), nb::arg("one"), nb::arg("wide"))
-      .def("normal", &BoundTwister::normal, nb::arg("out"), nb::arg("mean"), nb::arg("std"));
+      .def("normal", &BoundTwister::normal, nb::arg("out"), nb::arg("mean"), nb::arg("std"),
+           nb::arg("thrifty"))
+      .def("permutation", &BoundTwister::permutation, nb::arg("out"));
 }
 
 }  // namespace convgrad

@@ -19,20 +19,26 @@ struct Taps {
   T weight[kTaps][kPoints];
 };
 
+/// One number per lane, as wide as the elements.
 template <typename T>
-CONVGRAD_INLINE T clipped(T place, Index n) {
-  const T low = place > T(0) ? place : T(0);  // NaN becomes 0
-  return low < T(n - 1) ? low : T(n - 1);
-}
+using Numbers = decltype(Vec<T>{} > Vec<T>{});
+
+/// The same along one dimension.
+template <typename T>
+struct Line {
+  int count;
+  Numbers<T> at[2];
+  Vec<T> weight[2];
+};
 
 /// A position mirrored at the borders until it lies inside.
 template <typename T>
 T reflected(T place, Index n, bool align) {
   const T low = align ? T(0) : T(-0.5), span = align ? T(n - 1) : T(n);
   if (span == T(0)) return T(0);
-  const T away = __builtin_fabs(place - low), flips = __builtin_floor(away / span);
+  const T away = T(__builtin_fabs(place - low)), flips = T(__builtin_floor(away / span));
   const T extra = away - held(flips * span);
-  return (flips - 2 * __builtin_floor(flips / 2) == T(1) ? span - extra : extra) + low;
+  return (flips - 2 * T(__builtin_floor(flips / 2)) == T(1) ? span - extra : extra) + low;
 }
 
 template <typename T>
@@ -42,51 +48,77 @@ struct Sampling {
   const T* grid;
   T* out;
 
-  /// Where a point lies along a dimension, in entries.
-  T place(T position, Index n) const {
-    T at = held((position + T(1)) * (T(v.align ? n - 1 : n) / 2));  // rounded by itself, as NumPy does
+  /// Where points lie along a dimension, in entries.
+  CONVGRAD_INLINE Vec<T> place(const GridView& v, Vec<T> position, Index n) {
+    // the product rounded by itself, as NumPy does
+    Vec<T> at = held((position + T(1)) * (T(v.align ? n - 1 : n) / 2));
     if (!v.align) at -= T(0.5);
     if (v.padding == GridView::Zeros) return at;
-    if (v.padding == GridView::Reflection) at = reflected(at, n, v.align);
-    return clipped(at, n);
+    if (v.padding == GridView::Reflection)
+      for (int i = 0; i < kLanes<T>; i++) at[i] = reflected(T(at[i]), n, v.align);
+    at = at > T(0) ? at : Vec<T>{};  // NaN becomes 0
+    return at < T(n - 1) ? at : splat(T(n - 1));
   }
 
-  /// The entries along one dimension that a point is made of: -1 outside.
-  int along(T position, int a, std::int32_t* at, T* weight) const {
+  /// The entries along dimension a that points are made of: -1 outside.
+  CONVGRAD_INLINE Line<T> along(const GridView& v, Vec<T> position, int a) {
     const Index n = v.in[a];
-    const T where = place(position, n);
+    const Vec<T> where = place(v, position, n);
+    // what lies farther outside is as far as this; NaN stays
+    Vec<T> near = where < T(-2) ? splat(T(-2)) : where > T(n + 1) ? splat(T(n + 1)) : where;
     if (v.nearest) {
-      at[0] = inside(__builtin_rint(where), n), weight[0] = T(1);
-      return 1;
+      constexpr T kWhole = sizeof(T) == 4 ? T(0x1.8p23) : T(0x1.8p52);  // no fraction fits beside it
+      near = held(near + kWhole) - kWhole;
     }
-    const T first = __builtin_floor(where), t = where - first;
-    at[0] = inside(first, n), at[1] = inside(first + T(1), n);
-    weight[0] = v.order[a] ? T(-1) : T(1) - t, weight[1] = v.order[a] ? T(1) : t;
-    return 2;
+    Numbers<T> first = __builtin_convertvector(near, Numbers<T>);
+    first += __builtin_convertvector(first, Vec<T>) > near;  // cut towards zero; now down
+    const Vec<T> t = where - __builtin_convertvector(first, Vec<T>);
+    Line<T> line;
+    line.count = v.nearest ? 1 : 2;
+    line.at[0] = inside(first, n), line.at[1] = inside(first + 1, n);
+    line.weight[0] = v.nearest ? splat(T(1)) : v.order[a] ? splat(T(-1)) : T(1) - t;
+    line.weight[1] = v.order[a] ? splat(T(1)) : t;
+    return line;
   }
 
-  static std::int32_t inside(T at, Index n) { return at >= T(0) && at <= T(n - 1) ? std::int32_t(at) : -1; }
+  CONVGRAD_INLINE Numbers<T> inside(Numbers<T> at, Index n) {
+    return (at >= 0) & (at < (decltype(at[0] + 0))(n)) ? at : Numbers<T>{} - 1;
+  }
 
   /// The taps of `count` points; those up to a whole vector lie outside.
   void find(const T* points, Index count, Taps<T>& taps) const {
-    for (Index p = 0; p < count; p++) {
-      std::int32_t at[3][2] = {};
-      T weight[3][2] = {{T(1)}, {T(1)}, {T(1)}};
-      int many[3] = {1, 1, 1};
-      for (int a = 3 - v.axes; a < 3; a++) many[a] = along(points[p * v.axes + 2 - a], a, at[a], weight[a]);
+    constexpr int L = kLanes<T>;
+    typedef std::int32_t Places __attribute__((vector_size(L * 4)));
+    for (Index p = 0; p < count; p += L) {
+      const Index lanes = min(L, count - p);
+      const T* from = points + p * v.axes;
+      Vec<T> position[3] = {};
+      if (v.axes == 2) {
+        const Vec<T> low = load_some(from, 2 * lanes), high = load_some(from + L, 2 * lanes - L);
+        position[2] = evens<T>(low, high), position[1] = odds<T>(low, high);
+      } else {
+        for (Index i = 0; i < lanes; i++)
+          for (int a = 0; a < 3; a++) position[a][i] = from[3 * i + 2 - a];
+      }
+      Line<T> line[3];
+      line[0] = {1, {}, {splat(T(1))}};
+      for (int a = 3 - v.axes; a < 3; a++) line[a] = along(v, position[a], a);
       int number = 0;
-      for (int i = 0; i < many[0]; i++)
-        for (int j = 0; j < many[1]; j++)
-          for (int k = 0; k < many[2]; k++, number++) {
-            const bool outside = at[0][i] < 0 || at[1][j] < 0 || at[2][k] < 0;
-            taps.at[number][p] =
-                outside ? -1 : std::int32_t((at[0][i] * v.in[1] + at[1][j]) * v.in[2] + at[2][k]);
-            taps.weight[number][p] = weight[0][i] * weight[1][j] * weight[2][k];
+      for (int i = 0; i < line[0].count; i++)
+        for (int j = 0; j < line[1].count; j++)
+          for (int k = 0; k < line[2].count; k++, number++) {
+            const Numbers<T> z = line[0].at[i], y = line[1].at[j], x = line[2].at[k];
+            using Lane = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+            const Numbers<T> at = (z * Lane(v.in[1]) + y) * Lane(v.in[2]) + x;
+            const Places places = __builtin_convertvector((z | y | x) < 0 ? Numbers<T>{} - 1 : at, Places);
+            __builtin_memcpy(taps.at[number] + p, &places, sizeof(places));
+            store(taps.weight[number] + p, line[0].weight[i] * line[1].weight[j] * line[2].weight[k]);
           }
       taps.count = number;
+      for (int t = 0; t < number; t++)
+        for (Index i = count; i < min(p + L, round_up(count, L)); i++)
+          taps.at[t][i] = -1, taps.weight[t][i] = T(0);
     }
-    for (int t = 0; t < taps.count; t++)
-      for (Index p = count; p < round_up(count, kLanes<T>); p++) taps.at[t][p] = -1, taps.weight[t][p] = T(0);
   }
 
   // ---- samples: a task is a block of points

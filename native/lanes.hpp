@@ -59,6 +59,17 @@ CONVGRAD_INLINE void store_some(T* p, Vec<T> v, Index count) {
   else if (count > 0) store(p, v, Part<T>(count));
 }
 
+template <typename V, int kBy, int... I>
+CONVGRAD_INLINE V rotated(V v, std::integer_sequence<int, I...>) {
+  return __builtin_shufflevector(v, v, (I + kBy)...);
+}
+/// The sum of all lanes, added in halves: lane_sum, in registers.
+template <typename T, int kHalf = kLanes<T> / 2>
+CONVGRAD_INLINE T sum_of_lanes(Vec<T> v) {
+  if constexpr (kHalf == 0) return v[0];
+  else return sum_of_lanes<T, kHalf / 2>(v + rotated<Vec<T>, kHalf>(v, LaneNumbers<T>()));
+}
+
 /// base[at[0]], base[at[1]], ...: of all L lanes; zero where `at` is negative.
 template <typename T>
 CONVGRAD_INLINE Vec<T> gathered(const T* base, const std::int32_t* at) {

@@ -49,6 +49,9 @@ CONVGRAD_INLINE Vec<T> tap_entries(const T* p, Index s, Index lanes, Index reada
   constexpr int L = kLanes<T>;
   if constexpr (S == 1) return load_some(p, readable);
   else if constexpr (S == 2) return evens<T>(load_some(p, readable), load_some(p + L, readable - L));
+  else if constexpr (S == 4)
+    return evens<T>(tap_entries<T, 2>(p, s, lanes, readable),
+                    tap_entries<T, 2>(p + 2 * L, s, lanes, readable - 2 * L));
   Vec<T> v{};
   for (int i = 0; i < lanes; i++) v[i] = p[i * s];
   return v;
@@ -179,6 +182,7 @@ struct Maxima {
     else if (s == 1) row_maxima<T, 1, 0>(v, rows, first, count, values, taps);
     else if (s == 2 && k == 3) row_maxima<T, 2, 3>(v, rows, first, count, values, taps);
     else if (s == 2) row_maxima<T, 2, 0>(v, rows, first, count, values, taps);
+    else if (s == 4) row_maxima<T, 4, 0>(v, rows, first, count, values, taps);
     else row_maxima<T, 0, 0>(v, rows, first, count, values, taps);
   }
 

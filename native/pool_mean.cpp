@@ -24,7 +24,7 @@ T sum_of_run(const T* p, Index n) {
     for (int k = 0; k < 4; k++) sums[k] += load(p + i + k * L);
   }
   for (; i < n; i += L) sums[0] += load_some(p + i, n - i);
-  return lane_sum<T>((sums[0] + sums[1]) + (sums[2] + sums[3]));
+  return sum_of_lanes<T>((sums[0] + sums[1]) + (sums[2] + sums[3]));
 }
 
 template <typename T>
@@ -130,25 +130,37 @@ struct Means {
   }
 };
 
-/// Each entry of the source to a run of the result: where windows lie side by side, no sum is left to do.
+/// The mean of each whole plane, or the adjoint: each entry of the source to all of a plane.
 template <typename T>
-struct Runs {
-  SpanView v;
+struct Totals {
   const T* x;
   T* out;
-  Index per_task;  // planes
+  Index planes, pixels, per_task;
+  T divisor;
+  bool adjoint;
 
-  static void run(void* self, Index task) { (*static_cast<const Runs*>(self))(task); }
+  static void run(void* self, Index task) { (*static_cast<const Totals*>(self))(task); }
 
   void operator()(Index task) const {
-    for (Index plane = task * per_task; plane < min(v.planes, (task + 1) * per_task); plane++) {
-      const T value = x[plane] / T(v.divisor[0][0] * v.divisor[1][0] * v.divisor[2][0]);
-      T* to = out + plane * v.to_pixels();
-      for (Index i = 0; i < v.to_pixels(); i += kLanes<T>)
-        store_some(to + i, splat(value), v.to_pixels() - i);
+    for (Index plane = task * per_task; plane < min(planes, (task + 1) * per_task); plane++) {
+      if (adjoint) {
+        const Vec<T> value = splat(x[plane] / divisor);
+        for (Index i = 0; i < pixels; i += kLanes<T>) store_some(out + plane * pixels + i, value, pixels - i);
+      } else {
+        out[plane] = sum_of_run(x + plane * pixels, pixels) / divisor;
+      }
     }
   }
 };
+
+/// Whether there is one window per plane, which holds all of it.
+bool is_total(const SpanView& v) {
+  if ((v.before ? v.from_pixels() : v.to_pixels()) != 1) return false;
+  for (int a = 0; a < 3; a++)
+    for (Index i = 0; i < v.to[a]; i++)
+      if (v.first[a][i] != 0 || v.last[a][i] != v.from[a]) return false;
+  return true;
+}
 
 }  // namespace
 
@@ -157,12 +169,11 @@ void mean_over_spans(const SpanView& v, const T* x, T* out) {
   const Index touched = v.from_pixels() + v.to_pixels();
   // a vector of each is loaded or stored once or twice, and every row of the result has its own cost
   const Index time = Index(double(v.planes) * (double(touched) / 3 + double(v.to[0] * v.to[1]) * 15));
-  if (v.before && v.from_pixels() == 1) {
-    Runs<T> r{v, x, out, max(1, kTask / touched)};
-    bool all = true;  // the one window holds everything
-    for (int a = 0; a < 3; a++)
-      for (Index i = 0; i < v.to[a]; i++) all &= v.first[a][i] == 0 && v.last[a][i] == 1;
-    if (all) return parallel_for(ceil_div(v.planes, r.per_task), Runs<T>::run, &r, time);
+  if (is_total(v)) {
+    const Index pixels = max(v.from_pixels(), v.to_pixels()), per_task = max(1, kTask / pixels);
+    const T divisor = T(v.divisor[0][0] * v.divisor[1][0] * v.divisor[2][0]);
+    Totals<T> t{x, out, v.planes, pixels, per_task, divisor, v.before};
+    return parallel_for(ceil_div(v.planes, per_task), Totals<T>::run, &t, v.planes * (pixels / 10 + 5));
   }
   Means<T> m{v, x, out, 1, v.step ? v.lead : 0, 0, false};
   m.one_column = v.to[2] == 1 && v.first[2][0] == 0 && v.last[2][0] == v.from[2];

@@ -74,6 +74,16 @@ CONVGRAD_INLINE void in_chunks(Twister& t, Index n, int each, const Use& use) {
   }
 }
 
+void permutation(Twister& t, Index* out, Index n) {
+  for (Index i = 0; i < n; i++) out[i] = i;
+  in_chunks(t, n - 1, 1, [&](const std::uint32_t* chunk, Index first, Index count) {
+    for (Index i = first; i < first + count; i++) {
+      const Index j = i + chunk[i - first] % std::uint32_t(n - i), moved = out[i];
+      out[i] = out[j], out[j] = moved;
+    }
+  });
+}
+
 constexpr std::int64_t kLow53 = (std::int64_t(1) << 53) - 1;
 
 /// The low 53 bits of a long word, the high half of which comes first.
@@ -277,8 +287,8 @@ void normal_single(float* data, Index blocks, float mean, float std) {
 
 template <typename T>
 Random<T> random_functions() {
-  if constexpr (sizeof(T) == 4) return {words, uniform<T>, trials<T>, normal_single};
-  else return {words, uniform<T>, trials<T>, nullptr};
+  if constexpr (sizeof(T) == 4) return {words, permutation, uniform<T>, trials<T>, normal_single};
+  else return {words, permutation, uniform<T>, trials<T>, nullptr};
 }
 
 template Random<float> random_functions<float>();

@@ -20,6 +20,8 @@ template <typename T>
 struct Random {
   /// The next n words of 32 bits.
   void (*words)(Twister&, std::uint32_t* out, Index n);
+  /// The numbers 0 to n - 1 in random order (Fisher & Yates), of a word for each but the last.
+  void (*permutation)(Twister&, Index* out, Index n);
   /// Numbers in [low, high): `unit scale + low`, where unit in [0, 1) is made of the low 24 bits of a word
   /// for float, of the low 53 of a long word for double; what rounding lifts to `high` becomes `low`.
   void (*uniform)(Twister&, T* out, Index n, T low, T scale, T high);

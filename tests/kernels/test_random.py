@@ -46,6 +46,7 @@ def test_every_fill_is_the_definition(name: str, seed: int) -> None:
                 lambda t, n=n: t.trials(n, 1 << 52, 1.0, np.dtype(np.int64)),
                 lambda t, n=n: t.trials(n, 1 << 52, 1.25, np.dtype(np.float16)),
                 lambda t, n=n: t.trials(n, 1 << 52, 1 / 0.9, np.dtype(np.complex128)),
+                lambda t, n=n: t.permutation(n),
             ):  # fmt: skip
                 a, b = draw(ours), draw(definition)
                 assert (a.dtype, a.shape) == (b.dtype, b.shape)
@@ -91,6 +92,16 @@ def test_normal_numbers(name: str, mean: float, std: float) -> None:
         assert_same_place(ours, definition)
 
 
+@pytest.mark.parametrize("n", [17, 31, 33, 1000, (1 << 17) + 5])
+@pytest.mark.parametrize("thrifty", [False, True])
+def test_the_last_sixteen_normal_numbers_are_made_anew(n: int, thrifty: bool) -> None:
+    for dtype in (F32, F64):
+        ours, definition = native.twister(n), random.twister(n)
+        a, b = ours.normal(n, 0.5, 2.0, dtype, thrifty), definition.normal(n, 0.5, 2.0, dtype, thrifty)
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-5)
+        assert_same_place(ours, definition)
+
+
 def test_the_same_bits_for_any_number_of_threads() -> None:
     found = set()
     for count in (1, 2, 3):
@@ -122,11 +133,11 @@ def test_what_is_no_state_or_no_result_is_refused() -> None:
     with pytest.raises(ValueError, match="4 bytes"):
         t.words(np.zeros(7, np.uint8))
     with pytest.raises(ValueError, match="16 at a time"):
-        t.normal(np.zeros(17, np.float32), 0.0, 1.0)
+        t.normal(np.zeros(15, np.float32), 0.0, 1.0, False)
     for bad in (np.zeros(16), np.zeros(32, np.float32)[::2], b"0" * 16):
         with pytest.raises(TypeError):
             t.uniform(bad, 0.0, 1.0, 1.0, False)
         with pytest.raises(TypeError):
             t.trials(bad, 1, 1.0, False)
         with pytest.raises(TypeError):
-            t.normal(bad, 0.0, 1.0)
+            t.normal(bad, 0.0, 1.0, False)

@@ -14,7 +14,7 @@ import numpy as np
 from ..draws import watched
 from ..dtypes import Array
 from ..errors import ConvgradError, DtypeError
-from ..kernels.random import BLOCK, box_muller, fused
+from ..kernels.random import BLOCK, fused
 from .limits import COMPLEX, FLOAT32, FLOAT64, FLOATS, LARGEST, Shape, as_shape, float_dtype, numel, rounded
 from .stream import Stream
 
@@ -149,28 +149,14 @@ class Continuous(Stream):
         n = numel(size)
         with self._lock:
             if n >= BLOCK and contiguous:
-                out = self._normal_blocks(n, wanted, mean, std)
+                # 16-bit dtypes draw only for the whole blocks before a tail, the others for it as well
+                kind = FLOAT64 if wanted == FLOAT64 else FLOAT32
+                out: Array = self._stream().normal(n, mean, std, kind, wanted.itemsize == 2)
             else:
                 out = self._normal_pairs(n)
                 if mean != 0 or std != 1:
                     out = fused(out, std, mean)
         return rounded(out, wanted).reshape(size)
-
-    def _normal_blocks(self, n: int, dtype: np.dtype[Any], mean: float, std: float) -> Array:
-        draw = self._double_blocks if dtype == FLOAT64 else self._stream().normal
-        whole = n - n % BLOCK
-        if whole == n:
-            return draw(n, mean, std)
-        # 16-bit dtypes draw only for the whole blocks before the tail, the others for the tail as well.
-        out = np.empty(n, FLOAT64 if dtype == FLOAT64 else FLOAT32)
-        out[:whole] = draw(whole, mean, std)
-        if dtype.itemsize != 2:
-            self._stream().uniform(n - whole, out.dtype)
-        out[n - BLOCK :] = draw(BLOCK, mean, std)
-        return out
-
-    def _double_blocks(self, n: int, mean: float, std: float) -> Array:
-        return box_muller(self._unit_float64(n).reshape(-1, BLOCK), mean, std).reshape(n)
 
     def _normal_pairs(self, n: int) -> Array:
         """Standard normal numbers in float64: the one kept from last time, then cosine and sine in turn."""

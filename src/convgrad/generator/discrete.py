@@ -186,13 +186,6 @@ class Discrete(Continuous):
             raise ConvgradError(f"Trying to create tensor with negative dimension {count}: [{count}]")
         if count > integer_limits(wanted)[1] + 1:
             raise ConvgradError(f"randperm: n={count} is too large for result dtype {wanted}")
-        out = list(range(count))
-        if count > 1:
-            remaining = np.arange(count, 1, -1, dtype=np.uint64)
-            with self._lock:
-                steps = self._words(count - 1) if count < (1 << 32) // 20 else self._long_words(count - 1)
-            jumps = (steps % remaining).tolist()
-            for i, jump in enumerate(jumps):
-                j = i + jump
-                out[i], out[j] = out[j], out[i]
-        return np.array(out, np.int64).astype(wanted, copy=False)
+        with self._lock:
+            order: Array = self._stream().permutation(count)
+        return order.astype(wanted, copy=False)

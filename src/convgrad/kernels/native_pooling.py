@@ -265,6 +265,10 @@ def sums_along(x: Array, axis: int, index: Indices, weight: Array | None) -> Arr
     if x.dtype not in (F32, F64) or 0 in x.shape or not m:
         return pooling.sums_along(x, axis, index, weight)
     out: Array = allocator(shape, x.dtype)(shape, x.dtype)
+    wide = x.dtype == F64
     sizes = (prod(x.shape[:axis]), x.shape[axis], prod(x.shape[axis + 1 :]), m, taps)
-    _native.sums_along(plain(x), plain(index, _I64), plain(weight, x.dtype), out, sizes, x.dtype == F64)
+    try:
+        _native.sums_along(x, index, weight, out, sizes, wide)
+    except TypeError:
+        _native.sums_along(plain(x), plain(index, _I64), plain(weight, x.dtype), out, sizes, wide)
     return out

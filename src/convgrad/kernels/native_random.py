@@ -11,36 +11,36 @@ from typing import Any
 import numpy as np
 
 from convgrad.dtypes import F32, F64, Array
+from convgrad.kernels import random
 from convgrad.kernels.machine import _native, instruction_set
 from convgrad.kernels.memory import allocator
-from convgrad.kernels.random import scaled
 
 #: whether the compiled multiply-adds are rounded once
 _FUSES = instruction_set() != "baseline" or platform.machine().lower() in ("arm64", "aarch64")
-_U32, _U64 = np.dtype(np.uint32), np.dtype(np.uint64)
+_U32, _U64, _I64 = np.dtype(np.uint32), np.dtype(np.uint64), np.dtype(np.int64)
 
 
-class Twister:
-    """``random.Twister``, compiled."""
+class Twister(random.Twister):
+    """``random.Twister``, compiled; what it lacks is computed by NumPy from its words."""
 
-    __slots__ = ("_source",)
+    __slots__ = ("_twister",)
 
     def __init__(self, seed: int) -> None:
-        self._source = _native.Twister(seed)
+        self._twister = _native.Twister(seed)  # nothing of NumPy's is made
 
     def get_state(self) -> tuple[Array, int]:
         """The 624 words, uint32, and the number of the next one to be given out (624: none)."""
         key = np.empty(624, _U32)
-        return key, self._source.get_state(key.view(np.uint8))
+        return key, self._twister.get_state(key.view(np.uint8))
 
     def set_state(self, key: Array, position: int) -> None:
         """Go on from what ``get_state`` gave."""
-        self._source.set_state(np.ascontiguousarray(key, _U32).view(np.uint8), position)
+        self._twister.set_state(np.ascontiguousarray(key, _U32).view(np.uint8), position)
 
     def words(self, n: int) -> Array:
         """The next ``n`` words, uint32."""
         out: Array = allocator((n,), _U32)((n,), _U32)
-        self._source.words(out.view(np.uint8))
+        self._twister.words(out.view(np.uint8))
         return out
 
     def long_words(self, n: int) -> Array:
@@ -55,13 +55,13 @@ class Twister:
         """``n`` numbers in [low, high), float32 or float64, of one multiply-add each."""
         out: Array = allocator((n,), dtype)((n,), dtype)
         if low == 0 and high == 1:
-            self._source.uniform(out, 0.0, 1.0, 1.0, dtype == F64)
+            self._twister.uniform(out, 0.0, 1.0, 1.0, dtype == F64)
         elif _FUSES:
             kind = dtype.type
-            self._source.uniform(out, float(low), float(kind(high) - kind(low)), float(high), dtype == F64)
+            self._twister.uniform(out, float(low), float(kind(high) - kind(low)), float(high), dtype == F64)
         else:
-            self._source.uniform(out, 0.0, 1.0, 1.0, dtype == F64)
-            out = scaled(out, low, high)
+            self._twister.uniform(out, 0.0, 1.0, 1.0, dtype == F64)
+            out = random.scaled(out, low, high)
         return out
 
     def trials(self, n: int, below: int, one: float, dtype: np.dtype[Any]) -> Array:
@@ -69,13 +69,25 @@ class Twister:
         # what is cast afterwards must hold ``one``
         kind = dtype if dtype in (F32, F64) else F32 if one == 1 else F64
         out: Array = allocator((n,), kind)((n,), kind)
-        self._source.trials(out, below, one, kind == F64)
+        self._twister.trials(out, below, one, kind == F64)
         return out.astype(dtype, copy=False)
 
-    def normal(self, n: int, mean: float, std: float) -> Array:
-        """``n`` float32 numbers, a multiple of 16, from as many uniform ones."""
+    def normal(
+        self, n: int, mean: float, std: float, dtype: np.dtype[Any] = F32, thrifty: bool = False
+    ) -> Array:
+        """``n`` numbers, 16 or more; those in float32 are compiled."""
+        if dtype != F32:
+            return super().normal(n, mean, std, dtype, thrifty)
         out: Array = allocator((n,), F32)((n,), F32)
-        self._source.normal(out, float(mean), float(std))
+        self._twister.normal(out, float(mean), float(std), thrifty)
+        return out
+
+    def permutation(self, n: int) -> Array:
+        """The numbers 0 to ``n - 1`` in random order, int64."""
+        if n >= random.LONG:
+            return super().permutation(n)
+        out: Array = allocator((n,), _I64)((n,), _I64)
+        self._twister.permutation(out)
         return out
 
 

@@ -18,6 +18,8 @@ from convgrad.kernels.machine import _native, instruction_set
 from convgrad.kernels.memory import allocator
 
 instruction_set()
+#: pixels of an axis, so that float32 holds halves of them, and of a plane, whose positions are 32 bits wide
+_LONGEST, _MOST = 1 << 22, (1 << 31) - 1
 _PADDINGS = {"zeros": 0, "border": 1, "reflection": 2}
 
 
@@ -25,7 +27,7 @@ def _numbers(x: Array, size: Ints, grid: Array, mode: str, padding: str, align: 
     """What the kernel is told; None where the definition is to compute."""
     if x.dtype not in (F32, F64) or grid.dtype != x.dtype or not x.size or not grid.size or 0 in size:
         return None
-    if mode == "bicubic" or sampling.vanishes(mode, orders) or prod(size) > np.iinfo(np.int32).max:
+    if mode == "bicubic" or sampling.vanishes(mode, orders) or max(size) > _LONGEST or prod(size) > _MOST:
         return None
     front = (1,) * (3 - len(size))
     return (

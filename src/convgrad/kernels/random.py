@@ -15,6 +15,9 @@ from convgrad.dtypes import F32, F64, Array
 BLOCK = 16
 """Normal numbers are made 16 at a time, from 8 radii and 8 angles."""
 
+LONG = (1 << 32) // 20
+"""Permutations of so many numbers take long words."""
+
 
 class Twister:
     """A stream of 32-bit words, begun by ``seed`` in [0, 2**32), and numbers made of them.
@@ -69,9 +72,35 @@ class Twister:
             out *= dtype.type(one)
         return out
 
-    def normal(self, n: int, mean: float, std: float) -> Array:
-        """``n`` float32 numbers, a multiple of 16, from as many uniform ones."""
-        return box_muller(self.uniform(n, F32).reshape(-1, BLOCK), mean, std).reshape(n)
+    def normal(
+        self, n: int, mean: float, std: float, dtype: np.dtype[Any] = F32, thrifty: bool = False
+    ) -> Array:
+        """``n`` numbers, 16 or more, float32 or float64, of as many uniform ones of that dtype.
+
+        Where n is no multiple of 16, the last 16 are made of 16 fresh ones; unless ``thrifty``, those of the
+        rest are drawn before that, and lost.
+        """
+        whole = n - n % BLOCK
+        made = box_muller(self.uniform(whole, dtype).reshape(-1, BLOCK), mean, std).reshape(whole)
+        if whole == n:
+            return made
+        out = np.empty(n, dtype)
+        out[:whole] = made
+        if not thrifty:
+            self.uniform(n - whole, dtype)
+        out[n - BLOCK :] = box_muller(self.uniform(BLOCK, dtype).reshape(1, BLOCK), mean, std)[0]
+        return out
+
+    def permutation(self, n: int) -> Array:
+        """0 to ``n - 1`` in random order, int64 (Fisher & Yates, from the front, one word each)."""
+        out = list(range(n))
+        if n > 1:
+            remaining = np.arange(n, 1, -1, dtype=np.uint64)
+            steps = self.words(n - 1) if n < LONG else self.long_words(n - 1)
+            for i, jump in enumerate((steps % remaining).tolist()):
+                j = i + jump
+                out[i], out[j] = out[j], out[i]
+        return np.array(out, np.int64)
 
 
 def twister(seed: int) -> Twister:

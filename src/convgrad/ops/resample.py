@@ -135,6 +135,14 @@ def _transposed(index: Array, weight: Array | None, n: int) -> Table:
     return places, weights
 
 
+@lru_cache(maxsize=128)
+def _sums(axis: Axis, transposed: bool, dtype: np.dtype[Any]) -> Table:
+    """The table as kernels take it, its weights in the dtype of what they weigh."""
+    index, weight = table(axis, transposed)
+    whole = np.ascontiguousarray(index, np.int64)
+    return whole, None if weight is None else np.ascontiguousarray(weight, dtype)
+
+
 @lru_cache(maxsize=32)
 def _matrix(axis: Axis, transposed: bool, dtype: np.dtype[Any]) -> Array:
     index, weight = table(axis)
@@ -145,7 +153,7 @@ def _matrix(axis: Axis, transposed: bool, dtype: np.dtype[Any]) -> Array:
 
 def _along(x: Array, at: int, axis: Axis, transposed: bool) -> Array:
     """One axis of x summed with the table's weights."""
-    index, weight = table(axis, transposed)
+    index, weight = _sums(axis, transposed, x.dtype)
     if weight is not None and index.shape[1] >= _DENSE:
         matrix = _matrix(axis, transposed, x.dtype)
         if at == x.ndim - 1:
