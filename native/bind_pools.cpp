@@ -223,6 +223,26 @@ void grid_samples(nb::handle first, nb::handle grid, nb::handle out, const Numbe
   });
 }
 
+/// Sizes of four dimensions of x, those of out, and how much comes before x.
+void pad_with_value(nb::handle x, nb::handle out, double value, const Numbers& n, bool wide) {
+  if (n.size() != 12) throw std::invalid_argument("padding has 12 numbers");
+  PadView v;
+  for (int a = 0; a < 4; a++) {
+    v.in[a] = n[a], v.out[a] = n[4 + a], v.before[a] = n[8 + a];
+    if (v.before[a] < -kMost || v.before[a] > kMost) throw std::invalid_argument("borders are too wide");
+  }
+  const Buffer from(x, wide), to(out, wide, Access::Write);
+  check(from, product(v.in, v.in + 4)), check(to, product(v.out, v.out + 4));
+  const auto with = [&](auto number) {
+    using T = decltype(number);
+    kernels_in_use<T>().pools.pad(v, from.data<T>(), to.data<T>(), T(value));
+  };
+  run_unlocked([&] {
+    if (wide) with(double());
+    else with(float());
+  });
+}
+
 }  // namespace
 
 void bind_pools(nb::module_& m) {
@@ -239,6 +259,8 @@ void bind_pools(nb::module_& m) {
         nb::arg("sizes"), nb::arg("wide"));
   m.def("grid_samples", &grid_samples, nb::arg("first"), nb::arg("grid"), nb::arg("out"), nb::arg("numbers"),
         nb::arg("adjoint"), nb::arg("wide"));
+  m.def("pad_with_value", &pad_with_value, nb::arg("x"), nb::arg("out"), nb::arg("value"), nb::arg("numbers"),
+        nb::arg("wide"));
 }
 
 }  // namespace convgrad

@@ -126,14 +126,20 @@ struct Maxima {
 
   void operator()(Index task) const {
     const Index rows = v.planes * v.out[0] * v.out[1], last = min(rows, (task + 1) * per_task);
-    for (Index r = task * per_task; r < last; r++) {
-      const Index y = r % v.out[1], z = r / v.out[1] % v.out[0], plane = r / (v.out[1] * v.out[0]);
+    const Index begin_at = task * per_task;
+    // counted on from row to row: divisions would take as long as a short row
+    Index y = begin_at % v.out[1], z = begin_at / v.out[1] % v.out[0];
+    Index plane = begin_at / (v.out[1] * v.out[0]);
+    for (Index r = begin_at; r < last; r++) {
       const Index begin[2] = {z * v.stride[0] - v.low[0], y * v.stride[1] - v.low[1]};
       Rows<T> met;
       meet(x + plane * v.in_pixels(), begin, met);
       if (inside) maxima(met, 0, v.out[2], r * v.out[2]);
       else with_borders(met, r * v.out[2]);
       if (index) positions((begin[0] * v.in[1] + begin[1]) * v.in[2] - v.low[2], r * v.out[2]);
+      if (++y < v.out[1]) continue;
+      y = 0;
+      if (++z == v.out[0]) z = 0, plane++;
     }
   }
 
@@ -264,17 +270,15 @@ struct MaxGrad {
 
   /// Each window writes all of its places, and what no window covers is zero.
   void spread_pairs(const T* from, const unsigned char* taps, T* to) const {
-    for (Index z = 0; z < v.in[0]; z++)
-      for (Index y = 0; y < v.in[1]; y++, to += v.in[2]) {
-        const Index oz = z / v.stride[0], oy = y / v.stride[1];
-        if (oz >= v.out[0] || oy >= v.out[1]) {
-          __builtin_memset(to, 0, sizeof(T) * std::size_t(v.in[2]));
-          continue;
-        }
-        const Index row = (oz * v.out[1] + oy) * v.out[2];
-        const Index tap = (z % v.stride[0] * v.kernel[1] + y % v.stride[1]) * 2;
-        spread_row(from + row, taps + row, tap, to);
+    for (Index z = 0, oz = 0, i = 0; z < v.in[0]; z++) {
+      for (Index y = 0, oy = 0, j = 0; y < v.in[1]; y++, to += v.in[2]) {
+        const Index row = (oz * v.out[1] + oy) * v.out[2], tap = (i * v.kernel[1] + j) * 2;
+        if (oz < v.out[0] && oy < v.out[1]) spread_row(from + row, taps + row, tap, to);
+        else __builtin_memset(to, 0, sizeof(T) * std::size_t(v.in[2]));
+        if (++j == v.stride[1]) j = 0, oy++;
       }
+      if (++i == v.stride[0]) i = 0, oz++;
+    }
   }
 
   void spread_row(const T* from, const unsigned char* taps, Index tap, T* to) const {

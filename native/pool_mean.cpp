@@ -50,14 +50,28 @@ struct Means {
     for (Index i = 0; i < columns; i++) divisor[i] = T(v.divisor[2][i]);
     const Index per_plane = v.to[0] * v.to[1];
     const Index units = v.before ? v.planes : v.planes * per_plane;
-    for (Index unit = task * per_task; unit < min(units, (task + 1) * per_task); unit++) {
-      if (v.before) {
-        divide_source(x + unit * v.from_pixels(), divisor, source);
-        for (Index r = 0; r < per_plane; r++)
-          one_row(source, r, row, divisor, out + (unit * per_plane + r) * v.to[2]);
-      } else {
-        one_row(x + unit / per_plane * v.from_pixels(), unit % per_plane, row, divisor, out + unit * v.to[2]);
+    const Index first = task * per_task, last = min(units, (task + 1) * per_task);
+    if (v.before) {
+      for (Index plane = first; plane < last; plane++) {
+        divide_source(x + plane * v.from_pixels(), divisor, source);
+        rows(source, 0, per_plane, row, divisor, out + plane * v.to_pixels());
       }
+    } else {
+      for (Index r = first; r < last;) {
+        const Index plane = r / per_plane, end = min(last, (plane + 1) * per_plane);
+        rows(x + plane * v.from_pixels(), r - plane * per_plane, end - plane * per_plane, row, divisor,
+             out + r * v.to[2]);
+        r = end;
+      }
+    }
+  }
+
+  /// Rows [first, last) of a plane of the result.
+  void rows(const T* plane, Index first, Index last, T* row, const T* divisor, T* to) const {
+    Index z = first / v.to[1], y = first % v.to[1];
+    for (Index r = first; r < last; r++, to += v.to[2]) {
+      one_row(plane, z, y, row, divisor, to);
+      if (++y == v.to[1]) y = 0, z++;
     }
   }
 
@@ -74,9 +88,7 @@ struct Means {
       store_some(to + i, load_some(from + i, n - i) / (splat(by) * load_some(divisor + i, n - i)), n - i);
   }
 
-  /// Row number r of a plane of the result.
-  void one_row(const T* plane, Index r, T* row, const T* divisor, T* to) const {
-    const Index z = r / v.to[1], y = r % v.to[1];
+  void one_row(const T* plane, Index z, Index y, T* row, const T* divisor, T* to) const {
     const Index z0 = v.first[0][z], z1 = v.last[0][z], y0 = v.first[1][y], y1 = v.last[1][y];
     if (one_column && (z1 - z0) * (y1 - y0) == 1) {
       to[0] = sum_of_run(plane + (z0 * v.from[1] + y0) * v.from[2], v.from[2]);

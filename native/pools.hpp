@@ -60,6 +60,11 @@ struct GridView {
   Index in_pixels() const { return in[0] * in[1] * in[2]; }
 };
 
+/// An array of four dimensions between borders: entry i of a dimension goes to i + before, if that is there.
+struct PadView {
+  Index in[4], out[4], before[4];  // before may be negative: entries are left out
+};
+
 /// What an instruction set offers for one element type.
 template <typename T>
 struct Pools {
@@ -81,6 +86,7 @@ struct Pools {
   /// out (batch, channels, points) from x (batch, channels, in), and its adjoint.
   void (*sample)(const GridView&, const T* x, const T* grid, T* out);
   void (*sample_grad)(const GridView&, const T* g, const T* grid, T* gx);
+  void (*pad)(const PadView&, const T* x, T* out, T value);
 };
 
 }  // namespace convgrad
@@ -104,6 +110,9 @@ template <typename T>
 void grid_samples(const GridView&, const T*, const T*, T*);
 template <typename T>
 void grid_samples_grad(const GridView&, const T*, const T*, T*);
+
+template <typename T>
+void pad_with_value(const PadView&, const T*, T*, T);
 
 template <typename T>
 Pools<T> pools_functions();

@@ -26,10 +26,17 @@ struct Along {
 
   void operator()(Index task) const {
     const Index rows = inner == 1 ? outer : outer * m, last = min(rows, (task + 1) * per_task);
-    for (Index r = task * per_task; r < last; r++) {
-      if (inner == 1) last_axis(x + r * n, out + r * m);
-      else if (!weight) copy(x + (r / m * n + at[r % m]) * inner, out + r * inner);
-      else rows_of(x + r / m * n * inner, at + r % m * taps, weight + r % m * taps, out + r * inner);
+    const Index first = task * per_task;
+    if (inner == 1) {
+      for (Index r = first; r < last; r++) last_axis(x + r * n, out + r * m);
+      return;
+    }
+    Index i = first % m;
+    const T* plane = x + first / m * n * inner;
+    for (Index r = first; r < last; r++) {
+      if (!weight) copy(plane + at[i] * inner, out + r * inner);
+      else rows_of(plane, at + i * taps, weight + i * taps, out + r * inner);
+      if (++i == m) i = 0, plane += n * inner;
     }
   }
 

@@ -52,6 +52,7 @@ FAMILIES = {
         ("grid_sample", "grid_sample_grad", "grid_slopes"),
         ("grid_sample", "grid_sample_grad", "grid_slopes"),
     ),
+    "padding": Family("native_padding", ("pad",), ("pad",)),
     "random": Family("native_random", ("twister",), ("twister",)),
 }  # fmt: skip
 _FAMILY_OF = {kernel: module for module, family in FAMILIES.items() for kernel in family.kernels}
@@ -84,6 +85,8 @@ class Table:
     grid_sample: Callable[..., Array]
     grid_sample_grad: Callable[..., Array]
     grid_slopes: Callable[..., Array]
+
+    pad: Callable[..., Array]
 
     twister: Callable[[int], Any]
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import Array
-from ..kernels.memory import allocator
+from ..kernels import table
 from .formula import Value, call
 from .op import Linear, Op
 
@@ -27,12 +27,7 @@ class ConstantPad(Op):
 
     @staticmethod
     def forward(x: Array, widths: Widths, value: Any) -> tuple[Array, tuple[Any, ...]]:
-        shape = tuple([n + a + b for n, (a, b) in zip(x.shape, widths, strict=True)])
-        out = _bordered(shape, x.dtype, widths, value)
-        inside = tuple([slice(max(a, 0), n - max(b, 0)) for n, (a, b) in zip(shape, widths, strict=True)])
-        source = tuple([slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in zip(x.shape, widths, strict=True)])
-        out[inside] = x[source]
-        return out, (widths,)
+        return table.pad(x, widths, value), (widths,)
 
     @staticmethod
     def vjp_x(g: Value, widths: Widths) -> Value:
@@ -41,20 +36,6 @@ class ConstantPad(Op):
     @staticmethod
     def jvp_x(d: Value, widths: Widths) -> Value:
         return call(ConstantPad, d, widths, 0)
-
-
-def _bordered(shape: tuple[int, ...], dtype: np.dtype[Any], widths: Widths, value: Any) -> Array:
-    """An array whose borders are filled, and maybe the rest."""
-    empty = allocator(shape, dtype)
-    if empty is np.empty:
-        return np.full(shape, value, dtype) if value else np.zeros(shape, dtype)
-    out: Array = empty(shape, dtype)
-    whole: list[Any] = [slice(None)] * len(shape)
-    for axis, (n, (before, after)) in enumerate(zip(shape, widths, strict=True)):
-        for border in (slice(0, max(before, 0)), slice(n - max(after, 0), n)):
-            if border.start < border.stop:
-                out[(*whole[:axis], border)] = value
-    return out
 
 
 class Border(Linear):
