@@ -177,6 +177,7 @@ NB_MODULE(_native, m) {
   bind_norms(m);
   bind_pools(m);
   bind_products(m);
+  bind_random(m);
   bind_rows(m);
   bind_steps(m);
 }

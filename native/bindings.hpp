@@ -96,6 +96,7 @@ void bind_norms(nb::module_& m);
 void bind_pools(nb::module_& m);
 void bind_products(nb::module_& m);
 void bind_recurrent(nb::module_& m);
+void bind_random(nb::module_& m);
 void bind_rows(nb::module_& m);
 void bind_steps(nb::module_& m);
 

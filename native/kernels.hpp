@@ -11,6 +11,7 @@
 #include "pools.hpp"
 #include "problem.hpp"
 #include "products.hpp"
+#include "random.hpp"
 #include "rows.hpp"
 #include "steps.hpp"
 #include "weight_plan.hpp"
@@ -46,6 +47,7 @@ struct Kernels {
   Norms<T> norms;
   Pools<T> pools;
   Products<T> products;
+  Random<T> random;
   Steps<T> steps;
 };
 

@@ -27,6 +27,7 @@ static Kernels<T> kernels_of() {
       norms_functions<T>(),
       pools_functions<T>(),
       products_functions<T>(),
+      random_functions<T>(),
       steps_functions<T>(),
   };
 }
