@@ -91,13 +91,6 @@ class Table:
     move_statistics: Callable[..., None]
     rms_norm: Callable[..., tuple[Array, Array]]
     rms_norm_grad: Callable[..., tuple[Array | None, ...]]
-    max_pool: Callable[..., tuple[Array, Array]]
-    max_pool_grad: Callable[..., Array]
-    max_pool_gather: Callable[..., Array]
-    avg_pool: Callable[..., Array]
-    avg_pool_grad: Callable[..., Array]
-    adaptive_avg_pool: Callable[..., Array]
-    adaptive_avg_pool_grad: Callable[..., Array]
     product: Callable[..., Array]
 
     # recurrent layers: results, what backward reads
