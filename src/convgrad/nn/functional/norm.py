@@ -71,8 +71,7 @@ def batch_norm(
     out, mean, var = apply(ops.BatchNorm, (input, weight, bias), (eps,))
     factor = per_channel / max(1, per_channel - 1)
     if running_mean is not None and running_var is not None and batch_of(running_mean, mean) is None:
-        stats = (running_mean._data, running_var._data, mean._data, var._data)
-        table.move_statistics(*stats, factor, momentum)
+        table.move_statistics(running_mean._data, running_var._data, mean._data, var._data, factor, momentum)
         for running in (running_mean, running_var):
             cell_of(running).bump("batch_norm")
         return out
@@ -192,7 +191,7 @@ def rms_norm(
     kind = input.dtype
     axes = _check_normalized("rms_norm", input, normalized_shape, weight)
     dtype = input._data.dtype
-    if (dtype is dtypes.F32 or dtype is dtypes.F64) and (weight is None or weight._data.dtype is dtype):
+    if dtype in (dtypes.F32, dtypes.F64) and (weight is None or weight._data.dtype == dtype):
         return apply(ops.RmsNorm, (input, weight), (axes, float(np.finfo(dtype).eps) if eps is None else eps))
     x = input.float() if dtype in dtypes.HALVES else input
     small = float(np.finfo(x._data.dtype).eps) if eps is None else eps
