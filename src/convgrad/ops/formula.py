@@ -42,6 +42,14 @@ def call_many(op: Any, values: Sequence[Value], *params: Any) -> Any:
     return op.forward(tuple(values), *params)[0]
 
 
+def bare(*values: Value) -> bool:
+    """Whether all are arrays, so that nobody differentiates the formula: a kernel of its own may serve."""
+    for value in values:
+        if type(value) is not ndarray:
+            return False
+    return True
+
+
 def sum(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
     """Sum over axes; half precision is summed in float32 and rounded once (R6)."""
     if type(x) is not ndarray:
@@ -188,12 +196,23 @@ def one_minus(x: Value) -> Value:
     return 1.0 - x
 
 
+#: multiplications from which a product is worth asking for a kernel
+LARGE_PRODUCT = 1 << 14
+
+
+def product(a: Array, b: Array) -> Array:
+    """``a @ b`` of two float matrices of one dtype, arrays both."""
+    if a.size * b.shape[1] < LARGE_PRODUCT:
+        return a.dot(b)  # half the overhead of matmul
+    return table.product(a, b)
+
+
 def product_with_transposed(a: Value, b: Value) -> Value:
     """``a @ conj(b)ᵀ`` of two matrices."""
     if type(a) is ndarray and type(b) is ndarray:
         dtype = b.dtype
         if (dtype is F32 or dtype is F64) and a.dtype is dtype:
-            return a.dot(b.T)  # half the overhead of matmul
+            return product(a, b.T)
     return a @ swap_last(conj(b))
 
 
@@ -202,7 +221,7 @@ def product_of_transposed(a: Value, b: Value) -> Value:
     if type(a) is ndarray and type(b) is ndarray:
         dtype = a.dtype
         if (dtype is F32 or dtype is F64) and b.dtype is dtype:
-            return a.T.dot(b)
+            return product(a.T, b)
     return swap_last(conj(a)) @ b
 
 
