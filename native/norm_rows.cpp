@@ -42,6 +42,14 @@ const T* spread_out(const T* values, T missing, Index channels, Index inner, T* 
   return memory;
 }
 
+/// The same problem where channels do not matter.
+template <typename Problem>
+Problem of_one_run(Problem p) {
+  p.inner *= p.channels;
+  p.channels = 1;
+  return p;
+}
+
 // ---- forward
 
 template <typename T, bool kBias>
@@ -228,9 +236,10 @@ void rows_grad_runs(const RowNormGrad<T>& p) {
 }  // namespace
 
 template <typename T>
-void norm_rows(const RowNorm<T>& p) {
+void norm_rows(const RowNorm<T>& given) {
+  const RowNorm<T> p = given.weight || given.bias ? given : of_one_run(given);
   // runs too short to be taken by themselves: weights lie beside the elements
-  const bool wide = (p.weight || p.bias) && p.inner < kLanes<T>;
+  const bool wide = p.inner < kLanes<T> && p.channels > 1;
   const Index all = p.groups * p.length();
   const T *weight = nullptr, *bias = nullptr;
   if (wide) {
@@ -246,8 +255,9 @@ void norm_rows(const RowNorm<T>& p) {
 }
 
 template <typename T>
-void norm_rows_grad(const RowNormGrad<T>& p) {
-  p.inner < kLanes<T> && (p.weight || p.gweight || p.gbias) ? rows_grad_beside(p) : rows_grad_runs(p);
+void norm_rows_grad(const RowNormGrad<T>& given) {
+  const RowNormGrad<T> p = given.weight || given.gweight || given.gbias ? given : of_one_run(given);
+  p.inner < kLanes<T>&& p.channels > 1 ? rows_grad_beside(p) : rows_grad_runs(p);
 }
 
 template void norm_rows<float>(const RowNorm<float>&);

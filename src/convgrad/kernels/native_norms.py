@@ -24,9 +24,9 @@ _ACTIVATIONS = {None: 0, "relu": 1}
 def _serves(x: Array, *others: Array | None) -> bool:
     """Whether all are of one precision that the kernels have, and x is not empty."""
     dtype = x.dtype
-    if (dtype is not F32 and dtype is not F64) or not x.size:
-        return False
-    return all([other is None or other.dtype is dtype for other in others])
+    if (dtype is not F32 and dtype is not F64 and dtype not in (F32, F64)) or not x.size:
+        return False  # arrays from a pickle have a dtype of their own, an equal one
+    return all([a is None or a.dtype is dtype or a.dtype == dtype for a in others])
 
 
 def _like(x: Array) -> Array:
@@ -60,7 +60,7 @@ def batch_norm(
     dtype, out = x.dtype, _like(x)
     mean, var, invstd = np.empty(channels, dtype), np.empty(channels, dtype), np.empty(channels, dtype)
     sizes = (batch, channels, x.size // (batch * channels))
-    how = (eps, False, _ACTIVATIONS[activation], dtype is F64)
+    how = (eps, False, _ACTIVATIONS[activation], dtype.itemsize == 8)
     _run(_native.batch_norm, dtype, (x, weight, bias, addend), (mean, var, invstd, out, *sizes, *how))
     return out, mean, var, invstd
 
@@ -76,7 +76,7 @@ def batch_norm_eval(
     dtype, out = x.dtype, _like(x)
     invstd = np.empty(channels, dtype)
     sizes = (batch, channels, x.size // (batch * channels))
-    how = (eps, True, _ACTIVATIONS[activation], dtype is F64)
+    how = (eps, True, _ACTIVATIONS[activation], dtype.itemsize == 8)
     _run(_native.batch_norm, dtype, (x, weight, bias, addend, mean, var), (invstd, out, *sizes, *how))
     return out, invstd
 
@@ -94,7 +94,7 @@ def batch_norm_grad(
     gaddend = _like(x) if wants_addend and out is not None else None
     gweight, gbias = np.empty(channels, dtype), np.empty(channels, dtype)
     sizes = (batch, channels, x.size // (batch * channels))
-    rest = (gx, gweight, gbias, gaddend, *sizes, given, dtype is F64)
+    rest = (gx, gweight, gbias, gaddend, *sizes, given, dtype.itemsize == 8)
     _run(_native.batch_norm_grad, dtype, (g, x, out, weight, mean, invstd), rest)
     return gx, gweight, gbias, g if wants_addend and out is None else gaddend
 
@@ -104,7 +104,7 @@ def move_statistics(
 ) -> None:
     """``norms.move_statistics`` in one call."""
     try:
-        wide = mean.dtype is F64
+        wide = mean.dtype.itemsize == 8
         _native.move_statistics(running_mean, running_var, mean, var, factor, momentum, wide)
     except TypeError:
         norms.move_statistics(running_mean, running_var, mean, var, factor, momentum)
@@ -112,12 +112,17 @@ def move_statistics(
 
 def channel_sum(x: Array) -> Array:
     """``norms.channel_sum`` in one call."""
-    dtype, size = x.dtype, x.size
-    if not size or (dtype is not F32 and dtype is not F64) or not x.flags.c_contiguous:
+    if not _serves(x) or not x.flags.c_contiguous:
         return norms.channel_sum(x)
     batch, channels = x.shape[:2]
+    dtype, size = x.dtype, x.size
     out = np.empty(channels, dtype)
-    _run(_native.channel_sum, dtype, (x,), (out, batch, channels, size // (batch * channels), dtype is F64))
+    _run(
+        _native.channel_sum,
+        dtype,
+        (x,),
+        (out, batch, channels, size // (batch * channels), dtype.itemsize == 8),
+    )
     return out
 
 
@@ -133,7 +138,9 @@ def layer_norm(
     lead = (*x.shape[: x.ndim - axes], *(1,) * axes)
     mean, invstd, out = np.empty(lead, x.dtype), np.empty(lead, x.dtype), _like(x)
     sizes = (mean.size, 1, x.size // mean.size, 1)
-    _run(_native.row_norm, x.dtype, (x, weight, bias), (mean, invstd, out, *sizes, eps, x.dtype is F64))
+    _run(
+        _native.row_norm, x.dtype, (x, weight, bias), (mean, invstd, out, *sizes, eps, x.dtype.itemsize == 8)
+    )
     return out, mean, invstd
 
 
@@ -153,7 +160,9 @@ def rms_norm(x: Array, weight: Array | None, axes: int, eps: float) -> tuple[Arr
         return norms.rms_norm(x, weight, axes, eps)
     invrms, out = np.empty((*x.shape[: x.ndim - axes], *(1,) * axes), x.dtype), _like(x)
     sizes = (invrms.size, 1, x.size // invrms.size, 1)
-    _run(_native.row_norm, x.dtype, (x, weight, None), (None, invrms, out, *sizes, eps, x.dtype is F64))
+    _run(
+        _native.row_norm, x.dtype, (x, weight, None), (None, invrms, out, *sizes, eps, x.dtype.itemsize == 8)
+    )
     return out, invrms
 
 
@@ -176,7 +185,9 @@ def group_norm(
     lead = (batch, groups, 1)
     mean, invstd, out = np.empty(lead, x.dtype), np.empty(lead, x.dtype), _like(x)
     sizes = (batch * groups, groups, channels // groups, x.size // (batch * channels))
-    _run(_native.row_norm, x.dtype, (x, weight, bias), (mean, invstd, out, *sizes, eps, x.dtype is F64))
+    _run(
+        _native.row_norm, x.dtype, (x, weight, bias), (mean, invstd, out, *sizes, eps, x.dtype.itemsize == 8)
+    )
     return out, mean, invstd
 
 
@@ -201,6 +212,6 @@ def _rows_grad(
     gbias = np.empty(scales, dtype) if wants[2] else None
     rows = invstd.size
     sizes = (rows, groups, channels // groups, x.size // rows * groups // channels)
-    rest = (gx, gweight, gbias, *sizes, dtype is F64)
+    rest = (gx, gweight, gbias, *sizes, dtype.itemsize == 8)
     _run(_native.row_norm_grad, dtype, (g, x, weight, mean, invstd), rest)
     return gx, gweight, gbias
