@@ -44,10 +44,7 @@ def call_many(op: Any, values: Sequence[Value], *params: Any) -> Any:
 
 def bare(*values: Value) -> bool:
     """Whether all are arrays, so that nobody differentiates the formula: a kernel of its own may serve."""
-    for value in values:
-        if type(value) is not ndarray:
-            return False
-    return True
+    return all([type(value) is ndarray for value in values])
 
 
 def sum(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
