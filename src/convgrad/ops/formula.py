@@ -14,6 +14,7 @@ import numpy as np
 from numpy import ndarray
 
 from ..dtypes import BF16, F16, F32, F64, Array
+from ..kernels import table
 
 Value: TypeAlias = Any  # an Array, or a recorded value that behaves like one
 Axes: TypeAlias = "int | tuple[int, ...] | None"
@@ -48,33 +49,31 @@ def sum(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
         x = np.asarray(x)
     if x.dtype is BF16 or x.dtype is F16:
         return np.asarray(_add_reduce(x.astype(F32), axis, keepdims=keepdims)).astype(x.dtype)
+    if x.size >= _LONG and (x.dtype is F32 or x.dtype is F64):
+        return table.sum_over(x, axes_of(axis, x.ndim), keepdims)
     out = _add_reduce(x, axis, keepdims=keepdims)
     return out if type(out) is ndarray else np.asarray(out)
 
 
-#: above so many elements ``channel_sums`` has enough to do for a second way
-_MANY = 4096
-_CHAIN = 512
+#: from so many elements on a sum is worth asking for a kernel
+_LONG = 256
+_ALL_AXES = [tuple(range(ndim)) for ndim in range(65)]
+
+
+def axes_of(axis: Axes, ndim: int) -> tuple[int, ...]:
+    """One or several axes, or None for all, as non-negative ints."""
+    if axis is None:
+        return _ALL_AXES[ndim]
+    if type(axis) is int:
+        return (axis % ndim,)
+    return tuple([a % ndim for a in axis])  # type: ignore[union-attr]
 
 
 def channel_sums(x: Value) -> Value:
-    """The sums of ``(N, C, *S)`` over all axes but the second, ``(C,)``.
-
-    NumPy's einsum adds three times as fast as its sum, but each row in one chain: pieces keep chains short.
-    """
-    if (
-        type(x) is not ndarray or x.size < _MANY or not x.flags.c_contiguous
-        or (x.dtype is not F32 and x.dtype is not F64)
-    ):  # fmt: skip
+    """The sums of ``(N, C, *S)`` over all axes but the second, ``(C,)``."""
+    if type(x) is not ndarray or x.size < _LONG or (x.dtype is not F32 and x.dtype is not F64):
         return sum(x, _ALL_BUT_SECOND[len(x.shape)])
-    rows = x.reshape(*x.shape[:2], -1)
-    pieces = rows.shape[2] // _CHAIN
-    whole = pieces * _CHAIN
-    sums: Any = np.einsum("ncl->nc", rows[:, :, whole:])
-    if pieces:
-        chains = rows[:, :, :whole].reshape(*x.shape[:2], pieces, _CHAIN)  # still a view
-        sums = sums + _add_reduce(np.einsum("ncpl->ncp", chains), 2)
-    return _add_reduce(sums.T.copy(), 1)  # along rows NumPy adds in pairs
+    return table.channel_sums(x)
 
 
 _ALL_BUT_SECOND = [(0, *range(2, ndim)) for ndim in range(6)]
@@ -231,8 +230,7 @@ def sum_to(x: Value, shape: tuple[int, ...]) -> Value:
     """Sum a gradient over what broadcasting repeated, down to an operand's ``shape``."""
     lead = len(x.shape) - len(shape)
     if lead == 1 and type(x) is ndarray and x.shape[1:] == shape and (x.dtype is F32 or x.dtype is F64):
-        out = _add_reduce(x, 0)  # the usual case, a bias
-        return out if type(out) is ndarray else np.asarray(out)
+        return sum(x, 0)  # the usual case, a bias
     axes = tuple(range(lead)) + tuple(
         lead + i for i, n in enumerate(shape) if n == 1 and x.shape[lead + i] != 1
     )
