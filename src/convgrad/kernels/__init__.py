@@ -38,6 +38,10 @@ _CONVOLUTIONS = ("convolve", "convolve_input_grad", "convolve_weight_grad")
 _NORMS = (
     "batch_norm", "batch_norm_eval", "batch_norm_grad", "channel_sum", "group_norm", "group_norm_grad",
     "layer_norm", "layer_norm_grad", "move_statistics", "rms_norm", "rms_norm_grad",
+_ROWS = (
+    "add_along", "add_rows", "channel_sums", "extreme_along", "least_over", "log_softmax", "log_softmax_grad",
+    "log_sum_exp_over", "moments_over", "most_over", "pair_loss_grad", "pair_loss_sum", "pair_losses",
+    "softmax", "softmax_grad", "squares_over", "sum_over",
 )  # fmt: skip
 
 #: the module that defines them -> kernels; their functions document them
@@ -66,6 +70,7 @@ FAMILIES = {
     ),
     "padding": Family("native_padding", ("pad",), ("pad",)),
     "random": Family("native_random", ("twister",), ("twister",)),
+    "rows": Family("native_rows", _ROWS, _ROWS),
 }  # fmt: skip
 _FAMILY_OF = {kernel: module for module, family in FAMILIES.items() for kernel in family.kernels}
 
@@ -132,6 +137,24 @@ class Table:
     pad: Callable[..., Array]
 
     twister: Callable[[int], Any]
+
+    add_along: Callable[..., Array]
+    add_rows: Callable[..., Array]
+    channel_sums: Callable[..., Array]
+    extreme_along: Callable[..., tuple[Array, Array]]
+    least_over: Callable[..., Array]
+    log_softmax: Callable[..., Array]
+    log_softmax_grad: Callable[..., Array]
+    log_sum_exp_over: Callable[..., Array]
+    moments_over: Callable[..., tuple[Array, Array]]
+    most_over: Callable[..., Array]
+    pair_loss_grad: Callable[..., Array]
+    pair_loss_sum: Callable[..., Array]
+    pair_losses: Callable[..., Array]
+    softmax: Callable[..., Array]
+    softmax_grad: Callable[..., Array]
+    squares_over: Callable[..., Array]
+    sum_over: Callable[..., Array]
 
     def fill(self, name: str) -> None:
         """Use the set called ``name``; what it lacks comes from the definitions in NumPy."""

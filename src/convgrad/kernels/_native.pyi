@@ -277,4 +277,35 @@ def weight_grad(
     before: object | None,
     out: object,
     sums: object,
+def rows_reduce(
+    kind: int, x: object, out: object, outer: int, length: int, inner: int, wide: bool
+) -> None: ...
+def rows_moments(
+    x: object, mean: object, squares: object, outer: int, length: int, inner: int, wide: bool
+) -> None: ...
+def rows_extreme(
+    kind: int, x: object, value: object, place: object, outer: int, length: int, inner: int, wide: bool
+) -> None: ...
+def rows_softmax(
+    kind: int, x: object, out: object, outer: int, length: int, inner: int, wide: bool
+) -> None: ...
+def rows_softmax_grad(
+    kind: int, g: object, y: object, out: object, outer: int, length: int, inner: int, wide: bool
+) -> None: ...
+def rows_add_at(
+    g: object,
+    index: object,
+    out: object,
+    outer: int,
+    places: int,
+    count: int,
+    inner: int,
+    each: bool,
+    wide: bool,
+) -> bool: ...
+def rows_losses(
+    kind: int, x: object, y: object, out: object, width: float, each: bool, wide: bool
+) -> None: ...
+def rows_loss_grad(
+    kind: int, g: object, x: object, y: object, out: object, width: float, factor: float, wide: bool
 ) -> None: ...

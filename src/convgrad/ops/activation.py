@@ -6,9 +6,11 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from ..dtypes import B8, Array
 from ..errors import ConvgradError
+from ..kernels import table
 from . import formula
 from .elementwise import Exp, refuse
 from .formula import Value, call, call_many, where
@@ -52,15 +54,21 @@ class Softmax(Op):
         if not x.size:
             out = x.copy()
             return out, (out, axis)
-        out = np.exp(x - x.max(axis=axis, keepdims=True))
-        out /= np.add.reduce(out, axis, keepdims=True)
+        out = table.softmax(x, axis)
         return out, (out, axis)
 
     @staticmethod
     def vjp_x(g: Value, out: Value, axis: Any) -> Value:
-        return out * (g - formula.sum(g * out, axis, True))
+        return through_softmax(g, out, axis)
 
     jvp_x = vjp_x
+
+
+def through_softmax(g: Value, out: Value, axis: Any) -> Value:
+    """The product of a softmax's Jacobian and g: ``out (g - sum(g out))``."""
+    if type(g) is ndarray and type(out) is ndarray and out.size:
+        return table.softmax_grad(g, out, axis)
+    return out * (g - formula.sum(g * out, axis, True))
 
 
 class LogSoftmax(Op):
@@ -77,17 +85,22 @@ class LogSoftmax(Op):
         if not x.size:
             out = x.copy()
             return out, (out, axis)
-        out = x - x.max(axis=axis, keepdims=True)
-        out = out - np.log(np.add.reduce(np.exp(out), axis, keepdims=True))
+        out = table.log_softmax(x, axis)
         return out, (out, axis)
 
     @staticmethod
     def vjp_x(g: Value, out: Value, axis: Any) -> Value:
-        return g - call(Exp, out) * formula.sum(g, axis, True)
+        return _through_log_softmax(g, out, axis)
 
     @staticmethod
     def jvp_x(d: Value, out: Value, axis: Any) -> Value:
         return d - formula.sum(call(Exp, out) * d, axis, True)
+
+
+def _through_log_softmax(g: Value, out: Value, axis: Any) -> Value:
+    if type(g) is ndarray and type(out) is ndarray and out.size:
+        return table.log_softmax_grad(g, out, axis)
+    return g - call(Exp, out) * formula.sum(g, axis, True)
 
 
 class LeakyRelu(Elementwise):

@@ -55,17 +55,31 @@ def sum(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
         x = np.asarray(x)
     if x.dtype is BF16 or x.dtype is F16:
         return np.asarray(_add_reduce(x.astype(F32), axis, keepdims=keepdims)).astype(x.dtype)
+    if x.size >= _LONG and (x.dtype is F32 or x.dtype is F64):
+        return table.sum_over(x, axes_of(axis, x.ndim), keepdims)
     out = _add_reduce(x, axis, keepdims=keepdims)
     return out if type(out) is ndarray else np.asarray(out)
 
 
 #: NumPy adds up fewer elements than these as soon as a kernel
 _MANY = 4096
+#: from so many elements on a sum is worth asking for a kernel
+_LONG = 256
+_ALL_AXES = [tuple(range(ndim)) for ndim in range(65)]
+
+
+def axes_of(axis: Axes, ndim: int) -> tuple[int, ...]:
+    """One or several axes, or None for all, as non-negative ints."""
+    if axis is None:
+        return _ALL_AXES[ndim]
+    if type(axis) is int:
+        return (axis % ndim,)
+    return tuple([a % ndim for a in axis])  # type: ignore[union-attr]
 
 
 def channel_sums(x: Value) -> Value:
     """The sums of ``(N, C, *S)`` over all axes but the second, ``(C,)``."""
-    if type(x) is not ndarray or x.size < _MANY or (x.dtype is not F32 and x.dtype is not F64):
+    if type(x) is not ndarray or x.size < _LONG or (x.dtype is not F32 and x.dtype is not F64):
         return sum(x, _ALL_BUT_SECOND[len(x.shape)])
     return table.channel_sum(x)
 
@@ -238,8 +252,7 @@ def sum_to(x: Value, shape: tuple[int, ...]) -> Value:
         if x.size >= _MANY and (sizes := _around(x.shape, (1,) * lead + shape)):
             return table.channel_sum(x.reshape(sizes)).reshape(shape)
         if lead == 1 and x.shape[1:] == shape:
-            out = _add_reduce(x, 0)  # the usual case, a bias
-            return out if type(out) is ndarray else np.asarray(out)
+            return sum(x, 0)  # the usual case, a bias
     axes = tuple(range(lead)) + tuple(
         lead + i for i, n in enumerate(shape) if n == 1 and x.shape[lead + i] != 1
     )
