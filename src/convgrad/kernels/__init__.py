@@ -31,9 +31,19 @@ class Family(NamedTuple):
 
 
 _CONVOLUTIONS = ("convolve", "convolve_input_grad", "convolve_weight_grad")
+_MAPS = (
+    "absolute", "add_scaled", "arithmetic", "cast", "compare", "cube", "elu", "elu_grad", "erf",
+    "erf_grad", "exp", "gelu", "gelu_grad", "gelu_tanh", "gelu_tanh_grad", "hardsigmoid",
+    "hardsigmoid_grad", "hardswish", "hardswish_grad", "hardtanh", "hardtanh_grad", "leaky_relu",
+    "leaky_relu_grad", "log", "log_sigmoid", "log_sigmoid_grad", "lookup", "mapped", "mish",
+    "mish_grad", "negative", "reciprocal", "reciprocal_grad", "relu", "relu_grad", "rsqrt",
+    "rsqrt_grad", "select", "sigmoid", "sigmoid_grad", "silu", "silu_grad", "softplus",
+    "softplus_grad", "sqrt", "sqrt_grad", "square", "square_grad", "tanh", "tanh_grad",
+)  # fmt: skip
 
 #: the module that defines them -> kernels; their functions document them
 FAMILIES = {
+    "maps": Family("native_maps", _MAPS, _MAPS),
     "reference": Family("native", _CONVOLUTIONS, _CONVOLUTIONS),
     "pooling": Family(
         "native_pooling",
@@ -54,6 +64,56 @@ class Table:
     """One attribute per kernel of ``FAMILIES``, bound when it is first read."""
 
     name: str
+    absolute: Callable[..., Array]
+    add_scaled: Callable[..., Array]
+    arithmetic: Callable[..., Any]
+    cast: Callable[..., Array]
+    compare: Callable[..., Any]
+    cube: Callable[..., Array]
+    elu: Callable[..., Array]
+    elu_grad: Callable[..., Array]
+    erf: Callable[..., Array]
+    erf_grad: Callable[..., Array]
+    exp: Callable[..., Array]
+    gelu: Callable[..., Array]
+    gelu_grad: Callable[..., Array]
+    gelu_tanh: Callable[..., Array]
+    gelu_tanh_grad: Callable[..., Array]
+    hardsigmoid: Callable[..., Array]
+    hardsigmoid_grad: Callable[..., Array]
+    hardswish: Callable[..., Array]
+    hardswish_grad: Callable[..., Array]
+    hardtanh: Callable[..., Array]
+    hardtanh_grad: Callable[..., Array]
+    leaky_relu: Callable[..., Array]
+    leaky_relu_grad: Callable[..., Array]
+    log: Callable[..., Array]
+    log_sigmoid: Callable[..., Array]
+    log_sigmoid_grad: Callable[..., Array]
+    lookup: Callable[..., Array]
+    mapped: Callable[..., Any]
+    mish: Callable[..., Array]
+    mish_grad: Callable[..., Array]
+    negative: Callable[..., Array]
+    reciprocal: Callable[..., Array]
+    reciprocal_grad: Callable[..., Array]
+    relu: Callable[..., Array]
+    relu_grad: Callable[..., Array]
+    rsqrt: Callable[..., Array]
+    rsqrt_grad: Callable[..., Array]
+    select: Callable[..., Array]
+    sigmoid: Callable[..., Array]
+    sigmoid_grad: Callable[..., Array]
+    silu: Callable[..., Array]
+    silu_grad: Callable[..., Array]
+    softplus: Callable[..., Array]
+    softplus_grad: Callable[..., Array]
+    sqrt: Callable[..., Array]
+    sqrt_grad: Callable[..., Array]
+    square: Callable[..., Array]
+    square_grad: Callable[..., Array]
+    tanh: Callable[..., Array]
+    tanh_grad: Callable[..., Array]
     convolve: Callable[..., Array]
     convolve_input_grad: Callable[..., Array]
     convolve_weight_grad: Callable[..., Array]

@@ -14,6 +14,7 @@ import numpy as np
 from numpy import ndarray
 
 from ..dtypes import BF16, F16, F32, F64, Array
+from ..kernels import table
 
 Value: TypeAlias = Any  # an Array, or a recorded value that behaves like one
 Axes: TypeAlias = "int | tuple[int, ...] | None"
@@ -21,6 +22,19 @@ Axes: TypeAlias = "int | tuple[int, ...] | None"
 _add_reduce: Any = np.add.reduce
 #: what is never recorded; asking any other value takes longer
 _PLAIN = frozenset({ndarray, tuple, int, float, bool, str, type(None)})
+
+
+#: elements from which on a kernel is asked: where NumPy passes once over an array it is done with fewer sooner,
+#: and where what it does for each takes long
+LARGE, FEW = 16384, 1024
+
+
+def plain(g: Value, saved: Value) -> bool:
+    """Whether a kernel may take a gradient and a saved value: real arrays of one dtype, nothing recorded."""
+    if type(g) is not ndarray or type(saved) is not ndarray:
+        return False
+    dtype = g.dtype
+    return (dtype is F32 or dtype is F64) and saved.dtype is dtype
 
 
 def call(op: Any, *args: Any) -> Any:
@@ -125,6 +139,8 @@ def where(condition: Array, a: Value, b: Value) -> Value:
     for value in (a, b):
         if hasattr(value, "__record__"):
             return value.where(condition, a, b)
+    if type(condition) is ndarray and condition.size >= FEW:
+        return table.select(condition, a, b)
     return np.where(condition, a, b)
 
 
@@ -148,7 +164,7 @@ def _times(g: Value, x: Value) -> Value:
     if type(g) is ndarray and type(x) is ndarray:
         dtype = x.dtype
         if dtype is F32 or dtype is F64:
-            return _multiply(g, x)
+            return _multiply(g, x) if x.size < LARGE else table.arithmetic(_multiply, g, x)
     return g.times(x) if hasattr(g, "times") else g * conj(x)
 
 
@@ -157,18 +173,40 @@ def _times_as_array(g: Value, x: Value) -> Value:
     if type(g) is ndarray and type(x) is ndarray:
         dtype = x.dtype
         if dtype is F32 or dtype is F64:
-            return _multiply(g, x, out=...)
+            return _multiply(g, x, out=...) if x.size < LARGE else table.arithmetic(_multiply, g, x)
     return g.times(x) if hasattr(g, "times") else g * conj(x)
 
 
 def plus(a: Array, b: Array) -> Any:
     """``a + b`` of arrays, an array."""
+    if a.size >= LARGE:
+        return table.arithmetic(_add, a, b)
     out = _add(a, b)
     return out if type(out) is ndarray else np.asarray(out)
 
 
 def _plus_as_array(a: Array, b: Array) -> Any:
-    return _add(a, b, out=...)
+    return _add(a, b, out=...) if a.size < LARGE else table.arithmetic(_add, a, b)
+
+
+def add_to(total: Array, b: Array) -> None:
+    """``total += b``."""
+    if total.size < LARGE:
+        _add(total, b, total)
+    else:
+        table.arithmetic(_add, total, b, total)
+
+
+def minus(g: Value) -> Value:
+    """``-g``."""
+    return table.negative(g) if type(g) is ndarray and g.size >= LARGE else -g
+
+
+def over(g: Value, x: Value) -> Value:
+    """``g / x`` of real values."""
+    if type(g) is ndarray and g.size >= LARGE and type(x) is ndarray:
+        return table.arithmetic(np.true_divide, g, x)
+    return g / x
 
 
 _add: Any = np.add
