@@ -25,6 +25,19 @@ _add_reduce: Any = np.add.reduce
 _PLAIN = frozenset({ndarray, tuple, int, float, bool, str, type(None)})
 
 
+#: elements from which on a kernel is asked: where NumPy passes once over an array it is done with fewer sooner,
+#: and where what it does for each takes long
+LARGE, FEW = 16384, 1024
+
+
+def plain(g: Value, saved: Value) -> bool:
+    """Whether a kernel may take a gradient and a saved value: real arrays of one dtype, nothing recorded."""
+    if type(g) is not ndarray or type(saved) is not ndarray:
+        return False
+    dtype = g.dtype
+    return (dtype is F32 or dtype is F64) and saved.dtype is dtype
+
+
 def call(op: Any, *args: Any) -> Any:
     """Apply another operator inside a formula: recorded if any argument is, plain otherwise."""
     for arg in args:
@@ -132,6 +145,8 @@ def where(condition: Array, a: Value, b: Value) -> Value:
     for value in (a, b):
         if hasattr(value, "__record__"):
             return value.where(condition, a, b)
+    if type(condition) is ndarray and condition.size >= FEW:
+        return table.select(condition, a, b)
     return np.where(condition, a, b)
 
 
@@ -155,7 +170,7 @@ def _times(g: Value, x: Value) -> Value:
     if type(g) is ndarray and type(x) is ndarray:
         dtype = x.dtype
         if dtype is F32 or dtype is F64:
-            return _multiply(g, x)
+            return _multiply(g, x) if x.size < LARGE else table.arithmetic(_multiply, g, x)
     return g.times(x) if hasattr(g, "times") else g * conj(x)
 
 
@@ -164,18 +179,40 @@ def _times_as_array(g: Value, x: Value) -> Value:
     if type(g) is ndarray and type(x) is ndarray:
         dtype = x.dtype
         if dtype is F32 or dtype is F64:
-            return _multiply(g, x, out=...)
+            return _multiply(g, x, out=...) if x.size < LARGE else table.arithmetic(_multiply, g, x)
     return g.times(x) if hasattr(g, "times") else g * conj(x)
 
 
 def plus(a: Array, b: Array) -> Any:
     """``a + b`` of arrays, an array."""
+    if a.size >= LARGE:
+        return table.arithmetic(_add, a, b)
     out = _add(a, b)
     return out if type(out) is ndarray else np.asarray(out)
 
 
 def _plus_as_array(a: Array, b: Array) -> Any:
-    return _add(a, b, out=...)
+    return _add(a, b, out=...) if a.size < LARGE else table.arithmetic(_add, a, b)
+
+
+def add_to(total: Array, b: Array) -> None:
+    """``total += b``."""
+    if total.size < LARGE:
+        _add(total, b, total)
+    else:
+        table.arithmetic(_add, total, b, total)
+
+
+def minus(g: Value) -> Value:
+    """``-g``."""
+    return table.negative(g) if type(g) is ndarray and g.size >= LARGE else -g
+
+
+def over(g: Value, x: Value) -> Value:
+    """``g / x`` of real values."""
+    if type(g) is ndarray and g.size >= LARGE and type(x) is ndarray:
+        return table.arithmetic(np.true_divide, g, x)
+    return g / x
 
 
 _add: Any = np.add
