@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from ... import dtypes
 from ...errors import ConvgradError, ShapeError
 from ...graph.node import cell_of
 from ...ops import norm as ops
+from ...ops.op import Op
 from ...tensor.checks import check_floating
 from ...tensor.dual import batch_of
 from ...tensor.functions_shape import pad
@@ -40,6 +42,19 @@ def batch_norm(
         ValueError: one value per channel only, while training.
         ShapeError: statistics or parameters of another length than C.
     """
+    return normalise_batch(input, running_mean, running_var, weight, bias, training, momentum, eps)
+
+
+#: operators for training and for evaluation
+_BATCH = (ops.BatchNorm, ops.BatchNormEval)
+
+
+def normalise_batch(
+    input: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None,
+    bias: Tensor | None, training: bool, momentum: float, eps: float,
+    forms: tuple[type[Op], type[Op]] = _BATCH, more: tuple[Any, ...] = (),
+) -> Any:  # fmt: skip
+    """``batch_norm``; ``forms`` are what it records, ``more`` their inputs beside its own."""
     shape = input._data.shape
     if len(shape) < 2:
         raise ShapeError(f"batch_norm needs an input (N, C, ...), but got {list(shape)}")
@@ -67,9 +82,9 @@ def batch_norm(
         if running_mean is None or running_var is None:
             raise RuntimeError("Expected running_mean and running_var to be defined when training=False")
         stats = (running_mean._data, running_var._data, eps)
-        return apply(ops.BatchNormEval, (input, scale, shift), stats)
+        return apply(forms[1], (input, scale, shift, *more), stats)
     _check_batched("Batch norm", input, running_mean, running_var)
-    out, mean, var = apply(ops.BatchNorm, (input, scale, shift), (eps,))
+    out, mean, var = apply(forms[0], (input, scale, shift, *more), (eps,))
     if running_mean is not None:
         _move(running_mean, mean, 1.0, momentum)
     if running_var is not None:
