@@ -68,7 +68,8 @@ def _linear(module: Any, input: Any) -> Any:
 
 def _batch_norm(module: Any, input: Any) -> Any:
     """``relu`` of what ``BatchNorm1d`` and its kin give."""
-    return normalise_batch(input, *module._settings(input), forms=BATCH_RELU)
+    mean, var, weight, bias, training, momentum, eps = module._settings(input)
+    return normalise_batch(input, mean, var, weight, bias, training, momentum, eps, BATCH_RELU)
 
 
 class First(NamedTuple):
