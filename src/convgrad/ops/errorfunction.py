@@ -81,8 +81,6 @@ def in_blocks(compute: Callable[[Array], Array], x: Array) -> Array:
     return out.reshape(x.shape)
 
 
-
-
 def quantile(q: Array, tail: Array) -> Array:
     """The normal distribution's value with ``1/2 + q`` below it, ``tail`` on its nearer side; flat arrays."""
     out = np.empty_like(q)

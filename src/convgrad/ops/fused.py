@@ -167,10 +167,7 @@ class AffineRelu(Op):
 
     @staticmethod
     def forward(bias: Array, x: Array, weight: Array) -> tuple[Array, tuple[Any, ...]]:
-        out = np.matmul(rows(x), weight.T).reshape((*x.shape[:-1], weight.shape[0]))
-        if bias is not None:
-            out += bias
-        np.maximum(out, 0, out=out)
+        out = table.product(rows(x), weight.T, bias, "relu").reshape((*x.shape[:-1], weight.shape[0]))
         return out, (x, weight, out)
 
     @staticmethod
@@ -343,7 +340,9 @@ class BatchNormEvalAddRelu(Op):
 def _pulled(needs: tuple[bool, ...], g: Any, saved: tuple[Any, ...]) -> tuple[Any, ...]:
     """All gradients of ``relu(BatchNorm (+ r))`` by one kernel, which masks g on its way."""
     x, weight, mean, invstd, _, out = saved
-    return table.batch_norm_grad(g, x, weight, mean, invstd, False, needs[0], out, needs[-1] and len(needs) > 3)
+    return table.batch_norm_grad(
+        g, x, weight, mean, invstd, False, needs[0], out, needs[-1] and len(needs) > 3
+    )
 
 
 def _pulled_eval(needs: tuple[bool, ...], g: Value, saved: tuple[Any, ...]) -> tuple[Value, ...]:
