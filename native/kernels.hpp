@@ -10,6 +10,8 @@
 #include "norms.hpp"
 #include "pools.hpp"
 #include "problem.hpp"
+#include "products.hpp"
+#include "random.hpp"
 #include "rows.hpp"
 #include "steps.hpp"
 #include "weight_plan.hpp"
@@ -44,6 +46,8 @@ struct Kernels {
   Rows<T> rows;
   Norms<T> norms;
   Pools<T> pools;
+  Products<T> products;
+  Random<T> random;
   Steps<T> steps;
 };
 

@@ -26,6 +26,8 @@ static Kernels<T> kernels_of() {
       rows_functions<T>(),
       norms_functions<T>(),
       pools_functions<T>(),
+      products_functions<T>(),
+      random_functions<T>(),
       steps_functions<T>(),
   };
 }

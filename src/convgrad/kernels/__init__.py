@@ -30,19 +30,42 @@ class Family(NamedTuple):
     compiled: tuple[str, ...]
 
 
+_RECURRENT = (
+    "gru", "gru_grad", "lstm", "lstm_grad", "rnn", "rnn_grad", "row_products", "weight_grads",
+)  # fmt: skip
+_STEPS = ("adagrad", "adam", "clamp_all", "rmsprop", "scale_all", "sgd", "sum_of_squares")
 _CONVOLUTIONS = ("convolve", "convolve_input_grad", "convolve_weight_grad")
+_NORMS = (
+    "batch_norm", "batch_norm_eval", "batch_norm_grad", "channel_sum", "group_norm", "group_norm_grad",
+    "layer_norm", "layer_norm_grad", "move_statistics", "rms_norm", "rms_norm_grad",
+)  # fmt: skip
 
 #: the module that defines them -> kernels; their functions document them
 FAMILIES = {
     "reference": Family("native", _CONVOLUTIONS, _CONVOLUTIONS),
+    "norms": Family("native_norms", _NORMS, _NORMS),
     "pooling": Family(
         "native_pooling",
         (
-            "adaptive_avg_pool", "adaptive_avg_pool_grad", "avg_pool", "avg_pool_grad", "max_pool",
-            "max_pool_gather", "max_pool_grad",
+            "adaptive_avg_pool", "adaptive_avg_pool_grad", "adaptive_max_pool", "avg_pool", "avg_pool_grad",
+            "max_pool", "max_pool_choice", "max_pool_choice_gather", "max_pool_choice_grad",
+            "max_pool_gather", "max_pool_grad", "sums_along",
         ),
-        (),
+        (
+            "adaptive_avg_pool", "adaptive_avg_pool_grad", "adaptive_max_pool", "avg_pool", "avg_pool_grad",
+            "max_pool", "max_pool_choice", "max_pool_choice_grad", "max_pool_grad", "sums_along",
+        ),
     ),
+    "products": Family("native_products", ("product",), ("product",)),
+    "recurrent": Family("native_recurrent", _RECURRENT, _RECURRENT),
+    "steps": Family("native_steps", _STEPS, _STEPS),
+    "sampling": Family(
+        "native_sampling",
+        ("grid_sample", "grid_sample_grad", "grid_slopes"),
+        ("grid_sample", "grid_sample_grad", "grid_slopes"),
+    ),
+    "padding": Family("native_padding", ("pad",), ("pad",)),
+    "random": Family("native_random", ("twister",), ("twister",)),
 }  # fmt: skip
 _FAMILY_OF = {kernel: module for module, family in FAMILIES.items() for kernel in family.kernels}
 
@@ -57,6 +80,17 @@ class Table:
     convolve: Callable[..., Array]
     convolve_input_grad: Callable[..., Array]
     convolve_weight_grad: Callable[..., Array]
+    batch_norm: Callable[..., tuple[Array, Array, Array, Array]]
+    batch_norm_eval: Callable[..., tuple[Array, Array]]
+    batch_norm_grad: Callable[..., tuple[Array | None, Array, Array, Array | None]]
+    channel_sum: Callable[..., Array]
+    group_norm: Callable[..., tuple[Array, Array, Array]]
+    group_norm_grad: Callable[..., tuple[Array | None, ...]]
+    layer_norm: Callable[..., tuple[Array, Array, Array]]
+    layer_norm_grad: Callable[..., tuple[Array | None, ...]]
+    move_statistics: Callable[..., None]
+    rms_norm: Callable[..., tuple[Array, Array]]
+    rms_norm_grad: Callable[..., tuple[Array | None, ...]]
     max_pool: Callable[..., tuple[Array, Array]]
     max_pool_grad: Callable[..., Array]
     max_pool_gather: Callable[..., Array]
@@ -64,6 +98,47 @@ class Table:
     avg_pool_grad: Callable[..., Array]
     adaptive_avg_pool: Callable[..., Array]
     adaptive_avg_pool_grad: Callable[..., Array]
+    product: Callable[..., Array]
+
+    # recurrent layers: results, what backward reads
+    gru: Callable[..., tuple[Array, ...]]
+    gru_grad: Callable[..., tuple[Array, ...]]
+    lstm: Callable[..., tuple[Array, ...]]
+    lstm_grad: Callable[..., tuple[Array, ...]]
+    rnn: Callable[..., tuple[Array, ...]]
+    rnn_grad: Callable[..., tuple[Array, ...]]
+    row_products: Callable[..., Array]
+    weight_grads: Callable[..., tuple[Array, ...]]
+
+    # steps of optimisers and clipping: all arrays at once, in place
+    adagrad: Callable[..., None]
+    adam: Callable[..., None]
+    clamp_all: Callable[..., None]
+    rmsprop: Callable[..., None]
+    scale_all: Callable[..., None]
+    sgd: Callable[..., None]
+    sum_of_squares: Callable[..., float]
+
+    adaptive_avg_pool: Callable[..., Array]
+    adaptive_avg_pool_grad: Callable[..., Array]
+    adaptive_max_pool: Callable[..., tuple[Array, Array]]
+    avg_pool: Callable[..., Array]
+    avg_pool_grad: Callable[..., Array]
+    max_pool: Callable[..., tuple[Array, Array]]
+    max_pool_choice: Callable[..., tuple[Array, Array]]
+    max_pool_choice_gather: Callable[..., Array]
+    max_pool_choice_grad: Callable[..., Array]
+    max_pool_gather: Callable[..., Array]
+    max_pool_grad: Callable[..., Array]
+    sums_along: Callable[..., Array]
+
+    grid_sample: Callable[..., Array]
+    grid_sample_grad: Callable[..., Array]
+    grid_slopes: Callable[..., Array]
+
+    pad: Callable[..., Array]
+
+    twister: Callable[[int], Any]
 
     def fill(self, name: str) -> None:
         """Use the set called ``name``; what it lacks comes from the definitions in NumPy."""

@@ -7,6 +7,7 @@ reached with ``call(Op, ...)``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -14,6 +15,7 @@ import numpy as np
 from numpy import ndarray
 
 from ..dtypes import BF16, F16, F32, F64, Array
+from ..kernels import table
 
 Value: TypeAlias = Any  # an Array, or a recorded value that behaves like one
 Axes: TypeAlias = "int | tuple[int, ...] | None"
@@ -40,6 +42,14 @@ def call_many(op: Any, values: Sequence[Value], *params: Any) -> Any:
     return op.forward(tuple(values), *params)[0]
 
 
+def bare(*values: Value) -> bool:
+    """Whether all are arrays, so that nobody differentiates the formula: a kernel of its own may serve."""
+    for value in values:
+        if type(value) is not ndarray:
+            return False
+    return True
+
+
 def sum(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
     """Sum over axes; half precision is summed in float32 and rounded once (R6)."""
     if type(x) is not ndarray:
@@ -52,32 +62,18 @@ def sum(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
     return out if type(out) is ndarray else np.asarray(out)
 
 
-#: above so many elements ``channel_sums`` has enough to do for a second way
+#: NumPy adds up fewer elements than these as soon as a kernel
 _MANY = 4096
-_CHAIN = 512
 
 
 def channel_sums(x: Value) -> Value:
-    """The sums of ``(N, C, *S)`` over all axes but the second, ``(C,)``.
-
-    NumPy's einsum adds three times as fast as its sum, but each row in one chain: pieces keep chains short.
-    """
-    if (
-        type(x) is not ndarray or x.size < _MANY or not x.flags.c_contiguous
-        or (x.dtype is not F32 and x.dtype is not F64)
-    ):  # fmt: skip
+    """The sums of ``(N, C, *S)`` over all axes but the second, ``(C,)``."""
+    if type(x) is not ndarray or x.size < _MANY or (x.dtype is not F32 and x.dtype is not F64):
         return sum(x, _ALL_BUT_SECOND[len(x.shape)])
-    rows = x.reshape(*x.shape[:2], -1)
-    pieces = rows.shape[2] // _CHAIN
-    whole = pieces * _CHAIN
-    sums: Any = np.einsum("ncl->nc", rows[:, :, whole:])
-    if pieces:
-        chains = rows[:, :, :whole].reshape(*x.shape[:2], pieces, _CHAIN)  # still a view
-        sums = sums + _add_reduce(np.einsum("ncpl->ncp", chains), 2)
-    return _add_reduce(sums.T.copy(), 1)  # along rows NumPy adds in pairs
+    return table.channel_sum(x)
 
 
-_ALL_BUT_SECOND = [(0, *range(2, ndim)) for ndim in range(6)]
+_ALL_BUT_SECOND = [(0, *range(2, ndim)) for ndim in range(65)]
 
 
 def reshape(x: Value, shape: tuple[int, ...]) -> Value:
@@ -200,12 +196,23 @@ def one_minus(x: Value) -> Value:
     return 1.0 - x
 
 
+#: multiplications from which a product is worth asking for a kernel
+LARGE_PRODUCT = 1 << 14
+
+
+def product(a: Array, b: Array) -> Array:
+    """``a @ b`` of two float matrices of one dtype, arrays both."""
+    if a.size * b.shape[1] < LARGE_PRODUCT:
+        return a.dot(b)  # half the overhead of matmul
+    return table.product(a, b)
+
+
 def product_with_transposed(a: Value, b: Value) -> Value:
     """``a @ conj(b)ᵀ`` of two matrices."""
     if type(a) is ndarray and type(b) is ndarray:
         dtype = b.dtype
         if (dtype is F32 or dtype is F64) and a.dtype is dtype:
-            return a.dot(b.T)  # half the overhead of matmul
+            return product(a, b.T)
     return a @ swap_last(conj(b))
 
 
@@ -214,7 +221,7 @@ def product_of_transposed(a: Value, b: Value) -> Value:
     if type(a) is ndarray and type(b) is ndarray:
         dtype = a.dtype
         if (dtype is F32 or dtype is F64) and b.dtype is dtype:
-            return a.T.dot(b)
+            return product(a.T, b)
     return swap_last(conj(a)) @ b
 
 
@@ -230,15 +237,29 @@ def cast(x: Value, dtype: np.dtype[Any]) -> Value:
 def sum_to(x: Value, shape: tuple[int, ...]) -> Value:
     """Sum a gradient over what broadcasting repeated, down to an operand's ``shape``."""
     lead = len(x.shape) - len(shape)
-    if lead == 1 and type(x) is ndarray and x.shape[1:] == shape and (x.dtype is F32 or x.dtype is F64):
-        out = _add_reduce(x, 0)  # the usual case, a bias
-        return out if type(out) is ndarray else np.asarray(out)
+    if type(x) is ndarray and (x.dtype is F32 or x.dtype is F64):
+        if x.size >= _MANY and (sizes := _around(x.shape, (1,) * lead + shape)):
+            return table.channel_sum(x.reshape(sizes)).reshape(shape)
+        if lead == 1 and x.shape[1:] == shape:
+            out = _add_reduce(x, 0)  # the usual case, a bias
+            return out if type(out) is ndarray else np.asarray(out)
     axes = tuple(range(lead)) + tuple(
         lead + i for i, n in enumerate(shape) if n == 1 and x.shape[lead + i] != 1
     )
     if axes:
         x = sum(x, axes, True)
     return x if x.shape == shape else reshape(x, shape)
+
+
+def _around(repeated: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, int, int] | None:
+    """Sizes (before, kept, after), if the axes that broadcasting kept stand side by side, else None."""
+    kept = [i for i, n in enumerate(shape) if n > 1]
+    if not kept:
+        return None
+    first, end = kept[0], kept[-1] + 1
+    if shape[first:end] != repeated[first:end]:
+        return None
+    return math.prod(repeated[:first]), math.prod(shape), math.prod(repeated[end:])
 
 
 def expand_reduced(

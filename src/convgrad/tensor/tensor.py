@@ -21,6 +21,7 @@ from ..graph.node import LEAF, Cell, Node, attach, attach_one, cell_of, snapshot
 from ..graph.traced import Traced
 from ..ops import activation, reduce, special
 from ..ops import elementwise as ew
+from ..ops.formula import product
 from ..ops.matmul import Mm
 from ..ops.op import OUT, Op, Ufunc
 from ..printing import format_tensor
@@ -127,7 +128,7 @@ def _product(slow: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
         b: Any = other._data
         if b.dtype is not dtype or a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[0]:
             return slow(self, other)
-        out = a.dot(b)
+        out = product(a, b)
         na, nb = self._node, other._node
         if (na is None and nb is None) or not mode:
             return Tensor(out, None)

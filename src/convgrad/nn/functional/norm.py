@@ -11,6 +11,7 @@ import numpy as np
 from ... import dtypes
 from ...errors import ConvgradError, ShapeError
 from ...graph.node import cell_of
+from ...kernels import table
 from ...ops import norm as ops
 from ...ops.op import Op
 from ...tensor.checks import check_floating
@@ -76,19 +77,24 @@ def normalise_batch(
                 f"has {shape[1]} channels)"
             )
     check_floating("batch_norm", input)
-    scale = _ones(shape[1], input) if weight is None else weight
-    shift = _zeros(shape[1], input) if bias is None else bias
     if not training:
         if running_mean is None or running_var is None:
             raise RuntimeError("Expected running_mean and running_var to be defined when training=False")
         stats = (running_mean._data, running_var._data, eps)
-        return apply(forms[1], (input, scale, shift, *more), stats)
+        return apply(forms[1], (input, weight, bias, *more), stats)
     _check_batched("Batch norm", input, running_mean, running_var)
-    out, mean, var = apply(forms[0], (input, scale, shift, *more), (eps,))
+    out, mean, var = apply(forms[0], (input, weight, bias, *more), (eps,))
+    factor = per_channel / max(1, per_channel - 1)
+    if running_mean is not None and running_var is not None and batch_of(running_mean, mean) is None:
+        stats = (running_mean._data, running_var._data, mean._data, var._data)
+        table.move_statistics(*stats, factor, momentum)
+        for running in (running_mean, running_var):
+            cell_of(running).bump("batch_norm")
+        return out
     if running_mean is not None:
         _move(running_mean, mean, 1.0, momentum)
     if running_var is not None:
-        _move(running_var, var, per_channel / max(1, per_channel - 1), momentum)
+        _move(running_var, var, factor, momentum)
     return out
 
 
@@ -112,18 +118,6 @@ def _move(running: Tensor, new: Tensor, factor: float, momentum: float) -> None:
     data = running._data
     data[...] = (new._data * factor * momentum + data * (1 - momentum)).astype(data.dtype, copy=False)
     cell_of(running).bump("batch_norm")
-
-
-def _parameter_dtype(input: Tensor) -> np.dtype[np.generic]:
-    return dtypes.F32 if input._data.dtype in dtypes.HALVES else input._data.dtype
-
-
-def _ones(count: int, input: Tensor) -> Tensor:
-    return Tensor(np.ones(count, _parameter_dtype(input)), None)
-
-
-def _zeros(count: int, input: Tensor) -> Tensor:
-    return Tensor(np.zeros(count, _parameter_dtype(input)), None)
 
 
 def instance_norm(
@@ -212,7 +206,10 @@ def rms_norm(
     check_floating("rms_norm", input, ("c",))
     kind = input.dtype
     axes = _check_normalized("rms_norm", input, normalized_shape, weight)
-    x = input.float() if input._data.dtype in dtypes.HALVES else input
+    dtype = input._data.dtype
+    if (dtype is dtypes.F32 or dtype is dtypes.F64) and (weight is None or weight._data.dtype is dtype):
+        return apply(ops.RmsNorm, (input, weight), (axes, float(np.finfo(dtype).eps) if eps is None else eps))
+    x = input.float() if dtype in dtypes.HALVES else input
     small = float(np.finfo(x._data.dtype).eps) if eps is None else eps
     out = x * ((x * x).mean(tuple(range(-axes, 0)), keepdim=True) + small).rsqrt()
     if weight is not None:
