@@ -40,7 +40,7 @@ EXEMPT: dict[tuple[str, str], str] = {
     **_for("norm", "0d", "needs channels"),
     **_for(
         "ConvolveRelu ConvolutionRelu ConvolveTransposedRelu TransposedConvolutionRelu AffineRelu BatchNormRelu "
-        "BatchNormAddRelu BatchNormEvalRelu BatchNormEvalAddRelu", "0d", "as the operator that is joined with relu",
+        "BatchNormEvalRelu", "0d", "as the operator that is joined with relu",
     ),
     **_for("EmbeddingDense", "0d", "what arrives at rows of a table has at least one dimension"),
     **_for("ViewAsComplex", "0d", "the last dimension holds the pairs"),

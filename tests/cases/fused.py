@@ -100,12 +100,12 @@ CASES: list[Case] = [
         N, S, H, empty=(N0, S, H),
     ),
     *kinds(
-        ops.BatchNormAddRelu, "plain",
+        ops.BatchNormRelu, "add",
         lambda x, w, b, r: F.batch_norm_add_relu(x, r, None, None, w, b, True), _relu(_batch), N, S, H, R,
         empty=(N0, S, H, N0),
     ),
     *kinds(ops.BatchNormEvalRelu, "plain", _eval, _relu(_given), N, S, H, empty=(N0, S, H)),
-    *kinds(ops.BatchNormEvalAddRelu, "plain", _eval_add, _relu(_given), N, S, H, R, empty=(N0, S, H, N0)),
+    *kinds(ops.BatchNormEvalRelu, "add", _eval_add, _relu(_given), N, S, H, R, empty=(N0, S, H, N0)),
 ]  # fmt: skip
 
 
@@ -121,5 +121,5 @@ ERRORS = [
     ErrorCase("linear_relu-bias", lambda: F.linear_relu(_t(2, 3), _t(4, 3), _t(5)), RuntimeError, "must match the existing size (5)", ops.AffineRelu),
     ErrorCase("add_relu-shapes", lambda: F.add_relu(_t(2, 3), _t(4)), RuntimeError, "must match the size of tensor b", ops.AddRelu),
     ErrorCase("batch_norm_relu-one-value", lambda: F.batch_norm_relu(_t(1, 3), None, None, training=True), ValueError, "Expected more than 1 value per channel when training", ops.BatchNormRelu),
-    ErrorCase("batch_norm_add_relu-channels", lambda: F.batch_norm_add_relu(_t(2, 3), _t(2, 3), _t(4), _t(4)), RuntimeError, "running_mean should contain 3 elements not 4", ops.BatchNormEvalAddRelu),
+    ErrorCase("batch_norm_add_relu-channels", lambda: F.batch_norm_add_relu(_t(2, 3), _t(2, 3), _t(4), _t(4)), RuntimeError, "running_mean should contain 3 elements not 4", ops.BatchNormEvalRelu),
 ]  # fmt: skip

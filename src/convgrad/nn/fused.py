@@ -24,7 +24,6 @@ from .functional.norm import normalise_batch
 RELU: Forms = (ops.ConvolveRelu, ops.ConvolutionRelu)
 TRANSPOSED_RELU: Forms = (ops.ConvolveTransposedRelu, ops.TransposedConvolutionRelu)
 BATCH_RELU = (ops.BatchNormRelu, ops.BatchNormEvalRelu)
-_BATCH_ADD_RELU = (ops.BatchNormAddRelu, ops.BatchNormEvalAddRelu)
 
 
 def _fit(input: Any, *others: Any) -> bool:
@@ -148,7 +147,7 @@ def batch_norm_relu(
     given = running_mean, running_var, weight, bias, training, momentum, eps
     if not _fit(input, weight, bias):
         return F.batch_norm(input, *given).relu()
-    return normalise_batch(input, *given, BATCH_RELU)
+    return normalise_batch(input, *given, BATCH_RELU, (None,))
 
 
 def batch_norm_add_relu(
@@ -172,7 +171,7 @@ def batch_norm_add_relu(
     given = running_mean, running_var, weight, bias, training, momentum, eps
     if not _fit(input, other, weight, bias) or input._data.shape != other._data.shape:
         return (F.batch_norm(input, *given) + other).relu()
-    return normalise_batch(input, *given, _BATCH_ADD_RELU, (other,))
+    return normalise_batch(input, *given, BATCH_RELU, (other,))
 
 
 def add_relu(input: Tensor, other: Tensor) -> Any:

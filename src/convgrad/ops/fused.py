@@ -218,37 +218,10 @@ def _blocks(*arrays: Array) -> list[tuple[Array, ...]]:
 
 
 class BatchNormRelu(Op):
-    """``relu`` of ``BatchNorm``: x ``(N, C, ...)``, weight and bias ``(C,)``; mean and variance too."""
+    """``relu(BatchNorm + r)``: x ``(N, C, ...)``, r like x or None; the batch's mean and variance, too.
 
-    saves = (*BatchNorm.saves, "out")
-    several = True
-    primary = 0
-
-    @staticmethod
-    def forward(
-        x: Array, weight: Array, bias: Array, eps: float
-    ) -> tuple[tuple[Array, ...], tuple[Any, ...]]:
-        out, mean, var, invstd = table.batch_norm(x, weight, bias, eps, "relu")
-        return (out, mean, var), (x, weight, mean, invstd, eps, out)
-
-    @staticmethod
-    def relift(*saved: Any) -> tuple[Any, ...]:
-        """What ``BatchNorm`` lifts."""
-        return (*BatchNorm.relift(*saved[:-1]), saved[-1])
-
-    @staticmethod
-    def vjp(needs: tuple[bool, ...], g: Value, *saved: Any) -> tuple[Value, ...]:
-        if type(g) is ndarray and type(saved[0]) is ndarray:
-            return _pulled(needs, g, saved)[:3]
-        return BatchNorm.vjp(needs, _masked(g, saved[-1]), *saved[:-1])
-
-    @staticmethod
-    def jvp(tangents: tuple[Value, ...], *saved: Any) -> Value:
-        return _masked(BatchNorm.jvp(tangents, *saved[:-1]), saved[-1])
-
-
-class BatchNormAddRelu(Op):
-    """``relu(BatchNorm + r)`` with r of x's shape: the end of a residual block."""
+    weight and bias are ``(C,)`` or None. With r it is the end of a residual block.
+    """
 
     saves = (*BatchNorm.saves, "out")
     several = True
@@ -263,16 +236,25 @@ class BatchNormAddRelu(Op):
         return (out, mean, var), (x, weight, mean, invstd, eps, out)
 
     @staticmethod
-    def relift(*saved: Any) -> tuple[Any, ...]:
+    def relift(
+        x: Value, weight: Value, mean: Array, invstd: Array, eps: float, out: Value
+    ) -> tuple[Any, ...]:
         """What ``BatchNorm`` lifts, if it is kept at all."""
-        return saved if saved[0] is None else (*BatchNorm.relift(*saved[:-1]), saved[-1])
+        if x is None:
+            return x, weight, mean, invstd, eps, out
+        return (*BatchNorm.relift(x, weight, mean, invstd, eps), out)
 
     @staticmethod
-    def vjp(needs: tuple[bool, ...], g: Value, *saved: Any) -> tuple[Value, ...]:
-        if type(g) is ndarray and type(saved[0]) is ndarray:
-            return _pulled(needs, g, saved)
-        g = _masked(g, saved[-1])
-        own = BatchNorm.vjp(needs[:3], g, *saved[:-1]) if True in needs[:3] else (None, None, None)
+    def vjp(
+        needs: tuple[bool, ...], g: Value, x: Value, weight: Value, mean: Value, invstd: Value, eps: float,
+        out: Value,
+    ) -> tuple[Value, ...]:  # fmt: skip
+        if type(g) is ndarray and type(x) is ndarray:
+            return table.batch_norm_grad(g, x, weight, mean, invstd, False, needs[0], out, needs[3])
+        g = _masked(g, out)
+        own: tuple[Value, ...] = (None, None, None)
+        if x is not None:
+            own = BatchNorm.vjp(needs[:3], g, x, weight, mean, invstd, eps)
         return (*own, g if needs[3] else None)
 
     @staticmethod
@@ -285,35 +267,10 @@ class BatchNormAddRelu(Op):
 
 
 class BatchNormEvalRelu(Op):
-    """``relu`` of ``BatchNormEval``: the statistics mean and var ``(C,)`` are constants."""
+    """``relu(BatchNormEval + r)``, r like x or None: the statistics mean and var ``(C,)`` are constants."""
 
     saves = (*BatchNormEval.saves, "out")
-    reads = {
-        "x": ("weight", "invstd", "out"), "weight": ("x", "mean", "invstd", "out"), "bias": ("out",),
-    }  # fmt: skip
-
-    @staticmethod
-    def forward(
-        x: Array, weight: Array, bias: Array, mean: Any, var: Any, eps: float
-    ) -> tuple[Array, tuple[Any, ...]]:
-        mean, var = [v.astype(x.dtype, copy=False) for v in (mean, var)]
-        out, invstd = table.batch_norm_eval(x, weight, bias, mean, var, eps, "relu")
-        return out, (x, weight, mean, invstd, out)
-
-    @staticmethod
-    def vjp(needs: tuple[bool, ...], g: Value, *saved: Any) -> tuple[Value, ...]:
-        return _pulled_eval(needs, _masked(g, saved[-1]), saved[:-1])
-
-    @staticmethod
-    def jvp(tangents: tuple[Value, ...], *saved: Any) -> Value:
-        return _masked(_pushed_eval(tangents, saved[:-1]), saved[-1])
-
-
-class BatchNormEvalAddRelu(Op):
-    """``relu(BatchNormEval + r)`` with r of x's shape."""
-
-    saves = (*BatchNormEval.saves, "out")
-    reads = {**BatchNormEvalRelu.reads, "r": ("out",)}
+    reads = {"x": ("weight", "invstd", "out"), "bias": ("out",), "r": ("out",)}
 
     @staticmethod
     def forward(
@@ -324,33 +281,21 @@ class BatchNormEvalAddRelu(Op):
         return out, (x, weight, mean, invstd, out)
 
     @staticmethod
-    def vjp(needs: tuple[bool, ...], g: Value, *saved: Any) -> tuple[Value, ...]:
-        g = _masked(g, saved[-1])
-        return (*_pulled_eval(needs[:3], g, saved[:-1]), g if needs[3] else None)
+    def vjp(
+        needs: tuple[bool, ...], g: Value, x: Value, weight: Value, mean: Value, invstd: Value, out: Value
+    ) -> tuple[Value, ...]:
+        if needs[1] and type(g) is ndarray and type(x) is ndarray:
+            return table.batch_norm_grad(g, x, weight, mean, invstd, True, needs[0], out, needs[3])
+        g = _masked(g, out)
+        saved = x, weight, mean, invstd
+        pairs = zip(needs, BatchNormEval.vjps)
+        own = [f(g, *saved) if wanted and f is not None else None for wanted, f in pairs]
+        return (*own, g if needs[3] else None)
 
     @staticmethod
     def jvp(tangents: tuple[Value, ...], *saved: Any) -> Value:
         *own, dr = tangents
         parts = [] if dr is None else [dr]
-        if any([d is not None for d in own]):
-            parts.append(_pushed_eval(tuple(own), saved[:-1]))
+        pairs = zip(own, BatchNormEval.jvps, strict=True)
+        parts += [f(d, *saved[:-1]) for d, f in pairs if d is not None and f is not None]
         return _masked(_sum(parts), saved[-1])
-
-
-def _pulled(needs: tuple[bool, ...], g: Any, saved: tuple[Any, ...]) -> tuple[Any, ...]:
-    """All gradients of ``relu(BatchNorm (+ r))`` by one kernel, which masks g on its way."""
-    x, weight, mean, invstd, _, out = saved
-    return table.batch_norm_grad(
-        g, x, weight, mean, invstd, False, needs[0], out, needs[-1] and len(needs) > 3
-    )
-
-
-def _pulled_eval(needs: tuple[bool, ...], g: Value, saved: tuple[Any, ...]) -> tuple[Value, ...]:
-    """The gradients of ``BatchNormEval`` that are wanted."""
-    return tuple([f(g, *saved) if n and f is not None else None for n, f in zip(needs, BatchNormEval.vjps)])
-
-
-def _pushed_eval(tangents: tuple[Value, ...], saved: tuple[Any, ...]) -> Value:
-    """The tangent of ``BatchNormEval``."""
-    pairs = zip(tangents, BatchNormEval.jvps, strict=True)
-    return _sum([f(d, *saved) for d, f in pairs if d is not None and f is not None])

@@ -69,7 +69,7 @@ def _linear(module: Any, input: Any) -> Any:
 def _batch_norm(module: Any, input: Any) -> Any:
     """``relu`` of what ``BatchNorm1d`` and its kin give."""
     mean, var, weight, bias, training, momentum, eps = module._settings(input)
-    return normalise_batch(input, mean, var, weight, bias, training, momentum, eps, BATCH_RELU)
+    return normalise_batch(input, mean, var, weight, bias, training, momentum, eps, BATCH_RELU, (None,))
 
 
 class First(NamedTuple):
