@@ -122,6 +122,78 @@ def grid_samples(
 def pad_with_value(x: object, out: object, value: float, numbers: Sequence[int], wide: bool) -> None: ...
 def product(
     a: object, b: object, bias: object | None, out: object, wide: bool, activation: int = 0
+
+class ParameterArrays:
+    def __init__(self) -> None: ...
+    def step(
+        self,
+        optimiser: int,
+        wide: bool,
+        options: Sequence[float],
+        ascend: bool,
+        params: list[object],
+        grads: list[object],
+        kept: list[list[object]],
+        counts: list[object] | None,
+    ) -> None: ...
+
+def sum_of_squares(wide: bool, arrays: list[object]) -> float: ...
+def change_arrays(change: int, wide: bool, arrays: list[object], a: float, b: float) -> None: ...
+def recur(
+    cell: int,
+    wide: bool,
+    counts: object,
+    reverse: bool,
+    inputs: int,
+    width: int,
+    x: object,
+    h0: object,
+    c0: object | None,
+    w_ih: object,
+    w_hh: object,
+    b_ih: object | None,
+    b_hh: object | None,
+    gates: object | None,
+    cells: object | None,
+    out: object,
+    last_h: object,
+    last_c: object | None,
+) -> None: ...
+def recur_grad(
+    cell: int,
+    wide: bool,
+    counts: object,
+    reverse: bool,
+    width: int,
+    g_out: object,
+    g_last_h: object,
+    g_last_c: object | None,
+    h0: object,
+    c0: object | None,
+    w_hh: object,
+    gates: object | None,
+    cells: object | None,
+    out: object,
+    state_grad: object,
+    input_grad: object | None,
+    g_h0: object,
+    g_c0: object | None,
+) -> None: ...
+def row_products(
+    wide: bool, rows: int, depth: int, width: int, a: object, b: object, out: object
+) -> None: ...
+def weight_grad(
+    wide: bool,
+    rows: int,
+    height: int,
+    width: int,
+    firsts: int,
+    g: object,
+    x: object,
+    first: object | None,
+    before: object | None,
+    out: object,
+    sums: object,
 ) -> None: ...
 
 class Twister:
@@ -205,4 +277,35 @@ def weight_grad(
     before: object | None,
     out: object,
     sums: object,
+def rows_reduce(
+    kind: int, x: object, out: object, outer: int, length: int, inner: int, wide: bool
+) -> None: ...
+def rows_moments(
+    x: object, mean: object, squares: object, outer: int, length: int, inner: int, wide: bool
+) -> None: ...
+def rows_extreme(
+    kind: int, x: object, value: object, place: object, outer: int, length: int, inner: int, wide: bool
+) -> None: ...
+def rows_softmax(
+    kind: int, x: object, out: object, outer: int, length: int, inner: int, wide: bool
+) -> None: ...
+def rows_softmax_grad(
+    kind: int, g: object, y: object, out: object, outer: int, length: int, inner: int, wide: bool
+) -> None: ...
+def rows_add_at(
+    g: object,
+    index: object,
+    out: object,
+    outer: int,
+    places: int,
+    count: int,
+    inner: int,
+    each: bool,
+    wide: bool,
+) -> bool: ...
+def rows_losses(
+    kind: int, x: object, y: object, out: object, width: float, each: bool, wide: bool
+) -> None: ...
+def rows_loss_grad(
+    kind: int, g: object, x: object, y: object, out: object, width: float, factor: float, wide: bool
 ) -> None: ...

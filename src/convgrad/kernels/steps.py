@@ -5,9 +5,9 @@ Every optimiser's kernel has one signature::
     kernel(options, ascend, params, grads, kept, counts, held)
 
 ``options`` are its numbers; ``ascend`` turns the gradients round; ``params`` and ``grads`` are arrays, float,
-as many of each; ``kept`` has a list of as many arrays for each thing it remembers; ``counts`` are their numbers
-of steps, 0-d, which it counts up (None: it counts none); ``held`` is a dictionary of the caller's, always the
-same one for the same parameters, in which a compiled form may leave what it made ready.
+as many of each; ``kept`` has a list of as many arrays for each thing it remembers; ``counts`` are their
+numbers of steps, 0-d, which it counts up (None: it counts none); ``held`` is a dictionary of the caller's,
+always the same one for the same parameters, in which a compiled form may leave what it made ready.
 """
 
 from __future__ import annotations
