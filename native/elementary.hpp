@@ -1,15 +1,20 @@
-// elementary.hpp - exp, tanh and the logistic function on vectors, within 2 units in the last place.
-// NaN and infinities go as in the mathematics, tanh(-0.0) is -0.0; what would be subnormal is zero.
-// Method: Muller, Elementary Functions (2016), ch. 11: x = n ln 2 + r, e^x = 2^n e^r with a polynomial for e^r.
+// elementary.hpp - the root, exp, tanh and the logistic function on vectors, within 2 units in the last
+// place. NaN and infinities go as in the mathematics, tanh(-0.0) is -0.0; what would be subnormal is zero.
+// Method: Muller, Elementary Functions (2016), ch. 11: x = n ln 2 + r, e^x = 2^n e^r with a polynomial for
+// e^r.
 #pragma once
 
 #include "simd.hpp"
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 namespace convgrad::CONVGRAD_ISA {
 
 /// Integers as wide as T: the bits of its lanes.
 template <typename T>
-using Bits = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+using Bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
 
 /// The numbers of the reduction. What is added to and taken from a number of size below 2^22 (2^51) rounds it
 /// to a whole one, which then stands in the lowest bits; ln 2 is cut so that n times its first part is exact.
@@ -27,6 +32,27 @@ struct Exponential<double> {
   static constexpr double rounder = 6755399441055744.0, lowest = -746.0, highest = 710.0, flat = 40.0;
   static constexpr double ln2_high = 0.693145751953125, ln2_low = 1.42860682030941723212e-6;
 };
+
+/// The square root, correctly rounded. (The forms with a mask, of all lanes: GCC warns in its own header of
+/// what the others leave undefined.)
+template <typename T>
+CONVGRAD_INLINE Vec<T> square_root(Vec<T> x) {
+  constexpr bool single = sizeof(T) == 4;
+#if defined(__AVX512F__)
+  if constexpr (single) return (Vec<T>)_mm512_maskz_sqrt_ps(__mmask16(-1), (__m512)x);
+  else return (Vec<T>)_mm512_maskz_sqrt_pd(__mmask8(-1), (__m512d)x);
+#elif defined(__AVX2__)
+  if constexpr (single) return (Vec<T>)_mm256_sqrt_ps((__m256)x);
+  else return (Vec<T>)_mm256_sqrt_pd((__m256d)x);
+#elif defined(__SSE2__)
+  if constexpr (single) return (Vec<T>)_mm_sqrt_ps((__m128)x);
+  else return (Vec<T>)_mm_sqrt_pd((__m128d)x);
+#else
+  for (int i = 0; i < kLanes<T>; i++)
+    x[i] = single ? T(__builtin_sqrtf(float(x[i]))) : T(__builtin_sqrt(x[i]));
+  return x;
+#endif
+}
 
 /// The smaller and the larger of each lane and a limit; NaN stays NaN.
 template <typename T>
@@ -51,8 +77,8 @@ CONVGRAD_INLINE Vec<T> power_of_two(Vec<T> whole) {
 template <typename T>
 CONVGRAD_INLINE Vec<T> times_power_of_two(Vec<T> v, Vec<T> n) {
 #if defined(__AVX512F__)
-  if constexpr (sizeof(T) == 4) return (Vec<T>)_mm512_scalef_ps((__m512)v, (__m512)n);
-  else return (Vec<T>)_mm512_scalef_pd((__m512d)v, (__m512d)n);
+  if constexpr (sizeof(T) == 4) return (Vec<T>)_mm512_maskz_scalef_ps(__mmask16(-1), (__m512)v, (__m512)n);
+  else return (Vec<T>)_mm512_maskz_scalef_pd(__mmask8(-1), (__m512d)v, (__m512d)n);
 #else
   constexpr T rounder = Exponential<T>::rounder;
   const Vec<T> half = n * T(0.5) + rounder, rest = n - (half - rounder) + rounder;
@@ -81,6 +107,20 @@ CONVGRAD_INLINE Vec<T> small_expm1(Vec<T> r) {
   sum = sum * r + T(0.5);
   return sum * (r * r) + r;
 }
+
+/// All of a vector, or its first lanes: how a loop over vectors and its last step read and write alike.
+template <typename T>
+struct Whole {
+  __attribute__((always_inline)) Vec<T> get(const T* p) const { return load(p); }
+  __attribute__((always_inline)) void put(T* p, Vec<T> v) const { store(p, v); }
+};
+template <typename T>
+struct First {
+  Part<T> part;
+  explicit First(Index count) : part(count) {}
+  __attribute__((always_inline)) Vec<T> get(const T* p) const { return load(p, part); }
+  __attribute__((always_inline)) void put(T* p, Vec<T> v) const { store(p, v, part); }
+};
 
 /// e^x
 template <typename T>

@@ -76,13 +76,6 @@ def sum_over(x: Array, axes: Axes, keepdims: bool) -> Array:
     return _reduced(_SUM, x, axes, keepdims)
 
 
-def channel_sums(x: Array) -> Array:
-    """``rows.channel_sums`` compiled."""
-    if not _fits(x, _REDUCED):
-        return rows.channel_sums(x)
-    return _reduced(_SUM, x, (0, *range(2, x.ndim)), False)
-
-
 def squares_over(x: Array, axes: Axes, keepdims: bool) -> Array:
     """``rows.squares_over`` compiled."""
     if not axes or not _fits(x, _REDUCED):

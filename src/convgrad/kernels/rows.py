@@ -29,28 +29,6 @@ def sum_over(x: Array, axes: Axes, keepdims: bool) -> Array:
     return np.asarray(_add_reduce(x, axes, keepdims=keepdims))
 
 
-#: above so many elements ``channel_sums`` has enough to do for a second way
-_MANY = 4096
-_CHAIN = 512
-
-
-def channel_sums(x: Array) -> Array:
-    """The sums of ``(N, C, *S)`` over all axes but the second, ``(C,)``.
-
-    NumPy's einsum adds three times as fast as its sum, but each row in one chain: pieces keep chains short.
-    """
-    if x.size < _MANY or not x.flags.c_contiguous:
-        return sum_over(x, (0, *range(2, x.ndim)), False)
-    lines = x.reshape(*x.shape[:2], -1)
-    pieces = lines.shape[2] // _CHAIN
-    whole = pieces * _CHAIN
-    sums: Any = np.einsum("ncl->nc", lines[:, :, whole:])
-    if pieces:
-        chains = lines[:, :, :whole].reshape(*x.shape[:2], pieces, _CHAIN)  # still a view
-        sums = sums + _add_reduce(np.einsum("ncpl->ncp", chains), 2)
-    return np.asarray(_add_reduce(sums.T.copy(), 1))  # along rows NumPy adds in pairs
-
-
 def squares_over(x: Array, axes: Axes, keepdims: bool) -> Array:
     """The sum of squares over ``axes``."""
     return np.asarray(_add_reduce(x * x, axes, keepdims=keepdims))
