@@ -16,7 +16,7 @@ namespace convgrad {
 
 namespace {
 
-using Arrays = nb::typed<nb::list, nb::object>;
+using Arrays = nb::typed<nb::list, nb::any>;
 
 /// Elements of a task: with its gradient and what is kept of it a piece of a parameter fits the cache.
 constexpr Index kTask = 8192;
