@@ -191,7 +191,7 @@ def test_wrong_operands_are_refused_before_anything_changes() -> None:
         with pytest.raises(error, match=message):
             machine._native.ParameterArrays().step(*arguments)
     assert (p.tolist(), v.tolist(), count.item()) == ([1.0] * 4, [0.0] * 4, 0.0)
-    for change in (-1, 2):
+    for change in (-1, 3):
         with pytest.raises(ValueError, match="no such change"):
             machine._native.change_arrays(change, False, [p], 2.0, 0.0)
     with pytest.raises(TypeError, match="not of the precision"):
@@ -227,7 +227,12 @@ def test_scaling_and_clamping_have_the_bits_of_the_definition(dtype: Any) -> Non
     rng = np.random.default_rng(3)
     for instruction_set in SETS:
         machine._native.use_instruction_set(instruction_set)
-        for name, numbers in (("scale_all", (0.3,)), ("clamp_all", (-0.5, 0.25)), ("clamp_all", (0.5, -0.5))):
+        for name, numbers in (
+            ("scale_all", (0.3,)),
+            ("clamp_all", (-0.5, 0.25)),
+            ("clamp_all", (0.5, -0.5)),
+            ("fill_all", (0.5,)),
+        ):
             if name == "clamp_all" and dtype is np.complex64:
                 continue
             arrays = [rng.standard_normal(n).astype(dtype) for n in SIZES]
