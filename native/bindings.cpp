@@ -21,6 +21,7 @@ struct BoundKernel {
   std::unique_ptr<Kernel> kernel;
   bool wide;
   Index first, second, bias, out;  // elements
+  Index nanoseconds;               // about what one thread takes
 
   void call(nb::handle a, nb::handle b, nb::handle bias_values, nb::handle result, int activation) const {
     const Buffer x(a, wide), y(b, wide), z(result, wide, Access::Write);
@@ -40,7 +41,7 @@ struct BoundKernel {
   void run(const Buffer& x, const Buffer& y, const std::optional<Buffer>& v, const Buffer& z,
            Activation activation) const {
     const Operands<T> data{x.data<T>(), y.data<T>(), v ? v->data<T>() : nullptr, z.data<T>(), activation};
-    run_unlocked([&] { kernel->run(data); });
+    run_unlocked([&] { kernel->run(data); }, nanoseconds);
   }
 };
 
@@ -93,11 +94,11 @@ BoundKernel make(const std::string& algorithm, int primitive, const std::vector<
       make_kernel(algorithm, Primitive(primitive), p, wide, cut, table_named(instruction_set.c_str()));
   switch (Primitive(primitive)) {
     case Primitive::Forward:
-      return {std::move(kernel), wide, x, w, out, y};
+      return {std::move(kernel), wide, x, w, out, y, p.nanoseconds()};
     case Primitive::InputGrad:
-      return {std::move(kernel), wide, y, w, in, x};
+      return {std::move(kernel), wide, y, w, in, x, p.nanoseconds()};
     default:
-      return {std::move(kernel), wide, x, y, 0, w};
+      return {std::move(kernel), wide, x, y, 0, w, p.nanoseconds()};
   }
 }
 
@@ -151,6 +152,7 @@ nb::typed<nb::dict, nb::str, nb::str> build_info() {
 }  // namespace
 
 NB_MODULE(_native, m) {
+  learn_array_layout();
   nb::class_<BoundKernel>(m, "Kernel")
       .def("__call__", &BoundKernel::call, nb::arg("first"), nb::arg("second"), nb::arg("bias").none(),
            nb::arg("out"), nb::arg("activation") = 0)
@@ -174,6 +176,8 @@ NB_MODULE(_native, m) {
   bind_maps(m);
   bind_norms(m);
   bind_pools(m);
+  bind_products(m);
+  bind_random(m);
   bind_rows(m);
   bind_steps(m);
 }

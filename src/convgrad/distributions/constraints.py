@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..linalg import cholesky_ex
+from ..dtypes import bool_, finfo
+from ..linalg import cholesky_ex, eigvalsh
+from ..tensor import functions_shape
+from ..tensor.creation import full
 from ..tensor.tensor import Tensor
 
 
@@ -85,7 +88,7 @@ class independent(Constraint):  # PyTorch's name
         return result.reshape(tuple(result.shape[:lead]) + (-1,)).all(-1)
 
     def __repr__(self) -> str:
-        return f"Independent({self.base_constraint!r}, {self.reinterpreted_batch_ndims})"
+        return f"IndependentConstraint({self.base_constraint!r}, {self.reinterpreted_batch_ndims})"
 
 
 class _Boolean(Constraint):
@@ -225,12 +228,104 @@ class _LowerCholesky(_LowerTriangular):
         return super().check(value) & (value.diagonal(dim1=-2, dim2=-1) > 0).all(-1)
 
 
-class _PositiveDefinite(Constraint):
+class _CorrCholesky(_LowerCholesky):
+    def check(self, value: Tensor) -> Tensor:
+        slack = finfo(value.dtype).eps * value.shape[-1] * 10  # of the length of a row
+        unit = ((value.square().sum(-1).sqrt() - 1).abs() <= slack).all(-1)
+        return super().check(value) & unit
+
+
+class _Square(Constraint):
     event_dim = 2
 
     def check(self, value: Tensor) -> Tensor:
+        return full(tuple(value.shape[:-2]), value.shape[-2] == value.shape[-1], dtype=bool_)
+
+
+class _Symmetric(_Square):
+    def check(self, value: Tensor) -> Tensor:
+        square = super().check(value)
+        if value.shape[-2] != value.shape[-1]:
+            return square
         close = (value - value.mT).abs() <= 1e-6 + 1e-5 * value.abs()
-        return close.flatten(-2).all(-1) & (cholesky_ex(value)[1] == 0)
+        return close.flatten(-2).all(-1)
+
+
+class _PositiveSemidefinite(_Symmetric):
+    def check(self, value: Tensor) -> Tensor:
+        symmetric = super().check(value)
+        if not bool(symmetric.all()):
+            return symmetric
+        return (eigvalsh(value) >= 0).all(-1)
+
+
+class _PositiveDefinite(_Symmetric):
+    def check(self, value: Tensor) -> Tensor:
+        symmetric = super().check(value)
+        if not bool(symmetric.all()):
+            return symmetric
+        return cholesky_ex(value)[1] == 0
+
+
+class cat(Constraint):  # PyTorch's name
+    """Constraints of parts that lie one behind the other along a dimension.
+
+    Args:
+        cseq: one constraint for each part.
+        dim: along which they lie.
+        lengths: of the parts; 1 each unless given.
+    """
+
+    def __init__(self, cseq: Any, dim: int = 0, lengths: Any = None) -> None:
+        self.cseq, self.dim = list(cseq), dim
+        self.lengths = [1] * len(self.cseq) if lengths is None else list(lengths)
+        self.is_discrete = any([c.is_discrete for c in self.cseq])
+        self.event_dim = max([c.event_dim for c in self.cseq])
+
+    def check(self, value: Tensor) -> Tensor:
+        parts: Any = value.split(self.lengths, self.dim)
+        return functions_shape.cat([c.check(v) for c, v in zip(self.cseq, parts, strict=True)], self.dim)
+
+
+class stack(Constraint):  # PyTorch's name
+    """Constraints of the slices along a dimension.
+
+    Args:
+        cseq: one constraint for each slice.
+        dim: along which they lie.
+    """
+
+    def __init__(self, cseq: Any, dim: int = 0) -> None:
+        self.cseq, self.dim = list(cseq), dim
+        self.is_discrete = any([c.is_discrete for c in self.cseq])
+        most = max([c.event_dim for c in self.cseq])
+        self.event_dim = most + 1 if self.dim + most < 0 else most
+
+    def check(self, value: Tensor) -> Tensor:
+        parts: Any = value.unbind(self.dim)
+        return functions_shape.stack([c.check(v) for c, v in zip(self.cseq, parts, strict=True)], self.dim)
+
+
+class MixtureSameFamilyConstraint(Constraint):
+    """That of a mixture: the one of its components, asked of each of them."""
+
+    def __init__(self, base_constraint: Constraint) -> None:
+        if not isinstance(base_constraint, Constraint):
+            raise TypeError(
+                f"base_constraint: expected a Constraint, but got {type(base_constraint).__name__}"
+            )
+        self.base_constraint = base_constraint
+        self.is_discrete, self.event_dim = base_constraint.is_discrete, base_constraint.event_dim
+
+    def check(self, value: Tensor) -> Tensor:
+        at = value.dim() - self.event_dim
+        result: Any = self.base_constraint.check(value.unsqueeze(at))
+        if result.dim() < 1:
+            raise ValueError(f"Expected value.dim() >= {self.event_dim + 1} but got {value.dim()}")
+        return result.all(-1)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.base_constraint!r})"
 
 
 dependent = _Dependent()
@@ -246,4 +341,8 @@ unit_interval = interval(0.0, 1.0)
 simplex = _Simplex()
 lower_triangular = _LowerTriangular()
 lower_cholesky = _LowerCholesky()
+corr_cholesky = _CorrCholesky()
+square = _Square()
+symmetric = _Symmetric()
+positive_semidefinite = _PositiveSemidefinite()
 positive_definite = _PositiveDefinite()

@@ -190,6 +190,59 @@ class StudentT(Distribution):
         return self.scale.log() + 0.5 * (df + 1) * steps + 0.5 * df.log() + log_beta
 
 
+class FisherSnedecor(Distribution):
+    """The ratio of two chi-squared numbers, each over its degrees of freedom: the F distribution.
+
+    Args:
+        df1, df2: degrees of freedom, float tensors that broadcast together, or numbers; above 0.
+        validate_args: whether arguments are checked.
+    Raises:
+        ValueError: degrees that are not positive.
+    Example:
+        >>> FisherSnedecor(2.0, 4.0).mean
+        tensor(2.)
+    """
+
+    arg_constraints = {"df1": constraints.positive, "df2": constraints.positive}
+    support = constraints.positive
+    has_rsample = True
+    _parameters = {"df1": 0, "df2": 0}
+
+    def __init__(self, df1: Any, df2: Any, validate_args: bool | None = None) -> None:
+        self.df1, self.df2 = broadcast_all(df1, df2)
+        super().__init__(self.df1.shape, validate_args=validate_args)
+
+    @property
+    def mean(self) -> Any:
+        return where(self.df2 > 2, self.df2 / (self.df2 - 2), full_like(self.df2, math.nan))
+
+    @property
+    def mode(self) -> Any:
+        peak = (self.df1 - 2) / self.df1 * self.df2 / (self.df2 + 2)
+        return where(self.df1 > 2, peak, full_like(peak, math.nan))
+
+    @property
+    def variance(self) -> Any:
+        a, b = self.df1, self.df2
+        finite = 2 * b.pow(2) * (a + b - 2) / (a * (b - 2).pow(2) * (b - 4))
+        return where(b > 4, finite, full_like(b, math.nan))
+
+    def rsample(self, sample_shape: Any = ()) -> Any:
+        tiny = finfo(self.df1.dtype).tiny
+        above, below = [
+            Gamma(df * 0.5, df, validate_args=False).rsample(sample_shape) for df in (self.df1, self.df2)
+        ]
+        return (above / below.clamp(min=tiny)).clamp(min=tiny)
+
+    def log_prob(self, value: Any) -> Any:
+        if self._validate_args:
+            self._validate_sample(value)
+        a, b, ratio = self.df1 * 0.5, self.df2 * 0.5, self.df1 / self.df2
+        norm = (a + b).lgamma() - a.lgamma() - b.lgamma()
+        power = a * ratio.log() + (a - 1) * value.log()
+        return norm + power - (a + b) * (ratio * value).log1p()
+
+
 class Dirichlet(ExponentialFamily):
     """Vectors of positive numbers that sum to 1: density proportional to ``prod x_i^(c_i - 1)``.
 

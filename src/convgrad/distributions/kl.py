@@ -9,14 +9,18 @@ from typing import Any
 from ..linalg import solve_triangular
 from ..tensor.creation import full_like
 from ..tensor.functions_elementwise import where
+from .bounded import ContinuousBernoulli
 from .categorical import Categorical, OneHotCategorical
-from .continuous import Exponential, Laplace, Normal, Uniform
+from .continuous import Cauchy, Exponential, Laplace, Normal, Uniform
 from .discrete import Bernoulli, Binomial, Geometric, Poisson
 from .distribution import Distribution
 from .gamma import Beta, Dirichlet, Gamma
+from .low_rank import LowRankMultivariateNormal
+from .matrices import Wishart, _mvdigamma
 from .multivariate import MultivariateNormal
-from .transformed import HalfNormal, Independent, LogNormal, TransformedDistribution
-from .utils import sum_rightmost
+from .powers import Pareto
+from .transformed import Gumbel, HalfNormal, Independent, LogNormal, TransformedDistribution
+from .utils import EULER, sum_rightmost
 
 Formula = Callable[[Any, Any], Any]
 _FORMULAS: dict[tuple[type, type], Formula] = {}
@@ -230,3 +234,64 @@ def _transformed(p: Any, q: Any) -> Any:
 @register_kl(LogNormal, LogNormal)
 def _log_normal(p: Any, q: Any) -> Any:
     return _normal(p.base_dist, q.base_dist)
+
+
+@register_kl(Cauchy, Cauchy)
+def _cauchy(p: Any, q: Any) -> Any:
+    apart = (p.scale + q.scale).pow(2) + (p.loc - q.loc).pow(2)  # Chyzak & Nielsen 2019, arXiv:1905.10965
+    return apart.log() - (4 * p.scale * q.scale).log()
+
+
+@register_kl(ContinuousBernoulli, ContinuousBernoulli)
+def _continuous_bernoulli(p: Any, q: Any) -> Any:
+    logits = p.mean * (p.logits - q.logits)
+    return logits + p._log_norm() + (-p.probs).log1p() - q._log_norm() - (-q.probs).log1p()
+
+
+@register_kl(Gumbel, Gumbel)
+def _gumbel(p: Any, q: Any) -> Any:
+    ratio, away = p.scale / q.scale, (p.loc - q.loc) / q.scale
+    shifted = (-away + (1 + ratio).lgamma()).exp()
+    return -ratio.log() + away + ratio * EULER + shifted - (1 + EULER)
+
+
+@register_kl(Pareto, Pareto)
+def _pareto(p: Any, q: Any) -> Any:
+    ratio = q.alpha / p.alpha
+    kl = q.alpha * (p.scale / q.scale).log() - ratio.log() + ratio - 1
+    return where(p.support.lower_bound < q.support.lower_bound, _infinite(kl), kl)
+
+
+def _normal_vectors(p: Any, q: Any) -> Any:
+    """Of normal vectors given by factors or of low rank, by their covariances."""
+    if p.event_shape != q.event_shape:
+        raise ValueError(
+            "KL-divergence between two (Low Rank) Multivariate Normals with different event shapes cannot be "
+            "computed"
+        )
+    return _multivariate_normal(*[_dense(d) for d in (p, q)])
+
+
+def _dense(d: Any) -> Any:
+    if isinstance(d, MultivariateNormal):
+        return d
+    return MultivariateNormal(d.loc, scale_tril=d.scale_tril, validate_args=False)
+
+
+for _pair in (
+    (LowRankMultivariateNormal, LowRankMultivariateNormal),
+    (LowRankMultivariateNormal, MultivariateNormal),
+    (MultivariateNormal, LowRankMultivariateNormal),
+):
+    register_kl(*_pair)(_normal_vectors)
+
+
+@register_kl(Wishart, Wishart)
+def _wishart(p: Any, q: Any) -> Any:
+    n, nu = p.event_shape[-1], p.df
+    whitened = solve_triangular(q._factor, p._factor, upper=False)
+    trace = whitened.pow(2).sum((-2, -1))
+    log_dets = 2 * (q._log_det_factor() - p._log_det_factor())
+    norms = (q.df / 2).mvlgamma(n) - (nu / 2).mvlgamma(n)
+    steps = (nu - q.df) / 2 * _mvdigamma(nu / 2, n)
+    return norms + steps + q.df / 2 * log_dets + nu / 2 * (trace - n)

@@ -11,9 +11,16 @@ from ..size import Size
 from ..tensor.creation import full_like, ones_like
 from ..tensor.functions_elementwise import where
 from . import constraints
-from .continuous import Normal, Uniform
+from .continuous import Cauchy, Normal, Uniform
 from .distribution import Distribution
-from .transforms import AbsTransform, AffineTransform, ComposeTransform, ExpTransform, Transform
+from .transforms import (
+    AbsTransform,
+    AffineTransform,
+    ComposeTransform,
+    ExpTransform,
+    StickBreakingTransform,
+    Transform,
+)
 from .utils import EULER, broadcast_all, sum_rightmost
 
 
@@ -120,28 +127,17 @@ class TransformedDistribution(Distribution):
                 "base_distribution needs to have shape with size at least "
                 f"{whole.domain.event_dim}, but got {Size(shape)}."
             )
+        out = tuple(whole.forward_shape(Size(shape)))
+        needed = tuple(whole.inverse_shape(Size(out)))
+        if needed != shape:  # parameters of the transforms have more elements than the base
+            at = len(needed) - len(base_distribution.event_shape)
+            base_distribution = base_distribution.expand(needed[:at])
         missing = whole.domain.event_dim - len(base_distribution.event_shape)
         self.base_dist: Any = base_distribution if missing <= 0 else Independent(base_distribution, missing)
         # more dimensions than the transforms ask for remain those of events
         events = whole.codomain.event_dim + max(-missing, 0)
-        with no_grad():
-            out = self._shape_of(shape)
         at = len(out) - events
         super().__init__(out[:at], out[at:], validate_args=validate_args)
-
-    def _shape_of(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Shape after all transforms."""
-        x = full_like(self._probe(), 0.5).expand(shape)
-        for t in self.transforms:
-            x = t(x)
-        return tuple(x.shape)
-
-    def _probe(self) -> Any:
-        base = self.base_dist
-        while isinstance(base, Independent | TransformedDistribution):
-            base = base.base_dist
-        found = [v for v in vars(base).values() if hasattr(v, "dtype")]
-        return found[0].new_zeros(()) if found else base.mean.new_zeros(())
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Any:
         new = super().expand(batch_shape, _instance)
@@ -305,6 +301,92 @@ class HalfNormal(TransformedDistribution):
 
     def entropy(self) -> Any:
         return self.base_dist.entropy() - math.log(2)
+
+
+class HalfCauchy(TransformedDistribution):
+    """The distribution of ``|x|`` for Cauchy numbers x around 0.
+
+    Args:
+        scale: float tensor or number, above 0.
+        validate_args: whether arguments are checked.
+    Raises:
+        ValueError: ``scale`` is not positive.
+    Example:
+        >>> HalfCauchy(1.0).cdf(torch.tensor(1.0))
+        tensor(0.5000)
+    """
+
+    arg_constraints = {"scale": constraints.positive}
+    support = constraints.nonnegative
+
+    def __init__(self, scale: Any, validate_args: bool | None = None) -> None:
+        super().__init__(Cauchy(0, scale, validate_args=False), AbsTransform(), validate_args)
+
+    @property
+    def scale(self) -> Any:
+        """That of x."""
+        return self.base_dist.scale
+
+    @property
+    def mean(self) -> Any:
+        return full_like(self.scale, math.inf)
+
+    @property
+    def mode(self) -> Any:
+        return self.scale * 0
+
+    @property
+    def variance(self) -> Any:
+        return self.base_dist.variance
+
+    def log_prob(self, value: Any) -> Any:
+        if self._validate_args:
+            self._validate_sample(value)
+        log_prob = self.base_dist.log_prob(value) + math.log(2)
+        return where(value >= 0, log_prob, full_like(log_prob, -math.inf))
+
+    def cdf(self, value: Any) -> Any:
+        if self._validate_args:
+            self._validate_sample(value)
+        return 2 * self.base_dist.cdf(value) - 1
+
+    def icdf(self, value: Any) -> Any:
+        return self.base_dist.icdf((value + 1) / 2)
+
+    def entropy(self) -> Any:
+        return self.base_dist.entropy() - math.log(2)
+
+
+class LogisticNormal(TransformedDistribution):
+    """Positive vectors that sum to 1, made of normal ones by ``StickBreakingTransform``.
+
+    Args:
+        loc, scale: of the normal numbers, ``(..., K - 1)``; ``scale > 0``.
+        validate_args: whether arguments are checked.
+    Raises:
+        ValueError: ``scale`` is not positive.
+    Example:
+        >>> LogisticNormal(torch.zeros(2), torch.ones(2)).sample().shape
+        torch.Size([3])
+    """
+
+    arg_constraints = {"loc": constraints.real, "scale": constraints.positive}
+    support = constraints.simplex
+
+    def __init__(self, loc: Any, scale: Any, validate_args: bool | None = None) -> None:
+        base = Normal(loc, scale, validate_args=validate_args)
+        base = base if base.batch_shape else base.expand((1,))
+        super().__init__(base, StickBreakingTransform(), validate_args=validate_args)
+
+    @property
+    def loc(self) -> Any:
+        """Mean of the normal numbers."""
+        return self.base_dist.base_dist.loc
+
+    @property
+    def scale(self) -> Any:
+        """Standard deviation of the normal numbers."""
+        return self.base_dist.base_dist.scale
 
 
 class Gumbel(TransformedDistribution):

@@ -3,166 +3,40 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 from ..dtypes import finfo
 from ..nn.functional import logsigmoid, pad, sigmoid, softmax, softplus
+from ..size import Size
 from ..tensor.creation import tensor
+from ..tensor.functions_shape import broadcast_shapes
 from ..tensor.tensor import Tensor
 from . import constraints
+from .structured import (
+    CatTransform,
+    CorrCholeskyTransform,
+    CumulativeDistributionTransform,
+    IndependentTransform,
+    LowerCholeskyTransform,
+    PositiveDefiniteTransform,
+    ReshapeTransform,
+    StackTransform,
+)
+from .transform import ComposeTransform, Transform, identity_transform
 from .utils import broadcast_all, sum_rightmost
 
-
-class Transform:
-    """``y = t(x)``, its inverse ``t.inv`` and ``log |dy/dx|``.
-
-    Users' own define ``domain``, ``codomain``, ``bijective``, ``sign`` (of the derivative), ``_call``,
-    ``_inverse`` and ``log_abs_det_jacobian``.
-
-    Args:
-        cache_size: 1 remembers the last pair ``(x, y)``, so that its inverse is x itself.
-    Raises:
-        ValueError: another cache size.
-    """
-
-    bijective = False
-    domain: Any = constraints.real
-    codomain: Any = constraints.real
-    sign: Any = 1
-
-    def __init__(self, cache_size: int = 0) -> None:
-        if cache_size not in (0, 1):
-            raise ValueError("cache_size must be 0 or 1")
-        self._cache_size = cache_size
-        self._pair: tuple[Any, Any] = (None, None)
-
-    @property
-    def inv(self) -> Any:
-        """The inverse, a transform as well."""
-        return _Inverse(self)
-
-    def __call__(self, x: Any) -> Any:
-        if self._cache_size and self._pair[0] is x:
-            return self._pair[1]
-        y = self._call(x)
-        if self._cache_size:
-            self._pair = (x, y)
-        return y
-
-    def _inv_call(self, y: Any) -> Any:
-        if self._cache_size and self._pair[1] is y:
-            return self._pair[0]
-        x = self._inverse(y)
-        if self._cache_size:
-            self._pair = (x, y)
-        return x
-
-    def _call(self, x: Any) -> Any:
-        raise NotImplementedError
-
-    def _inverse(self, y: Any) -> Any:
-        raise NotImplementedError
-
-    def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
-        """``log |det dy/dx|`` for each event, from both ends."""
-        raise NotImplementedError
-
-    def __eq__(self, other: object) -> bool:
-        return self is other or (
-            type(self) is type(other) and not vars(self).keys() - {"_cache_size", "_pair"}
-        )
-
-    __hash__ = object.__hash__
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
+__all__ = [
+    "AbsTransform", "AffineTransform", "CatTransform", "ComposeTransform", "CorrCholeskyTransform",
+    "CumulativeDistributionTransform", "ExpTransform", "IndependentTransform", "LowerCholeskyTransform",
+    "PositiveDefiniteTransform", "PowerTransform", "ReshapeTransform", "SigmoidTransform", "SoftmaxTransform",
+    "SoftplusTransform", "StackTransform", "StickBreakingTransform", "TanhTransform", "Transform",
+    "identity_transform",
+]  # fmt: skip
 
 
-class _Inverse(Transform):
-    """The inverse of a transform."""
-
-    def __init__(self, forward: Transform) -> None:
-        super().__init__()
-        self._forward = forward
-        self.domain, self.codomain = forward.codomain, forward.domain
-        self.bijective, self.sign = forward.bijective, forward.sign
-
-    @property
-    def inv(self) -> Any:
-        return self._forward
-
-    def __call__(self, x: Any) -> Any:
-        return self._forward._inv_call(x)
-
-    def _inv_call(self, y: Any) -> Any:
-        return self._forward(y)
-
-    def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
-        return -self._forward.log_abs_det_jacobian(y, x)
-
-    def __repr__(self) -> str:
-        return f"{type(self._forward).__name__}().inv"
-
-
-class ComposeTransform(Transform):
-    """Several transforms one after the other.
-
-    Args:
-        parts: in the order in which they are applied; none: the identity.
-    Example:
-        >>> ComposeTransform([ExpTransform(), AffineTransform(1.0, 2.0)])(torch.tensor(0.0))
-        tensor(3.)
-    """
-
-    def __init__(self, parts: Sequence[Transform], cache_size: int = 0) -> None:
-        super().__init__(cache_size)
-        self.parts = list(parts)
-        self.bijective = all([part.bijective for part in self.parts])
-        self.domain, self.codomain = constraints.real, constraints.real
-        if self.parts:
-            self.domain, self.codomain = self.parts[0].domain, self.parts[-1].codomain
-            events = self.codomain.event_dim
-            for part in reversed(self.parts):  # an early part may need events that later ones do not know
-                events = max(events + part.domain.event_dim - part.codomain.event_dim, part.domain.event_dim)
-            if events > self.domain.event_dim:
-                self.domain = constraints.independent(self.domain, events - self.domain.event_dim)
-
-    @property
-    def sign(self) -> Any:
-        """1 if growing, -1 if falling."""
-        sign: Any = 1
-        for part in self.parts:
-            sign = sign * part.sign
-        return sign
-
-    def __call__(self, x: Any) -> Any:
-        for part in self.parts:
-            x = part(x)
-        return x
-
-    def _inv_call(self, y: Any) -> Any:
-        for part in reversed(self.parts):
-            y = part._inv_call(y)
-        return y
-
-    def log_abs_det_jacobian(self, x: Any, y: Any) -> Any:
-        if not self.parts:
-            return x * 0
-        events, total = self.domain.event_dim, 0
-        for part in self.parts:
-            out = part(x)
-            own = part.log_abs_det_jacobian(x, out)
-            total = total + sum_rightmost(own, events - part.domain.event_dim)
-            events += part.codomain.event_dim - part.domain.event_dim
-            x = out
-        return total
-
-    def __repr__(self) -> str:
-        return f"ComposeTransform({self.parts!r})"
-
-
-identity_transform = ComposeTransform([])
+def _joint(shape: Any, *values: Any) -> Any:
+    """The shape broadcast with those of parameters."""
+    return broadcast_shapes(tuple(shape), *[tuple(getattr(v, "shape", ())) for v in values])
 
 
 class ExpTransform(Transform):
@@ -193,6 +67,16 @@ class PowerTransform(Transform):
     def sign(self) -> Any:
         """That of the exponent."""
         return self.exponent.sign()
+
+    def forward_shape(self, shape: Any) -> Any:
+        return _joint(shape, self.exponent)
+
+    inverse_shape = forward_shape
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PowerTransform) and bool((self.exponent == other.exponent).all())
+
+    __hash__ = object.__hash__
 
     def _call(self, x: Any) -> Any:
         return x.pow(self.exponent)
@@ -295,6 +179,19 @@ class AffineTransform(Transform):
             return self.scale.sign()
         return (self.scale > 0) - (self.scale < 0)
 
+    def forward_shape(self, shape: Any) -> Any:
+        return _joint(shape, self.loc, self.scale)
+
+    inverse_shape = forward_shape
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, AffineTransform):
+            return False
+        pairs = ((self.loc, other.loc), (self.scale, other.scale))
+        return all([bool((a == b).all()) if hasattr(a == b, "all") else a == b for a, b in pairs])
+
+    __hash__ = object.__hash__
+
     def _call(self, x: Any) -> Any:
         return self.loc + self.scale * x
 
@@ -317,11 +214,29 @@ class SoftmaxTransform(Transform):
     def _inverse(self, y: Any) -> Any:
         return y.log()
 
+    def forward_shape(self, shape: Any) -> Any:
+        return _vector(shape)
+
+    inverse_shape = forward_shape
+
+
+def _vector(shape: Any, change: int = 0) -> Any:
+    """A shape whose last dimension grows by ``change``."""
+    if len(shape) < 1:
+        raise ValueError("Too few dimensions on input")
+    return Size((*shape[:-1], shape[-1] + change))
+
 
 class StickBreakingTransform(Transform):
     """K - 1 real numbers to K positive ones that sum to 1: each breaks a part off what is left of a stick."""
 
     bijective, domain, codomain = True, constraints.real_vector, constraints.simplex
+
+    def forward_shape(self, shape: Any) -> Any:
+        return _vector(shape, 1)
+
+    def inverse_shape(self, shape: Any) -> Any:
+        return _vector(shape, -1)
 
     def _offsets(self, x: Any) -> Any:
         n = x.shape[-1]

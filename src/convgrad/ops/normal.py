@@ -1,6 +1,7 @@
 """The normal distribution's functions, the scaled error function and entropies.
 
-The quantile (M. J. Wichura's) and the scaled error function (W. J. Cody's) stand in ``errorfunction.py``.
+The quantile (M. J. Wichura's) stands in ``errorfunction.py``, the scaled error function (W. J. Cody's) in
+``kernels/error_function.py``.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ import math
 import numpy as np
 
 from ..dtypes import Array
+from ..kernels.error_function import erf_small as _erf_small
+from ..kernels.error_function import erfc_scaled as _erfc_scaled
 from .elementwise import Exp, Log, refuse
-from .errorfunction import _erf_small, _erfc, _erfc_scaled, in_blocks, quantile
+from .errorfunction import _erfc, in_blocks, quantile
 from .formula import Value, call, where
 from .op import Elementwise
 from .special import TWO_OVER_SQRT_PI, Log1p

@@ -35,6 +35,17 @@ MOVED = {
 }
 """Modules that lie elsewhere than in PyTorch."""
 
+MOVED |= {
+    f"torch.distributions.{name}": "convgrad.distributions"
+    for name in """
+    bernoulli beta binomial cauchy chi2 continuous_bernoulli dirichlet exp_family exponential fishersnedecor
+    generalized_pareto geometric gumbel half_cauchy half_normal independent inverse_gamma kumaraswamy laplace
+    lkj_cholesky log_normal logistic_normal lowrank_multivariate_normal mixture_same_family multinomial
+    multivariate_normal negative_binomial normal one_hot_categorical pareto poisson relaxed_bernoulli
+    relaxed_categorical studentT transformed_distribution uniform von_mises weibull wishart
+    """.split()
+}
+
 VERSION = f"{INTERFACE}+convgrad.{RELEASE}"
 """What ``torch.__version__`` and the installed packages' metadata say: the interface, then who has it."""
 
