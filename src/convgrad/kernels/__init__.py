@@ -33,7 +33,7 @@ class Family(NamedTuple):
 _RECURRENT = (
     "gru", "gru_grad", "lstm", "lstm_grad", "rnn", "rnn_grad", "row_products", "weight_grads",
 )  # fmt: skip
-_STEPS = ("adagrad", "adam", "clamp_all", "rmsprop", "scale_all", "sgd", "sum_of_squares")
+_STEPS = ("adagrad", "adam", "clamp_all", "fill_all", "rmsprop", "scale_all", "sgd", "sum_of_squares")
 _CONVOLUTIONS = ("convolve", "convolve_input_grad", "convolve_weight_grad")
 _NORMS = (
     "batch_norm", "batch_norm_eval", "batch_norm_grad", "channel_sum", "group_norm", "group_norm_grad",
@@ -173,6 +173,7 @@ class Table:
     adagrad: Callable[..., None]
     adam: Callable[..., None]
     clamp_all: Callable[..., None]
+    fill_all: Callable[..., None]
     rmsprop: Callable[..., None]
     scale_all: Callable[..., None]
     sgd: Callable[..., None]

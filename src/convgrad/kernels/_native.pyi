@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from typing import Any
 
 class Kernel:
     def __call__(
@@ -133,14 +134,14 @@ class ParameterArrays:
         wide: bool,
         options: Sequence[float],
         ascend: bool,
-        params: list[object],
-        grads: list[object],
-        kept: list[list[object]],
-        counts: list[object] | None,
+        params: list[Any],
+        grads: list[Any],
+        kept: list[list[Any]],
+        counts: list[Any] | None,
     ) -> None: ...
 
-def sum_of_squares(wide: bool, arrays: list[object]) -> float: ...
-def change_arrays(change: int, wide: bool, arrays: list[object], a: float, b: float) -> None: ...
+def sum_of_squares(wide: bool, arrays: list[Any]) -> float: ...
+def change_arrays(change: int, wide: bool, arrays: list[Any], a: float, b: float) -> None: ...
 def recur(
     cell: int,
     wide: bool,
