@@ -44,6 +44,11 @@ def cast(x: Array, dtype: np.dtype[Any]) -> Array:
     return x.astype(dtype)
 
 
+def copy(x: Array) -> Array:
+    """x in memory of its own, its axes as they lie."""
+    return x.copy(order="K")
+
+
 def lookup(x: Array, values: Array) -> Array:
     """``values[c, x[..., c, :, :]]`` of uint8 x ``(..., C, H, W)`` and ``values`` ``(C, 256)``."""
     return values[np.arange(values.shape[0])[:, None, None], x]
