@@ -1,4 +1,4 @@
-// map_fits.hpp - polynomials of map_math.hpp, the highest power first; written by native/map_fits.py.
+// map_fits.hpp - polynomials of map_math.hpp, highest power first; written by native/map_fits.py.
 #pragma once
 
 #include "simd.hpp"

@@ -107,7 +107,7 @@ FITS: dict[str, tuple[Function, float, float, tuple[int, int], Function]] = {
 TAILS = ((4.0, 16.0, 11), (4.0, 40.0, 24))
 
 
-HEAD = """// map_fits.hpp - polynomials of map_math.hpp, the highest power first; written by native/map_fits.py.
+HEAD = """// map_fits.hpp - polynomials of map_math.hpp, highest power first; written by native/map_fits.py.
 #pragma once
 
 #include "simd.hpp"

@@ -131,7 +131,8 @@ struct MishGrad {
 struct ErfGrad {
   template <typename T>
   CONVGRAD_INLINE Vec<T> of(Vec<T> g, Vec<T> x, const T*) {
-    return g * (bell<T>(at_most<T>(magnitude<T>(x), Format<T>::kNormalTail), T(1)) * T(1.1283791670955126));
+    const Vec<T> a = at_most<T>(magnitude<T>(x), Format<T>::kNormalTail * T(0.7));  // e^-x² is 0 there
+    return g * (bell<T>(a, T(1)) * T(1.1283791670955126));
   }
 };
 struct GeluGrad {

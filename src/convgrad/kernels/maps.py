@@ -21,7 +21,7 @@ _ROOT = math.sqrt(2.0 / math.pi)
 
 def arithmetic(ufunc: np.ufunc, a: Any, b: Any, out: Array | None = None) -> Any:
     """``ufunc(a, b)`` by NumPy's rules of broadcasting, for any ufunc of two operands."""
-    return ufunc(a, b) if out is None else ufunc(a, b, out)
+    return ufunc(a, b) if out is None else ufunc(a, b, out=out)
 
 
 def mapped(ufunc: np.ufunc, x: Array) -> Any:
