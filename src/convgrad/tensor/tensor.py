@@ -19,7 +19,7 @@ from ..graph.grad_mode import DUAL, INFERENCE, MODE, OFF, RECORD
 from ..graph.hooks import present
 from ..graph.node import LEAF, Cell, Node, attach, attach_one, cell_of, snapshot
 from ..graph.traced import Traced
-from ..ops import activation, reduce, special
+from ..ops import activation, reduce, rounding, special
 from ..ops import elementwise as ew
 from ..ops.matmul import Mm
 from ..ops.op import OUT, Op, Ufunc
@@ -479,7 +479,7 @@ def binary(op: type[Op], a: Any, b: Any, params: tuple[Any, ...] = (), floats: b
             "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to "
             "invert a mask, use the `~` or `logical_not()` operator instead."
         )
-    inputs = tuple([_operand(x, common) for x in (a, b)])
+    inputs = tuple([_operand(x, common, op) for x in (a, b)])
     try:
         return apply(op, inputs, params)
     except ValueError as error:
@@ -487,14 +487,21 @@ def binary(op: type[Op], a: Any, b: Any, params: tuple[Any, ...] = (), floats: b
         raise broadcast_error(*shapes) if "broadcast" in str(error) else error from None
 
 
-def _operand(x: Any, common: dtypes.dtype) -> Any:
+#: beside half precision, these take numbers and 0-d tensors in float32; others round them first (PyTorch)
+_UNROUNDED = frozenset((ew.Mul, ew.Div, rounding.DivFloor, rounding.FloorDivide, rounding.DivTrunc))
+
+
+def _operand(x: Any, common: dtypes.dtype, op: type[Op]) -> Any:
     """An operand in the common dtype: a cast handle with the same node, so that the engine casts back."""
+    half = common.np in HALVES
     if not isinstance(x, Tensor):
-        if common.category <= dtypes.INTEGER or common.np in HALVES or isinstance(x, np.generic):
-            return as_common(x, dtypes.float32 if common.np in HALVES else common)
+        if common.category <= dtypes.INTEGER or half or isinstance(x, np.generic):
+            return as_common(x, dtypes.float32 if half and op in _UNROUNDED else common)
         return x
     if x._data.dtype is common.np:
         return x
+    if half and not x._data.ndim and op in _UNROUNDED:
+        return Tensor(x._data.astype(F32), x._node)
     return Tensor(x._data.astype(common.np), x._node)
 
 
