@@ -26,7 +26,7 @@ from ..ops.op import OUT, Op, Ufunc
 from ..printing import format_tensor
 from . import dual, late
 from .arrays import legacy_array
-from .checks import check_result
+from .checks import check_result, held
 from .keywords import widen
 from .leaf import TensorLeaf
 from .methods.arithmetic import ArithmeticMethods
@@ -272,6 +272,8 @@ def apply(op: type[Op], inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -
             return _apply_one(op, x, data, params)
     if mode & DUAL and dual.stand_ins and (done := dual.take_over(op, inputs, params)) is not NotImplemented:
         return done
+    if op.holds and mode & RECORD:
+        params = held(inputs, params)
     arrays = [x._data if isinstance(x, Tensor) else x for x in inputs]
     half = None if op.exact else half_dtype(arrays)
     if half is not None:
@@ -303,6 +305,8 @@ def apply(op: type[Op], inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -
 
 def _apply_one(op: type[Op], x: Tensor, data: Array, params: tuple[Any, ...]) -> Tensor:
     """``apply`` for one operand and one result while recording: the usual case, in fewer steps."""
+    if op.holds:
+        params = held((x,), params)
     out, saved = op.forward(data, *params)
     result = Tensor(out if type(out) is ndarray else np.asarray(out), None)
     if op.view:
