@@ -375,6 +375,8 @@ class Log(Ufunc):
 class Where(Elementwise):
     """a where the condition holds, else b; no gradient flows to what was not chosen."""
 
+    holds = True
+
     saves = ("condition",)
     exact = True
 

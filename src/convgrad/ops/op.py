@@ -60,6 +60,9 @@ class Op:
     #: (vjp-only) recompute values of its own from lifted ones, so that they are not constants (R3)
     relift: ClassVar[Callable[..., Saved] | None] = None
 
+    #: masks and indices among its parameters are a user's own arrays, of which a recorded call keeps copies
+    holds: ClassVar[bool] = False
+
     # Filled in by __init_subclass__:
     inputs: ClassVar[tuple[str, ...]] = ()
     params: ClassVar[tuple[str, ...]] = ()

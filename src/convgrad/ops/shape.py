@@ -191,6 +191,8 @@ class Index(Linear):
 class IndexTensor(Index):
     """Indexing with arrays: the same, as a copy with rows one after another."""
 
+    holds = True
+
     backward_name = "IndexBackward0"
     view = False
 
@@ -271,6 +273,8 @@ class SetIndex(Op):
 
     With ``accumulate`` v is added instead. Of repeated indices the last one written stays.
     """
+
+    holds = True
 
     backward_name = "IndexPutBackward0"
     saves = ("key", "accumulate", "shape", "small")
