@@ -16,7 +16,7 @@ namespace convgrad {
 
 namespace {
 
-using Arrays = nb::typed<nb::list, nb::object>;
+using Arrays = nb::typed<nb::list, nb::any>;
 
 /// Elements of a task: with its gradient and what is kept of it a piece of a parameter fits the cache.
 constexpr Index kTask = 8192;
@@ -285,7 +285,7 @@ void change_arrays(Change what, const nb::list& arrays, bool wide, double a, dou
 }
 
 void change(int what, bool wide, Arrays arrays, double a, double b) {
-  if (what < 0 || what > int(Change::Clamp)) throw std::invalid_argument("no such change");
+  if (what < 0 || what > int(Change::Fill)) throw std::invalid_argument("no such change");
   if (wide) change_arrays<double>(Change(what), arrays, wide, a, b);
   else change_arrays<float>(Change(what), arrays, wide, a, b);
 }

@@ -33,7 +33,7 @@ class Family(NamedTuple):
 _RECURRENT = (
     "gru", "gru_grad", "lstm", "lstm_grad", "rnn", "rnn_grad", "row_products", "weight_grads",
 )  # fmt: skip
-_STEPS = ("adagrad", "adam", "clamp_all", "rmsprop", "scale_all", "sgd", "sum_of_squares")
+_STEPS = ("adagrad", "adam", "clamp_all", "fill_all", "rmsprop", "scale_all", "sgd", "sum_of_squares")
 _CONVOLUTIONS = ("convolve", "convolve_input_grad", "convolve_weight_grad")
 _NORMS = (
     "batch_norm", "batch_norm_eval", "batch_norm_grad", "channel_sum", "group_norm", "group_norm_grad",
@@ -45,7 +45,7 @@ _ROWS = (
     "softmax", "softmax_grad", "squares_over", "sum_over",
 )  # fmt: skip
 _MAPS = (
-    "absolute", "add_scaled", "arithmetic", "cast", "compare", "cube", "elu", "elu_grad", "erf",
+    "absolute", "add_scaled", "arithmetic", "cast", "compare", "copy", "cube", "elu", "elu_grad", "erf",
     "erf_grad", "exp", "gelu", "gelu_grad", "gelu_tanh", "gelu_tanh_grad", "hardsigmoid",
     "hardsigmoid_grad", "hardswish", "hardswish_grad", "hardtanh", "hardtanh_grad", "leaky_relu",
     "leaky_relu_grad", "log", "log_sigmoid", "log_sigmoid_grad", "lookup", "mapped", "mish",
@@ -98,6 +98,7 @@ class Table:
     arithmetic: Callable[..., Any]
     cast: Callable[..., Array]
     compare: Callable[..., Any]
+    copy: Callable[..., Array]
     cube: Callable[..., Array]
     elu: Callable[..., Array]
     elu_grad: Callable[..., Array]
@@ -173,6 +174,7 @@ class Table:
     adagrad: Callable[..., None]
     adam: Callable[..., None]
     clamp_all: Callable[..., None]
+    fill_all: Callable[..., None]
     rmsprop: Callable[..., None]
     scale_all: Callable[..., None]
     sgd: Callable[..., None]

@@ -22,7 +22,7 @@ from convgrad.dtypes import Array
 from convgrad.kernels.memory import LARGE, allocator
 
 __all__ = [
-    "Options", "adagrad", "adam", "clamp_all", "decayed", "divide_into", "mean_into", "rmsprop", "scale_all",
+    "Options", "adagrad", "adam", "clamp_all", "decayed", "divide_into", "fill_all", "mean_into", "rmsprop", "scale_all",
     "scratch", "sgd", "square_into", "sum_of_squares",
 ]  # fmt: skip
 
@@ -157,6 +157,12 @@ def scale_all(arrays: Arrays, factor: float) -> None:
     """Multiply all arrays by a number, in place."""
     for a in arrays:
         np.multiply(a, np.asarray(factor, a.dtype), out=a)
+
+
+def fill_all(arrays: Arrays, value: float) -> None:
+    """Set every element to a number."""
+    for a in arrays:
+        a.fill(value)
 
 
 def clamp_all(arrays: Arrays, low: float, high: float) -> None:

@@ -25,9 +25,9 @@ _add_reduce: Any = np.add.reduce
 _PLAIN = frozenset({ndarray, tuple, int, float, bool, str, type(None)})
 
 
-#: elements from which on a kernel is asked: where NumPy passes once over an array it is done with fewer sooner,
-#: and where what it does for each takes long
-LARGE, FEW = 16384, 1024
+#: elements from which on a kernel is asked: where NumPy passes once over an array, being done with fewer
+#: sooner, and where what it does for each takes long
+LARGE, FEW = 32768, 1024
 
 
 def plain(g: Value, saved: Value) -> bool:

@@ -405,7 +405,7 @@ def cast_array(x: Array, dtype: np.dtype[Any]) -> Array:
     with np.errstate(invalid="ignore", over="ignore"):
         if dtype.kind == "u":  # negative values wrap around, as in PyTorch, instead of being undefined
             return x.astype(np.int64).astype(dtype)
-        return x.astype(dtype)
+        return table.cast(x, dtype)
 
 
 class Clone(Linear):
@@ -417,7 +417,7 @@ class Clone(Linear):
 
     @staticmethod
     def forward(x: Array) -> tuple[Array, tuple[()]]:
-        return x.copy(order="K"), ()
+        return table.copy(x), ()
 
     @staticmethod
     def vjp_x(g: Value) -> Value:

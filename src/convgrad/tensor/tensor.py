@@ -277,7 +277,7 @@ def apply(op: type[Op], inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -
     arrays = [x._data if isinstance(x, Tensor) else x for x in inputs]
     half = None if op.exact else half_dtype(arrays)
     if half is not None:
-        arrays = [a.astype(F32) if type(a) is ndarray and a.dtype in HALVES else a for a in arrays]
+        arrays = [table.cast(a, F32) if type(a) is ndarray and a.dtype in HALVES else a for a in arrays]
     out, saved = op.forward(tuple(arrays), *params) if op.variadic else op.forward(*arrays, *params)
     result: Any
     if op.several:
@@ -447,7 +447,7 @@ def _wrapped(out: Any, half: np.dtype[Any] | None, mode: int) -> Tensor:
     if type(out) is not ndarray:
         out = np.asarray(out)
     if half is not None and out.dtype is F32:
-        out = out.astype(half)
+        out = table.cast(out, half)
     result = Tensor(out, None)
     if mode & INFERENCE:
         cell_of(result).inference = True
