@@ -156,7 +156,7 @@ def layer_norm_grad(
     g: Array, x: Array, weight: Array | None, mean: Array, invstd: Array, axes: int,
     wants: tuple[bool, ...] = (True, True, True), out: Array | None = None,
 ) -> tuple[Array | None, ...]:  # fmt: skip
-    """The gradients of ``layer_norm`` in x, weight and bias, as far as wanted; out as in ``batch_norm_grad``."""
+    """The gradients of ``layer_norm`` in x, weight, bias, as far as wanted; out as in ``batch_norm_grad``."""
     g = _passed(g, x, out)
     normal = (x - mean) * invstd
     lead = tuple(range(x.ndim - axes))
@@ -222,7 +222,7 @@ def group_norm_grad(
     g: Array, x: Array, weight: Array | None, mean: Array, invstd: Array, groups: int,
     wants: tuple[bool, ...] = (True, True, True), out: Array | None = None,
 ) -> tuple[Array | None, ...]:  # fmt: skip
-    """The gradients of ``group_norm`` in x, weight and bias, as far as wanted; out as in ``batch_norm_grad``."""
+    """The gradients of ``group_norm`` in x, weight, bias, as far as wanted; out as in ``batch_norm_grad``."""
     g = _passed(g, x, out)
     normal = (_grouped(x, groups) - mean) * invstd
     gweight = np.add.reduce(g * normal.reshape(x.shape), _axes(x)) if wants[1] else None
