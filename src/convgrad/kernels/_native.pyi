@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from typing import Any
 
 class Kernel:
     def __call__(
@@ -14,6 +15,8 @@ class Block:
 
 def memory_facts() -> dict[str, int]: ...
 def memory_trim() -> None: ...
+def memory_limit(bytes: int | None) -> None: ...
+def memory_reset_peak() -> None: ...
 def kernel(
     algorithm: str,
     primitive: int,
@@ -190,14 +193,14 @@ class ParameterArrays:
         wide: bool,
         options: Sequence[float],
         ascend: bool,
-        params: list[object],
-        grads: list[object],
-        kept: list[list[object]],
-        counts: list[object] | None,
+        params: list[Any],
+        grads: list[Any],
+        kept: list[list[Any]],
+        counts: list[Any] | None,
     ) -> None: ...
 
-def sum_of_squares(wide: bool, arrays: list[object]) -> float: ...
-def change_arrays(change: int, wide: bool, arrays: list[object], a: float, b: float) -> None: ...
+def sum_of_squares(wide: bool, arrays: list[Any]) -> float: ...
+def change_arrays(change: int, wide: bool, arrays: list[Any], a: float, b: float) -> None: ...
 def recur(
     cell: int,
     wide: bool,
