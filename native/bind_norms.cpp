@@ -38,6 +38,10 @@ void check(bool sizes) {
   if (!sizes) throw std::invalid_argument("an operand has not as many elements as its sizes say");
 }
 
+void check_activation(int activation) {
+  if (activation < 0 || activation > int(Activation::Relu)) throw std::invalid_argument("no such activation");
+}
+
 void batch_norm(nb::handle x, nb::handle weight, nb::handle bias, nb::handle addend, nb::handle mean,
                 nb::handle var, nb::handle invstd, nb::handle out, Index batch, Index channels, Index inner,
                 double eps, bool given, int activation, bool wide) {
@@ -48,7 +52,7 @@ void batch_norm(nb::handle x, nb::handle weight, nb::handle bias, nb::handle add
   const Index all = product({batch, channels, inner});
   check(bx.size() == all && bo.size() == all && ba.has(all) && bw.has(channels) && bb.has(channels) &&
         bm.size() == channels && bv.size() == channels && bi.size() == channels);
-  if (activation < 0 || activation > int(Activation::Relu)) throw std::invalid_argument("no such activation");
+  check_activation(activation);
   const auto run = [&](auto kind) {
     using T = decltype(kind);
     const ChannelNorm<T> p{batch,        channels,     inner,        bx.data<T>(),          bw.data<T>(),
@@ -83,35 +87,38 @@ void batch_norm_grad(nb::handle g, nb::handle x, nb::handle out, nb::handle weig
 }
 
 void row_norm(nb::handle x, nb::handle weight, nb::handle bias, nb::handle mean, nb::handle invstd,
-              nb::handle out, Index rows, Index groups, Index channels, Index inner, double eps, bool wide) {
+              nb::handle out, Index rows, Index groups, Index channels, Index inner, double eps,
+              int activation, bool wide) {
   const Buffer bx(x, wide), bi(invstd, wide, Access::Write), bo(out, wide, Access::Write);
   const Maybe bw(weight, wide), bb(bias, wide), bm(mean, wide, Access::Write);
   const Index all = product({rows, channels, inner}), each = product({groups, channels});
   check(bx.size() == all && bo.size() == all && bw.has(each) && bb.has(each) && bm.has(rows) &&
         bi.size() == rows && rows % groups == 0);
+  check_activation(activation);
   const auto run = [&](auto kind) {
     using T = decltype(kind);
-    const RowNorm<T> p{rows,         groups,       channels,     inner,        bx.data<T>(), bw.data<T>(),
-                       bb.data<T>(), bm.data<T>(), bi.data<T>(), bo.data<T>(), eps};
+    const RowNorm<T> p{rows,         groups,       channels,     inner,
+                       bx.data<T>(), bw.data<T>(), bb.data<T>(), bm.data<T>(),
+                       bi.data<T>(), bo.data<T>(), eps,          Activation(activation)};
     run_unlocked([&] { kernels_in_use<T>().norms.rows(p); });
   };
   wide ? run(double()) : run(float());
 }
 
-void row_norm_grad(nb::handle g, nb::handle x, nb::handle weight, nb::handle mean, nb::handle invstd,
-                   nb::handle gx, nb::handle gweight, nb::handle gbias, Index rows, Index groups,
-                   Index channels, Index inner, bool wide) {
+void row_norm_grad(nb::handle g, nb::handle x, nb::handle out, nb::handle weight, nb::handle mean,
+                   nb::handle invstd, nb::handle gx, nb::handle gweight, nb::handle gbias, Index rows,
+                   Index groups, Index channels, Index inner, bool wide) {
   const Buffer bg(g, wide), bx(x, wide), bi(invstd, wide);
-  const Maybe bw(weight, wide), bm(mean, wide), bgx(gx, wide, Access::Write),
+  const Maybe bo(out, wide), bw(weight, wide), bm(mean, wide), bgx(gx, wide, Access::Write),
       bgw(gweight, wide, Access::Write), bgb(gbias, wide, Access::Write);
   const Index all = product({rows, channels, inner}), each = product({groups, channels});
-  check(bg.size() == all && bx.size() == all && bgx.has(all) && bw.has(each) && bgw.has(each) &&
-        bgb.has(each) && bm.has(rows) && bi.size() == rows && rows % groups == 0);
+  check(bg.size() == all && bx.size() == all && bo.has(all) && bgx.has(all) && bw.has(each) &&
+        bgw.has(each) && bgb.has(each) && bm.has(rows) && bi.size() == rows && rows % groups == 0);
   const auto run = [&](auto kind) {
     using T = decltype(kind);
-    const RowNormGrad<T> p{rows,         groups,        channels,      inner,
-                           bg.data<T>(), bx.data<T>(),  bw.data<T>(),  bm.data<T>(),
-                           bi.data<T>(), bgx.data<T>(), bgw.data<T>(), bgb.data<T>()};
+    const RowNormGrad<T> p{rows,          groups,        channels,     inner,        bg.data<T>(),
+                           bx.data<T>(),  bo.data<T>(),  bw.data<T>(), bm.data<T>(), bi.data<T>(),
+                           bgx.data<T>(), bgw.data<T>(), bgb.data<T>()};
     run_unlocked([&] { kernels_in_use<T>().norms.rows_grad(p); });
   };
   wide ? run(double()) : run(float());
@@ -161,11 +168,11 @@ void bind_norms(nb::module_& m) {
         nb::arg("var"), nb::arg("factor"), nb::arg("momentum"), nb::arg("wide"));
   m.def("row_norm", &row_norm, nb::arg("x"), nb::arg("weight").none(), nb::arg("bias").none(),
         nb::arg("mean").none(), nb::arg("invstd"), nb::arg("out"), nb::arg("rows"), nb::arg("groups"),
-        nb::arg("channels"), nb::arg("inner"), nb::arg("eps"), nb::arg("wide"));
-  m.def("row_norm_grad", &row_norm_grad, nb::arg("g"), nb::arg("x"), nb::arg("weight").none(),
-        nb::arg("mean").none(), nb::arg("invstd"), nb::arg("gx").none(), nb::arg("gweight").none(),
-        nb::arg("gbias").none(), nb::arg("rows"), nb::arg("groups"), nb::arg("channels"), nb::arg("inner"),
-        nb::arg("wide"));
+        nb::arg("channels"), nb::arg("inner"), nb::arg("eps"), nb::arg("activation"), nb::arg("wide"));
+  m.def("row_norm_grad", &row_norm_grad, nb::arg("g"), nb::arg("x"), nb::arg("out").none(),
+        nb::arg("weight").none(), nb::arg("mean").none(), nb::arg("invstd"), nb::arg("gx").none(),
+        nb::arg("gweight").none(), nb::arg("gbias").none(), nb::arg("rows"), nb::arg("groups"),
+        nb::arg("channels"), nb::arg("inner"), nb::arg("wide"));
   m.def("channel_sum", &channel_sum, nb::arg("x"), nb::arg("out"), nb::arg("batch"), nb::arg("channels"),
         nb::arg("inner"), nb::arg("wide"));
 }

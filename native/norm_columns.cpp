@@ -153,8 +153,7 @@ template <typename T, bool kMask>
 void pull_columns(const T* g, const T* x, const T* out, T* gx, Index rows, Index pitch, Index columns,
                   const T* centre, const T* scale, const T* slope, const T* shift) {
   for_rows<T>(rows, pitch, columns, [&](Index at, Index i, const auto& lanes) __attribute__((always_inline)) {
-    Vec<T> v = load(g + at, lanes);
-    if constexpr (kMask) v = masked<T>(v, load(out + at, lanes));
+    const Vec<T> v = passed_on<kMask>(g, out, at, lanes);
     const Vec<T> gap = load(x + at, lanes) - load(centre + i, lanes);
     store(gx + at, v * load(scale + i, lanes) + (gap * load(slope + i, lanes) + load(shift + i, lanes)),
           lanes);
@@ -164,8 +163,7 @@ template <typename T, bool kMask>
 void scale_columns(const T* g, const T*, const T* out, T* gx, Index rows, Index pitch, Index columns,
                    const T*, const T* scale, const T*, const T*) {
   for_rows<T>(rows, pitch, columns, [&](Index at, Index i, const auto& lanes) __attribute__((always_inline)) {
-    Vec<T> v = load(g + at, lanes);
-    if constexpr (kMask) v = masked<T>(v, load(out + at, lanes));
+    const Vec<T> v = passed_on<kMask>(g, out, at, lanes);
     store(gx + at, v * load(scale + i, lanes), lanes);
   });
 }
@@ -175,8 +173,7 @@ void add_slopes(const T* g, const T* x, const T* out, T* passed, Index rows, Ind
                 const T* centre, double* totals) {
   add_columns<T, 2>(rows, pitch, columns, totals,
                     [&](Index at, Index i, const auto& lanes, Vec<T>* v) __attribute__((always_inline)) {
-                      v[0] = load(g + at, lanes);
-                      if constexpr (kMask) v[0] = masked<T>(v[0], load(out + at, lanes));
+                      v[0] = passed_on<kMask>(g, out, at, lanes);
                       if constexpr (kStore) store(passed + at, v[0], lanes);
                       v[1] = v[0] * (load(x + at, lanes) - load(centre + i, lanes));
                     });

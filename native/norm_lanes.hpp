@@ -189,6 +189,14 @@ CONVGRAD_INLINE Vec<T> masked(Vec<T> g, Vec<T> out) {
   return out <= Vec<T>{} ? Vec<T>{} : g;
 }
 
+/// What of g comes to `at` through the activation, if `kMask` says that there was one.
+template <bool kMask, typename T, typename Lanes>
+CONVGRAD_INLINE Vec<T> passed_on(const T* g, const T* out, Index at, const Lanes& lanes) {
+  const Vec<T> v = load(g + at, lanes);
+  if constexpr (kMask) return masked<T>(v, load(out + at, lanes));
+  return v;
+}
+
 /// An operand from element i on; null stays null.
 template <typename P>
 CONVGRAD_INLINE P* from(P* p, Index i) {

@@ -117,8 +117,7 @@ Slopes slopes_of_chunk(const T* g, const T* x, const T* out, T* passed, T mean, 
   Vec<T> sums[kWays] = {}, products[kWays] = {};
   const Vec<T> centre = splat(mean);
   for_runs(runs, [&](Index at, const auto& lanes, int way) __attribute__((always_inline)) {
-    Vec<T> v = load(g + at, lanes);
-    if constexpr (kMask) v = masked<T>(v, load(out + at, lanes));
+    const Vec<T> v = passed_on<kMask>(g, out, at, lanes);
     if constexpr (kStore) store(passed + at, v, lanes);
     sums[way] += v;
     products[way] += kept<T>(v * (load(x + at, lanes) - centre), lanes);
@@ -132,8 +131,7 @@ void pull_line(const T* g, const T* x, const T* out, T* gx, const Runs<T>& runs,
                T shift) {
   const Vec<T> centre = splat(mean), factor = splat(scale), a = splat(slope), b = splat(shift);
   for_runs(runs, [&](Index at, const auto& lanes, int) __attribute__((always_inline)) {
-    Vec<T> v = load(g + at, lanes);
-    if constexpr (kMask) v = masked<T>(v, load(out + at, lanes));
+    const Vec<T> v = passed_on<kMask>(g, out, at, lanes);
     store(gx + at, v * factor + ((load(x + at, lanes) - centre) * a + b), lanes);
   });
 }
@@ -141,8 +139,7 @@ template <typename T, bool kMask>
 void pull_scale(const T* g, const T* out, T* gx, const Runs<T>& runs, T scale) {
   const Vec<T> factor = splat(scale);
   for_runs(runs, [&](Index at, const auto& lanes, int) __attribute__((always_inline)) {
-    Vec<T> v = load(g + at, lanes);
-    if constexpr (kMask) v = masked<T>(v, load(out + at, lanes));
+    const Vec<T> v = passed_on<kMask>(g, out, at, lanes);
     store(gx + at, v * factor, lanes);
   });
 }

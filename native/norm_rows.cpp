@@ -52,13 +52,14 @@ Problem of_one_run(Problem p) {
 
 // ---- forward
 
-template <typename T, bool kBias>
+template <typename T, bool kBias, bool kRelu>
 void scale_row(const T* x, const T* weight, const T* bias, T* out, const Runs<T>& row, T mean, T invstd,
                T off) {
   const Vec<T> centre = splat(mean), scale = splat(invstd), shift = splat(off);
   for_runs(row, [&](Index at, const auto& lanes, int) __attribute__((always_inline)) {
     Vec<T> y = ((load(x + at, lanes) - centre) * scale + shift) * load(weight + at, lanes);
     if constexpr (kBias) y += load(bias + at, lanes);
+    if constexpr (kRelu) y = activated<T>(y, Activation::Relu);
     store(out + at, y, lanes);
   });
 }
@@ -73,16 +74,19 @@ void run_row(const RowNorm<T>& p, Index r, const T* weight, const T* bias, const
   if (weight) {
     const Line<T> line = line_of<T>(found.mean, found.invstd, 1, 0);
     const Index from_here = group * length;
-    (bias ? scale_row<T, true> : scale_row<T, false>)(x, weight + from_here, from(bias, from_here),
-                                                      p.out + start, runs, line.centre, line.scale,
-                                                      line.shift);
+    const bool relu = p.activation == Activation::Relu;
+    const auto scale = bias ? (relu ? scale_row<T, true, true> : scale_row<T, true, false>)
+                            : (relu ? scale_row<T, false, true> : scale_row<T, false, false>);
+    scale(x, weight + from_here, from(bias, from_here), p.out + start, runs, line.centre, line.scale,
+          line.shift);
     return;
   }
+  const auto apply = line_applier<T>(false, p.activation);
   for (Index k = 0; k < p.channels; k++) {
     const Index c = group * p.channels + k, at = k * p.inner;
     const Line<T> line =
         line_of<T>(found.mean, found.invstd, p.weight ? p.weight[c] : 1, p.bias ? p.bias[c] : 0);
-    apply_line<T, false, false>(x + at, nullptr, p.out + start + at, runs, line);
+    apply(x + at, nullptr, p.out + start + at, runs, line);
   }
 }
 
@@ -104,10 +108,10 @@ struct Pull {
 
 /// Rows whose weights lie beside their elements. What they give to the gradients of weights and biases is
 /// added to gweight and gbias, columns of the whole sample.
-template <typename T>
+template <typename T, bool kMask>
 void pull_row(const RowNormGrad<T>& p, Index r, const T* weight, T* gweight, T* gbias) {
   const Index length = p.length(), start = r * length, here = r % p.groups * length;
-  const T *g = p.g + start, *x = p.x + start, *w = weight + here;
+  const T *g = p.g + start, *x = p.x + start, *out = from(p.out, start), *w = weight + here;
   T *gw = gweight + here, *gb = gbias + here;
   const T mean = p.mean ? p.mean[r] : 0, invstd = p.invstd[r];
   const Vec<T> centre = splat(mean), scale = splat(invstd);
@@ -116,7 +120,8 @@ void pull_row(const RowNormGrad<T>& p, Index r, const T* weight, T* gweight, T* 
     Vec<T> h[kWays] = {}, hx[kWays] = {};
     for_runs(runs, [&](Index i, const auto& lanes, int way) __attribute__((always_inline)) {
       const Index at = first + i;
-      const Vec<T> v = load(g + at, lanes), gap = kept<T>(load(x + at, lanes) - centre, lanes);
+      const Vec<T> v = passed_on<kMask>(g, out, at, lanes),
+                   gap = kept<T>(load(x + at, lanes) - centre, lanes);
       const Vec<T> weighted = v * load(w + at, lanes);
       h[way] += weighted;
       hx[way] += weighted * gap;
@@ -131,7 +136,7 @@ void pull_row(const RowNormGrad<T>& p, Index r, const T* weight, T* gweight, T* 
   const Vec<T> a = splat(T(pull.slope)), b = splat(T(pull.shift));
   T* gx = p.gx + start;
   for_runs(Runs<T>(1, 0, length), [&](Index at, const auto& lanes, int) __attribute__((always_inline)) {
-    const Vec<T> h = load(g + at, lanes) * load(w + at, lanes);
+    const Vec<T> h = passed_on<kMask>(g, out, at, lanes) * load(w + at, lanes);
     store(gx + at, h * scale + ((load(x + at, lanes) - centre) * a + b), lanes);
   });
 }
@@ -144,11 +149,12 @@ void rows_grad_beside(const RowNormGrad<T>& p) {
   T* memory = reinterpret_cast<T*>(totals + 2 * columns);
   const T* weight = spread_out(p.weight, T(1), p.groups * p.channels, p.inner, memory);
   T* partial = memory + columns;  // [task][weight, bias][column]
+  const auto pull = p.out ? pull_row<T, true> : pull_row<T, false>;
   for_tasks(tasks, 2 * p.rows * p.length(), [&](Index task) {
     T* own = partial + task * 2 * columns;
     for (Index i = 0; i < 2 * columns; i++) own[i] = 0;
     for (Index r = task * per * p.groups; r < min(samples, (task + 1) * per) * p.groups; r++)
-      pull_row(p, r, weight, own, own + columns);
+      pull(p, r, weight, own, own + columns);
   });
   for (Index i = 0; i < 2 * columns; i++) totals[i] = 0;
   for (Index task = 0; task < tasks; task++)
@@ -165,14 +171,14 @@ void rows_grad_beside(const RowNormGrad<T>& p) {
 }
 
 /// Sums along a channel's run of one row, of g and of g * (x - mean).
-template <typename T>
-RowSlopes slopes_of_run(const T* g, const T* x, T mean, Index length) {
+template <typename T, bool kMask>
+RowSlopes slopes_of_run(const T* g, const T* x, const T* out, T mean, Index length) {
   RowSlopes all;
   const Vec<T> centre = splat(mean);
   for_chunks<T>(1, 0, length, [&](Index first, const Runs<T>& runs) {
     Vec<T> sums[kWays] = {}, products[kWays] = {};
     for_runs(runs, [&](Index i, const auto& lanes, int way) __attribute__((always_inline)) {
-      const Vec<T> v = load(g + first + i, lanes);
+      const Vec<T> v = passed_on<kMask>(g, out, first + i, lanes);
       sums[way] += v;
       products[way] += kept<T>(v * (load(x + first + i, lanes) - centre), lanes);
     });
@@ -183,7 +189,7 @@ RowSlopes slopes_of_run(const T* g, const T* x, T mean, Index length) {
 }
 
 /// Rows of runs with one weight each. The sums of runs stay, to be added up over the rows.
-template <typename T>
+template <typename T, bool kMask>
 void pull_runs(const RowNormGrad<T>& p, Index r, RowSlopes* found, const Runs<T>& runs) {
   const Index start = r * p.length(), group = r % p.groups;
   const T mean = p.mean ? p.mean[r] : 0;
@@ -191,7 +197,7 @@ void pull_runs(const RowNormGrad<T>& p, Index r, RowSlopes* found, const Runs<T>
   RowSlopes row;
   for (Index k = 0; k < p.channels; k++) {
     const Index at = start + k * p.inner;
-    const RowSlopes run = slopes_of_run(p.g + at, p.x + at, mean, p.inner);
+    const RowSlopes run = slopes_of_run<T, kMask>(p.g + at, p.x + at, from(p.out, at), mean, p.inner);
     const double w = p.weight ? double(p.weight[group * p.channels + k]) : 1;
     row.h += run.h * w;
     row.hx += run.hx * w;
@@ -202,12 +208,13 @@ void pull_runs(const RowNormGrad<T>& p, Index r, RowSlopes* found, const Runs<T>
   const Vec<T> centre = splat(mean), a = splat(T(pull.slope)), b = splat(T(pull.shift));
   for (Index k = 0; k < p.channels; k++) {
     const Index from_here = start + k * p.inner;
-    const T *g = p.g + from_here, *x = p.x + from_here;
+    const T *g = p.g + from_here, *x = p.x + from_here, *out = from(p.out, from_here);
     T* gx = p.gx + from_here;
     const double w = p.weight ? double(p.weight[group * p.channels + k]) : 1;
     const Vec<T> scale = splat(T(invstd * w));
     for_runs(runs, [&](Index at, const auto& lanes, int) __attribute__((always_inline)) {
-      store(gx + at, load(g + at, lanes) * scale + ((load(x + at, lanes) - centre) * a + b), lanes);
+      store(gx + at, passed_on<kMask>(g, out, at, lanes) * scale + ((load(x + at, lanes) - centre) * a + b),
+            lanes);
     });
   }
 }
@@ -219,9 +226,10 @@ void rows_grad_runs(const RowNormGrad<T>& p) {
   RowSlopes* found = sums ? shared_array<RowSlopes>(p.rows * p.channels + all) : nullptr;
   const Index per = max(1, kTask / p.length());
   const Runs<T> runs(1, 0, p.inner);
+  const auto pull = p.out ? pull_runs<T, true> : pull_runs<T, false>;
   for_tasks(ceil_div(p.rows, per), 2 * p.rows * p.length(), [&](Index task) {
     for (Index r = task * per; r < min(p.rows, (task + 1) * per); r++)
-      pull_runs(p, r, sums ? found + r * p.channels : nullptr, runs);
+      pull(p, r, sums ? found + r * p.channels : nullptr, runs);
   });
   if (!sums) return;
   RowSlopes* totals = found + p.rows * p.channels;

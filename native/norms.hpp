@@ -51,6 +51,7 @@ struct RowNorm {
   T* invstd;
   T* out;
   double eps;
+  Activation activation;
 
   Index length() const { return channels * inner; }
 };
@@ -60,6 +61,7 @@ struct RowNormGrad {
   Index rows, groups, channels, inner;
   const T* g;
   const T* x;
+  const T* out;  // as in ChannelNormGrad
   const T* weight;
   const T* mean;
   const T* invstd;

@@ -160,21 +160,24 @@ def test_rows_are_those_of_the_definition(dtype: Any) -> None:
             last = shape[len(shape) - axes :]
             for w, b in pairs(normal(2, last, dtype), normal(3, last, dtype)):
                 wants = (True, w is not None, b is not None)
-                found = native_norms.layer_norm(x, w, b, axes, EPS)
-                agree(found, norms.layer_norm(*wide(x, w, b), axes, EPS))
-                grads = native_norms.layer_norm_grad(g, x, w, *found[1:], axes, wants)
-                agree(grads, norms.layer_norm_grad(*wide(g, x, w, *found[1:]), axes, wants))
+                for how, out in ((None, None), ("relu", normal(6, shape, dtype))):
+                    found = native_norms.layer_norm(x, w, b, axes, EPS, how)
+                    agree(found, norms.layer_norm(*wide(x, w, b), axes, EPS, how))
+                    grads = native_norms.layer_norm_grad(g, x, w, *found[1:], axes, wants, out)
+                    agree(grads, norms.layer_norm_grad(*wide(g, x, w, *found[1:]), axes, wants, *wide(out)))
                 root = native_norms.rms_norm(x, w, axes, EPS)
                 agree(root, norms.rms_norm(*wide(x, w), axes, EPS))
                 grads = native_norms.rms_norm_grad(g, x, w, root[1], axes, wants[:2])
                 agree(grads, norms.rms_norm_grad(*wide(g, x, w, root[1]), axes, wants[:2]))
         for groups in {1, shape[1]} if prod(shape[2:]) > 1 else {1}:
             for w, b in pairs(normal(2, shape[1:2], dtype), normal(3, shape[1:2], dtype)):
-                found = native_norms.group_norm(x, w, b, groups, EPS)
-                agree(found, norms.group_norm(*wide(x, w, b), groups, EPS))
-                for wants in ((True, w is not None, b is not None), (False, w is not None, True)):
-                    grads = native_norms.group_norm_grad(g, x, w, *found[1:], groups, wants)
-                    agree(grads, norms.group_norm_grad(*wide(g, x, w, *found[1:]), groups, wants))
+                for how, out in ((None, None), ("relu", normal(6, shape, dtype))):
+                    found = native_norms.group_norm(x, w, b, groups, EPS, how)
+                    agree(found, norms.group_norm(*wide(x, w, b), groups, EPS, how))
+                    for wants in ((True, w is not None, b is not None), (False, w is not None, True)):
+                        grads = native_norms.group_norm_grad(g, x, w, *found[1:], groups, wants, out)
+                        exact = wide(g, x, w, *found[1:]), wide(out)
+                        agree(grads, norms.group_norm_grad(*exact[0], groups, wants, *exact[1]))
 
 
 def pairs(w: Array, b: Array) -> list[tuple[Any, Any]]:
@@ -315,13 +318,15 @@ def test_wrong_operands_are_refused() -> None:
     for at, bad in ((0, short), (2, short), (5, short), (6, short), (8, short), (9, out.copy())):
         with pytest.raises(ValueError):
             _native.batch_norm_grad(*grad[:at], bad, *grad[at + 1 :])
-    rows = [x, v, v, np.ones(2, np.float32), np.ones(2, np.float32), out, 2, 1, 3, 4, 1e-5, False]
+    rows = [x, v, v, np.ones(2, np.float32), np.ones(2, np.float32), out, 2, 1, 3, 4, 1e-5, 0, False]
     _native.row_norm(*rows)
-    for at, bad in ((1, short), (3, v.copy()), (4, v.copy()), (7, 2), (7, 3), (6, 0)):
+    for at, bad in ((1, short), (3, v.copy()), (4, v.copy()), (7, 2), (7, 3), (6, 0), (11, 2)):
         with pytest.raises(ValueError):
             _native.row_norm(*rows[:at], bad, *rows[at + 1 :])
     with pytest.raises(ValueError):
-        _native.row_norm_grad(x, x, v, None, v, out, v.copy(), None, 2, 1, 3, 4, False)
+        _native.row_norm_grad(x, x, None, v, None, v, out, v.copy(), None, 2, 1, 3, 4, False)
+    with pytest.raises(ValueError):
+        _native.row_norm_grad(x, x, short, v, None, short, out, v.copy(), None, 2, 1, 3, 4, False)
     with pytest.raises(ValueError):
         _native.channel_sum(x, short, 2, 3, 4, False)
     with pytest.raises(ValueError):

@@ -101,11 +101,13 @@ def row_norm(
     channels: int,
     inner: int,
     eps: float,
+    activation: int,
     wide: bool,
 ) -> None: ...
 def row_norm_grad(
     g: object,
     x: object,
+    out: object | None,
     weight: object | None,
     mean: object | None,
     invstd: object,

@@ -135,26 +135,27 @@ def channel_sum(x: Array) -> Array:
 
 
 def layer_norm(
-    x: Array, weight: Array | None, bias: Array | None, axes: int, eps: float
+    x: Array, weight: Array | None, bias: Array | None, axes: int, eps: float, activation: str | None = None
 ) -> tuple[Array, Array, Array]:
     """``norms.layer_norm`` in one call."""
     if _serves(x):
         lead = (*x.shape[: x.ndim - axes], *(1,) * axes)
         mean, invstd, out = np.empty(lead, x.dtype), np.empty(lead, x.dtype), _like(x)
         sizes = (mean.size, 1, x.size // mean.size, 1)
-        if _run(_native.row_norm, (x, weight, bias), (mean, invstd, out, *sizes, eps, x.dtype.itemsize == 8)):
+        how = (eps, _ACTIVATIONS[activation], x.dtype.itemsize == 8)
+        if _run(_native.row_norm, (x, weight, bias), (mean, invstd, out, *sizes, *how)):
             return out, mean, invstd
-    return norms.layer_norm(x, weight, bias, axes, eps)
+    return norms.layer_norm(x, weight, bias, axes, eps, activation)
 
 
 def layer_norm_grad(
     g: Array, x: Array, weight: Array | None, mean: Array, invstd: Array, axes: int,
-    wants: tuple[bool, ...] = (True, True, True),
+    wants: tuple[bool, ...] = (True, True, True), out: Array | None = None,
 ) -> tuple[Array | None, ...]:  # fmt: skip
     """``norms.layer_norm_grad`` in one call."""
-    found = _rows_grad(g, x, weight, mean, invstd, x.shape[x.ndim - axes :], wants)
+    found = _rows_grad(g, x, weight, mean, invstd, x.shape[x.ndim - axes :], wants, 1, out)
     if found is None:
-        return norms.layer_norm_grad(g, x, weight, mean, invstd, axes, wants)
+        return norms.layer_norm_grad(g, x, weight, mean, invstd, axes, wants, out)
     return found
 
 
@@ -163,7 +164,9 @@ def rms_norm(x: Array, weight: Array | None, axes: int, eps: float) -> tuple[Arr
     if _serves(x):
         invrms, out = np.empty((*x.shape[: x.ndim - axes], *(1,) * axes), x.dtype), _like(x)
         sizes = (invrms.size, 1, x.size // invrms.size, 1)
-        if _run(_native.row_norm, (x, weight, None), (None, invrms, out, *sizes, eps, x.dtype.itemsize == 8)):
+        if _run(
+            _native.row_norm, (x, weight, None), (None, invrms, out, *sizes, eps, 0, x.dtype.itemsize == 8)
+        ):
             return out, invrms
     return norms.rms_norm(x, weight, axes, eps)
 
@@ -179,7 +182,7 @@ def rms_norm_grad(
 
 
 def group_norm(
-    x: Array, weight: Array | None, bias: Array | None, groups: int, eps: float
+    x: Array, weight: Array | None, bias: Array | None, groups: int, eps: float, activation: str | None = None
 ) -> tuple[Array, Array, Array]:
     """``norms.group_norm`` in one call."""
     if _serves(x):
@@ -187,25 +190,26 @@ def group_norm(
         lead = (batch, groups, 1)
         mean, invstd, out = np.empty(lead, x.dtype), np.empty(lead, x.dtype), _like(x)
         sizes = (batch * groups, groups, channels // groups, x.size // (batch * channels))
-        if _run(_native.row_norm, (x, weight, bias), (mean, invstd, out, *sizes, eps, x.dtype.itemsize == 8)):
+        how = (eps, _ACTIVATIONS[activation], x.dtype.itemsize == 8)
+        if _run(_native.row_norm, (x, weight, bias), (mean, invstd, out, *sizes, *how)):
             return out, mean, invstd
-    return norms.group_norm(x, weight, bias, groups, eps)
+    return norms.group_norm(x, weight, bias, groups, eps, activation)
 
 
 def group_norm_grad(
     g: Array, x: Array, weight: Array | None, mean: Array, invstd: Array, groups: int,
-    wants: tuple[bool, ...] = (True, True, True),
+    wants: tuple[bool, ...] = (True, True, True), out: Array | None = None,
 ) -> tuple[Array | None, ...]:  # fmt: skip
     """``norms.group_norm_grad`` in one call."""
-    found = _rows_grad(g, x, weight, mean, invstd, x.shape[1:2], wants, groups)
+    found = _rows_grad(g, x, weight, mean, invstd, x.shape[1:2], wants, groups, out)
     if found is None:
-        return norms.group_norm_grad(g, x, weight, mean, invstd, groups, wants)
+        return norms.group_norm_grad(g, x, weight, mean, invstd, groups, wants, out)
     return found
 
 
 def _rows_grad(
     g: Array, x: Array, weight: Array | None, mean: Array | None, invstd: Array, scales: tuple[int, ...],
-    wants: tuple[bool, ...], groups: int = 1,
+    wants: tuple[bool, ...], groups: int = 1, out: Array | None = None,
 ) -> tuple[Array | None, ...] | None:  # fmt: skip
     """The gradients of rows, if a kernel serves them; ``scales`` is the shape of weight and bias."""
     if not _serves(x):
@@ -216,5 +220,5 @@ def _rows_grad(
     gbias = np.empty(scales, dtype) if wants[2] else None
     sizes = (rows, groups, channels // groups, x.size // rows * groups // channels)
     rest = (gx, gweight, gbias, *sizes, dtype.itemsize == 8)
-    done = _run(_native.row_norm_grad, (_cast(g, dtype), x, weight, mean, invstd), rest)
+    done = _run(_native.row_norm_grad, (_cast(g, dtype), x, out, weight, mean, invstd), rest)
     return (gx, gweight, gbias) if done else None

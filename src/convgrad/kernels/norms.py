@@ -65,9 +65,7 @@ def batch_norm_grad(
     Returns:
         the gradients of x, weight, bias and addend; None for what was not wanted.
     """
-    g = g.astype(x.dtype, copy=False)
-    if out is not None:
-        g = np.where(out <= 0, g.dtype.type(0), g)
+    g = _passed(g, x, out)
     axes = _axes(x)
     normal = (x - _column(mean, x)) * _column(invstd, x)
     gbias = np.add.reduce(g, axes)
@@ -121,38 +119,45 @@ def _scaled(centred: Array, weight: Array | None, bias: Array | None, invstd: Ar
     return out if bias is None else out + _column(bias, centred)
 
 
-def _finished(out: Array, activation: str | None, addend: Array | None) -> Array:
+def _finished(out: Array, activation: str | None, addend: Array | None = None) -> Array:
     if addend is not None:
         out = out + addend
     return np.maximum(out, out.dtype.type(0)) if activation == "relu" else out
+
+
+def _passed(g: Array, x: Array, out: Array | None) -> Array:
+    """g in x's precision, as far as relu let it through; without an activation (None) all of it."""
+    g = g.astype(x.dtype, copy=False)
+    return g if out is None else np.where(out <= 0, g.dtype.type(0), g)
 
 
 # ---- by row
 
 
 def layer_norm(
-    x: Array, weight: Array | None, bias: Array | None, axes: int, eps: float
+    x: Array, weight: Array | None, bias: Array | None, axes: int, eps: float, activation: str | None = None
 ) -> tuple[Array, Array, Array]:
     """``(x - mean) / sqrt(var + eps) * weight + bias`` with statistics over the last ``axes`` axes.
 
     Args:
         x: any shape.
         weight, bias: shape of the last axes, or None.
+        activation: None or "relu".
     Returns:
         the result like x; mean and ``1 / sqrt(var + eps)``, of x's shape with 1 for the last axes.
     Source: Ba et al. 2016, arXiv:1607.06450.
     """
     mean, invstd, normal = _standardised(x, _last(x, axes), eps)
     out = normal if weight is None else normal * weight
-    return out if bias is None else out + bias, mean, invstd
+    return _finished(out if bias is None else out + bias, activation), mean, invstd
 
 
 def layer_norm_grad(
     g: Array, x: Array, weight: Array | None, mean: Array, invstd: Array, axes: int,
-    wants: tuple[bool, ...] = (True, True, True),
+    wants: tuple[bool, ...] = (True, True, True), out: Array | None = None,
 ) -> tuple[Array | None, ...]:  # fmt: skip
-    """The gradients of ``layer_norm`` in x, weight and bias, as far as they are wanted."""
-    g = g.astype(x.dtype, copy=False)
+    """The gradients of ``layer_norm`` in x, weight, bias, as far as wanted; out as in ``batch_norm_grad``."""
+    g = _passed(g, x, out)
     normal = (x - mean) * invstd
     lead = tuple(range(x.ndim - axes))
     gweight = np.add.reduce(g * normal, lead) if wants[1] else None
@@ -193,7 +198,7 @@ def rms_norm_grad(
 
 
 def group_norm(
-    x: Array, weight: Array | None, bias: Array | None, groups: int, eps: float
+    x: Array, weight: Array | None, bias: Array | None, groups: int, eps: float, activation: str | None = None
 ) -> tuple[Array, Array, Array]:
     """Standardised over groups of channels and all positions, then scaled and shifted per channel.
 
@@ -201,6 +206,7 @@ def group_norm(
         x: ``(N, C, *S)``.
         weight, bias: ``(C,)`` or None.
         groups: divides C; as many as C give instance norm.
+        activation: None or "relu".
     Returns:
         the result like x; mean and ``1 / sqrt(var + eps)``, ``(N, groups, 1)`` each.
     Source: Wu & He 2018, arXiv:1803.08494.
@@ -209,15 +215,15 @@ def group_norm(
     out = normal.reshape(x.shape)
     if weight is not None:
         out = out * _column(weight, x)
-    return out if bias is None else out + _column(bias, x), mean, invstd
+    return _finished(out if bias is None else out + _column(bias, x), activation), mean, invstd
 
 
 def group_norm_grad(
     g: Array, x: Array, weight: Array | None, mean: Array, invstd: Array, groups: int,
-    wants: tuple[bool, ...] = (True, True, True),
+    wants: tuple[bool, ...] = (True, True, True), out: Array | None = None,
 ) -> tuple[Array | None, ...]:  # fmt: skip
-    """The gradients of ``group_norm`` in x, weight and bias, as far as they are wanted."""
-    g = g.astype(x.dtype, copy=False)
+    """The gradients of ``group_norm`` in x, weight, bias, as far as wanted; out as in ``batch_norm_grad``."""
+    g = _passed(g, x, out)
     normal = (_grouped(x, groups) - mean) * invstd
     gweight = np.add.reduce(g * normal.reshape(x.shape), _axes(x)) if wants[1] else None
     gbias = np.add.reduce(g, _axes(x)) if wants[2] else None
