@@ -30,18 +30,18 @@ class Family(NamedTuple):
     compiled: tuple[str, ...]
 
 
-_RECURRENT = (
-    "gru", "gru_grad", "lstm", "lstm_grad", "rnn", "rnn_grad", "row_products", "weight_grads",
-)  # fmt: skip
+_RECURRENT = ("gru", "gru_grad", "lstm", "lstm_grad", "rnn", "rnn_grad")
 _STEPS = ("adagrad", "adam", "clamp_all", "fill_all", "rmsprop", "scale_all", "sgd", "sum_of_squares")
 _CONVOLUTIONS = ("convolve", "convolve_input_grad", "convolve_weight_grad")
 _NORMS = (
     "batch_norm", "batch_norm_eval", "batch_norm_grad", "channel_sum", "group_norm", "group_norm_grad",
     "layer_norm", "layer_norm_grad", "move_statistics", "rms_norm", "rms_norm_grad",
+)  # fmt: skip
 _ROWS = (
     "add_along", "add_rows", "extreme_along", "least_over", "log_softmax", "log_softmax_grad",
     "log_sum_exp_over", "moments_over", "most_over", "pair_loss_grad", "pair_loss_sum", "pair_losses",
     "softmax", "softmax_grad", "squares_over", "sum_over",
+)  # fmt: skip
 _MAPS = (
     "absolute", "add_scaled", "arithmetic", "cast", "compare", "cube", "elu", "elu_grad", "erf",
     "erf_grad", "exp", "gelu", "gelu_grad", "gelu_tanh", "gelu_tanh_grad", "hardsigmoid",
@@ -164,8 +164,6 @@ class Table:
     lstm_grad: Callable[..., tuple[Array, ...]]
     rnn: Callable[..., tuple[Array, ...]]
     rnn_grad: Callable[..., tuple[Array, ...]]
-    row_products: Callable[..., Array]
-    weight_grads: Callable[..., tuple[Array, ...]]
 
     # steps of optimisers and clipping: all arrays at once, in place
     adagrad: Callable[..., None]
