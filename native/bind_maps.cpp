@@ -60,7 +60,7 @@ void in_tasks(Index n, Index itemsize, Index picoseconds, const Part& part) {
     job.part(start, min(job.size, job.n - start));
   };
   const Index nanoseconds = max(1, n * picoseconds / 1000);
-  run_unlocked([&] { parallel_for(ceil_div(n, size), run, &job, nanoseconds); });
+  run_unlocked([&] { parallel_for(ceil_div(n, size), run, &job, nanoseconds); }, nanoseconds);
 }
 
 #define CONVGRAD_COST(name, cost) cost,

@@ -1,5 +1,6 @@
 // bindings.cpp - what Python sees: convolutions made ready, memory, threads; bind_*.cpp have the rest.
 #include <nanobind/nanobind.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
@@ -138,6 +139,7 @@ nb::typed<nb::dict, nb::str, nb::int_> memory_facts() {
   facts["limit"] = now.limit;
   facts["reused"] = now.reused;
   facts["mapped"] = now.mapped;
+  facts["peak"] = now.peak;
   return nb::typed<nb::dict, nb::str, nb::int_>(facts);
 }
 
@@ -161,6 +163,11 @@ NB_MODULE(_native, m) {
   nb::class_<Block>(m, "Block", nb::type_slots(block_slots)).def(nb::init<std::size_t>(), nb::arg("bytes"));
   m.def("memory_facts", &memory_facts);
   m.def("memory_trim", &blocks_trim);
+  m.def(
+      "memory_limit",
+      [](std::optional<std::size_t> bytes) { blocks_keep(bytes ? *bytes : blocks_usual_limit()); },
+      nb::arg("bytes").none());
+  m.def("memory_reset_peak", &blocks_reset_peak);
   m.def("kernel", &make, nb::arg("algorithm"), nb::arg("primitive"), nb::arg("problem"), nb::arg("wide"),
         nb::arg("cut"), nb::arg("instruction_set"));
   m.def("build_info", &build_info);

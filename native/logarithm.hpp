@@ -23,7 +23,7 @@ CONVGRAD_INLINE Vec<T> vector_log(Vec<T> x) {
   using U = Bits<T>;
   constexpr U sqrt_half = sizeof(T) == 4 ? U(0x3f3504f3u) : U(0x3fe6a09e667f3bcdu);
   constexpr U one = U(E::bias) << E::mantissa, below = (U(1) << E::mantissa) - 1;
-  constexpr U infinite = U(2 * E::bias + 1) << E::mantissa, least = U(1) << E::mantissa;
+  constexpr T least = sizeof(T) == 4 ? T(__FLT_MIN__) : T(__DBL_MIN__);
   const Vec<U> bits = (Vec<U>)x, moved = bits + (one - sqrt_half);
   // k, put into the lowest bits of a number whose unit is 1
   constexpr T units = T(U(1) << E::mantissa);
@@ -33,7 +33,7 @@ CONVGRAD_INLINE Vec<T> vector_log(Vec<T> x) {
   const Vec<T> tail = s * (half + artanh_rest<T>(s * s) * T(2)) + k * E::ln2_low;
   const Vec<T> value = k * E::ln2_high - ((half - tail) - f);
   const Vec<T> limit = x < T(0) ? splat(T(__builtin_nan(""))) : (x < T(1) ? splat(T(-__builtin_inf())) : x);
-  return bits - least < infinite - least ? value : limit;
+  return (x >= least) & (x < T(__builtin_inf())) ? value : limit;
 }
 
 /// log(1 + t) for t within [0, 1].

@@ -1,4 +1,4 @@
-// map_fits.hpp - polynomials of map_math.hpp, the highest power first; written by native/map_fits.py.
+// map_fits.hpp - polynomials of map_math.hpp, highest power first; written by native/map_fits.py.
 #pragma once
 
 #include "simd.hpp"
@@ -40,7 +40,7 @@ struct Fits<double> {
                                     0.16666666666666671,
                                     0.5};
   // (2 artanh(s) - 2 s) / s³ with s² = z, to 4.3e-18
-  static constexpr double kArtanh[] = {0.14616449685043406, 0.15331721600556042, 0.18182889125261723,
+  static constexpr double kArtanh[] = {0.14616449685043403, 0.15331721600556042, 0.18182889125261723,
                                        0.22222211134795081, 0.28571428625975487, 0.39999999999899505,
                                        0.66666666666666696};
   // (2 artanh(s) - 2 s) / s³ with s² = z, to 2.1e-18

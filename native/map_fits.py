@@ -64,6 +64,11 @@ def tail_rest(place: Decimal) -> Function:
     return function
 
 
+def inverse(function: Function) -> Function:
+    """Its reciprocal, which makes errors relative."""
+    return lambda x: 1 / function(x)
+
+
 def fit(function: Function, low: float, high: float, terms: int) -> list[Decimal]:
     """Coefficients, lowest power first, of the interpolating polynomial (Newton's divided differences)."""
     middle, half = Decimal(low + high) / 2, Decimal(high - low) / 2
@@ -94,15 +99,15 @@ def largest_error(function: Function, rounded: list[Decimal], low: float, high: 
 LN2_HALF = math.log(2.0) / 2.0
 FITS: dict[str, tuple[Function, float, float, tuple[int, int], Function]] = {
     "Exp": (exp_rest, -LN2_HALF, LN2_HALF, (5, 11), lambda r: r * r),
-    "Artanh": (artanh_rest, 0.0, ((math.sqrt(2) - 1) / (math.sqrt(2) + 1)) ** 2, (3, 7), lambda z: z / 2),
+    "Artanh": (artanh_rest, 0.0, (3.0 - 2.0 * math.sqrt(2.0)) ** 2, (3, 7), lambda z: z / 2),
     "ArtanhWide": (artanh_rest, 0.0, 1.0 / 9.0, (5, 11), lambda z: z / 2),
-    "Erf": (erf_rest, 0.0, 0.5625, (6, 11), lambda z: Decimal("0.9")),
+    "Erf": (erf_rest, 0.0, 0.5625, (6, 11), lambda _z: Decimal("0.9")),
 }
 #: of the normal distribution's tail: place, largest a and terms
 TAILS = ((4.0, 16.0, 11), (4.0, 40.0, 24))
 
 
-HEAD = """// map_fits.hpp - polynomials of map_math.hpp, the highest power first; written by native/map_fits.py.
+HEAD = """// map_fits.hpp - polynomials of map_math.hpp, highest power first; written by native/map_fits.py.
 #pragma once
 
 #include "simd.hpp"
@@ -114,7 +119,9 @@ struct Fits;
 """
 
 
-def array(kind: str, name: str, function: Function, ends: tuple[float, float], terms: int, of: Function) -> str:
+def array(
+    kind: str, name: str, function: Function, ends: tuple[float, float], terms: int, of: Function
+) -> str:
     """The line of one polynomial."""
     single = kind == "float"
     rounded = [float(np.float32(c)) if single else float(c) for c in fit(function, *ends, terms)]
@@ -135,7 +142,7 @@ def main() -> None:
         rest = tail_rest(Decimal(place))
         ends = (2.0 * place / (place + furthest) - 1.0, 1.0)
         print(f"  static constexpr double kTailPlace = {place};")
-        print(array(kind, "Tail", rest, ends, count, lambda v: 1 / rest(v)))
+        print(array(kind, "Tail", rest, ends, count, inverse(rest)))
         print("};")
     print("\n}  // namespace convgrad::CONVGRAD_ISA")
 

@@ -123,15 +123,17 @@ struct EluGrad {
 struct MishGrad {
   template <typename T>
   CONVGRAD_INLINE Vec<T> of(Vec<T> g, Vec<T> x, const T*) {
-    const Vec<T> place = at_most<T>(x, T(20));  // beyond it w' is 0, and x must not bring it back
-    const Vec<T> t = exp_of<T>(place), n = t * (t + T(2)), r = quotient<T>(splat(T(1)), n + T(2));
-    return g * (n * r + place * (t * (t + T(1)) * T(4) * (r * r)));
+    const Vec<T> t = exp_of<T>(at_most<T>(x, T(20))), n = t * (t + T(2)),
+                 r = quotient<T>(splat(T(1)), n + T(2));
+    const Vec<T> slope = x > T(20) ? Vec<T>{} : t * (t + T(1)) * T(4) * (r * r);
+    return g * (n * r + x * slope);
   }
 };
 struct ErfGrad {
   template <typename T>
   CONVGRAD_INLINE Vec<T> of(Vec<T> g, Vec<T> x, const T*) {
-    return g * (bell<T>(at_most<T>(magnitude<T>(x), Format<T>::kNormalTail), T(1)) * T(1.1283791670955126));
+    const Vec<T> a = at_most<T>(magnitude<T>(x), Format<T>::kNormalTail * T(0.7));  // e^-x² is 0 there
+    return g * (bell<T>(a, T(1)) * T(1.1283791670955126));
   }
 };
 struct GeluGrad {

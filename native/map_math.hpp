@@ -1,5 +1,6 @@
-// map_math.hpp - exponential, logarithm, error function and their kin on vectors, to 1 to 3 units in the last
-// place. The polynomials are in map_fits.hpp, which native/map_fits.py writes.
+// map_math.hpp - exponential, logarithm, error function and their kin on vectors: to 1 unit in the last place
+// (exp, log), 3 (tanh, sigmoid, erf) or 6 (the normal distribution, its tail included). The
+// polynomials are in map_fits.hpp, which native/map_fits.py writes.
 #pragma once
 
 #include "map_fits.hpp"

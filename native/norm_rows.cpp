@@ -139,8 +139,9 @@ void pull_row(const RowNormGrad<T>& p, Index r, const T* weight, T* gweight, T* 
 template <typename T>
 void rows_grad_beside(const RowNormGrad<T>& p) {
   const Index columns = p.groups * p.length(), samples = p.rows / p.groups;
-  const Index per = min(512, max(16, kTask / columns)), tasks = ceil_div(samples, per);
-  T* memory = shared_array<T>((1 + 2 * tasks) * columns);
+  const Index per = min(512, max(16, 4 * kTask / columns)), tasks = ceil_div(samples, per);
+  double* totals = shared_array<double>((3 + 2 * tasks) * columns);  // room for all that follows
+  T* memory = reinterpret_cast<T*>(totals + 2 * columns);
   const T* weight = spread_out(p.weight, T(1), p.groups * p.channels, p.inner, memory);
   T* partial = memory + columns;  // [task][weight, bias][column]
   for_tasks(tasks, 2 * p.rows * p.length(), [&](Index task) {
@@ -149,13 +150,15 @@ void rows_grad_beside(const RowNormGrad<T>& p) {
     for (Index r = task * per * p.groups; r < min(samples, (task + 1) * per) * p.groups; r++)
       pull_row(p, r, weight, own, own + columns);
   });
+  for (Index i = 0; i < 2 * columns; i++) totals[i] = 0;
+  for (Index task = 0; task < tasks; task++)
+    for (Index i = 0; i < 2 * columns; i++) totals[i] += partial[task * 2 * columns + i];
   T* const results[] = {p.gweight, p.gbias};
   for (int which = 0; which < 2; which++) {
     if (!results[which]) continue;
     for (Index c = 0; c < p.groups * p.channels; c++) {
       double sum = 0;
-      for (Index task = 0; task < tasks; task++)
-        for (Index i = 0; i < p.inner; i++) sum += partial[(task * 2 + which) * columns + c * p.inner + i];
+      for (Index i = 0; i < p.inner; i++) sum += totals[which * columns + c * p.inner + i];
       results[which][c] = T(sum);
     }
   }

@@ -20,6 +20,26 @@ CONVGRAD_INLINE Vec<T> log_sum_exp(Vec<T> top, Vec<T> sum) {
 
 // ---- along rows
 
+/// The sum of term(i) over a row's vectors and of term(i, part) of what is left, in pairs of blocks.
+template <typename T, typename F>
+CONVGRAD_INLINE Vec<T> row_sum(Index n, const Part<T>& rest, const F& term) {
+  constexpr int L = kLanes<T>;
+  Pairs<Sum, T> pairs;
+  Index i = 0;
+  while (i + 4 * L <= n) {
+    Vec<T> sums[4] = {};
+    for (const Index end = min(n, i + kBlock * 4 * L); i + 4 * L <= end; i += 4 * L) {
+      CONVGRAD_UNROLL
+      for (int k = 0; k < 4; k++) sums[k] += term(i + k * L);
+    }
+    pairs.push(joined<T, Sum, 4>(sums));
+  }
+  Vec<T> last{};
+  for (; i + L <= n; i += L) last += term(i);
+  if (i < n) last += completed(term(i, rest), rest, T(0));
+  return lanes_joined<Sum, T>(pairs.total(last));
+}
+
 /// A row that fits N vectors, of which the last may be a part: nothing is read or written twice.
 template <SoftmaxKind K, int N, typename T>
 void short_row(const T* x, const Part<T>& rest, T* out) {
@@ -55,24 +75,13 @@ template <SoftmaxKind K, typename T>
 void long_row(const T* x, Index n, const Part<T>& rest, T* out) {
   constexpr int L = kLanes<T>;
   const Vec<T> top = fold_row<Most, T>(x, n, rest);
-  Vec<T> sums[4] = {};
-  const auto take = [&](Index i, int k) {
-    const Vec<T> e = vector_exp<T>(load(x + i) - top);
-    if constexpr (K == SoftmaxKind::Softmax) store(out + i, e);
-    sums[k] += e;
+  const auto term = [&](Index i, auto... part) {
+    const Vec<T> e = vector_exp<T>(load(x + i, part...) - top);
+    if constexpr (K == SoftmaxKind::Softmax) store(out + i, e, part...);
+    return e;
   };
-  Index i = 0;
-  for (; i + 4 * L <= n; i += 4 * L) {
-    CONVGRAD_UNROLL
-    for (int k = 0; k < 4; k++) take(i + k * L, k);
-  }
-  for (; i + L <= n; i += L) take(i, 0);
-  if (i < n) {
-    const Vec<T> e = vector_exp<T>(completed(load(x + i, rest) - top, rest, T(Most::kNothing)));
-    if constexpr (K == SoftmaxKind::Softmax) store(out + i, e, rest);
-    sums[1] += e;
-  }
-  const Vec<T> sum = lanes_joined<Sum, T>(joined<T, Sum, 4>(sums));
+  const Vec<T> sum = row_sum<T>(n, rest, term);
+  Index i;
   if constexpr (K == SoftmaxKind::LogSumExp) {
     *out = log_sum_exp<T>(top, sum)[0];
     return;
@@ -151,15 +160,10 @@ CONVGRAD_INLINE Vec<T> pulled(Vec<T> g, Vec<T> y, Vec<T> sum) {
 template <SoftmaxKind K, typename T>
 void grad_row(Index n, const Part<T>& rest, const T* g, const T* y, T* out) {
   constexpr int L = kLanes<T>;
-  Vec<T> sums[4] = {};
-  Index i = 0;
-  for (; i + 4 * L <= n; i += 4 * L) {
-    CONVGRAD_UNROLL
-    for (int k = 0; k < 4; k++) sums[k] += summand<K, T>(load(g + i + k * L), load(y + i + k * L));
-  }
-  for (; i + L <= n; i += L) sums[0] += summand<K, T>(load(g + i), load(y + i));
-  if (i < n) sums[1] += summand<K, T>(load(g + i, rest), load(y + i, rest));
-  const Vec<T> sum = lanes_joined<Sum, T>(joined<T, Sum, 4>(sums));
+  const Vec<T> sum = row_sum<T>(n, rest, [&](Index i, auto... part) {
+    return summand<K, T>(load(g + i, part...), load(y + i, part...));
+  });
+  Index i;
   for (i = 0; i + L <= n; i += L) store(out + i, pulled<K, T>(load(g + i), load(y + i), sum));
   if (i < n) store(out + i, pulled<K, T>(load(g + i, rest), load(y + i, rest), sum), rest);
 }

@@ -38,6 +38,10 @@ EXEMPT: dict[tuple[str, str], str] = {
     ),
     **_for("resample grid_sample fold", "0d", "an image has at least three dimensions"),
     **_for("norm", "0d", "needs channels"),
+    **_for(
+        "ConvolveRelu ConvolutionRelu ConvolveTransposedRelu TransposedConvolutionRelu AffineRelu BatchNormRelu "
+        "BatchNormEvalRelu", "0d", "as the operator that is joined with relu",
+    ),
     **_for("EmbeddingDense", "0d", "what arrives at rows of a table has at least one dimension"),
     **_for("ViewAsComplex", "0d", "the last dimension holds the pairs"),
     **_for("ViewAsComplex", "strided", "refuses other strides by definition"),

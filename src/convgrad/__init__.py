@@ -47,6 +47,9 @@ try:
         promote_types,
         set_default_dtype,
         uint8,
+        uint16,
+        uint32,
+        uint64,
     )
     from .dtypes import default_dtype as get_default_dtype
     from .generator import Generator, default_generator

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import ml_dtypes
 import numpy as np
 
-from .errors import DtypeError
+from .errors import ConvgradError, DtypeError
 
 Array: TypeAlias = np.ndarray[Any, Any]
 Number: TypeAlias = bool | int | float | complex
@@ -36,7 +36,7 @@ class dtype:
         self.itemsize = self.np.itemsize
         self.is_floating_point = category == FLOATING
         self.is_complex = category == COMPLEX
-        self.is_signed = name not in ("bool", "uint8")
+        self.is_signed = name != "bool" and not name.startswith("uint")
 
     def __repr__(self) -> str:
         return f"torch.{self.name}"
@@ -60,6 +60,9 @@ float64 = dtype("float64", np.float64, FLOATING)
 float16 = dtype("float16", np.float16, FLOATING)
 bfloat16 = dtype("bfloat16", ml_dtypes.bfloat16, FLOATING)
 uint8 = dtype("uint8", np.uint8, INTEGER)
+uint16 = dtype("uint16", np.uint16, INTEGER)
+uint32 = dtype("uint32", np.uint32, INTEGER)
+uint64 = dtype("uint64", np.uint64, INTEGER)
 int8 = dtype("int8", np.int8, INTEGER)
 int16 = dtype("int16", np.int16, INTEGER)
 int32 = dtype("int32", np.int32, INTEGER)
@@ -68,7 +71,12 @@ bool_ = dtype("bool", np.bool_, BOOL)
 complex64 = dtype("complex64", np.complex64, COMPLEX)
 complex128 = dtype("complex128", np.complex128, COMPLEX)
 
-ALL = (float32, float64, float16, bfloat16, uint8, int8, int16, int32, int64, bool_, complex64, complex128)
+ALL = (
+    float32, float64, float16, bfloat16, uint8, int8, int16, int32, int64, bool_, complex64, complex128,
+    uint16, uint32, uint64,
+)  # fmt: skip
+#: for storing, moving and viewing; they are promoted with no other integer, as in PyTorch
+WIDE_UNSIGNED = frozenset((uint16, uint32, uint64))
 ALIASES = {
     "float": float32, "double": float64, "half": float16, "short": int16, "int": int32, "long": int64,
     "cfloat": complex64, "cdouble": complex128, "bool": bool_,
@@ -152,6 +160,11 @@ def promote_types(type1: dtype, type2: dtype) -> dtype:
     a, b = type1, type2
     if a is b:
         return a
+    if WIDE_UNSIGNED & {a, b} and a.category < FLOATING and b.category < FLOATING:
+        names = " and ".join([SCALAR_NAMES[d.name] for d in (a, b)])
+        raise ConvgradError(
+            f"Promotion for uint16, uint32, uint64 types is not supported, attempted to promote {names}"
+        )
     low, high = (a, b) if a.category <= b.category else (b, a)
     if low.category != high.category:
         if low is float64 and high is complex64:
@@ -253,7 +266,8 @@ class iinfo:
 SCALAR_NAMES = {
     "float32": "Float", "float64": "Double", "float16": "Half", "bfloat16": "BFloat16", "uint8": "Byte",
     "int8": "Char", "int16": "Short", "int32": "Int", "int64": "Long", "bool": "Bool",
-    "complex64": "ComplexFloat", "complex128": "ComplexDouble",
+    "complex64": "ComplexFloat", "complex128": "ComplexDouble", "uint16": "UInt16", "uint32": "UInt32",
+    "uint64": "UInt64",
 }  # fmt: skip
 
 

@@ -14,10 +14,12 @@ from typing import Any
 
 import convgrad
 
-from .tensor import overriding
+from .tensor import modes, overriding, subclass
+from .tensor.modes import BaseTorchFunctionMode, TorchFunctionMode
 from .tensor.tensor import Tensor
 
 __all__ = [
+    "BaseTorchFunctionMode", "TorchFunctionMode",
     "enable", "get_default_nowrap_functions", "get_ignored_functions", "get_overridable_functions",
     "handle_torch_function", "has_torch_function", "has_torch_function_unary", "has_torch_function_variadic",
     "is_tensor_like", "is_tensor_method_or_property", "resolve_name", "wrap_torch_function",
@@ -36,7 +38,7 @@ _IGNORED = frozenset(
     set_default_tensor_type set_flush_denormal set_float32_matmul_precision get_float32_matmul_precision
     set_num_interop_threads set_num_threads set_printoptions set_rng_state set_warn_always tensor to_dlpack
     tril_indices triu_indices typename use_deterministic_algorithms vmap zeros
-    are_deterministic_algorithms_enabled is_autocast_cache_enabled load save
+    are_deterministic_algorithms_enabled empty_cache is_autocast_cache_enabled load memory_stats save
     """.split()
 )
 _asking: dict[int, tuple[str, FunctionType]] = {}
@@ -224,4 +226,50 @@ def resolve_name(f: Any) -> str | None:
     return overriding.name_of(f) if is_tensor_method_or_property(f) else None
 
 
+def _get_current_function_mode_stack() -> list[TorchFunctionMode]:
+    """The modes that are entered, the outermost first."""
+    return list(overriding.modes())
+
+
+def _get_current_function_mode() -> TorchFunctionMode | None:
+    """The mode that is asked first; None outside of all."""
+    entered = overriding.modes()
+    return entered[-1] if entered else None
+
+
+#: makers of tensors, which ask no argument but do ask modes
+_MAKERS = """
+    arange as_tensor asarray empty empty_strided eye from_numpy full linspace logspace ones rand randint randn
+    randperm scalar_tensor tensor tril_indices triu_indices zeros
+"""
+
+
+def _of_modes() -> Iterable[tuple[FunctionType, Any]]:
+    """What asks modes, and what modes see in its place: functions, makers of tensors, methods, operators."""
+    seen: set[int] = set()
+    found: Any
+    for name in _MAKERS.split():
+        found = getattr(convgrad, name)
+        yield found, None
+    for _, found in tuple(_functions()):
+        seen.add(id(found))
+        yield found, None
+    for name in dir(Tensor):
+        found = getattr(Tensor, name, None)
+        listed = name in subclass.OPERATORS or name in subclass.SYMMETRIC or not name.startswith("_")
+        if not listed and name not in _DUNDERS:
+            continue
+        if isinstance(found, FunctionType) and id(found) not in seen:
+            seen.add(id(found))
+            other = subclass.OPERATORS.get(name) or subclass.SYMMETRIC.get(name)
+            yield found, getattr(Tensor, other) if other else None
+
+
+_DUNDERS = frozenset(
+    """
+    __getitem__ __setitem__ __iadd__ __isub__ __imul__ __itruediv__ __rsub__ __rtruediv__ __rpow__ __rmatmul__
+    __floordiv__ __invert__ __and__ __or__ __xor__ __eq__ __len__ __float__ __int__ __bool__ __iter__
+    """.split()
+)
+modes.announce(_of_modes)
 enable()

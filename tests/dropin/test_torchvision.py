@@ -23,9 +23,16 @@ data = datasets.FakeData(16, (3, 12, 12), 4, transform=both)
 images, labels = next(iter(DataLoader(data, batch_size=4)))
 print(type(images) is torch.Tensor, images.shape, labels.dtype, make_grid(images).shape, torchvision.__version__.split("+")[0])
 try:
-    import torchvision.ops
+    import torchvision.tv_tensors
 except ImportError as error:
-    print("torchvision.ops" in str(error), "boxes are out of scope" in str(error))
+    print("torchvision.tv_tensors" in str(error), "boxes and masks are not transformed" in str(error))
+from torchvision.ops import nms
+from torchvision.transforms import v2
+print(nms(torch.tensor([[0., 0., 2., 2.], [0., 0., 2., 1.9]]), torch.tensor([0.5, 0.9]), 0.5), v2.ToDtype(torch.float32, scale=True))
+try:
+    torchvision.ops.roi_align
+except AttributeError as error:
+    print("those of boxes are there" in str(error))
 from torchvision.models import resnet18
 try:
     resnet18()
@@ -39,6 +46,7 @@ def test_an_ordinary_program(tmp_path: Path) -> None:
     (tmp_path / "vision.py").write_text(PROGRAM)
     assert output("-m", "convgrad.torch", "vision.py", folder=tmp_path) == (
         "True torch.Size([4, 3, 8, 8]) torch.int64 torch.Size([3, 12, 42]) 0.28.0\nTrue True\n"
+        "tensor([1]) ToDtype(scale=True)\nTrue\n"
         "torchvision.models.resnet18: ready-made networks are out of convgrad's scope; write the network with "
         "torch.nn and load its state dict\n"
     )

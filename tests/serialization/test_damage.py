@@ -276,7 +276,7 @@ STREAMS: dict[str, tuple[bytes, str]] = {
     ),
     "a class of its own": (b"ctorch._tensor\n_rebuild_from_type_v2\n(NNNNtR.", "a class of its own"),
     "another device": (b"ctorch\ndevice\nX\x05\0\0\0a\nb\xc3\xa9\x85R.", "a device"),
-    "a dtype that is missing": (b"ctorch\nuint16\n.", "GLOBAL torch.uint16"),
+    "a dtype that is missing": (b"ctorch\nfloat8_e5m2\n.", "GLOBAL torch.float8_e5m2"),
     "a quantised tensor": (b"ctorch._utils\n_rebuild_qtensor\n.", "GLOBAL torch._utils._rebuild_qtensor"),
     "an array of objects": (
         b"cnumpy._core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85Nt\x87R(K\x01K\x01\x85cnumpy\ndtype\nX\x02\0\0\0O8\x85R\x89]tb.",

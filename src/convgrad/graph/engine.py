@@ -334,7 +334,8 @@ def _pull(node: Node, g: Any, wanted: set[Node] | None, create_graph: bool) -> A
     if create_graph:
         saved = lift_saved(node, saved)
     if op.joint:
-        return op.vjp(tuple([p is not None for p in parents]), g, *saved)
+        needs = tuple([p is not None and (wanted is None or p in wanted) for p in parents])
+        return op.vjp(needs, g, *saved)
     if wanted is None:
         return [None if p is None else vjp(g, *saved) for p, vjp in zip(parents, op.vjps)]
     return [vjp(g, *saved) if p in wanted else None for p, vjp in zip(parents, op.vjps)]

@@ -43,7 +43,7 @@ _ROWS = (
     "softmax", "softmax_grad", "squares_over", "sum_over",
 )  # fmt: skip
 _MAPS = (
-    "absolute", "add_scaled", "arithmetic", "cast", "compare", "cube", "elu", "elu_grad", "erf",
+    "absolute", "add_scaled", "arithmetic", "cast", "compare", "copy", "cube", "elu", "elu_grad", "erf",
     "erf_grad", "exp", "gelu", "gelu_grad", "gelu_tanh", "gelu_tanh_grad", "hardsigmoid",
     "hardsigmoid_grad", "hardswish", "hardswish_grad", "hardtanh", "hardtanh_grad", "leaky_relu",
     "leaky_relu_grad", "log", "log_sigmoid", "log_sigmoid_grad", "lookup", "mapped", "mish",
@@ -96,6 +96,7 @@ class Table:
     arithmetic: Callable[..., Any]
     cast: Callable[..., Array]
     compare: Callable[..., Any]
+    copy: Callable[..., Array]
     cube: Callable[..., Array]
     elu: Callable[..., Array]
     elu_grad: Callable[..., Array]

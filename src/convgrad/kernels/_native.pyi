@@ -15,6 +15,8 @@ class Block:
 
 def memory_facts() -> dict[str, int]: ...
 def memory_trim() -> None: ...
+def memory_limit(bytes: int | None) -> None: ...
+def memory_reset_peak() -> None: ...
 def kernel(
     algorithm: str,
     primitive: int,
@@ -236,4 +238,20 @@ def recur_grad(
     input_grad: object | None,
     g_h0: object,
     g_c0: object | None,
+) -> None: ...
+def row_products(
+    wide: bool, rows: int, depth: int, width: int, a: object, b: object, out: object
+) -> None: ...
+def weight_grad(
+    wide: bool,
+    rows: int,
+    height: int,
+    width: int,
+    firsts: int,
+    g: object,
+    x: object,
+    first: object | None,
+    before: object | None,
+    out: object,
+    sums: object,
 ) -> None: ...

@@ -100,6 +100,7 @@ def erfc_scaled(x: Array) -> Array:
     out[~middle] = (1.0 / math.sqrt(math.pi) - ratio) / y
     return out
 
+
 def horner(coefficients: Sequence[float], x: Array) -> Array:
     """The polynomial with these coefficients, highest power first."""
     out = np.full_like(x, coefficients[0])

@@ -21,7 +21,7 @@ _ROOT = math.sqrt(2.0 / math.pi)
 
 def arithmetic(ufunc: np.ufunc, a: Any, b: Any, out: Array | None = None) -> Any:
     """``ufunc(a, b)`` by NumPy's rules of broadcasting, for any ufunc of two operands."""
-    return ufunc(a, b) if out is None else ufunc(a, b, out)
+    return ufunc(a, b) if out is None else ufunc(a, b, out=out)
 
 
 def mapped(ufunc: np.ufunc, x: Array) -> Any:
@@ -42,6 +42,11 @@ def select(condition: Any, a: Any, b: Any) -> Array:
 def cast(x: Array, dtype: np.dtype[Any]) -> Array:
     """x in another dtype, a copy; floats are rounded to nearest, ties to even."""
     return x.astype(dtype)
+
+
+def copy(x: Array) -> Array:
+    """x in memory of its own, its axes as they lie."""
+    return x.copy(order="K")
 
 
 def lookup(x: Array, values: Array) -> Array:

@@ -20,29 +20,32 @@ from convgrad.kernels.memory import LARGE, empty_large
 
 instruction_set()  # makes the chosen one the one in use
 _CODES = _native.map_codes()
-_ARITHMETIC = {
-    np.add: _CODES["Add"], np.subtract: _CODES["Sub"], np.multiply: _CODES["Mul"], np.true_divide: _CODES["Div"],
-    np.maximum: _CODES["Maximum"], np.minimum: _CODES["Minimum"],
+_ARITHMETIC: dict[np.ufunc, int] = {
+    np.add: _CODES["Add"], np.subtract: _CODES["Sub"], np.multiply: _CODES["Mul"],
+    np.true_divide: _CODES["Div"], np.maximum: _CODES["Maximum"], np.minimum: _CODES["Minimum"],
 }  # fmt: skip
 #: with the operands in turn
-_TURNED = {**_ARITHMETIC, np.subtract: _CODES["SubFrom"], np.true_divide: _CODES["DivInto"]}
+_TURNED: dict[np.ufunc, int] = {
+    **_ARITHMETIC,
+    np.subtract: _CODES["SubFrom"],
+    np.true_divide: _CODES["DivInto"],
+}
 _COMPARISONS = {
     getattr(np, name): _CODES[name]
     for name in ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
 }
 
-#: elements from which on a kernel is quicker than NumPy: where NumPy passes once over the array, where what it
+#: elements from which on a kernel is quicker than NumPy: where NumPy passes once over the array, where what
 #: does for an element takes longer, and where it passes several times
-_SIMPLE, _COSTLY, _PASSES = 16384, 1024, 1
+_SIMPLE, _COSTLY, _PASSES = 32768, 1024, 1
 #: values that a row needs at least, for its loop to be worth its start
 _SHORTEST = 16
 
 
-def _empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """Memory for a result."""
-    if prod(shape) * dtype.itemsize < LARGE:
-        return np.empty(shape, dtype)
-    return empty_large(shape, dtype)
+def _empty_as(x: Array, dtype: np.dtype[Any]) -> Array:
+    """Memory for a result of x's shape."""
+    large = x.size * dtype.itemsize >= LARGE
+    return empty_large(x.shape, dtype) if large else np.empty(x.shape, dtype)
 
 
 # ---- functions of one array
@@ -55,7 +58,7 @@ def _unary(name: str, definition: Callable[[Array], Array], smallest: int) -> Ca
         dtype = x.dtype
         if x.size < smallest or (dtype is not F32 and dtype is not F64):
             return definition(x)
-        out = _empty(x.shape, dtype)
+        out = _empty_as(x, dtype)
         try:
             call(code, x, out, dtype is F64)
         except TypeError:
@@ -69,16 +72,16 @@ def _unary(name: str, definition: Callable[[Array], Array], smallest: int) -> Ca
 negative = _unary("Neg", maps.negative, _SIMPLE)
 absolute = _unary("Abs", maps.absolute, _SIMPLE)
 square = _unary("Square", maps.square, _SIMPLE)
-cube = _unary("Cube", maps.cube, _COSTLY)
+cube = _unary("Cube", maps.cube, _PASSES)
 sqrt = _unary("Sqrt", maps.sqrt, _SIMPLE)
-rsqrt = _unary("Rsqrt", maps.rsqrt, _COSTLY)
+rsqrt = _unary("Rsqrt", maps.rsqrt, _PASSES)
 reciprocal = _unary("Reciprocal", maps.reciprocal, _SIMPLE)
-relu = _unary("Relu", maps.relu, _SIMPLE)
+relu = _unary("Relu", maps.relu, _PASSES)
 hardsigmoid = _unary("Hardsigmoid", maps.hardsigmoid, _PASSES)
 hardswish = _unary("Hardswish", maps.hardswish, _PASSES)
 exp = _unary("Exp", maps.exp, _COSTLY)
 log = _unary("Log", maps.log, _COSTLY)
-tanh = _unary("Tanh", maps.tanh, _COSTLY)
+tanh = _unary("Tanh", maps.tanh, _SIMPLE)  # NumPy's is as fast on one thread
 sigmoid = _unary("Sigmoid", maps.sigmoid, _PASSES)
 log_sigmoid = _unary("LogSigmoid", maps.log_sigmoid, _PASSES)
 silu = _unary("Silu", maps.silu, _PASSES)
@@ -98,7 +101,7 @@ def _unary_with(
         dtype = x.dtype
         if not x.size or (dtype is not F32 and dtype is not F64):
             return definition(x, *params)
-        out = _empty(x.shape, dtype)
+        out = _empty_as(x, dtype)
         try:
             call(code, x, out, dtype is F64, *numbers(*params))
         except TypeError:
@@ -133,16 +136,15 @@ elu = _unary_with("Elu", maps.elu, _elu_numbers)
 def _gradient(
     name: str,
     definition: Callable[..., Array],
-    smallest: int,
     numbers: Callable[..., tuple[float, ...]] = _as_they_are,
 ) -> Callable[..., Array]:
     code, call = _CODES[name], _native.map_binary
 
     def kernel(g: Array, saved: Array, *params: Any) -> Array:
         dtype = g.dtype
-        if g.size < smallest or (dtype is not F32 and dtype is not F64) or saved.shape != g.shape:
+        if not g.size or (dtype is not F32 and dtype is not F64) or saved.shape != g.shape:
             return definition(g, saved, *params)
-        out = _empty(g.shape, dtype)
+        out = _empty_as(g, dtype)
         try:
             call(code, g, saved, out, dtype is F64, *numbers(*params))
         except TypeError:
@@ -153,25 +155,25 @@ def _gradient(
     return kernel
 
 
-sqrt_grad = _gradient("SqrtGrad", maps.sqrt_grad, _COSTLY)
-rsqrt_grad = _gradient("RsqrtGrad", maps.rsqrt_grad, _PASSES)
-reciprocal_grad = _gradient("ReciprocalGrad", maps.reciprocal_grad, _COSTLY)
-square_grad = _gradient("SquareGrad", maps.square_grad, _COSTLY)
-relu_grad = _gradient("ReluGrad", maps.relu_grad, _COSTLY)
-leaky_relu_grad = _gradient("LeakyReluGrad", maps.leaky_relu_grad, _PASSES)
-hardtanh_grad = _gradient("HardtanhGrad", maps.hardtanh_grad, _PASSES)
-hardsigmoid_grad = _gradient("HardsigmoidGrad", maps.hardsigmoid_grad, _PASSES)
-hardswish_grad = _gradient("HardswishGrad", maps.hardswish_grad, _PASSES)
-tanh_grad = _gradient("TanhGrad", maps.tanh_grad, _COSTLY)
-sigmoid_grad = _gradient("SigmoidGrad", maps.sigmoid_grad, _COSTLY)
-log_sigmoid_grad = _gradient("LogSigmoidGrad", maps.log_sigmoid_grad, _PASSES)
-silu_grad = _gradient("SiluGrad", maps.silu_grad, _PASSES)
-softplus_grad = _gradient("SoftplusGrad", maps.softplus_grad, _PASSES)
-elu_grad = _gradient("EluGrad", maps.elu_grad, _PASSES, _elu_grad_numbers)
-mish_grad = _gradient("MishGrad", maps.mish_grad, _PASSES)
-erf_grad = _gradient("ErfGrad", maps.erf_grad, _PASSES)
-gelu_grad = _gradient("GeluGrad", maps.gelu_grad, _PASSES)
-gelu_tanh_grad = _gradient("GeluTanhGrad", maps.gelu_tanh_grad, _PASSES)
+sqrt_grad = _gradient("SqrtGrad", maps.sqrt_grad)
+rsqrt_grad = _gradient("RsqrtGrad", maps.rsqrt_grad)
+reciprocal_grad = _gradient("ReciprocalGrad", maps.reciprocal_grad)
+square_grad = _gradient("SquareGrad", maps.square_grad)
+relu_grad = _gradient("ReluGrad", maps.relu_grad)
+leaky_relu_grad = _gradient("LeakyReluGrad", maps.leaky_relu_grad)
+hardtanh_grad = _gradient("HardtanhGrad", maps.hardtanh_grad)
+hardsigmoid_grad = _gradient("HardsigmoidGrad", maps.hardsigmoid_grad)
+hardswish_grad = _gradient("HardswishGrad", maps.hardswish_grad)
+tanh_grad = _gradient("TanhGrad", maps.tanh_grad)
+sigmoid_grad = _gradient("SigmoidGrad", maps.sigmoid_grad)
+log_sigmoid_grad = _gradient("LogSigmoidGrad", maps.log_sigmoid_grad)
+silu_grad = _gradient("SiluGrad", maps.silu_grad)
+softplus_grad = _gradient("SoftplusGrad", maps.softplus_grad)
+elu_grad = _gradient("EluGrad", maps.elu_grad, _elu_grad_numbers)
+mish_grad = _gradient("MishGrad", maps.mish_grad)
+erf_grad = _gradient("ErfGrad", maps.erf_grad)
+gelu_grad = _gradient("GeluGrad", maps.gelu_grad)
+gelu_tanh_grad = _gradient("GeluTanhGrad", maps.gelu_tanh_grad)
 
 
 # ---- arithmetic
@@ -224,7 +226,7 @@ def _arithmetic(ufunc: np.ufunc, a: Array, b: Any, dtype: np.dtype[Any], out: Ar
         if not inner:
             return None
     if out is None:
-        out = _empty(a.shape, dtype)
+        out = _empty_as(a, dtype)
     elif out.dtype is not dtype or out.shape != a.shape:
         return None
     if number is not None:
@@ -238,13 +240,22 @@ def add_scaled(x: Array, y: Array, alpha: float, out: Array | None = None) -> Ar
     """``maps.add_scaled``; rounded once where the processor multiplies and adds in one step."""
     dtype = x.dtype
     if (dtype is F32 or dtype is F64) and x.size >= _COSTLY and y.shape == x.shape:
-        target = _empty(x.shape, dtype) if out is None else out
+        target = _empty_as(x, dtype) if out is None else out
         try:
             _native.map_binary(_CODES["AddScaled"], x, y, target, dtype is F64, float(alpha))
         except TypeError:
             return maps.add_scaled(x, y, alpha, out)
         return target
     return maps.add_scaled(x, y, alpha, out)
+
+
+def copy(x: Array) -> Array:
+    """``maps.copy``, into memory that is kept."""
+    if x.nbytes < LARGE or not x.flags.c_contiguous:
+        return x.copy(order="K")
+    out = empty_large(x.shape, x.dtype)
+    np.copyto(out, x)
+    return out
 
 
 def mapped(ufunc: np.ufunc, x: Array) -> Any:
@@ -261,13 +272,13 @@ def compare(ufunc: np.ufunc, a: Any, b: Any) -> Any:
     """``maps.compare``."""
     dtype = a.dtype if type(a) is np.ndarray else None
     if (dtype is F32 or dtype is F64) and a.size >= _SIMPLE and ufunc in _COMPARISONS:
-        if type(b) is float or (type(b) is np.ndarray and b.shape == a.shape):
-            out = _empty(a.shape, B8)
-            try:
+        out = _empty_as(a, B8)
+        try:
+            if type(b) is float or b.shape == a.shape:
                 _native.map_compare(_COMPARISONS[ufunc], a, b, out, dtype is F64)
-            except TypeError:
-                return ufunc(a, b)
-            return out
+                return out
+        except (AttributeError, TypeError):
+            pass
     return ufunc(a, b)
 
 
@@ -278,7 +289,7 @@ def select(condition: Any, a: Any, b: Any) -> Array:
     if (dtype is F32 or dtype is F64) and type(condition) is np.ndarray and condition.size >= _COSTLY:
         shape = condition.shape
         if all([type(x) is float or (type(x) is np.ndarray and x.shape == shape) for x in (a, b)]):
-            out = _empty(shape, dtype)
+            out = _empty_as(condition, dtype)
             try:
                 _native.map_select(condition, a, b, out, dtype is F64)
             except TypeError:
@@ -293,10 +304,14 @@ def cast(x: Array, dtype: np.dtype[Any]) -> Array:
         half = dtype if x.dtype is F32 else x.dtype
         if (half is BF16 or half is F16) and x.flags.c_contiguous and x.flags.aligned:
             narrow = dtype is half
-            out = _empty(x.shape, dtype)
+            out = _empty_as(x, dtype)
             source, target = (x, out.view(np.uint16)) if narrow else (x.view(np.uint16), out)
             _native.map_half(source, target, half is BF16, narrow)
             return out
+    if x.size * dtype.itemsize >= LARGE and x.flags.c_contiguous and x.dtype.kind != "V" != dtype.kind:
+        out = empty_large(x.shape, dtype)
+        np.copyto(out, x, casting="unsafe")
+        return out
     return x.astype(dtype)
 
 
@@ -304,7 +319,7 @@ def lookup(x: Array, values: Array) -> Array:
     """``maps.lookup``."""
     dtype = values.dtype
     if x.size and (dtype is F32 or dtype is F64):
-        out = _empty(x.shape, dtype)
+        out = _empty_as(x, dtype)
         try:
             _native.map_lookup(x, values, out, dtype is F64, x.shape[-1] * x.shape[-2])
         except TypeError:

@@ -13,7 +13,7 @@ from ..errors import ConvgradError
 from ..kernels import table
 from . import formula
 from .elementwise import Exp, refuse
-from .formula import LARGE, Value, call, call_many, plain, where
+from .formula import Value, call, call_many, plain, where
 from .op import Elementwise, Op
 from .shape import Cat
 from .special import Erf, Sigmoid, Tanh, sigmoid
@@ -31,7 +31,7 @@ class Relu(Elementwise):
             raise NotImplementedError("clamp is not supported for complex types (relu)")
         if x.dtype is B8:
             raise ConvgradError("Boolean inputs not supported for relu")
-        out = np.maximum(x, x.dtype.type(0)) if x.size < LARGE else table.relu(x)
+        out = table.relu(x)
         return out, (out,)
 
     @staticmethod

@@ -27,8 +27,9 @@ def refuse(name: str, kinds: str, *arrays: Any) -> None:
             raise unsupported(name, a.dtype)
 
 
-def _binary(ufunc: np.ufunc, a: Array, b: Array) -> Any:
-    return ufunc(a, b) if a.size < LARGE else table.arithmetic(ufunc, a, b)
+def _binary(ufunc: np.ufunc, a: Any, b: Any) -> Any:
+    """Of arrays, of which one may be a number."""
+    return ufunc(a, b) if type(a) is not np.ndarray or a.size < LARGE else table.arithmetic(ufunc, a, b)
 
 
 class Add(Ufunc):
@@ -128,7 +129,7 @@ class Neg(Ufunc):
 
 def _power(x: Any, p: Any) -> Any:
     """x ** p; the exponents that NumPy has faster words for are spelt in them (PyTorch does so too)."""
-    if type(p) in (int, float):
+    if type(p) in (int, float) and type(x) is np.ndarray:
         if p == 2:
             return np.square(x) if x.size < LARGE else table.square(x)
         if p == 3:
@@ -373,6 +374,8 @@ class Log(Ufunc):
 
 class Where(Elementwise):
     """a where the condition holds, else b; no gradient flows to what was not chosen."""
+
+    holds = True
 
     saves = ("condition",)
     exact = True

@@ -21,6 +21,8 @@ class Embedding(Linear):
     has it.
     """
 
+    holds = True
+
     saves = ("index", "padding", "rarity", "rows")
     exact = True
 
@@ -72,6 +74,8 @@ class EmbeddingBag(Op):
     index and bag are ``(n,)``, bag ascending; s is ``(n,)`` or None, for ones. ``rarity`` as for
     ``Embedding``.
     """
+
+    holds = True
 
     saves = ("w", "s", "index", "bag", "bags", "rarity", "rows")
 

@@ -14,9 +14,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..dtypes import Array
-from ..kernels.error_function import erf, erfc
-from ..kernels.error_function import erfc_wide as _erfc
-from ..kernels.error_function import horner as _horner
+from ..kernels.error_function import erf, erfc_wide, horner
 
 # the normal distribution's quantile: q P(r) / Q(r) with r = 0.425² - q² for |q| <= 0.425, P(r) / Q(r) in the
 # tails, with r = sqrt(-log(tail)) - 1.6 or - 5
@@ -81,22 +79,20 @@ def in_blocks(compute: Callable[[Array], Array], x: Array) -> Array:
     return out.reshape(x.shape)
 
 
-
-
 def quantile(q: Array, tail: Array) -> Array:
     """The normal distribution's value with ``1/2 + q`` below it, ``tail`` on its nearer side; flat arrays."""
     out = np.empty_like(q)
     near = np.abs(q) <= 0.425
     at = q[near]
     r = 0.180625 - at * at
-    out[near] = at * _horner(_QUANTILE_CENTRE_P, r) / _horner(_QUANTILE_CENTRE_Q, r)
+    out[near] = at * horner(_QUANTILE_CENTRE_P, r) / horner(_QUANTILE_CENTRE_Q, r)
     np.logical_not(near, out=near)
     r = np.sqrt(-np.log(tail[near]))
-    middle = _horner(_QUANTILE_MIDDLE_P, r - 1.6) / _horner(_QUANTILE_MIDDLE_Q, r - 1.6)
+    middle = horner(_QUANTILE_MIDDLE_P, r - 1.6) / horner(_QUANTILE_MIDDLE_Q, r - 1.6)
     far = r > 5.0
     if far.any():
         deep = r[far] - 5.0
-        deep = _horner(_QUANTILE_TAIL_P, deep) / _horner(_QUANTILE_TAIL_Q, deep)
+        deep = horner(_QUANTILE_TAIL_P, deep) / horner(_QUANTILE_TAIL_Q, deep)
         middle[far] = np.where(np.isinf(r[far]), math.inf, deep)
     out[near] = np.copysign(middle, q[near])
     return out
@@ -116,7 +112,7 @@ def _erfinv_polished(x: Array) -> Array:
     t = np.abs(x)
     y = _erfinv(t)
     # 1 - t is exact for t >= 1/2, where erf(y) - t would cancel
-    error = np.where(t < 0.5, erf(y) - t, (1.0 - t) - _erfc(y))
+    error = np.where(t < 0.5, erf(y) - t, (1.0 - t) - erfc_wide(y))
     step = error * (math.sqrt(math.pi) / 2.0) * np.exp(y * y)
     return np.copysign(np.where(t < 1.0, y - step / (1.0 + y * step), y), x)
 
@@ -147,7 +143,7 @@ def lgamma_to_single(x: Array) -> Array:
     z = size[near]
     whole = np.floor(z + 0.5)  # 0, 1 or 2
     t = z - whole
-    at_2 = t * (_horner(_LOG_GAMMA_AT_2[::-1], t) * t + (1.0 - np.euler_gamma))
+    at_2 = t * (horner(_LOG_GAMMA_AT_2[::-1], t) * t + (1.0 - np.euler_gamma))
     step = np.where(whole < 2.0, z, 1.0)
     step *= np.where(whole < 1.0, 1.0 + z, 1.0)
     out[near] = at_2 - np.log(step)
@@ -161,7 +157,7 @@ def lgamma_to_single(x: Array) -> Array:
         product *= steps
     z[low] = steps + 1.0
     inverse = 1.0 / z
-    found = (z - 0.5) * (np.log(z) - 1.0) + _horner(_STIRLING[::-1], inverse * inverse) * inverse
+    found = (z - 0.5) * (np.log(z) - 1.0) + horner(_STIRLING[::-1], inverse * inverse) * inverse
     found += 0.5 * math.log(2.0 * math.pi) - 0.5
     found[low] -= np.log(product)
     out[near] = found
@@ -190,7 +186,7 @@ def _digamma(x: Array, far: int) -> Array:
         shifted += 1.0 / steps
     y[low] = steps + 1.0
     inverse = 1.0 / (y * y)
-    out = np.log(y) - 0.5 / y - _horner(_DIGAMMA, inverse) * inverse
+    out = np.log(y) - 0.5 / y - horner(_DIGAMMA, inverse) * inverse
     out[low] -= shifted
     if negative.any():
         value = x[negative]

@@ -25,9 +25,9 @@ _add_reduce: Any = np.add.reduce
 _PLAIN = frozenset({ndarray, tuple, int, float, bool, str, type(None)})
 
 
-#: elements from which on a kernel is asked: where NumPy passes once over an array it is done with fewer sooner,
-#: and where what it does for each takes long
-LARGE, FEW = 16384, 1024
+#: elements from which on a kernel is asked: where NumPy passes once over an array, being done with fewer
+#: sooner, and where what it does for each takes long
+LARGE, FEW = 32768, 1024
 
 
 def plain(g: Value, saved: Value) -> bool:
@@ -286,7 +286,7 @@ def sum_to(x: Value, shape: tuple[int, ...]) -> Value:
     """Sum a gradient over what broadcasting repeated, down to an operand's ``shape``."""
     lead = len(x.shape) - len(shape)
     if type(x) is ndarray and (x.dtype is F32 or x.dtype is F64):
-        if x.size >= _MANY and (sizes := _around(x.shape, (1,) * lead + shape)):
+        if x.size >= _MANY and x.flags.c_contiguous and (sizes := _around(x.shape, (1,) * lead + shape)):
             return table.channel_sum(x.reshape(sizes)).reshape(shape)
         if lead == 1 and x.shape[1:] == shape:
             return sum(x, 0)  # the usual case, a bias

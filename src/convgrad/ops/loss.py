@@ -255,6 +255,8 @@ class NllLoss(Linear):
     ``coeff`` holds minus the class weight, over the sum of weights for a mean, 0 where ignored.
     """
 
+    holds = True
+
     saves = ("target", "coeff", "reduce", "shape")
 
     @staticmethod

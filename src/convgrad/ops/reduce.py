@@ -180,6 +180,8 @@ class MinDim(MaxDim):
 class Gather(Linear):
     """``out[i, j] = x[index[i, j], j]`` along ``axis``: one element per entry of index."""
 
+    holds = True
+
     saves = ("index", "axis", "shape")
     exact = True
 

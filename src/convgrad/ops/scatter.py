@@ -39,6 +39,8 @@ def grid(index: Array, axis: int) -> tuple[Any, ...]:
 class IndexSelect(Linear):
     """The positions ``index`` of one axis, in that order; a copy."""
 
+    holds = True
+
     saves = ("index", "axis", "shape")
     exact = True
 
@@ -53,6 +55,8 @@ class IndexSelect(Linear):
 
 class Scatter(Op):
     """x with ``out[index[i, j], j] = src[i, j]`` (for axis 0); of repeats the last written stays."""
+
+    holds = True
 
     saves = ("index", "axis", "shape")
     exact = True
@@ -88,6 +92,8 @@ class ScatterValue(Scatter):
 
 class ScatterAdd(Op):
     """x with src added: ``out[index[i, j], j] += src[i, j]`` (for axis 0); repeats add up."""
+
+    holds = True
 
     saves = ("index", "axis", "shape")
 
@@ -128,6 +134,8 @@ class ScatterReduce(Op):
     With ``include`` the element of x takes part, else it only fills where nothing arrives. Equal
     extremes share the gradient.
     """
+
+    holds = True
 
     saves = ("x", "src", "out", "index", "axis", "kind", "include")
 
@@ -251,6 +259,8 @@ def _weight_src(x: Value, src: Value, out: Value, index: Any, axis: int, kind: s
 class IndexAdd(Op):
     """x with ``alpha * source`` added at positions ``index`` of one axis; repeats add up."""
 
+    holds = True
+
     saves = ("index", "axis", "alpha", "shape")
 
     @staticmethod
@@ -281,6 +291,8 @@ class IndexAdd(Op):
 
 class Replace(Op):
     """x with ``x[key]`` replaced by v; the base of the operators below, which differ in their names."""
+
+    holds = True
 
     saves = ("key", "shape", "small")
     exact = True
@@ -333,11 +345,15 @@ class SliceScatter(Replace):
 class MaskedSelect(Index):
     """The elements where a mask of x's shape holds, as a vector."""
 
+    holds = True
+
     view = False
 
 
 class MaskedScatter(Op):
     """x with the elements under a mask replaced by the first ones of source, in order."""
+
+    holds = True
 
     saves = ("mask", "shape")
     exact = True
@@ -371,6 +387,8 @@ class MaskedScatter(Op):
 class Take(Linear):
     """Elements by their position in the flattened x."""
 
+    holds = True
+
     saves = ("index", "shape")
     exact = True
 
@@ -385,6 +403,8 @@ class Take(Linear):
 
 class Put(Op):
     """x with elements, by their position in the flattened x, replaced by source (or source added)."""
+
+    holds = True
 
     saves = ("index", "accumulate", "shape", "small")
     exact = True

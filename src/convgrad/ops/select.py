@@ -183,6 +183,8 @@ class ClampMaxTensor(ClampTensor):
 class MaskedFill(Elementwise):
     """x with a number written where the mask holds."""
 
+    holds = True
+
     saves = ("mask",)
     exact = True
 
@@ -197,6 +199,8 @@ class MaskedFill(Elementwise):
 
 class MaskedFillTensor(Elementwise):
     """x with a 0-d tensor's value written where the mask holds."""
+
+    holds = True
 
     backward_name = "MaskedFillBackward1"
     saves = ("mask",)

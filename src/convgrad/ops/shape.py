@@ -191,6 +191,8 @@ class Index(Linear):
 class IndexTensor(Index):
     """Indexing with arrays: the same, as a copy with rows one after another."""
 
+    holds = True
+
     backward_name = "IndexBackward0"
     view = False
 
@@ -271,6 +273,8 @@ class SetIndex(Op):
 
     With ``accumulate`` v is added instead. Of repeated indices the last one written stays.
     """
+
+    holds = True
 
     backward_name = "IndexPutBackward0"
     saves = ("key", "accumulate", "shape", "small")
@@ -405,7 +409,7 @@ def cast_array(x: Array, dtype: np.dtype[Any]) -> Array:
     with np.errstate(invalid="ignore", over="ignore"):
         if dtype.kind == "u":  # negative values wrap around, as in PyTorch, instead of being undefined
             return x.astype(np.int64).astype(dtype)
-        return x.astype(dtype)
+        return table.cast(x, dtype)
 
 
 class Clone(Linear):
@@ -417,7 +421,7 @@ class Clone(Linear):
 
     @staticmethod
     def forward(x: Array) -> tuple[Array, tuple[()]]:
-        return x.copy(order="K"), ()
+        return table.copy(x), ()
 
     @staticmethod
     def vjp_x(g: Value) -> Value:

@@ -13,9 +13,10 @@ import numpy as np
 
 from ..dtypes import Array
 from ..kernels import table
+from ..kernels.error_function import erfc
 from .elementwise import Exp, Log, refuse
-from .errorfunction import digamma, erfc, erfinv, lgamma, polygamma
-from .formula import FEW, LARGE, Value, call, conj, one_minus, over, plain, times, where
+from .errorfunction import digamma, erfinv, lgamma, polygamma
+from .formula import LARGE, Value, call, conj, one_minus, plain, times, where
 from .op import Elementwise, Ufunc
 
 LN2, LN10, PI = math.log(2.0), math.log(10.0), math.pi
@@ -231,7 +232,7 @@ class Tanh(OfOutput):
 
     @staticmethod
     def forward(x: Array) -> tuple[Array, tuple[Array]]:
-        out = np.tanh(x) if x.size < FEW else table.tanh(x)
+        out = np.tanh(x) if x.size < LARGE else table.tanh(x)
         return out, (out,)
 
     @staticmethod

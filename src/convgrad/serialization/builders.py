@@ -285,7 +285,11 @@ def _known() -> dict[Global, Any]:
     table |= {Global("builtins", kind.__name__): kind for kind in names.PYTHON_TYPES}
     table |= {name: kind for kind, name in names.DTYPES.items()}
     for module in ("torch", "torch.cuda"):
-        table |= {Global(module, name.name): StorageKind(kind) for kind, name in names.STORAGES.items()}
+        table |= {
+            Global(module, name.name): StorageKind(kind)
+            for kind, name in names.STORAGES.items()
+            if kind not in names.UNTYPED
+        }
         table |= {Global(module, f"{word}Tensor"): Tensor for word in names.KINDS}
     for module in ("torch", "torch.storage"):
         table[Global(module, "UntypedStorage")] = StorageKind(None)

@@ -230,20 +230,23 @@ class Encoder:
         stored, offset, strides = self.storages.place(tensor)
         name = ("storage", names.STORAGES[stored.dtype], stored.key, "cpu", stored.count)
         shape = tuple(tensor._data.shape)
-        return _Persistent(name), offset, shape, strides, requires_grad, _no_hooks()
+        kind = (stored.dtype,) if stored.dtype in names.UNTYPED else ()
+        return _Persistent(name), offset, shape, strides, requires_grad, _no_hooks(), *kind
 
     def _tensor(self, obj: Tensor) -> None:
         args = self._rebuild_args(obj, obj.requires_grad)
+        rebuild = names.REBUILD_TENSOR_V3 if obj.dtype in names.UNTYPED else names.REBUILD_TENSOR
         if obj.__dict__:
             state = dict(obj.__dict__)
-            self._reduce(obj, names.REBUILD_FROM_TYPE, (names.REBUILD_TENSOR, names.TENSOR, args, state))
+            self._reduce(obj, names.REBUILD_FROM_TYPE, (rebuild, names.TENSOR, args, state))
         else:
-            self._reduce(obj, names.REBUILD_TENSOR, args)
+            self._reduce(obj, rebuild, args)
 
     def _buffer(self, obj: Buffer) -> None:
         args = self._rebuild_args(obj, obj.requires_grad)
         state = {**obj.__dict__, "persistent": obj.persistent, "_is_buffer": True}
-        self._reduce(obj, names.REBUILD_FROM_TYPE, (names.REBUILD_TENSOR, names.TENSOR, args, state))
+        rebuild = names.REBUILD_TENSOR_V3 if obj.dtype in names.UNTYPED else names.REBUILD_TENSOR
+        self._reduce(obj, names.REBUILD_FROM_TYPE, (rebuild, names.TENSOR, args, state))
 
     def _parameter(self, obj: Parameter) -> None:
         data = Tensor(obj._data, None)

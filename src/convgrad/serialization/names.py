@@ -21,10 +21,16 @@ class Global(NamedTuple):
 
 #: "Float" -> float32: the first part of ``torch.FloatStorage``
 KINDS: dict[str, dtype] = {SCALAR_NAMES[kind.name]: kind for kind in dtypes.ALL}
-STORAGES: dict[dtype, Global] = {kind: Global("torch", f"{word}Storage") for word, kind in KINDS.items()}
+#: PyTorch has no typed storage for them: their storage is untyped, and the tensor says its dtype
+UNTYPED = dtypes.WIDE_UNSIGNED
+STORAGES: dict[dtype, Global] = {
+    kind: Global("torch.storage", "UntypedStorage") if kind in UNTYPED else Global("torch", f"{word}Storage")
+    for word, kind in KINDS.items()
+}
 DTYPES: dict[dtype, Global] = {kind: Global("torch", kind.name) for kind in dtypes.ALL}
 
 REBUILD_TENSOR = Global("torch._utils", "_rebuild_tensor_v2")
+REBUILD_TENSOR_V3 = Global("torch._utils", "_rebuild_tensor_v3")
 REBUILD_PARAMETER = Global("torch._utils", "_rebuild_parameter")
 REBUILD_PARAMETER_WITH_STATE = Global("torch._utils", "_rebuild_parameter_with_state")
 REBUILD_FROM_TYPE = Global("torch._tensor", "_rebuild_from_type_v2")

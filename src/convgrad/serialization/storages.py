@@ -10,6 +10,7 @@ from numpy.lib.array_utils import byte_bounds
 from .. import dtypes
 from ..dtypes import Array
 from ..errors import ConvgradError
+from .names import UNTYPED
 
 
 class Later:
@@ -42,12 +43,13 @@ class Stored:
         start = byte_bounds(self.root)[0]
         if self.users:
             self.low += (self.users[0][0] - self.low) % itemsize  # the base may begin between two elements
-        self.count.value = (self.high - self.low) // itemsize
+        count = (self.high - self.low) // itemsize
+        self.count.value = count * itemsize if self.dtype in UNTYPED else count
         for address, offset in self.users:
             offset.value = (address - self.low) // itemsize
         flat = (self.root if self.root.flags.c_contiguous else self.root.T).reshape(-1).view(np.uint8)
         first = self.low - start
-        return flat[first : first + self.count.value * itemsize]
+        return flat[first : first + count * itemsize]
 
 
 class StorageTable:

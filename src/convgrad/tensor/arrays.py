@@ -50,7 +50,10 @@ def sizes(name: str, args: tuple[Any, ...]) -> tuple[int, ...]:
                 )
             n = n.__index__()
         if n < 0:
-            raise ShapeError(f"{name}: Dimension size must be non-negative. (got size {list(args)})")
+            raise ShapeError(
+                f"{name}: Dimension size must be non-negative. (Trying to create tensor with negative "
+                f"dimension {n}: {list(args)})"
+            )
         out.append(n)
     return tuple(out)
 
@@ -178,11 +181,13 @@ def _filled(data: Any, shape: tuple[int, ...], found: set[Any], kind: dtype | No
     except (OverflowError, ValueError):
         raise ShapeError("Overflow when unpacking long long: an int does not fit into int64") from None
     wide = wide.reshape(shape)
-    if wide.dtype.kind == "u" and wide.dtype.itemsize == 8:
+    if wide.dtype.kind == "u" and wide.dtype.itemsize == 8 and target is not dtypes.uint64:
         raise ShapeError("Overflow when unpacking long long: an int does not fit into int64")
     if target.category == dtypes.INTEGER and wide.size and wide.dtype.kind in "iu":
         limits = np.iinfo(target.np)
-        low = -int(limits.max) if target is dtypes.uint8 else int(limits.min)
+        low = int(limits.min) if target.is_signed or target is dtypes.uint64 else -int(limits.max)
+        if target is dtypes.uint64 and int(wide.min()) < 0:
+            raise OverflowError("can't convert negative int to unsigned")
         if int(wide.max()) > limits.max or int(wide.min()) < low:
             raise ConvgradError(f"value cannot be converted to type {target.name} without overflow")
     return cast_array(wide, target.np) if wide.dtype != target.np else np.asarray(wide, order="C")
@@ -199,7 +204,10 @@ def _bare(data: Any) -> Any:
     return [_bare(item) for item in data] if _is_sequence(data) else data
 
 
-_NUMPY_NAMES = "float64, float32, float16, complex64, complex128, int64, int32, int16, int8, uint8, and bool"
+_NUMPY_NAMES = (
+    "float64, float32, float16, complex64, complex128, int64, int32, int16, int8, uint64, uint32, "
+    "uint16, uint8, and bool"
+)
 
 
 def from_foreign(array: Array) -> Array:
@@ -253,9 +261,9 @@ def shared(array: Any) -> Array:
     return array if type(array) is ndarray else array.view(ndarray)
 
 
-def legacy_array(args: list[Any]) -> Array:
+def legacy_array(args: list[Any], kind: Any = None) -> Array:
     """The array behind ``torch.Tensor(...)``: sizes give uninitialised memory, a sequence gives values."""
-    kind = dtypes.default_dtype().np
+    kind = dtypes.default_dtype().np if kind is None else kind
     if len(args) == 1 and not isinstance(args[0], int):
         value = args[0]
         if hasattr(value, "_data"):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from .. import dtypes
 from ..dtypes import Array
 from ..errors import ConvgradError, ShapeError
@@ -46,3 +48,19 @@ def check_floating(name: str, x: Any, also: tuple[str, ...] = ()) -> None:
         f"\"{name}\" not implemented for '{scalar_name(x.dtype)}': it needs a floating point tensor, but got "
         f"{x.dtype}; use .float()"
     )
+
+
+def held(inputs: tuple[Any, ...], params: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Parameters with copies of masks and indices, so that who changes those later changes no gradient."""
+    if not any([getattr(x, "_node", None) is not None for x in inputs]):
+        return params
+    return tuple([tuple(map(_own, p)) if type(p) is tuple else _own(p) for p in params])
+
+
+def _own(value: Any) -> Any:
+    if type(value) is not np.ndarray or value.dtype.kind not in "bi":
+        return value
+    if 0 not in value.strides:
+        return value.copy()
+    thin = value[tuple([slice(0, 1) if step == 0 else slice(None) for step in value.strides])]
+    return np.broadcast_to(thin.copy(), value.shape)

@@ -23,7 +23,7 @@ METHODS: dict[str, tuple[str, ...]] = {
     "copies": _names(
         """
         apply_ as_strided_scatter dim_order fill_diagonal_ index_reduce index_reduce_ is_conj is_cpu
-        is_neg map_ narrow_copy new_empty_strided nonzero_static resolve_neg sum_to_size unsafe_chunk
+        is_neg map_ narrow_copy new new_empty_strided nonzero_static resolve_neg sum_to_size unsafe_chunk
         unsafe_split unsafe_split_with_sizes
         """
     ),
@@ -64,6 +64,7 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
         """
     ),
     "amp": _names("autocast"),
+    "backends.memory": _names("empty_cache memory_stats"),
     "nn.functional": _names(
         """
         adaptive_avg_pool1d avg_pool1d bilinear channel_shuffle conv1d conv2d conv3d conv_tbc

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from typing import Any
 
+from ..errors import OutOfScopeError
+
 #: set while handlers are passed over: 1 for subclasses of Tensor, 2 for all
 _off: ContextVar[int] = ContextVar("torch_function_off", default=0)
 
@@ -58,6 +60,20 @@ def disabled(func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
     """The ``__torch_function__`` of a subclass that overrides nothing and whose results are plain tensors."""
     with DisableTorchFunctionSubclass():
         return func(*args, **(kwargs or {}))
+
+
+def check_no_dispatch(kind: type) -> None:
+    """Refuse objects of a class that counts on PyTorch's dispatcher.
+
+    Raises:
+        OutOfScopeError: the class defines ``__torch_dispatch__``.
+    """
+    found = getattr(kind, "__torch_dispatch__", None)
+    if found is not None and found is not disabled:
+        raise OutOfScopeError(
+            f"{kind.__name__} defines __torch_dispatch__, which convgrad has not: there is no dispatcher "
+            "below the functions. __torch_function__ and torch.overrides.TorchFunctionMode are there"
+        )
 
 
 def overrides(kind: type) -> bool:
@@ -126,8 +142,32 @@ def ask(func: Any, found: list[Any], args: tuple[Any, ...], kwargs: dict[str, An
     )
 
 
+#: the function modes that are entered, the outermost first
+entered: ContextVar[tuple[Any, ...]] = ContextVar("torch_function_modes", default=())
+
+
+def modes() -> tuple[Any, ...]:
+    """The function modes that are asked now, the outermost first."""
+    return entered.get() if _off.get() < 2 else ()
+
+
+def ask_mode(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """What the innermost mode gives for a call; if it declines, the handlers of the arguments are asked."""
+    stack = modes()
+    token = entered.set(stack[:-1])
+    try:
+        found = overriding((*args, *kwargs.values()))
+        types = tuple([type(x) for x in found])
+        result = stack[-1].__torch_function__(func, types, args, kwargs)
+        return result if result is not NotImplemented else ask(func, found, args, kwargs)
+    finally:
+        entered.reset(token)
+
+
 def dispatch(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Ask whoever among the arguments overrides; else call."""
+    if modes():
+        return ask_mode(func, args, kwargs)
     found = overriding((*args, *kwargs.values()))
     if found:
         return ask(func, found, args, kwargs)

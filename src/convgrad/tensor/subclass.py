@@ -93,6 +93,7 @@ class Subclassed(Tensor):
     _overrides = True
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:  # noqa: ARG004 - those are for __init__
+        overriding.check_no_dispatch(cls)
         plain: Any = Tensor
         if len(args) == 1 and isinstance(args[0], Tensor):
             return plain.as_subclass(args[0], cls)

@@ -20,7 +20,7 @@ from ..graph.hooks import present
 from ..graph.node import LEAF, Cell, Node, attach, attach_one, cell_of, snapshot
 from ..graph.traced import Traced
 from ..kernels import table
-from ..ops import activation, reduce, special
+from ..ops import activation, reduce, rounding, special
 from ..ops import elementwise as ew
 from ..ops.formula import LARGE, product
 from ..ops.matmul import Mm
@@ -28,7 +28,7 @@ from ..ops.op import OUT, Op, Ufunc
 from ..printing import format_tensor
 from . import dual, late
 from .arrays import legacy_array
-from .checks import check_result
+from .checks import check_result, held
 from .keywords import widen
 from .leaf import TensorLeaf
 from .methods.arithmetic import ArithmeticMethods
@@ -274,10 +274,12 @@ def apply(op: type[Op], inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -
             return _apply_one(op, x, data, params)
     if mode & DUAL and dual.stand_ins and (done := dual.take_over(op, inputs, params)) is not NotImplemented:
         return done
+    if op.holds and mode & RECORD:
+        params = held(inputs, params)
     arrays = [x._data if isinstance(x, Tensor) else x for x in inputs]
     half = None if op.exact else half_dtype(arrays)
     if half is not None:
-        arrays = [a.astype(F32) if type(a) is ndarray and a.dtype in HALVES else a for a in arrays]
+        arrays = [table.cast(a, F32) if type(a) is ndarray and a.dtype in HALVES else a for a in arrays]
     out, saved = op.forward(tuple(arrays), *params) if op.variadic else op.forward(*arrays, *params)
     result: Any
     if op.several:
@@ -305,6 +307,8 @@ def apply(op: type[Op], inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -
 
 def _apply_one(op: type[Op], x: Tensor, data: Array, params: tuple[Any, ...]) -> Tensor:
     """``apply`` for one operand and one result while recording: the usual case, in fewer steps."""
+    if op.holds:
+        params = held((x,), params)
     out, saved = op.forward(data, *params)
     result = Tensor(out if type(out) is ndarray else np.asarray(out), None)
     if op.view:
@@ -447,7 +451,7 @@ def _wrapped(out: Any, half: np.dtype[Any] | None, mode: int) -> Tensor:
     if type(out) is not ndarray:
         out = np.asarray(out)
     if half is not None and out.dtype is F32:
-        out = out.astype(half)
+        out = table.cast(out, half)
     result = Tensor(out, None)
     if mode & INFERENCE:
         cell_of(result).inference = True
@@ -481,7 +485,7 @@ def binary(op: type[Op], a: Any, b: Any, params: tuple[Any, ...] = (), floats: b
             "Subtraction, the `-` operator, with a bool tensor is not supported. If you are trying to "
             "invert a mask, use the `~` or `logical_not()` operator instead."
         )
-    inputs = tuple([_operand(x, common) for x in (a, b)])
+    inputs = tuple([_operand(x, common, op) for x in (a, b)])
     try:
         return apply(op, inputs, params)
     except ValueError as error:
@@ -489,14 +493,21 @@ def binary(op: type[Op], a: Any, b: Any, params: tuple[Any, ...] = (), floats: b
         raise broadcast_error(*shapes) if "broadcast" in str(error) else error from None
 
 
-def _operand(x: Any, common: dtypes.dtype) -> Any:
+#: beside half precision, these take numbers and 0-d tensors in float32; others round them first (PyTorch)
+_UNROUNDED = frozenset((ew.Mul, ew.Div, rounding.DivFloor, rounding.FloorDivide, rounding.DivTrunc))
+
+
+def _operand(x: Any, common: dtypes.dtype, op: type[Op]) -> Any:
     """An operand in the common dtype: a cast handle with the same node, so that the engine casts back."""
+    half = common.np in HALVES
     if not isinstance(x, Tensor):
-        if common.category <= dtypes.INTEGER or common.np in HALVES or isinstance(x, np.generic):
-            return as_common(x, dtypes.float32 if common.np in HALVES else common)
+        if common.category <= dtypes.INTEGER or half or isinstance(x, np.generic):
+            return as_common(x, dtypes.float32 if half and op in _UNROUNDED else common)
         return x
     if x._data.dtype is common.np:
         return x
+    if half and not x._data.ndim and op in _UNROUNDED:
+        return Tensor(x._data.astype(F32), x._node)
     return Tensor(x._data.astype(common.np), x._node)
 
 

@@ -21,9 +21,11 @@ REASONS = {
     "torch.package": "packages of pickled code are out of scope",
     "torch.utils.cpp_extension": "C++ extensions of PyTorch are out of scope",
     "torch.utils.model_zoo": "download the file yourself, and load its state dict",
-    "torchvision.io": "use Pillow",
-    "torchvision.ops": "boxes are out of scope",
-    "torchvision.transforms.v2": "the first version of the transforms is there",
+    "torch.utils._python_dispatch": "there is no __torch_dispatch__, but torch.overrides.TorchFunctionMode",
+    "torchvision.io": "pictures are read and written there, films are not",
+    "torchvision.ops": "of the operators, those of boxes are there",
+    "torchvision.transforms.v2": "those of the first version, ToImage and ToDtype are there",
+    "torchvision.tv_tensors": "boxes and masks are not transformed",
 }
 """Beginning of a name -> reason; the longest counts."""
 

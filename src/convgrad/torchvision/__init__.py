@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from ..version import RELEASE
-from . import datasets, transforms, utils
+from . import datasets, io, ops, transforms, utils
 
 __version__ = f"0.28.0+convgrad.{RELEASE}"
 __all__ = [
     "datasets",
     "disable_beta_transforms_warning",
     "get_image_backend",
+    "io",
+    "ops",
     "set_image_backend",
     "transforms",
     "utils",

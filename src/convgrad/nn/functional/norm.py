@@ -45,6 +45,19 @@ def batch_norm(
         ValueError: one value per channel only, while training.
         ShapeError: statistics or parameters of another length than C.
     """
+    return normalise_batch(input, running_mean, running_var, weight, bias, training, momentum, eps)
+
+
+#: operators for training and for evaluation
+_BATCH = (ops.BatchNorm, ops.BatchNormEval)
+
+
+def normalise_batch(
+    input: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None,
+    bias: Tensor | None, training: bool, momentum: float, eps: float,
+    forms: tuple[type[Op], type[Op]] = _BATCH, more: tuple[Any, ...] = (),
+) -> Any:  # fmt: skip
+    """``batch_norm``; ``forms`` are what it records, ``more`` their inputs beside its own."""
     shape = input._data.shape
     if len(shape) < 2:
         raise ShapeError(f"batch_norm needs an input (N, C, ...), but got {list(shape)}")
@@ -66,9 +79,9 @@ def batch_norm(
         if running_mean is None or running_var is None:
             raise RuntimeError("Expected running_mean and running_var to be defined when training=False")
         stats = (running_mean._data, running_var._data, eps)
-        return _run(ops.BatchNormEval, (input, weight, bias), stats)
+        return _run(forms[1], (input, weight, bias, *more), stats)
     _check_batched("Batch norm", input, running_mean, running_var)
-    out, *found = _run_several(ops.BatchNorm, (input, weight, bias), (eps,))
+    out, *found = _run_several(forms[0], (input, weight, bias, *more), (eps,))
     factor = per_channel / max(1, per_channel - 1)
     if running_mean is not None and running_var is not None and type(found[0]) is ndarray:
         table.move_statistics(running_mean._data, running_var._data, *found, factor, momentum)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...dtypes import complex128, float64, unsupported
+from ...dtypes import HALVES, complex128, float64, unsupported
 from ...errors import ConvgradError
 from ...graph.node import cell_of
 from ...kernels import table
@@ -210,7 +210,7 @@ class ArithmeticMethods(Methods):
     def _scaled(self, op: type[Op], other: Any, alpha: Any) -> Any:
         common = common_dtype(self, other)
         check_alpha(common, alpha)
-        return run(op, operands(self, other), (alpha,))
+        return run(op, operands(self, other), (_rounded_alpha(common, alpha),))
 
     def add_(self, other: Any, *, alpha: Any = 1) -> Any:
         """``self + alpha * other`` in place."""
@@ -236,7 +236,9 @@ class ArithmeticMethods(Methods):
                 return self._inplace(name, op, (other,))
             (self._cell or cell_of(self)).bump(name)
             return self
-        check_alpha(common_dtype(self, other), alpha)
+        common = common_dtype(self, other)
+        check_alpha(common, alpha)
+        alpha = _rounded_alpha(common, alpha)
         first, second = operands(self, other)
         if first is not self:  # a wider dtype: the sum is taken in it, and must fit back
             return self._inplace(name, op, (other * alpha,))
@@ -409,3 +411,8 @@ def _rounded(mode: Any) -> type[Op]:
         raise ConvgradError(
             f"div expected rounding_mode to be one of None, 'trunc', or 'floor' but found {mode!r}"
         ) from None
+
+
+def _rounded_alpha(common: Any, alpha: Any) -> Any:
+    """Beside half precision PyTorch rounds ``alpha`` to it."""
+    return float(common.np.type(alpha)) if common.np in HALVES else alpha

@@ -12,7 +12,7 @@ from ...errors import ConvgradError, DtypeError, GradError, ShapeError
 from ...ops import scatter
 from ...ops.reduce import comparable
 from ...ops.shape import Contiguous, UnsafeSplit, UnsafeSplitSizes, cast_array
-from ..arrays import as_kind
+from ..arrays import array_of, as_kind, legacy_array
 from .base import Methods, size_args
 
 
@@ -166,6 +166,28 @@ class LateMethods(Methods):
             )
         part.copy_(src)
         return out
+
+    def new(self, *args: Any, device: Any = None) -> Any:
+        """A tensor of this dtype: uninitialised of the sizes given, or of a sequence's values; an old form.
+
+        Raises:
+            TypeError: a tensor of another dtype, or a number that is no size.
+        Example:
+            >>> x.new([1, 2]).tolist(), x.new(2, 3).shape
+            ([1.0, 2.0], torch.Size([2, 3]))
+        """
+        kind = _kind(self)
+        if len(args) == 1 and not isinstance(args[0], int):
+            given = args[0]
+            if hasattr(given, "_data"):
+                if given._data.dtype != self._data.dtype:
+                    raise TypeError(f"new(): expected a tensor of {kind} (got {_kind(given)})")
+                return given._detached(True)
+            if not hasattr(given, "__len__"):
+                raise TypeError(f"new(): data must be a sequence (got {type(given).__name__})")
+            if type(given).__name__ != "Size":
+                return self._wrap(array_of(given, kind))
+        return self._wrap(legacy_array(list(args), kind.np))
 
     def new_empty_strided(self, size: Any, stride: Any, *, dtype: Any = None, **place: Any) -> Any:
         """Uninitialised memory with strides in elements, in this tensor's dtype unless another is given."""

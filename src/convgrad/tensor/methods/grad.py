@@ -134,7 +134,7 @@ class GradMethods(Methods):
                 )
             if self._data.dtype.kind not in "fcV":
                 raise GradError(
-                    "only Tensors of floating point and complex dtype can require gradients, "
+                    "only Tensors of floating point dtype can require gradients (and of complex dtype), "
                     f"but this one is of dtype {self._data.dtype}"
                 )
             self._make_leaf().grad = self.__dict__.pop("_grad", None)

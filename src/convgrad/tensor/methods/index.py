@@ -314,7 +314,7 @@ def index_array(array: Any) -> Any:
             stacklevel=5,
         )
         return array.astype(bool)
-    if kind not in "iu" or (array.ndim and array.itemsize < 4):
+    if kind not in "iu" or (array.ndim and (array.itemsize < 4 or kind == "u")):
         raise DimError(
             f"tensors used as indices must be long, int, byte or bool tensors (got {array.dtype.name}, shape "
             f"{list(array.shape)})"

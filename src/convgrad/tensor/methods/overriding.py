@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...graph.node import cell_of
-from ..overriding import DisableTorchFunctionSubclass, converted
+from ..overriding import DisableTorchFunctionSubclass, check_no_dispatch, converted
 from .base import Methods
 
 
@@ -44,6 +44,7 @@ class LateMethods(Methods):
         """
         if not isinstance(cls, type) or getattr(cls, "_overrides", None) is None:
             raise TypeError(f"cls must be a type that inherits from Tensor, but got {cls}")
+        check_no_dispatch(cls)
         with DisableTorchFunctionSubclass():
             out = self._detached(True) if self._node is None else self.view_as(self)  # type: ignore[attr-defined]
         return _in_class(out, cls)
@@ -51,6 +52,7 @@ class LateMethods(Methods):
     @staticmethod
     def _make_subclass(cls: Any, data: Any, require_grad: bool = False) -> Any:
         """A leaf of class ``cls`` on the memory of ``data``."""
+        check_no_dispatch(cls)
         with DisableTorchFunctionSubclass():
             plain = data.detach()
             plain._cell = cell_of(data)

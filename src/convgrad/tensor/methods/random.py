@@ -131,6 +131,8 @@ class RandomMethods(Methods):
             True
         """
         low, dtype = kw.pop("from", from_), self._data.dtype
+        if dtype.kind == "u" and dtype.itemsize > 1:
+            raise unsupported("random_kernel_cpu", dtype)
         if low is None and to is _ALL:
             return self._fill("random_", lambda g, shape: g.whole_range(shape, dtype), generator)
         if to is None:

@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import byte_bounds
 
 from ... import dtypes
 from ...device import CPU, device, layout, strided
@@ -15,11 +16,12 @@ from ...errors import ConvgradError, DtypeError, GradError, ShapeError
 from ...graph.node import LEAF, cell_of
 from ...ops import elementwise as ew
 from ...ops import shape as ops
+from ...ops.rearrange import storage_of
 from ...size import Size
 from ..arrays import array_of, as_kind, sizes
 from .base import NUMBERS, dim_index
 from .convert import ConvertMethods
-from .operands import broadcast_error, fill_value
+from .operands import broadcast_error, fill_value, plain_target
 
 
 class StorageMethods(ConvertMethods):
@@ -197,6 +199,10 @@ class StorageMethods(ConvertMethods):
             src = src.to(self.dtype)
         if self._data.dtype.kind in "biu" and src._node is not None:
             src = src._detached(False)
+        if goal == given and plain_target(self, src):
+            np.copyto(self._data, src._data)
+            (self._cell or cell_of(self)).bump("copy_")
+            return self
         return self._inplace("copy_", ew.Copy, (src,))
 
     def fill_(self, value: Any) -> Any:
@@ -214,21 +220,25 @@ class StorageMethods(ConvertMethods):
 
     def zero_(self) -> Any:
         """Every element replaced by 0."""
+        if plain_target(self):
+            self._data.fill(0)
+            (self._cell or cell_of(self)).bump("zero_")
+            return self
         return self._inplace("zero_", ops.Zero, (), (0,))
 
     def resize_(self, *size: Any, memory_format: Any = None) -> Any:
-        """Another shape; what fits of the old elements stays in order, new ones are uninitialised."""
+        """Another shape: the elements of the storage from this tensor's first on, in the order of memory.
+
+        A storage that is too small is replaced by a larger one, for all live views as well; what is new in
+        it is uninitialised.
+        """
         if self._node is not None:
             raise GradError("cannot resize variables that require grad")
         new = sizes("resize_", size)
-        old = self._data.reshape(-1)
-        count = int(np.prod(new))
-        array = old[:count]
-        if count > old.size:
-            array = np.empty(count, old.dtype)
-            array[: old.size] = old
+        if new == self._data.shape:
+            return self
         me: Any = self
-        me._data = array.reshape(new)
+        me._data = _resized(self, new)
         cell_of(self).bump("resize_")
         return self
 
@@ -273,7 +283,7 @@ class StorageMethods(ConvertMethods):
             )
         if id(self) in memo:
             return memo[id(self)]
-        out = rebuild(type(self), self._data.copy(order="K"), self._node is not None, {})
+        out = rebuild(type(self), _copied(self._data, memo), self._node is not None, {})
         memo[id(self)] = out
         if self._node is not None and self.grad is not None:  # type: ignore[attr-defined]
             out.grad = copy.deepcopy(self.grad, memo)  # type: ignore[attr-defined]
@@ -282,6 +292,50 @@ class StorageMethods(ConvertMethods):
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return rebuild, (type(self), self._data, self._node is not None, dict(self.__dict__))
+
+
+def _copied(array: Array, memo: dict[Any, Any]) -> Array:
+    """The same picture of a copy of the storage, which tensors that share it share again."""
+    flat, start = storage_of(array)
+    known = memo.setdefault("storages", {})
+    place = flat.__array_interface__["data"][0]
+    if not flat.size or any([s % array.itemsize or s < 0 for s in array.strides]):
+        return array.copy()
+    found = known.get((place, flat.dtype))
+    if found is None:
+        found = known[place, flat.dtype] = (flat.copy(), flat)  # flat lives as long as its place is a key
+    return np.ndarray(array.shape, array.dtype, found[0], start * array.itemsize, array.strides)
+
+
+def _resized(tensor: Any, shape: tuple[int, ...]) -> Array:
+    """``shape`` seen in the tensor's storage from its first element on; the storage grows if need be."""
+    count = math.prod(shape)
+    flat, start = storage_of(tensor._data)
+    if start + count > flat.size:
+        larger = np.empty(start + count, flat.dtype)
+        larger[: flat.size] = flat
+        _move(tensor, flat, larger)
+        flat = larger
+    return flat[start : start + count].reshape(shape)
+
+
+def _move(tensor: Any, old: Array, new: Array) -> None:
+    """Have the tensors of a storage show the same places of another one."""
+    view, cell = tensor._view, cell_of(tensor)
+    others = [ref() for ref in cell.views or ()]
+    if view is not None:
+        others.append(view.base)
+    low, high = byte_bounds(old) if old.size else (0, 0)
+    for other in others:
+        if other is None or other is tensor or not other._data.size:
+            continue
+        data = other._data
+        first = data.__array_interface__["data"][0]
+        if low <= first < high and data.dtype == new.dtype and all([s >= 0 for s in data.strides]):
+            other._data = np.ndarray(data.shape, data.dtype, new, first - low, data.strides)
+            node = other._node
+            if node is not None and node.kind == LEAF:
+                node.data = other._data
 
 
 def rebuild(kind: type[Any], array: Array, requires_grad: bool, state: dict[str, Any]) -> Any:

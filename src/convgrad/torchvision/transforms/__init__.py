@@ -5,9 +5,9 @@ Random ones draw from convgrad's generator, in the order that torchvision's docu
 
 from __future__ import annotations
 
-from . import functional, transforms
+from . import functional, transforms, v2
 from .functional import InterpolationMode
 from .transforms import *  # noqa: F403 - the list of classes stands once, in transforms
 
-__all__ = ["InterpolationMode", "functional"]
+__all__ = ["InterpolationMode", "functional", "v2"]
 __all__ += transforms.__all__
