@@ -104,56 +104,6 @@ void recur_grad(int which, bool wide, nb::handle counts, bool reverse, Index wid
   else run(0.0f);
 }
 
-/// Sizes whose products of three fit 64 bits.
-void check_sizes(Index a, Index b, Index c) {
-  constexpr Index most = Index(1) << 40;
-  if (a < 1 || b < 1 || c < 1 || a > most || b > most / a || c > most / (a * b))
-    throw std::invalid_argument("sizes of a product must be positive, and not that large");
-}
-
-void row_products(bool wide, Index rows, Index depth, Index width, nb::handle a, nb::handle b,
-                  nb::handle out) {
-  check_sizes(rows, depth, width);
-  const Operand x(a, wide, rows * depth), y(b, wide, depth * width),
-      z(out, wide, rows * width, Access::Write);
-  const auto run = [&](auto zero) {
-    using T = decltype(zero);
-    const RowProducts<T> data{x.data<T>(), y.data<T>(), z.data<T>(), rows, depth, width};
-    run_unlocked([&] { kernels_in_use<T>().steps.recurrent.row_products(data); });
-  };
-  if (wide) run(0.0);
-  else run(0.0f);
-}
-
-void weight_grad(bool wide, Index rows, Index height, Index width, Index firsts, nb::handle g, nb::handle x,
-                 nb::handle first, nb::handle before, nb::handle out, nb::handle sums) {
-  check_sizes(rows, height, width);
-  const bool gathered = !before.is_none();
-  if (gathered) check_sizes(firsts, width, 1);
-  const Operand a(g, wide, rows * height), b(x, wide, rows * width);
-  const Operand c(first, wide, firsts * width, Access::Read, !gathered);
-  const Operand d(out, wide, height * width, Access::Write), e(sums, wide, height, Access::Write);
-  std::optional<Buffer> places;
-  if (gathered) {
-    places.emplace(before, 'q', Access::Read);
-    if (places->size() != rows) throw std::invalid_argument("every row has one before it");
-    for (Index k = 0; k < rows; k++) {
-      const Index at = places->data<Index>()[k];
-      if (at < 0 || at >= firsts + rows) throw std::invalid_argument("there is no such row before");
-    }
-  }
-  const auto run = [&](auto zero) {
-    using T = decltype(zero);
-    const WeightGrad<T> data{
-        a.data<T>(), b.data<T>(), c.data<T>(), gathered ? places->data<Index>() : nullptr,
-        d.data<T>(), e.data<T>(), rows,        height,
-        width,       firsts};
-    run_unlocked([&] { kernels_in_use<T>().steps.recurrent.weight_grad(data); });
-  };
-  if (wide) run(0.0);
-  else run(0.0f);
-}
-
 }  // namespace
 
 void bind_recurrent(nb::module_& m) {
@@ -166,10 +116,6 @@ void bind_recurrent(nb::module_& m) {
         arg("g_out"), arg("g_last_h"), arg("g_last_c").none(), arg("h0"), arg("c0").none(), arg("w_hh"),
         arg("gates").none(), arg("cells").none(), arg("out"), arg("state_grad"), arg("input_grad").none(),
         arg("g_h0"), arg("g_c0").none());
-  m.def("row_products", &row_products, arg("wide"), arg("rows"), arg("depth"), arg("width"), arg("a"),
-        arg("b"), arg("out"));
-  m.def("weight_grad", &weight_grad, arg("wide"), arg("rows"), arg("height"), arg("width"), arg("firsts"),
-        arg("g"), arg("x"), arg("first").none(), arg("before").none(), arg("out"), arg("sums"));
 }
 
 }  // namespace convgrad

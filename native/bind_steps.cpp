@@ -127,22 +127,17 @@ class Rates {
   double count_ = -1;
 };
 
-/// An array laid open from its first step on for as long as it is the same one.
+/// An array laid open for one step: it lives as long as the lists of the call.
 struct Slot {
-  PyObject* array = nullptr;
   std::unique_ptr<Buffer> buffer;
 
-  const Buffer& open(nb::handle other, char format) {
-    if (array != other.ptr()) {
-      array = nullptr;
-      buffer = std::make_unique<Buffer>(other, format, Access::Write);
-      array = other.ptr();  // alive while its buffer is open
-    }
+  const Buffer& open(nb::handle array, char format) {
+    buffer = std::make_unique<Buffer>(array, format, Access::Write);
     return *buffer;
   }
 };
 
-/// One group of parameters and what an optimiser keeps of them, laid open between steps.
+/// One group of parameters and what an optimiser keeps of them; room for their addresses stays between steps.
 class ParameterArrays {
  public:
   ParameterArrays() = default;

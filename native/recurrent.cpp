@@ -406,109 +406,11 @@ static void backward(const Walk& walk, const RecurrenceGrad<T>& data) {
                gates * H / kProductsPerNanosecond + gates / kGatesPerNanosecond);
 }
 
-// ---- products over all steps
-
-/// How many of `all` a task takes: about eight tasks, each neither tiny nor beyond the cache.
-CONVGRAD_INLINE Index share(Index all, Index least) { return max(least, min(64, ceil_div(all, 8))); }
-
-template <typename T>
-struct RowProductsJob {
-  const RowProducts<T>& data;
-  Product<T> product;
-  Index share;
-
-  static void task(void* context, Index t) {
-    const auto& job = *static_cast<const RowProductsJob*>(context);
-    const RowProducts<T>& d = job.data;
-    const Index first = t * job.share, rows = min(job.share, d.rows - first);
-    const Index padded = job.product.vectors * kLanes<T>;
-    T* out = static_cast<T*>(scratch(Scratch::Task, rows * padded * sizeof(T)));
-    job.product.run(d.a + first * d.depth, d.depth, rows, out, padded, false);
-    copy_rows(d.out + first * d.width, d.width, out, padded, rows, d.width);
-  }
-};
-
-template <typename T>
-static void row_products(const RowProducts<T>& data) {
-  const Index vectors = ceil_div(data.width, kLanes<T>);
-  const Shared<T> shared(data.depth, Product<T>::elements(data.depth, vectors));
-  pack_plain(shared.packed, data.b, data.depth, data.width);
-  RowProductsJob<T> job{data, {shared.packed, shared.places, data.depth, vectors}, share(data.rows, 16)};
-  parallel_for(ceil_div(data.rows, job.share), RowProductsJob<T>::task, &job,
-               data.rows * data.depth * data.width / kProductsPerNanosecond);
-}
-
-/// A task has some rows of the result. Rows of both operands are packed a chunk at a time.
-template <typename T>
-struct WeightGradJob {
-  const WeightGrad<T>& data;
-  Index share;
-
-  static constexpr Index kChunk = 256;
-  static constexpr int L = kLanes<T>;
-
-  /// g of the chunk's rows and this task's columns, evenly spaced; adds to the sums.
-  static void pack_columns(T* packed, Index padded, const WeightGrad<T>& d, Index k, Index count, Index at,
-                           Index columns, T* sums) {
-    for (Index u = 0; u < columns; u += L) {
-      const Part<T> part(min(L, columns - u));
-      Vec<T> sum{};
-      for (Index i = 0; i < count; i++) {
-        const Vec<T> v = load(d.g + (k + i) * d.height + at + u, part);
-        store(packed + i * padded + u, v);
-        sum += v;
-      }
-      store(sums + u, load<T>(sums + u) + sum);
-    }
-  }
-  static void pack_rows(T* packed, Index vectors, const WeightGrad<T>& d, Index k, Index count) {
-    const Panels panels = Panels::of(vectors);
-    for (Index i = 0; i < count; i++) {
-      const T* row = d.row(k + i);
-      for (Index p = 0; p < panels.count; p++) {
-        const Index from = panels.start(p) * L, width = panels.width(p) * L;
-        T* to = packed + from * count + i * width;
-        for (Index u = 0; u < width; u += L)
-          store(to + u, from + u + L <= d.width ? load(row + from + u)
-                                                : load(row + from + u, Part<T>(d.width - from - u)));
-      }
-    }
-  }
-  void run(Index task) const {
-    const WeightGrad<T>& d = data;
-    const Index at = task * share, columns = min(share, d.height - at), vectors = ceil_div(d.width, L);
-    const Index padded = round_up(columns, L), width = vectors * L, most = min(kChunk, d.rows);
-    const Index elements = most * padded + most * width + columns * width + padded;
-    T* g = static_cast<T*>(scratch(Scratch::Task, elements * sizeof(T) + most * sizeof(std::int32_t)));
-    T *x = g + most * padded, *out = x + most * width, *sums = out + columns * width;
-    auto* places = reinterpret_cast<std::int32_t*>(sums + padded);
-    for (Index k = 0; k < most; k++) places[k] = std::int32_t(k * padded);
-    for (Index i = 0; i < padded; i++) sums[i] = 0;
-    for (Index k = 0; k < d.rows; k += most) {
-      const Index count = min(most, d.rows - k);
-      pack_columns(g, padded, d, k, count, at, columns, sums);
-      pack_rows(x, vectors, d, k, count);
-      Product<T>{x, places, count, vectors}.run(g, 1, columns, out, width, k > 0);
-    }
-    copy_rows(d.out + at * d.width, d.width, out, width, columns, d.width);
-    for (Index i = 0; i < columns; i++) d.sums[at + i] = sums[i];
-  }
-  static void task(void* context, Index t) { static_cast<const WeightGradJob*>(context)->run(t); }
-};
-
-template <typename T>
-static void weight_grad(const WeightGrad<T>& data) {
-  WeightGradJob<T> job{data, share(data.height, 8)};
-  parallel_for(ceil_div(data.height, job.share), WeightGradJob<T>::task, &job,
-               data.rows * data.height * data.width / kProductsPerNanosecond);
-}
-
 template <typename T>
 Recurrent<T> recurrent_functions() {
-  return {{forward<T, Cell::Tanh>, forward<T, Cell::Relu>, forward<T, Cell::Lstm>, forward<T, Cell::Gru>},
-          {backward<T, Cell::Tanh>, backward<T, Cell::Relu>, backward<T, Cell::Lstm>, backward<T, Cell::Gru>},
-          row_products<T>,
-          weight_grad<T>};
+  return {
+      {forward<T, Cell::Tanh>, forward<T, Cell::Relu>, forward<T, Cell::Lstm>, forward<T, Cell::Gru>},
+      {backward<T, Cell::Tanh>, backward<T, Cell::Relu>, backward<T, Cell::Lstm>, backward<T, Cell::Gru>}};
 }
 
 template Recurrent<float> recurrent_functions<float>();

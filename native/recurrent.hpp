@@ -37,36 +37,10 @@ struct RecurrenceGrad {
   T *state_grad, *input_grad, *g_h0, *g_c0;
 };
 
-/// out = a b of a (rows, depth) and b (depth, width).
-template <typename T>
-struct RowProducts {
-  const T *a, *b;
-  T* out;
-  Index rows, depth, width;
-};
-
-/// out = gᵀ x of g (rows, height) and x (rows, width), and the sums of g over its rows. Where there is a
-/// table `before`, row k of x is row before[k] of (first, x), first being (firsts, width).
-template <typename T>
-struct WeightGrad {
-  const T *g, *x, *first;
-  const Index* before;
-  T *out, *sums;
-  Index rows, height, width, firsts;
-
-  const T* row(Index k) const {
-    if (!before) return x + k * width;
-    const Index at = before[k];
-    return at < firsts ? first + at * width : x + (at - firsts) * width;
-  }
-};
-
 template <typename T>
 struct Recurrent {
   void (*forward[kCells])(const Walk&, const Recurrence<T>&);
   void (*backward[kCells])(const Walk&, const RecurrenceGrad<T>&);
-  void (*row_products)(const RowProducts<T>&);
-  void (*weight_grad)(const WeightGrad<T>&);
 };
 
 }  // namespace convgrad

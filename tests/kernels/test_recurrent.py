@@ -116,39 +116,6 @@ def test_bits_do_not_depend_on_threads_or_on_other_sequences(kind: str) -> None:
     alone |= {k: a[k][[0, 40, 80, 113]] for k in ("x", "g")}
     found = run(native_recurrent, kind, alone, plan_walk((1,) * 4, False))
     np.testing.assert_array_equal(found[0], wanted[0][[0, 40, 80, 113]])
-    g = np.random.default_rng(5).standard_normal((300, 130)).astype(np.float32)
-    products = []
-    for number in (1, 2, 3):
-        threads.set_num_threads(number)
-        products.append([native_recurrent.row_products(g, g[:130]), *native_recurrent.weight_grads(g, g)])
-    for others in products[1:]:
-        for x, y in zip(others, products[0], strict=True):
-            np.testing.assert_array_equal(x, y)
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize(
-    ("rows", "height", "width"), [(4, 1, 1), (5, 33, 7), (257, 20, 16), (600, 66, 70), (16, 300, 17)]
-)
-def test_products_over_all_steps(rows: int, height: int, width: int, dtype: Any) -> None:
-    rng = np.random.default_rng(4)
-    g, x, w = (
-        rng.standard_normal((rows, height)),
-        rng.standard_normal((rows, width)),
-        rng.standard_normal((height, width)),
-    )
-    first, before = rng.standard_normal((3, width)), rng.integers(0, rows + 3, rows)
-    single = [a.astype(dtype) for a in (g, x, w, first)]
-    scale = TOLERANCE[dtype] * max(rows, height)
-    for name in SETS:
-        machine._native.use_instruction_set(name)
-        np.testing.assert_allclose(
-            native_recurrent.row_products(single[0], single[2]), g @ w, rtol=0, atol=scale
-        )
-        for firsts in ((), (single[3], before)):
-            wanted = recurrent.weight_grads(g, x, *((first, before) if firsts else ()))
-            for a, b in zip(native_recurrent.weight_grads(*single[:2], *firsts), wanted, strict=True):
-                np.testing.assert_allclose(a, b, rtol=0, atol=scale)
 
 
 def curve(kind: str, z: Array) -> Array:
@@ -254,11 +221,3 @@ def test_wrong_operands_are_refused() -> None:
     states[0].flags.writeable = False
     with pytest.raises(TypeError, match="no writable one"):
         machine._native.recur(*good)
-    g, out, sums = np.ones((3, 2)), np.ones((2, 2)), np.ones(2)
-    for before in ([0, 1, 9], [0, 1, -1], [0, 1]):
-        with pytest.raises(ValueError, match=r"no such row before|every row has one"):
-            machine._native.weight_grad(True, 3, 2, 2, 1, g, g, g[:1], np.array(before), out, sums)
-    with pytest.raises(ValueError, match="must be positive"):
-        machine._native.row_products(True, 0, 2, 2, g[:0], out, g[:0])
-    with pytest.raises(ValueError, match="not that large"):
-        machine._native.row_products(True, 1 << 39, 2, 2, g, out, g)

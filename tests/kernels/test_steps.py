@@ -150,19 +150,15 @@ def test_one_memory_twice_is_stepped_twice_in_order() -> None:
     np.testing.assert_array_equal(big[:40_000], -0.5)
 
 
-def test_arrays_are_held_only_while_they_are_the_same() -> None:
-    """Parameters stay laid open between steps, gradients do not; another array in a place takes it over."""
+def test_arrays_are_not_held_after_a_step() -> None:
+    """Another array in the place of one takes it over, at whatever address."""
     options = (0.5, 0.0, 0.0, 0.0, 0.0)
     p, q, g = (np.full(4, v, np.float32) for v in (1.0, 10.0, 1.0))
     counts = [sys.getrefcount(a) for a in (p, q, g)]
     held: dict[str, Any] = {}
     native_steps.sgd(options, False, [p], [g], [], None, held)
-    assert [sys.getrefcount(a) for a in (p, q, g)] == [counts[0] + 1, counts[1], counts[2]]
     native_steps.sgd(options, False, [q], [g], [], None, held)
-    assert [sys.getrefcount(a) for a in (p, q, g)] == [counts[0], counts[1] + 1, counts[2]]
-    assert (p.tolist(), q.tolist()) == ([0.5] * 4, [9.5] * 4)
     native_steps.sgd(options, False, [q, p], [g, g], [], None, held)
-    held.clear()
     assert [sys.getrefcount(a) for a in (p, q, g)] == counts
     assert (p.tolist(), q.tolist()) == ([0.0] * 4, [9.0] * 4)
 

@@ -30,9 +30,7 @@ class Family(NamedTuple):
     compiled: tuple[str, ...]
 
 
-_RECURRENT = (
-    "gru", "gru_grad", "lstm", "lstm_grad", "rnn", "rnn_grad", "row_products", "weight_grads",
-)  # fmt: skip
+_RECURRENT = ("gru", "gru_grad", "lstm", "lstm_grad", "rnn", "rnn_grad")
 _STEPS = ("adagrad", "adam", "clamp_all", "fill_all", "rmsprop", "scale_all", "sgd", "sum_of_squares")
 _CONVOLUTIONS = ("convolve", "convolve_input_grad", "convolve_weight_grad")
 _NORMS = (
@@ -167,8 +165,6 @@ class Table:
     lstm_grad: Callable[..., tuple[Array, ...]]
     rnn: Callable[..., tuple[Array, ...]]
     rnn_grad: Callable[..., tuple[Array, ...]]
-    row_products: Callable[..., Array]
-    weight_grads: Callable[..., tuple[Array, ...]]
 
     # steps of optimisers and clipping: all arrays at once, in place
     adagrad: Callable[..., None]

@@ -241,19 +241,3 @@ def recur_grad(
     g_h0: object,
     g_c0: object | None,
 ) -> None: ...
-def row_products(
-    wide: bool, rows: int, depth: int, width: int, a: object, b: object, out: object
-) -> None: ...
-def weight_grad(
-    wide: bool,
-    rows: int,
-    height: int,
-    width: int,
-    firsts: int,
-    g: object,
-    x: object,
-    first: object | None,
-    before: object | None,
-    out: object,
-    sums: object,
-) -> None: ...

@@ -15,7 +15,7 @@ from convgrad.kernels import recurrent
 from convgrad.kernels.machine import _native, instruction_set
 from convgrad.kernels.recurrent import Results, Walk, empty
 
-__all__ = ["gru", "gru_grad", "lstm", "lstm_grad", "rnn", "rnn_grad", "row_products", "weight_grads"]
+__all__ = ["gru", "gru_grad", "lstm", "lstm_grad", "rnn", "rnn_grad"]
 
 instruction_set()  # makes it the one in use
 
@@ -142,28 +142,3 @@ def gru_grad(
         if _done(_native.recur_grad, head, kind, arrays):
             return of_input, of_state, g_h0
     return recurrent.gru_grad(g, g_last, h0, w_hh, out, gates, inner, walk)
-
-
-def row_products(g: Array, w: Array) -> Array:
-    """``recurrent.row_products``."""
-    if _serves(g, g, w) and w.size:
-        (rows, depth), width, kind = g.shape, w.shape[1], g.dtype
-        out = empty((rows, width), kind)
-        if _done(_native.row_products, (kind is F64, rows, depth, width), kind, (g, w, out)):
-            return out
-    return recurrent.row_products(g, w)
-
-
-def weight_grads(g: Array, x: Array, first: Array | None = None, before: Array | None = None) -> Results:
-    """``recurrent.weight_grads``."""
-    if _serves(x, g, g):
-        (rows, height), width, kind = g.shape, x.shape[1], g.dtype
-        firsts = 0 if first is None else first.shape[0]
-        out, sums = empty((height, width), kind), np.empty(height, kind)
-
-        def run(g: Array, x: Array, first: Array | None, out: Array, sums: Array) -> None:
-            _native.weight_grad(kind is F64, rows, height, width, firsts, g, x, first, before, out, sums)
-
-        if _done(run, (), kind, (g, x, first, out, sums)):
-            return out, sums
-    return recurrent.weight_grads(g, x, first, before)

@@ -16,10 +16,7 @@ import numpy as np
 from convgrad.dtypes import Array
 from convgrad.kernels.memory import allocator
 
-__all__ = [
-    "Walk", "empty", "gru", "gru_grad", "lstm", "lstm_grad", "plan_walk", "rnn", "rnn_grad",
-    "row_products", "weight_grads",
-]  # fmt: skip
+__all__ = ["Walk", "empty", "gru", "gru_grad", "lstm", "lstm_grad", "plan_walk", "rnn", "rnn_grad"]
 
 Results = tuple[Array, ...]
 
@@ -312,27 +309,3 @@ def gru_grad(
         _columns(of_state[rows], 3)[2][...] *= reset
         own[...] = of_state[rows].dot(w_hh) + gh * update
     return of_input, of_state, states.all
-
-
-# ---------------------------------------------------------------------- products over all steps
-
-
-def row_products(g: Array, w: Array) -> Array:
-    """``g w`` of ``(total, G)`` and ``(G, I)``: the gradient of the input of an affine map of all rows."""
-    out: Array = g @ w
-    return out
-
-
-def weight_grads(g: Array, x: Array, first: Array | None = None, before: Array | None = None) -> Results:
-    """The gradients of the weights and the bias of an affine map of all rows.
-
-    Args:
-        g: the gradient of its results, ``(total, G)``.
-        x: ``(total, I)``; with ``first`` ``(N, I)`` and ``before`` ``(total,)``, row k of the map's input is
-            row ``before[k]`` of (first, x).
-    Returns:
-        ``(G, I)`` and ``(G,)``.
-    """
-    if first is not None and before is not None:
-        x = np.concatenate((first, x))[before]
-    return g.T.dot(x), np.add.reduce(g, 0)

@@ -22,8 +22,8 @@ from convgrad.dtypes import Array
 from convgrad.kernels.memory import LARGE, allocator
 
 __all__ = [
-    "Options", "adagrad", "adam", "clamp_all", "decayed", "divide_into", "fill_all", "mean_into", "rmsprop", "scale_all",
-    "scratch", "sgd", "square_into", "sum_of_squares",
+    "Options", "adagrad", "adam", "clamp_all", "decayed", "divide_into", "fill_all", "mean_into", "rmsprop",
+    "scale_all", "scratch", "sgd", "square_into", "sum_of_squares",
 ]  # fmt: skip
 
 Options = Sequence[float]

@@ -115,29 +115,29 @@ def _weight_grads(
     needs: Sequence[bool], gx: Value, gh: Value, x: Value, first: Value, states: Value, walk: Walk
 ) -> list[Value]:
     """Of w_ih, w_hh, b_ih and b_hh, from the gradients of the two affine maps of all rows."""
-    of_input = _map_grads(gx, x, None, walk) if needs[0] or needs[2] or (needs[3] and gh is gx) else None
-    of_state = _map_grads(gh, states, first, walk) if needs[1] or (needs[3] and gh is not gx) else None
-    total = of_input if gh is gx else of_state
+    total_x = formula.sum(gx, 0) if needs[2] or needs[3] else None
     return [
-        of_input[0] if of_input and needs[0] else None,
-        of_state[0] if of_state and needs[1] else None,
-        of_input[1] if of_input and needs[2] else None,
-        total[1] if total and needs[3] else None,
+        product_of_transposed(gx, x) if needs[0] else None,
+        _product_with_before(gh, first, states, walk) if needs[1] else None,
+        total_x,
+        total_x if gh is gx else formula.sum(gh, 0) if needs[3] else None,
     ]
 
 
-def _map_grads(g: Value, x: Value, first: Value, walk: Walk) -> tuple[Value, Value]:
-    """The gradients of the weights and the bias of one affine map; first: its input are the states before."""
-    if formula.bare(g, x):
-        gw, gb = table.weight_grads(g, x, first, None if first is None else walk.before)
-        return gw, gb
-    x = x if first is None else _before(first, x, walk)
-    return product_of_transposed(g, x), formula.sum(g, 0)
+def _product_with_before(gh: Value, first: Value, states: Value, walk: Walk) -> Value:
+    """``ghᵀ`` times the states before all rows."""
+    n, total = first.shape[0], states.shape[0]
+    if not walk.even or n in (0, total):
+        return product_of_transposed(gh, _before(first, states, walk))
+    split = total - n if walk.reverse else n  # where the rows of the first step of the walk are cut off
+    starts, others = (gh[split:], gh[:split]) if walk.reverse else (gh[:split], gh[split:])
+    known = states[n:] if walk.reverse else states[:-n]
+    return product_of_transposed(others, known) + product_of_transposed(starts, first)
 
 
 def _rows_grad(g: Value, w: Value) -> Value:
     """The gradient of the input of an affine map."""
-    return table.row_products(g, w) if formula.bare(g, w) else g @ w
+    return formula.product(g, w) if formula.bare(g, w) and g.dtype == w.dtype else g @ w
 
 
 class Rnn(Op):
