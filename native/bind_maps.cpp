@@ -11,9 +11,10 @@ namespace convgrad {
 
 namespace {
 
-/// Bytes of the result in one task, and how large it is when it is written past the caches: it would push
-/// everything out of them.
-constexpr Index kTaskBytes = Index(1) << 16;
+/// Bytes of the result in one task: a part of it, so that a thread reads on for as long as it can, within
+/// bounds.
+constexpr Index kLeastTask = Index(1) << 15, kMostTask = Index(1) << 18, kTasks = 16;
+/// How large a result is when it is written past the caches: it would push everything out of them.
 constexpr Index kStreamedBytes = Index(32) << 20;
 
 constexpr int kLine = 64;
@@ -49,7 +50,7 @@ bool streamed(const void* out, Index bytes) {
 /// `picoseconds` is what one element takes.
 template <typename Part>
 void in_tasks(Index n, Index itemsize, Index picoseconds, const Part& part) {
-  const Index size = kTaskBytes / itemsize;
+  const Index size = round_up(max(kLeastTask, min(kMostTask, n * itemsize / kTasks)), kLine) / itemsize;
   struct Job {
     const Part& part;
     Index n, size;

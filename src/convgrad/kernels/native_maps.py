@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from convgrad.dtypes import B8, BF16, F16, F32, F64, Array
-from convgrad.kernels import maps
+from convgrad.kernels import maps, threads
 from convgrad.kernels.machine import _native, instruction_set
 from convgrad.kernels.memory import LARGE, empty_large
 
 instruction_set()  # makes the chosen one the one in use
+threads.get_num_threads()  # decided, when their module is loaded; the pool would ask the system at every call
 _CODES = _native.map_codes()
 _ARITHMETIC: dict[np.ufunc, int] = {
     np.add: _CODES["Add"], np.subtract: _CODES["Sub"], np.multiply: _CODES["Mul"],
