@@ -1,4 +1,4 @@
-"""``data``: datasets, loaders; ``checkpoint``: less memory; ``fuse``, ``summary``, ``tensorboard``, ``dlpack``."""
+"""``data``: datasets, loaders; ``checkpoint``: less memory; ``fuse summary tensorboard dlpack``."""
 
 from __future__ import annotations
 

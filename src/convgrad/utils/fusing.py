@@ -145,7 +145,7 @@ class _Result:
         """Nobody need look any more: the tensor is a plain one again."""
         value = self.value()
         if value is not None and type(value) is _Watched:
-            value.__class__ = Tensor
+            value.__class__ = Tensor  # type: ignore[assignment]
         if _looks.get(self.key) == self.look:  # else another tensor has its place by now
             del _looks[self.key]
 

@@ -19,12 +19,12 @@ class _WithReLU(Module):
 
     layer: type[Module]
 
-    def forward(self, input: Any) -> Any:
+    def forward(self, input: Any, *more: Any, **named: Any) -> Any:
         """What the layer takes, to relu of what it gives."""
         first = pairs.FIRST[self.layer]
-        if pairs.joinable(self, first, input):
+        if not more and not named and pairs.joinable(self, first, input):
             return first.joined(self, input)
-        return super().forward(input).relu()
+        return super().forward(input, *more, **named).relu()
 
 
 class Conv1dReLU(_WithReLU, Conv1d):
