@@ -1,9 +1,11 @@
 // bind_steps.cpp - what Python sees of steps.hpp.
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/vector.h>
 
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <utility>
 #include <vector>
@@ -13,6 +15,8 @@
 namespace convgrad {
 
 namespace {
+
+using Arrays = nb::typed<nb::list, nb::any>;
 
 /// Elements of a task: with its gradient and what is kept of it a piece of a parameter fits the cache.
 constexpr Index kTask = 8192;
@@ -145,8 +149,8 @@ class ParameterArrays {
   ParameterArrays(const ParameterArrays&) = delete;
   ParameterArrays& operator=(const ParameterArrays&) = delete;
 
-  void step(int which, bool wide, const std::vector<double>& options, bool ascend, nb::list params,
-            nb::list grads, nb::list kept, nb::object counts) {
+  void step(int which, bool wide, const std::vector<double>& options, bool ascend, Arrays params,
+            Arrays grads, nb::typed<nb::list, Arrays> kept, std::optional<Arrays> counts) {
     if (which < 0 || which >= kOptimisers) throw std::invalid_argument("no such optimiser");
     Rates rates(Optimiser(which), options, ascend);
     if (wide != wide_) slots_.clear();
@@ -158,14 +162,15 @@ class ParameterArrays {
  private:
   template <typename T>
   void run(Optimiser optimiser, Rates& rates, const nb::list& params, const nb::list& grads,
-           const nb::list& kept, nb::handle counts) {
+           const nb::list& kept, const std::optional<Arrays>& counts) {
     const std::vector<int> places = rates.places();
     const std::size_t n = params.size();
     if (grads.size() != n || kept.size() != places.size())
       throw std::invalid_argument("as many gradients and kept arrays are wanted as there are parameters");
     std::vector<nb::list> columns{params};
     for (nb::handle list : kept) columns.push_back(nb::cast<nb::list>(list));
-    if (rates.counted()) columns.push_back(nb::cast<nb::list>(counts));
+    if (rates.counted() && !counts) throw nb::type_error("this optimiser counts its steps");
+    if (rates.counted()) columns.push_back(*counts);
     for (const nb::list& column : columns)
       if (column.size() != n)
         throw std::invalid_argument("as many gradients and kept arrays are wanted as there are parameters");
@@ -266,7 +271,7 @@ double squares_of(const nb::list& arrays, bool wide) {
   return total;
 }
 
-double sum_of_squares(bool wide, nb::list arrays) {
+double sum_of_squares(bool wide, Arrays arrays) {
   return wide ? squares_of<double>(arrays, wide) : squares_of<float>(arrays, wide);
 }
 
@@ -279,8 +284,8 @@ void change_arrays(Change what, const nb::list& arrays, bool wide, double a, dou
   });
 }
 
-void change(int what, bool wide, nb::list arrays, double a, double b) {
-  if (what < 0 || what > int(Change::Clamp)) throw std::invalid_argument("no such change");
+void change(int what, bool wide, Arrays arrays, double a, double b) {
+  if (what < 0 || what > int(Change::Fill)) throw std::invalid_argument("no such change");
   if (wide) change_arrays<double>(Change(what), arrays, wide, a, b);
   else change_arrays<float>(Change(what), arrays, wide, a, b);
 }

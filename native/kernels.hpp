@@ -56,6 +56,7 @@ struct KernelTable {
   int vector_bytes;
   Kernels<float> single_precision;
   Kernels<double> double_precision;
+  HalfCasts half_casts;
   Index (*multiply_add_loop)(Index rounds);
 };
 

@@ -42,6 +42,14 @@ const T* spread_out(const T* values, T missing, Index channels, Index inner, T* 
   return memory;
 }
 
+/// The same problem where channels do not matter.
+template <typename Problem>
+Problem of_one_run(Problem p) {
+  p.inner *= p.channels;
+  p.channels = 1;
+  return p;
+}
+
 // ---- forward
 
 template <typename T, bool kBias>
@@ -131,8 +139,9 @@ void pull_row(const RowNormGrad<T>& p, Index r, const T* weight, T* gweight, T* 
 template <typename T>
 void rows_grad_beside(const RowNormGrad<T>& p) {
   const Index columns = p.groups * p.length(), samples = p.rows / p.groups;
-  const Index per = min(512, max(16, kTask / columns)), tasks = ceil_div(samples, per);
-  T* memory = shared_array<T>((1 + 2 * tasks) * columns);
+  const Index per = min(512, max(16, 4 * kTask / columns)), tasks = ceil_div(samples, per);
+  double* totals = shared_array<double>((3 + 2 * tasks) * columns);  // room for all that follows
+  T* memory = reinterpret_cast<T*>(totals + 2 * columns);
   const T* weight = spread_out(p.weight, T(1), p.groups * p.channels, p.inner, memory);
   T* partial = memory + columns;  // [task][weight, bias][column]
   for_tasks(tasks, 2 * p.rows * p.length(), [&](Index task) {
@@ -141,13 +150,15 @@ void rows_grad_beside(const RowNormGrad<T>& p) {
     for (Index r = task * per * p.groups; r < min(samples, (task + 1) * per) * p.groups; r++)
       pull_row(p, r, weight, own, own + columns);
   });
+  for (Index i = 0; i < 2 * columns; i++) totals[i] = 0;
+  for (Index task = 0; task < tasks; task++)
+    for (Index i = 0; i < 2 * columns; i++) totals[i] += partial[task * 2 * columns + i];
   T* const results[] = {p.gweight, p.gbias};
   for (int which = 0; which < 2; which++) {
     if (!results[which]) continue;
     for (Index c = 0; c < p.groups * p.channels; c++) {
       double sum = 0;
-      for (Index task = 0; task < tasks; task++)
-        for (Index i = 0; i < p.inner; i++) sum += partial[(task * 2 + which) * columns + c * p.inner + i];
+      for (Index i = 0; i < p.inner; i++) sum += totals[which * columns + c * p.inner + i];
       results[which][c] = T(sum);
     }
   }
@@ -228,9 +239,10 @@ void rows_grad_runs(const RowNormGrad<T>& p) {
 }  // namespace
 
 template <typename T>
-void norm_rows(const RowNorm<T>& p) {
+void norm_rows(const RowNorm<T>& given) {
+  const RowNorm<T> p = given.weight || given.bias ? given : of_one_run(given);
   // runs too short to be taken by themselves: weights lie beside the elements
-  const bool wide = (p.weight || p.bias) && p.inner < kLanes<T>;
+  const bool wide = p.inner < kLanes<T> && p.channels > 1;
   const Index all = p.groups * p.length();
   const T *weight = nullptr, *bias = nullptr;
   if (wide) {
@@ -246,8 +258,9 @@ void norm_rows(const RowNorm<T>& p) {
 }
 
 template <typename T>
-void norm_rows_grad(const RowNormGrad<T>& p) {
-  p.inner < kLanes<T> && (p.weight || p.gweight || p.gbias) ? rows_grad_beside(p) : rows_grad_runs(p);
+void norm_rows_grad(const RowNormGrad<T>& given) {
+  const RowNormGrad<T> p = given.weight || given.gweight || given.gbias ? given : of_one_run(given);
+  p.inner < kLanes<T>&& p.channels > 1 ? rows_grad_beside(p) : rows_grad_runs(p);
 }
 
 template void norm_rows<float>(const RowNorm<float>&);

@@ -84,6 +84,22 @@ void permutation(Twister& t, Index* out, Index n) {
   });
 }
 
+/// a b + c, rounded once where the processor can; the compiler's own choice differs with its options.
+template <typename V>
+CONVGRAD_INLINE V fused(V a, V b, V c) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(a[0]) == 4) return (V)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+  else return (V)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
+#elif defined(__AVX2__)
+  if constexpr (sizeof(a[0]) == 4) return (V)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+  else return (V)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
+#else
+  return a * b + c;
+#endif
+}
+CONVGRAD_INLINE Vec<float> fused(Vec<float> a, float b, Vec<float> c) { return fused(a, splat(b), c); }
+CONVGRAD_INLINE Vec<float> fused(Vec<float> a, Vec<float> b, float c) { return fused(a, b, splat(c)); }
+
 constexpr std::int64_t kLow53 = (std::int64_t(1) << 53) - 1;
 
 /// The low 53 bits of a long word, the high half of which comes first.
@@ -118,11 +134,11 @@ void uniform(Twister& t, T* out, Index n, T low, T scale, T high) {
   in_chunks(t, n, kEach, [&](const std::uint32_t* chunk, Index first, Index count) {
     Index i = 0;
     for (; i + kLanes<T> <= count; i += kLanes<T>) {
-      const Vec<T> v = held(units<T>(chunk + kEach * i)) * scale + low;
+      const Vec<T> v = fused(units<T>(chunk + kEach * i), splat(scale), splat(low));
       store(out + first + i, v >= high ? splat(low) : v);
     }
     for (; i < count; i++) {
-      const T v = held(unit<T>(chunk + kEach * i)) * scale + low;
+      const T v = fused(splat(unit<T>(chunk + kEach * i)), splat(scale), splat(low))[0];
       out[first + i] = v >= high ? low : v;
     }
   });
@@ -149,9 +165,6 @@ void trials(Twister& t, T* out, Index n, std::int64_t below, T one) {
 // multiply-adds fused where PyTorch's are: the same numbers to the last bit, on processors that have such
 // instructions.
 
-/// a b + c where c is a product of its own, which must not be the one that is fused.
-CONVGRAD_INLINE Vec<float> fused(Vec<float> a, Vec<float> b, Vec<float> c) { return a * b + held(c); }
-
 CONVGRAD_INLINE Vec<float> square_root(Vec<float> v) {
 #if defined(__AVX512F__)
   return (Vec<float>)_mm512_maskz_sqrt_ps(0xffff, (__m512)v);
@@ -174,18 +187,17 @@ CONVGRAD_INLINE Vec<float> logarithm(Vec<float> x) {
   x = (x - 1.0f) + again;
   const Vec<float> z = x * x;
   Vec<float> y = splat(7.0376836292e-2f);
-  y = y * x + -1.1514610310e-1f;
-  y = y * x + 1.1676998740e-1f;
-  y = y * x + -1.2420140846e-1f;
-  y = y * x + 1.4249322787e-1f;
-  y = y * x + -1.6668057665e-1f;
-  y = y * x + 2.0000714765e-1f;
-  y = y * x + -2.4999993993e-1f;
-  y = y * x + 3.3333331174e-1f;
-  y = held(y * x);
-  y = fused(y, held(z), e * -2.12194440e-4f);
-  y = y - held(z) * 0.5f;
-  return e * 0.693359375f + held(x + held(y));
+  y = fused(y, x, -1.1514610310e-1f);
+  y = fused(y, x, 1.1676998740e-1f);
+  y = fused(y, x, -1.2420140846e-1f);
+  y = fused(y, x, 1.4249322787e-1f);
+  y = fused(y, x, -1.6668057665e-1f);
+  y = fused(y, x, 2.0000714765e-1f);
+  y = fused(y, x, -2.4999993993e-1f);
+  y = fused(y, x, 3.3333331174e-1f);
+  y = fused(y * x, z, e * -2.12194440e-4f);
+  y = fused(z, -0.5f, y);
+  return fused(e, 0.693359375f, x + y);
 }
 
 struct SineCosine {
@@ -196,20 +208,18 @@ struct SineCosine {
 CONVGRAD_INLINE SineCosine sine_and_cosine(Vec<float> x) {
   const Ints octant = (__builtin_convertvector(x * 1.27323954473516f, Ints) + 1) & ~1;
   const Vec<float> y = __builtin_convertvector(octant, Vec<float>);
-  x = y * -0.78515625f + x;
-  x = y * -2.4187564849853515625e-4f + x;
-  x = y * -3.77489497744594108e-8f + x;
-  const Vec<float> z = held(x * x);
+  x = fused(y, -0.78515625f, x);
+  x = fused(y, -2.4187564849853515625e-4f, x);
+  x = fused(y, -3.77489497744594108e-8f, x);
+  const Vec<float> z = x * x;
   Vec<float> c = splat(2.443315711809948e-5f);
-  c = c * z + -1.388731625493765e-3f;
-  c = c * z + 4.166664568298827e-2f;
-  c = held(c * z);
-  c = held(c * z - held(z * 0.5f)) + 1.0f;
+  c = fused(c, z, -1.388731625493765e-3f);
+  c = fused(c, z, 4.166664568298827e-2f);
+  c = fused(c * z, z, z * -0.5f) + 1.0f;
   Vec<float> s = splat(-1.9515295891e-4f);
-  s = s * z + 8.3321608736e-3f;
-  s = s * z + -1.6666654611e-1f;
-  s = held(s * z);
-  s = s * x + x;
+  s = fused(s, z, 8.3321608736e-3f);
+  s = fused(s, z, -1.6666654611e-1f);
+  s = fused(s * z, x, x);
   const Ints plain = (octant & 2) == 0;
   const Ints sine_sign = (octant & 4) << 29, cosine_sign = (~(octant - 2) & 4) << 29;
   return {(Vec<float>)((Ints)(plain ? s : c) ^ sine_sign), (Vec<float>)((Ints)(plain ? c : s) ^ cosine_sign)};
@@ -230,9 +240,9 @@ struct Pair {
 
 /// Normal numbers from uniform ones, those of radii and those of angles.
 CONVGRAD_INLINE Pair box_muller(Vec<float> radii, Vec<float> angles, float mean, float std) {
-  const Vec<float> radius = square_root(-2.0f * held(logarithm(1.0f - radii)));
+  const Vec<float> radius = square_root(-2.0f * logarithm(1.0f - radii));
   const SineCosine at = sine_and_cosine(held(angles * float(2 * 3.14159265358979323846)));
-  return {held(radius * at.cosine) * std + mean, held(radius * at.sine) * std + mean};
+  return {fused(radius * at.cosine, std, splat(mean)), fused(radius * at.sine, std, splat(mean))};
 }
 
 struct Normal {

@@ -188,6 +188,7 @@ struct ChangeJob {
 
   template <typename At>
   __attribute__((always_inline)) void one_vector(T* p, At at) const {
+    if (change == Change::Fill) return at.put(p, splat(a));
     const Vec<T> v = at.get(p);
     at.put(p, change == Change::Multiply ? v * a : at_most<T>(at_least<T>(v, a), b));
   }

@@ -32,7 +32,7 @@ struct StepNumbers {
 };
 
 /// What is done to every element of many arrays.
-enum class Change { Multiply, Clamp };
+enum class Change { Multiply, Clamp, Fill };
 
 /// A part of one array.
 template <typename T>

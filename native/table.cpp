@@ -34,7 +34,7 @@ static Kernels<T> kernels_of() {
 
 const KernelTable& table() {
   static const KernelTable table{CONVGRAD_NAME(CONVGRAD_ISA), kVectorBytes, kernels_of<float>(),
-                                 kernels_of<double>(), multiply_add_loop};
+                                 kernels_of<double>(),        half_casts(), multiply_add_loop};
   return table;
 }
 

@@ -47,7 +47,7 @@ EXEMPT: dict[tuple[str, str], str] = {
     **_for("ViewAsComplex", "strided", "refuses other strides by definition"),
     **_for("AsStrided AsStridedInPlace", "strided", "reads memory by strides, so other strides are other values"),
     **_for("MaskedFill", "mixed", "the number is cast to the tensor's dtype"),
-    **_for("OfInput OfOutput Relation Bitwise _Modified Unrecorded Polynomial Divisor", " ".join(KINDS), "a base: each function has its own cases"),
+    **_for("OfInput OfOutput Relation Bitwise _Modified _Pairwise Unrecorded Polynomial Divisor", " ".join(KINDS), "a base: each function has its own cases"),
     **_for(
         "Rsub Pow PowBase RemainderNumber FmodNumber CopysignNumber XLogYFirst XLogYNumber XLog1pYFirst "
         "XLog1pYNumber ZetaFirst ZetaNumber", "broadcast",

@@ -7,6 +7,7 @@ from itertools import product
 from math import prod
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -277,6 +278,22 @@ def test_other_layouts_and_dtypes_are_served() -> None:
         np.testing.assert_allclose(native_norms.channel_sum(other), native_norms.channel_sum(x), rtol=1e-5)
     assert native_norms.batch_norm(x, w.astype(np.float64), None, EPS)[0].dtype == np.float64
     assert native_norms.layer_norm(x[:0], None, None, 1, EPS)[0].shape == (0, 6, 5)
+
+
+def test_gradients_in_half_precision_are_summed_in_single() -> None:
+    """1,000 ones of bfloat16 are 1,000, not 256."""
+    x = normal(0, (1000, 3, 2), np.float32)
+    w, g = np.ones(3, np.float32), np.ones(x.shape, ml_dtypes.bfloat16)
+    for module in [norms] if _native is None else [norms, native_norms]:
+        _, mean, _, invstd = module.batch_norm(x, w, w, EPS)
+        assert (module.batch_norm_grad(g, x, w, mean, invstd)[2] == 2000).all()
+        _, mean, invstd = module.group_norm(x, w, w, 3, EPS)
+        assert (module.group_norm_grad(g, x, w, mean, invstd, 3)[2] == 2000).all()
+        v = np.ones(2, np.float32)
+        _, mean, invstd = module.layer_norm(x, v, v, 1, EPS)
+        assert (module.layer_norm_grad(g, x, v, mean, invstd, 1)[2] == 3000).all()
+        grads = module.rms_norm_grad(g, x, v, module.rms_norm(x, v, 1, EPS)[1], 1)
+        assert all(grad.dtype == np.float32 for grad in grads)
 
 
 @compiled

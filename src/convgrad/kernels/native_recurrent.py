@@ -1,6 +1,7 @@
 """Recurrent layers on compiled kernels: all steps of a layer in one call, sequences shared among threads.
 
-Same signatures as ``recurrent``, which also computes what these do not: projections, other dtypes, empty arrays.
+Same signatures as ``recurrent``, which also computes what these do not:
+projections, other dtypes, empty arrays.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def rnn(
     """``recurrent.rnn``."""
     if _serves(x, h0, w_hh):
         (total, inputs), (n, width), kind = x.shape, h0.shape, x.dtype
-        out, last = empty(total, width, kind), np.empty((n, width), kind)
+        out, last = empty((total, width), kind), np.empty((n, width), kind)
         head = (_RELU if relu else _TANH, kind is F64, walk.counts, walk.reverse, inputs, width)
         arrays = (x, h0, None, w_ih, w_hh, b_ih, b_hh, None, None, out, last, None)
         if _done(_native.recur, head, kind, arrays):
@@ -66,7 +67,7 @@ def rnn_grad(g: Array, g_last: Array, h0: Array, w_hh: Array, out: Array, relu: 
     """``recurrent.rnn_grad``."""
     if _serves(g, h0, w_hh):
         width, kind = h0.shape[1], g.dtype
-        gz, g_h0 = empty(*out.shape, kind), np.empty(h0.shape, kind)
+        gz, g_h0 = empty(out.shape, kind), np.empty(h0.shape, kind)
         head = (_RELU if relu else _TANH, kind is F64, walk.counts, walk.reverse, width)
         arrays = (g, g_last, None, h0, None, w_hh, None, None, out, gz, None, g_h0, None)
         if _done(_native.recur_grad, head, kind, arrays):
@@ -82,9 +83,9 @@ def lstm(
     if w_hr is None and _serves(x, h0, w_hh):
         (total, inputs), (n, width), kind = x.shape, h0.shape, x.dtype
         gates, cells, out = (
-            empty(total, 4 * width, kind),
-            empty(total, width, kind),
-            empty(total, width, kind),
+            empty((total, 4 * width), kind),
+            empty((total, width), kind),
+            empty((total, width), kind),
         )
         last_h, last_c = np.empty((n, width), kind), np.empty((n, width), kind)
         head = (_LSTM, kind is F64, walk.counts, walk.reverse, inputs, width)
@@ -101,7 +102,7 @@ def lstm_grad(
     """``recurrent.lstm_grad``."""
     if w_hr is None and _serves(g, h0, w_hh):
         width, kind = h0.shape[1], g.dtype
-        gz, g_h0, g_c0 = empty(*gates.shape, kind), np.empty(h0.shape, kind), np.empty(h0.shape, kind)
+        gz, g_h0, g_c0 = empty(gates.shape, kind), np.empty(h0.shape, kind), np.empty(h0.shape, kind)
         head = (_LSTM, kind is F64, walk.counts, walk.reverse, width)
         arrays = (g, g_h, g_c, h0, c0, w_hh, gates, cells, out, gz, None, g_h0, g_c0)
         if _done(_native.recur_grad, head, kind, arrays):
@@ -116,9 +117,9 @@ def gru(
     if _serves(x, h0, w_hh):
         (total, inputs), (n, width), kind = x.shape, h0.shape, x.dtype
         gates, inner, out = (
-            empty(total, 3 * width, kind),
-            empty(total, width, kind),
-            empty(total, width, kind),
+            empty((total, 3 * width), kind),
+            empty((total, width), kind),
+            empty((total, width), kind),
         )
         last = np.empty((n, width), kind)
         head = (_GRU, kind is F64, walk.counts, walk.reverse, inputs, width)
@@ -134,7 +135,7 @@ def gru_grad(
     """``recurrent.gru_grad``."""
     if _serves(g, h0, w_hh):
         width, kind = h0.shape[1], g.dtype
-        of_input, of_state = empty(*gates.shape, kind), empty(*gates.shape, kind)
+        of_input, of_state = empty(gates.shape, kind), empty(gates.shape, kind)
         g_h0 = np.empty(h0.shape, kind)
         head = (_GRU, kind is F64, walk.counts, walk.reverse, width)
         arrays = (g, g_last, None, h0, None, w_hh, gates, inner, out, of_state, of_input, g_h0, None)
@@ -147,7 +148,7 @@ def row_products(g: Array, w: Array) -> Array:
     """``recurrent.row_products``."""
     if _serves(g, g, w) and w.size:
         (rows, depth), width, kind = g.shape, w.shape[1], g.dtype
-        out = empty(rows, width, kind)
+        out = empty((rows, width), kind)
         if _done(_native.row_products, (kind is F64, rows, depth, width), kind, (g, w, out)):
             return out
     return recurrent.row_products(g, w)
@@ -158,11 +159,10 @@ def weight_grads(g: Array, x: Array, first: Array | None = None, before: Array |
     if _serves(x, g, g):
         (rows, height), width, kind = g.shape, x.shape[1], g.dtype
         firsts = 0 if first is None else first.shape[0]
-        out, sums = empty(height, width, kind), np.empty(height, kind)
-        head = (kind is F64, rows, height, width, firsts)
+        out, sums = empty((height, width), kind), np.empty(height, kind)
 
-        def run(*arrays: Any) -> None:
-            _native.weight_grad(*head, *arrays[:3], before, *arrays[3:])
+        def run(g: Array, x: Array, first: Array | None, out: Array, sums: Array) -> None:
+            _native.weight_grad(kind is F64, rows, height, width, firsts, g, x, first, before, out, sums)
 
         if _done(run, (), kind, (g, x, first, out, sums)):
             return out, sums

@@ -13,12 +13,12 @@ from convgrad.kernels import steps
 from convgrad.kernels.machine import _native, instruction_set
 from convgrad.kernels.steps import Arrays, Options
 
-__all__ = ["adagrad", "adam", "clamp_all", "rmsprop", "scale_all", "sgd", "sum_of_squares"]
+__all__ = ["adagrad", "adam", "clamp_all", "fill_all", "rmsprop", "scale_all", "sgd", "sum_of_squares"]
 
 instruction_set()  # makes it the one in use
 
 _SGD, _ADAM, _RMSPROP, _ADAGRAD = range(4)
-_MULTIPLY, _CLAMP = range(2)
+_MULTIPLY, _CLAMP, _FILL = range(3)
 
 
 def sgd(
@@ -106,6 +106,12 @@ def scale_all(arrays: Arrays, factor: float) -> None:
     """``steps.scale_all``."""
     if not _changed(_MULTIPLY, arrays, factor, 0.0):
         steps.scale_all(arrays, factor)
+
+
+def fill_all(arrays: Arrays, value: float) -> None:
+    """``steps.fill_all``."""
+    if not _changed(_FILL, arrays, value, 0.0):
+        steps.fill_all(arrays, value)
 
 
 def clamp_all(arrays: Arrays, low: float, high: float) -> None:

@@ -65,6 +65,7 @@ def batch_norm_grad(
     Returns:
         the gradients of x, weight, bias and addend; None for what was not wanted.
     """
+    g = g.astype(x.dtype, copy=False)
     if out is not None:
         g = np.where(out <= 0, g.dtype.type(0), g)
     axes = _axes(x)
@@ -151,6 +152,7 @@ def layer_norm_grad(
     wants: tuple[bool, ...] = (True, True, True),
 ) -> tuple[Array | None, ...]:  # fmt: skip
     """The gradients of ``layer_norm`` in x, weight and bias, as far as they are wanted."""
+    g = g.astype(x.dtype, copy=False)
     normal = (x - mean) * invstd
     lead = tuple(range(x.ndim - axes))
     gweight = np.add.reduce(g * normal, lead) if wants[1] else None
@@ -180,6 +182,7 @@ def rms_norm_grad(
     g: Array, x: Array, weight: Array | None, invrms: Array, axes: int, wants: tuple[bool, ...] = (True, True)
 ) -> tuple[Array | None, ...]:
     """The gradients of ``rms_norm`` in x and weight, as far as they are wanted."""
+    g = g.astype(x.dtype, copy=False)
     normal, last = x * invrms, _last(x, axes)
     gweight = np.add.reduce(g * normal, tuple(range(x.ndim - axes))) if wants[1] else None
     gx = None
@@ -214,6 +217,7 @@ def group_norm_grad(
     wants: tuple[bool, ...] = (True, True, True),
 ) -> tuple[Array | None, ...]:  # fmt: skip
     """The gradients of ``group_norm`` in x, weight and bias, as far as they are wanted."""
+    g = g.astype(x.dtype, copy=False)
     normal = (_grouped(x, groups) - mean) * invstd
     gweight = np.add.reduce(g * normal.reshape(x.shape), _axes(x)) if wants[1] else None
     gbias = np.add.reduce(g, _axes(x)) if wants[2] else None

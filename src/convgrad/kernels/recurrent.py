@@ -63,15 +63,15 @@ def plan_walk(sizes: Sequence[int], reverse: bool) -> Walk:
     return Walk(tuple(rows), reverse, before, sizes[-1] == sizes[0], np.array(sizes, np.int64))
 
 
-def empty(rows: int, columns: int, dtype: Any) -> Array:
+def empty(shape: tuple[int, ...], dtype: Any) -> Array:
     """An array to be filled, in a block that is kept when it is freed, if it is large."""
-    array: Array = allocator((rows, columns), dtype)((rows, columns), dtype)
+    array: Array = allocator(shape, dtype)(shape, dtype)
     return array
 
 
 def _affine(x: Array, w: Array, *biases: Array | None) -> Array:
     """``x wᵀ`` plus biases, a fresh array."""
-    out = x.dot(w.T, empty(x.shape[0], w.shape[0], np.result_type(x, w)))
+    out = x.dot(w.T, empty((x.shape[0], w.shape[0]), np.result_type(x, w)))
     for bias in biases:
         if bias is not None:
             out += bias
@@ -129,7 +129,7 @@ def rnn_grad(g: Array, g_last: Array, h0: Array, w_hh: Array, out: Array, relu: 
     Returns:
         The gradients of the affine maps of all rows, ``(total, H)``, and of h0, ``(N, H)``.
     """
-    gz = empty(*out.shape, out.dtype)
+    gz = empty(out.shape, out.dtype)
     slopes = (out > 0).astype(out.dtype) if relu else 1 - out * out
     states = _States(g_last)
     for rows in walk.rows[::-1]:
@@ -163,8 +163,8 @@ def lstm(
     """Gates i, f, g, o from the input and the state before, ``c = f c' + i g``, ``h = o tanh(c)``.
 
     ``i, f, o = sigmoid(w_ih x + b_ih + w_hh h' + b_hh)``, g the same with tanh; with w_hr the state is
-    ``w_hr (o tanh(c))``. Sigmoids are computed as ``(1 + tanh(z / 2)) / 2``, right to the roundoff of 1, so that
-    one call serves all gates.
+    ``w_hr (o tanh(c))``. Sigmoids are computed as ``(1 + tanh(z / 2)) / 2``, right to the roundoff of 1, so
+    that one call serves all gates.
 
     Args:
         x: ``(total, I)``, float.
@@ -182,7 +182,7 @@ def lstm(
     biases = [None if b is None else b * half for b in (b_ih, b_hh)]
     gates = _affine(x, w_ih * half[:, None], *biases)
     w = (w_hh * half[:, None]).T
-    cells, out = empty(x.shape[0], width, x.dtype), empty(x.shape[0], h0.shape[1], x.dtype)
+    cells, out = empty((x.shape[0], width), x.dtype), empty((x.shape[0], h0.shape[1]), x.dtype)
     states, memory = _States(h0), _States(c0)
     for rows in walk.rows:
         z, h, c = gates[rows], states.of(rows), memory.of(rows)
@@ -214,8 +214,8 @@ def lstm_grad(
         The gradients of the affine maps of all rows ``(total, 4 H)``, of all h as they arrive ``(total, P)``
         (g itself without w_hr, when nobody asks for them), of h0 and of c0.
     """
-    gz = empty(*gates.shape, gates.dtype)
-    arrived = g if w_hr is None else empty(*g.shape, g.dtype)
+    gz = empty(gates.shape, gates.dtype)
+    arrived = g if w_hr is None else empty(g.shape, g.dtype)
     before = np.concatenate((c0, cells))[walk.before]
     states, memory = _States(g_h), _States(g_c)
     for rows in walk.rows[::-1]:
@@ -259,7 +259,7 @@ def gru(
     width = h0.shape[1]
     both = 2 * width
     gates = _affine(x, w_ih, b_ih)
-    inner, out = empty(x.shape[0], width, x.dtype), empty(x.shape[0], width, x.dtype)
+    inner, out = empty((x.shape[0], width), x.dtype), empty((x.shape[0], width), x.dtype)
     states = _States(h0)
     w = w_hh.T
     for rows in walk.rows:
@@ -293,10 +293,10 @@ def gru_grad(
         g_last: ``(N, H)``.
         h0, w_hh, out, gates, inner, walk: as of ``gru``.
     Returns:
-        The gradients of the affine maps of all rows, of the input and of the state, each ``(total, 3 H)``, and
-        of h0.
+        The gradients of the affine maps of all rows, of the input and of the state, each ``(total, 3 H)``,
+        and of h0.
     """
-    of_input, of_state = empty(*gates.shape, gates.dtype), empty(*gates.shape, gates.dtype)
+    of_input, of_state = empty(gates.shape, gates.dtype), empty(gates.shape, gates.dtype)
     before = np.concatenate((h0, out))[walk.before]
     states = _States(g_last)
     for rows in walk.rows[::-1]:
@@ -328,8 +328,8 @@ def weight_grads(g: Array, x: Array, first: Array | None = None, before: Array |
 
     Args:
         g: the gradient of its results, ``(total, G)``.
-        x: ``(total, I)``; with ``first`` ``(N, I)`` and ``before`` ``(total,)``, row k of the map's input is row
-            ``before[k]`` of (first, x).
+        x: ``(total, I)``; with ``first`` ``(N, I)`` and ``before`` ``(total,)``, row k of the map's input is
+            row ``before[k]`` of (first, x).
     Returns:
         ``(G, I)`` and ``(G,)``.
     """

@@ -5,9 +5,9 @@ Every optimiser's kernel has one signature::
     kernel(options, ascend, params, grads, kept, counts, held)
 
 ``options`` are its numbers; ``ascend`` turns the gradients round; ``params`` and ``grads`` are arrays, float,
-as many of each; ``kept`` has a list of as many arrays for each thing it remembers; ``counts`` are their numbers
-of steps, 0-d, which it counts up (None: it counts none); ``held`` is a dictionary of the caller's, always the
-same one for the same parameters, in which a compiled form may leave what it made ready.
+as many of each; ``kept`` has a list of as many arrays for each thing it remembers; ``counts`` are their
+numbers of steps, 0-d, which it counts up (None: it counts none); ``held`` is a dictionary of the caller's,
+always the same one for the same parameters, in which a compiled form may leave what it made ready.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from convgrad.dtypes import Array
 from convgrad.kernels.memory import LARGE, allocator
 
 __all__ = [
-    "Options", "adagrad", "adam", "clamp_all", "decayed", "divide_into", "mean_into", "rmsprop", "scale_all",
+    "Options", "adagrad", "adam", "clamp_all", "decayed", "divide_into", "fill_all", "mean_into", "rmsprop", "scale_all",
     "scratch", "sgd", "square_into", "sum_of_squares",
 ]  # fmt: skip
 
@@ -157,6 +157,12 @@ def scale_all(arrays: Arrays, factor: float) -> None:
     """Multiply all arrays by a number, in place."""
     for a in arrays:
         np.multiply(a, np.asarray(factor, a.dtype), out=a)
+
+
+def fill_all(arrays: Arrays, value: float) -> None:
+    """Set every element to a number."""
+    for a in arrays:
+        a.fill(value)
 
 
 def clamp_all(arrays: Arrays, low: float, high: float) -> None:

@@ -25,6 +25,19 @@ _add_reduce: Any = np.add.reduce
 _PLAIN = frozenset({ndarray, tuple, int, float, bool, str, type(None)})
 
 
+#: elements from which on a kernel is asked: where NumPy passes once over an array, being done with fewer
+#: sooner, and where what it does for each takes long
+LARGE, FEW = 32768, 1024
+
+
+def plain(g: Value, saved: Value) -> bool:
+    """Whether a kernel may take a gradient and a saved value: real arrays of one dtype, nothing recorded."""
+    if type(g) is not ndarray or type(saved) is not ndarray:
+        return False
+    dtype = g.dtype
+    return (dtype is F32 or dtype is F64) and saved.dtype is dtype
+
+
 def call(op: Any, *args: Any) -> Any:
     """Apply another operator inside a formula: recorded if any argument is, plain otherwise."""
     for arg in args:
@@ -44,10 +57,7 @@ def call_many(op: Any, values: Sequence[Value], *params: Any) -> Any:
 
 def bare(*values: Value) -> bool:
     """Whether all are arrays, so that nobody differentiates the formula: a kernel of its own may serve."""
-    for value in values:
-        if type(value) is not ndarray:
-            return False
-    return True
+    return all([type(value) is ndarray for value in values])
 
 
 def sum(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
@@ -58,17 +68,31 @@ def sum(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
         x = np.asarray(x)
     if x.dtype is BF16 or x.dtype is F16:
         return np.asarray(_add_reduce(x.astype(F32), axis, keepdims=keepdims)).astype(x.dtype)
+    if x.size >= _LONG and (x.dtype is F32 or x.dtype is F64):
+        return table.sum_over(x, axes_of(axis, x.ndim), keepdims)
     out = _add_reduce(x, axis, keepdims=keepdims)
     return out if type(out) is ndarray else np.asarray(out)
 
 
 #: NumPy adds up fewer elements than these as soon as a kernel
 _MANY = 4096
+#: from so many elements on a sum is worth asking for a kernel
+_LONG = 256
+_ALL_AXES = [tuple(range(ndim)) for ndim in range(65)]
+
+
+def axes_of(axis: Axes, ndim: int) -> tuple[int, ...]:
+    """One or several axes, or None for all, as non-negative ints."""
+    if axis is None:
+        return _ALL_AXES[ndim]
+    if type(axis) is int:
+        return (axis % ndim,)
+    return tuple([a % ndim for a in axis])  # type: ignore[union-attr]
 
 
 def channel_sums(x: Value) -> Value:
     """The sums of ``(N, C, *S)`` over all axes but the second, ``(C,)``."""
-    if type(x) is not ndarray or x.size < _MANY or (x.dtype is not F32 and x.dtype is not F64):
+    if type(x) is not ndarray or x.size < _LONG or (x.dtype is not F32 and x.dtype is not F64):
         return sum(x, _ALL_BUT_SECOND[len(x.shape)])
     return table.channel_sum(x)
 
@@ -121,6 +145,8 @@ def where(condition: Array, a: Value, b: Value) -> Value:
     for value in (a, b):
         if hasattr(value, "__record__"):
             return value.where(condition, a, b)
+    if type(condition) is ndarray and condition.size >= FEW:
+        return table.select(condition, a, b)
     return np.where(condition, a, b)
 
 
@@ -144,7 +170,7 @@ def _times(g: Value, x: Value) -> Value:
     if type(g) is ndarray and type(x) is ndarray:
         dtype = x.dtype
         if dtype is F32 or dtype is F64:
-            return _multiply(g, x)
+            return _multiply(g, x) if x.size < LARGE else table.arithmetic(_multiply, g, x)
     return g.times(x) if hasattr(g, "times") else g * conj(x)
 
 
@@ -153,18 +179,40 @@ def _times_as_array(g: Value, x: Value) -> Value:
     if type(g) is ndarray and type(x) is ndarray:
         dtype = x.dtype
         if dtype is F32 or dtype is F64:
-            return _multiply(g, x, out=...)
+            return _multiply(g, x, out=...) if x.size < LARGE else table.arithmetic(_multiply, g, x)
     return g.times(x) if hasattr(g, "times") else g * conj(x)
 
 
 def plus(a: Array, b: Array) -> Any:
     """``a + b`` of arrays, an array."""
+    if a.size >= LARGE:
+        return table.arithmetic(_add, a, b)
     out = _add(a, b)
     return out if type(out) is ndarray else np.asarray(out)
 
 
 def _plus_as_array(a: Array, b: Array) -> Any:
-    return _add(a, b, out=...)
+    return _add(a, b, out=...) if a.size < LARGE else table.arithmetic(_add, a, b)
+
+
+def add_to(total: Array, b: Array) -> None:
+    """``total += b``."""
+    if total.size < LARGE:
+        _add(total, b, total)
+    else:
+        table.arithmetic(_add, total, b, total)
+
+
+def minus(g: Value) -> Value:
+    """``-g``."""
+    return table.negative(g) if type(g) is ndarray and g.size >= LARGE else -g
+
+
+def over(g: Value, x: Value) -> Value:
+    """``g / x`` of real values."""
+    if type(g) is ndarray and g.size >= LARGE and type(x) is ndarray:
+        return table.arithmetic(np.true_divide, g, x)
+    return g / x
 
 
 _add: Any = np.add
@@ -238,11 +286,10 @@ def sum_to(x: Value, shape: tuple[int, ...]) -> Value:
     """Sum a gradient over what broadcasting repeated, down to an operand's ``shape``."""
     lead = len(x.shape) - len(shape)
     if type(x) is ndarray and (x.dtype is F32 or x.dtype is F64):
-        if x.size >= _MANY and (sizes := _around(x.shape, (1,) * lead + shape)):
+        if x.size >= _MANY and x.flags.c_contiguous and (sizes := _around(x.shape, (1,) * lead + shape)):
             return table.channel_sum(x.reshape(sizes)).reshape(shape)
         if lead == 1 and x.shape[1:] == shape:
-            out = _add_reduce(x, 0)  # the usual case, a bias
-            return out if type(out) is ndarray else np.asarray(out)
+            return sum(x, 0)  # the usual case, a bias
     axes = tuple(range(lead)) + tuple(
         lead + i for i, n in enumerate(shape) if n == 1 and x.shape[lead + i] != 1
     )

@@ -167,10 +167,7 @@ class AffineRelu(Op):
 
     @staticmethod
     def forward(bias: Array, x: Array, weight: Array) -> tuple[Array, tuple[Any, ...]]:
-        out = np.matmul(rows(x), weight.T).reshape((*x.shape[:-1], weight.shape[0]))
-        if bias is not None:
-            out += bias
-        np.maximum(out, 0, out=out)
+        out = table.product(rows(x), weight.T, bias, "relu").reshape((*x.shape[:-1], weight.shape[0]))
         return out, (x, weight, out)
 
     @staticmethod

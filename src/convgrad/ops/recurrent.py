@@ -2,8 +2,8 @@
 
 Sequences lie flat: all rows of the first step, then all of the second, ``(total, features)``; a step may
 have fewer rows than the one before it, where sequences have ended. A kernel walks through the steps, forward
-and backward (``kernels/recurrent.py``); the gradients of the weights are products over all steps after it. What
-is recorded is walked through here, by formulas that can themselves be differentiated.
+and backward (``kernels/recurrent.py``); the gradients of the weights are products over all steps after it.
+What is recorded is walked through here, by formulas that can themselves be differentiated.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class _Steps:
         """What belongs to these rows."""
         if type(piece) is ndarray and not self.pieces:
             if self.array is None:
-                self.array = empty(self.walk.before.size, piece.shape[1], piece.dtype)
+                self.array = empty((self.walk.before.size, piece.shape[1]), piece.dtype)
             self.array[rows] = piece
             return
         if self.array is not None:  # first steps that were no recorded ones
@@ -129,8 +129,8 @@ def _weight_grads(
 def _map_grads(g: Value, x: Value, first: Value, walk: Walk) -> tuple[Value, Value]:
     """The gradients of the weights and the bias of one affine map; first: its input are the states before."""
     if formula.bare(g, x):
-        done: tuple[Value, Value] = table.weight_grads(g, x, first, None if first is None else walk.before)
-        return done
+        gw, gb = table.weight_grads(g, x, first, None if first is None else walk.before)
+        return gw, gb
     x = x if first is None else _before(first, x, walk)
     return product_of_transposed(g, x), formula.sum(g, 0)
 
@@ -163,10 +163,11 @@ class Rnn(Op):
         needs: tuple[bool, ...], g: tuple[Value, ...], x: Value, h0: Value, w_ih: Value, w_hh: Value,
         out: Value, relu: bool, walk: Walk,
     ) -> tuple[Value, ...]:  # fmt: skip
-        if formula.bare(*g, h0, w_hh, out):
-            gz, first = table.rnn_grad(*g, h0, w_hh, out, relu, walk)
+        gy, last = g
+        if formula.bare(gy, last, h0, w_hh, out):
+            gz, first = table.rnn_grad(gy, last, h0, w_hh, out, relu, walk)
         else:
-            gz, first = Rnn.walk_back(*g, w_hh, out, relu, walk)
+            gz, first = Rnn.walk_back(gy, last, w_hh, out, relu, walk)
         weights = _weight_grads(needs[2:], gz, gz, x, h0, out, walk)
         return _rows_grad(gz, w_ih) if needs[0] else None, first, *weights
 
@@ -265,10 +266,12 @@ class Lstm(Op):
         w_hh: Value, _b_ih: Value, _b_hh: Value, w_hr: Value, out: Value, gates: Value, cells: Value,
         walk: Walk,
     ) -> tuple[Value, ...]:  # fmt: skip
-        if formula.bare(*g, h0, c0, w_hh, out, gates, cells):
-            gz, arrived, gh, gc = table.lstm_grad(*g, h0, c0, w_hh, w_hr, out, gates, cells, walk)
+        gy, last_h, last_c = g
+        if formula.bare(gy, last_h, last_c, h0, c0, w_hh, out, gates, cells):
+            back = table.lstm_grad(gy, last_h, last_c, h0, c0, w_hh, w_hr, out, gates, cells, walk)
         else:
-            gz, arrived, gh, gc = Lstm.walk_back(*g, c0, w_hh, w_hr, gates, cells, walk)
+            back = Lstm.walk_back(gy, last_h, last_c, c0, w_hh, w_hr, gates, cells, walk)
+        gz, arrived, gh, gc = back
         weights = _weight_grads(needs[3:], gz, gz, x, h0, out, walk)
         gr = None
         if w_hr is not None and needs[7]:
@@ -385,10 +388,11 @@ class Gru(Op):
         needs: tuple[bool, ...], g: tuple[Value, ...], x: Value, h0: Value, w_ih: Value, w_hh: Value,
         _b_ih: Value, _b_hh: Value, out: Value, gates: Value, inner: Value, walk: Walk,
     ) -> tuple[Value, ...]:  # fmt: skip
-        if formula.bare(*g, h0, w_hh, out, gates, inner):
-            gx, gz, first = table.gru_grad(*g, h0, w_hh, out, gates, inner, walk)
+        gy, last = g
+        if formula.bare(gy, last, h0, w_hh, out, gates, inner):
+            gx, gz, first = table.gru_grad(gy, last, h0, w_hh, out, gates, inner, walk)
         else:
-            gx, gz, first = Gru.walk_back(*g, h0, w_hh, out, gates, inner, walk)
+            gx, gz, first = Gru.walk_back(gy, last, h0, w_hh, out, gates, inner, walk)
         weights = _weight_grads(needs[2:], gx, gz, x, h0, out, walk)
         return _rows_grad(gx, w_ih) if needs[0] else None, first, *weights
 

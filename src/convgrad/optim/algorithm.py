@@ -1,9 +1,10 @@
 """``Algorithm``: what the optimisers of this package share, the walk over parameters with gradients.
 
 An algorithm is written for real arrays of float32 or float64: ``_update`` changes the arrays of one group in
-place; a ``Joint`` one is a kernel that takes all of them at once. Parameters of other dtypes are handed to it as such arrays: complex ones as pairs of real numbers,
-float16 and bfloat16 ones as float32, rounded once at the end of the step. With ``differentiable=True`` the
-step is a program of tensors instead (``recorded.py``), so that it can be differentiated itself.
+place; that of a ``Joint`` one is a kernel that takes all of them at once. Parameters of other dtypes are
+handed to it as such arrays: complex ones as pairs of real numbers, float16 and bfloat16 ones as float32,
+rounded once at the end of the step. With ``differentiable=True`` the step is a program of tensors instead
+(``recorded.py``), so that it can be differentiated itself.
 """
 
 from __future__ import annotations
@@ -304,6 +305,6 @@ def check_fused(fused: Any, foreach: Any, differentiable: bool) -> None:
 
 
 __all__ = [
-    "Algorithm", "Joint", "State", "advance", "check_betas", "check_fused", "check_lr", "check_options", "decayed",
-    "divide_into", "mean_into", "pairs", "scalar", "scratch", "square_into", "zeros",
+    "Algorithm", "Joint", "State", "advance", "check_betas", "check_fused", "check_lr", "check_options",
+    "decayed", "divide_into", "mean_into", "pairs", "scalar", "scratch", "square_into", "zeros",
 ]  # fmt: skip

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from ... import dtypes
 from ...errors import ConvgradError, ShapeError
-from ...graph.node import cell_of
+from ...graph.grad_mode import MODE, RECORD
+from ...graph.node import attach, cell_of
 from ...kernels import table
 from ...ops import norm as ops
 from ...ops.op import Op
@@ -64,38 +66,64 @@ def normalise_batch(
         raise ValueError(
             f"Expected more than 1 value per channel when training, got input size {input.shape}"
         )
-    for name, value in (
-        ("running_mean", running_mean),
-        ("running_var", running_var),
-        ("weight", weight),
-        ("bias", bias),
-    ):
-        if value is not None and value._data.shape != (shape[1],):
+    channels = shape[1:2]
+    named = ("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)
+    for name, value in named:
+        if value is not None and value._data.shape != channels:
             raise ShapeError(
                 f"batch_norm: {name} should contain {shape[1]} elements not {value._data.size} (input "
-                f"{list(shape)} "
-                f"has {shape[1]} channels)"
+                f"{list(shape)} has {shape[1]} channels)"
             )
     check_floating("batch_norm", input)
     if not training:
         if running_mean is None or running_var is None:
             raise RuntimeError("Expected running_mean and running_var to be defined when training=False")
         stats = (running_mean._data, running_var._data, eps)
-        return apply(forms[1], (input, weight, bias, *more), stats)
+        return _run(forms[1], (input, weight, bias, *more), stats)
     _check_batched("Batch norm", input, running_mean, running_var)
-    out, mean, var = apply(forms[0], (input, weight, bias, *more), (eps,))
+    out, *found = _run_several(forms[0], (input, weight, bias, *more), (eps,))
     factor = per_channel / max(1, per_channel - 1)
-    if running_mean is not None and running_var is not None and batch_of(running_mean, mean) is None:
-        stats = (running_mean._data, running_var._data, mean._data, var._data)
-        table.move_statistics(*stats, factor, momentum)
+    if running_mean is not None and running_var is not None and type(found[0]) is ndarray:
+        table.move_statistics(running_mean._data, running_var._data, *found, factor, momentum)
         for running in (running_mean, running_var):
             cell_of(running).bump("batch_norm")
         return out
+    mean, var = [Tensor(v, None) if type(v) is ndarray else v for v in found]
     if running_mean is not None:
         _move(running_mean, mean, 1.0, momentum)
     if running_var is not None:
         _move(running_var, var, factor, momentum)
     return out
+
+
+def _run(op: type[Op], inputs: tuple[Tensor | None, ...], params: tuple[Any, ...]) -> Any:
+    """``apply``, in fewer steps where a float tensor is recorded."""
+    data = inputs[0]._data  # type: ignore[union-attr]
+    if MODE.get() & ~RECORD or (data.dtype is not dtypes.F32 and data.dtype is not dtypes.F64):
+        return apply(op, inputs, params)
+    out, saved = op.forward(*[None if x is None else x._data for x in inputs], *params)
+    result = Tensor(out, None)
+    _record(op, inputs, result, saved)
+    return result
+
+
+def _run_several(op: type[Op], inputs: tuple[Tensor | None, ...], params: tuple[Any, ...]) -> Any:
+    """The same for several results; no gradient comes to those after the first, which may be arrays."""
+    data = inputs[0]._data  # type: ignore[union-attr]
+    if MODE.get() & ~RECORD or (data.dtype is not dtypes.F32 and data.dtype is not dtypes.F64):
+        return apply(op, inputs, params)
+    (out, *rest), saved = op.forward(*[None if x is None else x._data for x in inputs], *params)
+    result = Tensor(out, None)
+    _record(op, inputs, (result,), saved)
+    return result, *rest
+
+
+def _record(op: type[Op], inputs: tuple[Tensor | None, ...], result: Any, saved: Any) -> None:
+    if MODE.get():
+        for x in inputs:
+            if x is not None and x._node is not None:
+                attach(op, inputs, result, saved)
+                return
 
 
 def _check_batched(name: str, input: Tensor, *statistics: Tensor | None) -> None:
@@ -158,7 +186,7 @@ def instance_norm(
         rows = rows.float() if input._data.dtype in dtypes.HALVES else rows
         _move(running_mean, rows.mean((0, 2)), 1.0, momentum)
         _move(running_var, rows.var(2).mean(0), 1.0, momentum)
-    return apply(ops.GroupNorm, (input, weight, bias), (shape[1], eps))
+    return _run(ops.GroupNorm, (input, weight, bias), (shape[1], eps))
 
 
 def _check_normalized(
@@ -191,7 +219,7 @@ def layer_norm(
     """Normalise over the last dimensions, whose sizes are ``normalized_shape``, as are weight and bias."""
     axes = _check_normalized("layer_norm", input, normalized_shape, weight, bias)
     check_floating("LayerNormKernelImpl", input)
-    return apply(ops.LayerNorm, (input, weight, bias), (axes, eps))
+    return _run(ops.LayerNorm, (input, weight, bias), (axes, eps))
 
 
 def rms_norm(
@@ -207,8 +235,8 @@ def rms_norm(
     kind = input.dtype
     axes = _check_normalized("rms_norm", input, normalized_shape, weight)
     dtype = input._data.dtype
-    if (dtype is dtypes.F32 or dtype is dtypes.F64) and (weight is None or weight._data.dtype is dtype):
-        return apply(ops.RmsNorm, (input, weight), (axes, float(np.finfo(dtype).eps) if eps is None else eps))
+    if dtype in (dtypes.F32, dtypes.F64) and (weight is None or weight._data.dtype == dtype):
+        return _run(ops.RmsNorm, (input, weight), (axes, float(np.finfo(dtype).eps) if eps is None else eps))
     x = input.float() if dtype in dtypes.HALVES else input
     small = float(np.finfo(x._data.dtype).eps) if eps is None else eps
     out = x * ((x * x).mean(tuple(range(-axes, 0)), keepdim=True) + small).rsqrt()
@@ -280,7 +308,7 @@ def group_norm(
             f"Expected more than 1 value per channel when training, got input size {list(shape)}"
         )
     check_floating("GroupNormKernelImpl", input)
-    return apply(ops.GroupNorm, (input, weight, bias), (num_groups, eps))
+    return _run(ops.GroupNorm, (input, weight, bias), (num_groups, eps))
 
 
 def training_size(shape: tuple[int, ...], groups: int) -> int:
