@@ -21,7 +21,7 @@ def product(a: Array, b: Array, bias: Array | None = None, activation: str | Non
     """
     out: Any = a.dot(b)
     if bias is not None:
-        np.add(out, bias, out)
+        np.add(out, bias, out=out)
     if activation is not None:
-        np.maximum(out, out.dtype.type(0), out)
+        np.maximum(out, out.dtype.type(0), out=out)
     return out

@@ -1,4 +1,4 @@
-"""``data``: datasets, loaders; ``checkpoint``: less memory; ``summary``, ``tensorboard``, ``dlpack``."""
+"""``data``: datasets, loaders; ``checkpoint``: less memory; ``fuse summary tensorboard dlpack``."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import Any
 
 from . import checkpoint, data
 
-__all__ = ["checkpoint", "data", "dlpack", "summary", "tensorboard"]
+__all__ = ["checkpoint", "data", "dlpack", "fuse", "fusible", "summary", "tensorboard"]
 
 #: loaded on first use: name -> (module, name in it or "" for the module itself)
 _LATE = {
     "dlpack": ("dlpack", ""),
+    "fuse": ("fusing", "fuse"),
+    "fusible": ("fusing", "fusible"),
     "summary": ("model_summary", "summary"),
     "tensorboard": ("tensorboard", ""),
 }

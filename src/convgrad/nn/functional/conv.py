@@ -55,13 +55,11 @@ def _run(op: Any, inputs: tuple[Tensor, ...], ndim: int, params: tuple[Any, ...]
 
 #: operators for a call without a bias and for one with it
 Forms = tuple[type[Op], type[Op]]
-_PLAIN: Forms = (ops.Convolve, ops.Convolution)
-_TRANSPOSED: Forms = (ops.ConvolveInputGrad, ops.TransposedConvolution)
 
 
 def convolve(
     name: str, ndim: int, input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any,
-    groups: int, forms: Forms = _PLAIN,
+    groups: int, forms: Forms | None = None,
 ) -> Any:  # fmt: skip
     """``conv1d`` and its kin, by name and number of dimensions; ``forms`` are what they record."""
     _check(name, input, weight, bias)
@@ -69,6 +67,7 @@ def convolve(
     geometry, _ = plan_conv(
         ndim, input._data.shape, weight._data.shape, bias_shape, stride, padding, dilation, groups
     )
+    forms = forms or (ops.Convolve, ops.Convolution)
     if bias is None:
         return _run(forms[0], (input, weight), ndim, (geometry,))
     return _run(forms[1], (input, weight, bias), ndim, (geometry,))
@@ -76,7 +75,7 @@ def convolve(
 
 def convolve_with_border(
     ndim: int, input: Any, weight: Any, bias: Any, stride: Ints, widths: Ints, dilation: Ints, groups: int,
-    border: str, forms: Forms = _PLAIN,
+    border: str, forms: Forms | None = None,
 ) -> Any:  # fmt: skip
     """``conv1d`` and its kin of the input padded with itself, without making a padded copy.
 
@@ -91,6 +90,7 @@ def convolve_with_border(
     geometry, _ = plan_border(
         ndim, input._data.shape, weight._data.shape, bias_shape, stride, widths, dilation, groups, border
     )
+    forms = forms or (ops.Convolve, ops.Convolution)
     if bias is None:
         return _run(forms[0], (input, weight), ndim, (geometry,))
     return _run(forms[1], (input, weight, bias), ndim, (geometry,))
@@ -110,7 +110,7 @@ def plan_border(
 
 def convolve_transposed(
     name: str, ndim: int, input: Any, weight: Any, bias: Any, stride: Any, padding: Any, output_padding: Any,
-    groups: int, dilation: Any, forms: Forms = _TRANSPOSED,
+    groups: int, dilation: Any, forms: Forms | None = None,
 ) -> Any:  # fmt: skip
     """``conv_transpose1d`` and its kin likewise."""
     _check(name, input, weight, bias)
@@ -126,6 +126,7 @@ def convolve_transposed(
         groups,
         dilation,
     )
+    forms = forms or (ops.ConvolveInputGrad, ops.TransposedConvolution)
     if bias is None:
         return _run(forms[0], (input, weight), ndim, params)
     return _run(forms[1], (input, weight, bias), ndim, params)

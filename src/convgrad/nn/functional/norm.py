@@ -48,14 +48,10 @@ def batch_norm(
     return normalise_batch(input, running_mean, running_var, weight, bias, training, momentum, eps)
 
 
-#: operators for training and for evaluation
-_BATCH = (ops.BatchNorm, ops.BatchNormEval)
-
-
 def normalise_batch(
     input: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None,
     bias: Tensor | None, training: bool, momentum: float, eps: float,
-    forms: tuple[type[Op], type[Op]] = _BATCH, more: tuple[Any, ...] = (),
+    forms: tuple[type[Op], type[Op]] | None = None, more: tuple[Any, ...] = (),
 ) -> Any:  # fmt: skip
     """``batch_norm``; ``forms`` are what it records, ``more`` their inputs beside its own."""
     shape = input._data.shape
@@ -75,6 +71,7 @@ def normalise_batch(
                 f"{list(shape)} has {shape[1]} channels)"
             )
     check_floating("batch_norm", input)
+    forms = forms or (ops.BatchNorm, ops.BatchNormEval)
     if not training:
         if running_mean is None or running_var is None:
             raise RuntimeError("Expected running_mean and running_var to be defined when training=False")
