@@ -61,7 +61,7 @@ def more_options(parser: argparse.ArgumentParser) -> None:
         help=f"compare the losses of the first {FIRST_STEPS} steps",
     )  # fmt: skip
     parser.add_argument("--learned", action="store_true", help="also train to the end and compare accuracies")
-    parser.add_argument("--seeds", type=int, default=1, help="trainings to the end for each net (--learned)")
+    parser.add_argument("--seeds", type=int, default=3, help="trainings to the end for each net (--learned)")
     parser.add_argument("--others", action="store_true", help="columns for torch.compile and, if there, JAX")
     parser.add_argument(
         "--jax-python", default=str(ROOT / ".venv-jax" / "bin" / "python"),
