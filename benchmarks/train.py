@@ -61,7 +61,7 @@ def more_options(parser: argparse.ArgumentParser) -> None:
         help=f"compare the losses of the first {FIRST_STEPS} steps",
     )  # fmt: skip
     parser.add_argument("--learned", action="store_true", help="also train to the end and compare accuracies")
-    parser.add_argument("--seeds", type=int, default=1, help="trainings to the end for each net (--learned)")
+    parser.add_argument("--seeds", type=int, default=3, help="trainings to the end for each net (--learned)")
     parser.add_argument("--others", action="store_true", help="columns for torch.compile and, if there, JAX")
     parser.add_argument(
         "--jax-python", default=str(ROOT / ".venv-jax" / "bin" / "python"),
@@ -138,17 +138,16 @@ class Session:
         return found
 
     def _losses(self, program: Program, notes: list[str]) -> Losses | None:
-        """Losses of the first steps; PyTorch's in float64 as well where those of both sides part."""
+        """Losses of the first steps; in float64 as well where those of both sides part."""
         request = {"row": program.row, "steps": FIRST_STEPS}
+        found: list[list[float]] = []
         try:
-            ours, theirs = (
-                answered(worker, "losses", **request, double=False)["losses"] for worker in self.pair
-            )
-            found = Losses(ours, theirs)
-            if found.agree:
-                return found
-            exact = answered(self.pair[1], "losses", **request, double=True)["losses"]
-            return Losses(ours, theirs, exact)
+            for double in (False, True):
+                for worker in self.pair:
+                    found.append(answered(worker, "losses", **request, double=double)["losses"])
+                if Losses(*found).agree:
+                    break
+            return Losses(*found)
         except WorkerError as error:
             notes.append(f"losses: {error}")
             return None
