@@ -80,14 +80,18 @@ bench: $(PARITY)/.stamp-parity  ## time convgrad beside PyTorch, into benchmarks
 	@$(PARITY)/bin/python benchmarks/overhead.py $(BENCH_ARGS)
 	@$(PARITY)/bin/python benchmarks/graphs.py $(BENCH_ARGS)
 	@$(PARITY)/bin/python benchmarks/startup.py $(BENCH_ARGS)
+	@$(PARITY)/bin/python benchmarks/train.py $(BENCH_ARGS)
+	@$(PARITY)/bin/python benchmarks/eager.py $(BENCH_ARGS)
+	@$(PARITY)/bin/python benchmarks/loader.py $(BENCH_ARGS)
 	@$(PARITY)/bin/python benchmarks/conv.py $(BENCH_ARGS)
 	@$(PARITY)/bin/python benchmarks/planner.py $(BENCH_ARGS)
 
-benchall: bench  ## make bench, then convolutions with AVX2 alone and beside busy processes
+benchall: bench  ## make bench, then whole trainings, convolutions with AVX2 alone and beside busy processes
+	@$(PARITY)/bin/python benchmarks/train.py --learned --others $(BENCH_ARGS)
 	@$(PARITY)/bin/python benchmarks/conv.py --isa avx2 $(BENCH_ARGS)
 	@$(PARITY)/bin/python benchmarks/conv.py --busy $(BENCH_ARGS)
 
-jax: $(JAX)/.stamp-jax  ## set up .venv-jax: convolution benchmarks then have a column for JAX
+jax: $(JAX)/.stamp-jax  ## set up .venv-jax: benchmarks of convolutions and of networks then have a column for JAX
 
 nightly: $(VENV)/.stamp-test $(PARITY)/.stamp-parity  ## everything: slow tests, comparison, benchmarks
 	@echo "== all tests, the slow ones too"

@@ -11,6 +11,7 @@ import argparse
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import conv_cases
@@ -25,8 +26,6 @@ from conv_report import (
 )
 from conv_rows import ConvRow, read_rows
 from harness import (
-    BUSY,
-    FAILED,
     LEAST_ROUNDS,
     ROOT,
     Asked,
@@ -36,12 +35,11 @@ from harness import (
     control_fault,
     describe,
     environment,
-    finish,
-    idle_before,
     load_fault,
     measure_row,
     measure_sides,
     options,
+    reported,
     started,
 )
 from machine import LoadMeter, usable_cores
@@ -303,15 +301,7 @@ def main(argv: list[str] | None = None) -> int:
     wanted = options("conv", argv, more_options)
     if wanted.worker:
         return work(wanted.worker, conv_cases.setup, conv_cases.requests)
-    before, faults = idle_before(wanted)
-    if faults and not wanted.allow_load:
-        return BUSY
-    try:
-        report = measured(wanted, faults, before)
-    except (WorkerError, OSError) as error:
-        print(f"benchmark conv: {error}; PyTorch's environment is made by `make parity`", file=sys.stderr)
-        return FAILED
-    return finish(report, wanted)
+    return reported(wanted, "conv", partial(measured, wanted))
 
 
 if __name__ == "__main__":

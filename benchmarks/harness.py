@@ -428,12 +428,32 @@ def finish(report: Report, wanted: argparse.Namespace) -> int:
     return FAILED if failed or missed else 0
 
 
+Reporter = Callable[[list[str], float | None], Report]
+"""Given the faults so far and the foreign load beforehand, measures and returns the report."""
+
+
+def reported(wanted: argparse.Namespace, name: str, measured: Reporter) -> int:
+    """Measure, unless the machine is busy, and report; the exit code as in :func:`main`."""
+    before, faults = idle_before(wanted)
+    if faults and not wanted.allow_load:
+        return BUSY
+    try:
+        report = measured(faults, before)
+    except (WorkerError, OSError) as error:
+        print(f"benchmark {name}: {error}; PyTorch's environment is made by `make parity`", file=sys.stderr)
+        return FAILED
+    return finish(report, wanted)
+
+
 def main(
     setup: Setup,
     name: str,
     targets: dict[str, float] | None = None,
     checks: Callable[[Rows], list[Check]] | None = None,
     argv: list[str] | None = None,
+    *,
+    extend: Callable[[argparse.ArgumentParser], None] | None = None,
+    kind: type[Report] = Report,
 ) -> int:
     """Run a benchmark file, as the asking side or, under ``--worker``, as one of the workers.
 
@@ -442,27 +462,25 @@ def main(
         name: stem of the reports.
         targets: least ratio for some rows.
         checks: further sentences about the figures; called only if no row failed.
+        extend: adds to the command line, or changes its defaults.
+        kind: class of the report.
     Returns:
         Exit code: 0; 1 if a row failed or, under ``--check``, a target was missed; 3 on a busy machine.
     """
-    wanted = options(name, argv)
+    wanted = options(name, argv, extend)
     if wanted.worker:
         return work(wanted.worker, setup)
-    before, faults = idle_before(wanted)
-    if faults and not wanted.allow_load:
-        return BUSY
-    try:
+
+    def measured(faults: list[str], before: float | None) -> Report:
         with started(both_sides(wanted), environment(wanted.threads), wanted.timeout) as workers:
             about = describe(workers)
             meter = LoadMeter(workers)
             rows = measure(workers, wanted)
             during = meter.foreign_cores()
-    except (WorkerError, OSError) as error:
-        print(f"benchmark {name}: {error}; PyTorch's environment is made by `make parity`", file=sys.stderr)
-        return FAILED
-    faults += load_fault(during, wanted.max_load, "during") + control_fault(rows)
-    sound = checks is not None and wanted.theirs and not wanted.only and not any(row.error for row in rows)
-    found = checks({row.name: row for row in rows}) if checks is not None and sound else []
-    load = {"before": before, "during": during}
-    labels = (wanted.ours, wanted.theirs)
-    return finish(Report(name, labels, about, rows, targets or {}, found, load, faults), wanted)
+        faults = faults + load_fault(during, wanted.max_load, "during") + control_fault(rows)
+        sound = wanted.theirs and not wanted.only and not any(row.error for row in rows)
+        found = checks({row.name: row for row in rows}) if checks is not None and sound else []
+        load = {"before": before, "during": during}
+        return kind(name, (wanted.ours, wanted.theirs), about, rows, targets or {}, found, load, faults)
+
+    return reported(wanted, name, measured)

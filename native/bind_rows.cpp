@@ -1,8 +1,177 @@
 // bind_rows.cpp - what Python sees of rows.hpp.
+#include <stdexcept>
+
 #include "bindings.hpp"
+#include "rows.hpp"
 
 namespace convgrad {
 
-void bind_rows(nb::module_&) {}
+namespace {
+
+constexpr Index kMost = Index(1) << 40;
+
+/// a * b for sizes; refused where it might not fit 64 bits later on.
+Index product(Index a, Index b) {
+  if (a < 0 || b < 0 || (b > 0 && a > kMost / b)) throw std::invalid_argument("sizes out of range");
+  return a * b;
+}
+
+RowShape shape_from(Index outer, Index length, Index inner) {
+  product(product(outer, length), inner);
+  if (outer < 1 || length < 1 || inner < 1) throw std::invalid_argument("sizes must be positive");
+  return {outer, length, inner};
+}
+
+void require(std::initializer_list<std::pair<const Buffer*, Index>> operands) {
+  for (const auto& [buffer, elements] : operands)
+    if (buffer->size() != elements)
+      throw std::invalid_argument("an operand has not as many elements as the sizes say");
+}
+
+template <typename Kind>
+Kind kind_from(int number, Kind last) {
+  if (number < 0 || number > int(last)) throw std::invalid_argument("no such kind");
+  return Kind(number);
+}
+
+/// Call `run` with a value of the precision: float, or double if `wide`.
+template <typename Run>
+void with_precision(bool wide, const Run& run) {
+  run_unlocked([&] {
+    if (wide) run(double());
+    else run(float());
+  });
+}
+
+void rows_reduce(int kind, nb::handle x, nb::handle out, Index outer, Index length, Index inner, bool wide) {
+  const RowShape s = shape_from(outer, length, inner);
+  const auto how = kind_from(kind, Reduction::Least);
+  const Buffer a(x, wide), b(out, wide, Access::Write);
+  require({{&a, s.elements()}, {&b, s.lines()}});
+  with_precision(wide, [&](auto zero) {
+    using T = decltype(zero);
+    kernels_in_use<T>().rows.reduce(how, s, a.data<T>(), b.data<T>());
+  });
+}
+
+void rows_moments(nb::handle x, nb::handle mean, nb::handle squares, Index outer, Index length, Index inner,
+                  bool wide) {
+  const RowShape s = shape_from(outer, length, inner);
+  const Buffer a(x, wide), b(mean, wide, Access::Write), c(squares, wide, Access::Write);
+  require({{&a, s.elements()}, {&b, s.lines()}, {&c, s.lines()}});
+  with_precision(wide, [&](auto zero) {
+    using T = decltype(zero);
+    kernels_in_use<T>().rows.moments(s, a.data<T>(), b.data<T>(), c.data<T>());
+  });
+}
+
+void rows_extreme(int kind, nb::handle x, nb::handle value, nb::handle place, Index outer, Index length,
+                  Index inner, bool wide) {
+  const RowShape s = shape_from(outer, length, inner);
+  if (inner < 2 || length >= Index(1) << 31) throw std::invalid_argument("sizes out of range");
+  const auto how = kind_from(kind, Extreme::Least);
+  const Buffer a(x, wide), b(value, wide, Access::Write), c(place, 'q', Access::Write);
+  require({{&a, s.elements()}, {&b, s.lines()}, {&c, s.lines()}});
+  with_precision(wide, [&](auto zero) {
+    using T = decltype(zero);
+    kernels_in_use<T>().rows.extreme(how, s, a.data<T>(), b.data<T>(), c.data<Index>());
+  });
+}
+
+void rows_softmax(int kind, nb::handle x, nb::handle out, Index outer, Index length, Index inner, bool wide) {
+  const RowShape s = shape_from(outer, length, inner);
+  const auto how = kind_from(kind, SoftmaxKind::LogSumExp);
+  const Buffer a(x, wide), b(out, wide, Access::Write);
+  require({{&a, s.elements()}, {&b, how == SoftmaxKind::LogSumExp ? s.lines() : s.elements()}});
+  with_precision(wide, [&](auto zero) {
+    using T = decltype(zero);
+    kernels_in_use<T>().rows.softmax(how, s, a.data<T>(), b.data<T>());
+  });
+}
+
+void rows_softmax_grad(int kind, nb::handle g, nb::handle y, nb::handle out, Index outer, Index length,
+                       Index inner, bool wide) {
+  const RowShape s = shape_from(outer, length, inner);
+  const auto how = kind_from(kind, SoftmaxKind::LogSoftmax);
+  const Buffer a(g, wide), b(y, wide), c(out, wide, Access::Write);
+  require({{&a, s.elements()}, {&b, s.elements()}, {&c, s.elements()}});
+  with_precision(wide, [&](auto zero) {
+    using T = decltype(zero);
+    kernels_in_use<T>().rows.softmax_grad(how, s, a.data<T>(), b.data<T>(), c.data<T>());
+  });
+}
+
+bool within(const Buffer& index, Index places) {
+  const Index* at = index.data<Index>();
+  bool good = true;
+  for (Index i = 0; i < index.size(); i++) good &= at[i] >= 0 && at[i] < places;
+  return good;
+}
+
+/// False, and nothing done, where a position is not within [0, places).
+bool rows_add_at(nb::handle g, nb::handle index, nb::handle out, Index outer, Index places, Index count,
+                 Index inner, bool each, bool wide) {
+  product(product(product(outer, places), count), inner);
+  const Positions s{outer, places, count, inner, each};
+  const Buffer a(g, wide), i(index, 'q', Access::Read), b(out, wide, Access::Write);
+  require({{&a, outer * count * inner}, {&i, s.indices()}, {&b, outer * places * inner}});
+  if (b.size() == 0) return true;
+  if (!within(i, places)) return false;
+  with_precision(wide, [&](auto zero) {
+    using T = decltype(zero);
+    kernels_in_use<T>().rows.add_at(s, a.data<T>(), i.data<Index>(), b.data<T>());
+  });
+  return true;
+}
+
+/// One loss per pair, or their sum, a single element, if not `each`.
+void rows_losses(int kind, nb::handle x, nb::handle y, nb::handle out, double width, bool each, bool wide) {
+  const auto how = kind_from(kind, Loss::CrossEntropyOfLogits);
+  const Buffer a(x, wide), b(y, wide), c(out, wide, Access::Write);
+  require({{&b, a.size()}, {&c, each ? a.size() : 1}});
+  if (a.size() == 0) throw std::invalid_argument("sizes must be positive");
+  with_precision(wide, [&](auto zero) {
+    using T = decltype(zero);
+    const Rows<T>& rows = kernels_in_use<T>().rows;
+    if (each) rows.losses(how, a.size(), a.data<T>(), b.data<T>(), T(width), c.data<T>());
+    else *c.data<T>() = rows.loss_sum(how, a.size(), a.data<T>(), b.data<T>(), T(width));
+  });
+}
+
+void rows_loss_grad(int kind, nb::handle g, nb::handle x, nb::handle y, nb::handle out, double width,
+                    double factor, bool wide) {
+  const auto how = kind_from(kind, Loss::CrossEntropyOfLogits);
+  const Buffer d(g, wide), a(x, wide), b(y, wide), c(out, wide, Access::Write);
+  const bool each = d.size() != 1;
+  require({{&b, a.size()}, {&c, a.size()}, {&d, each ? a.size() : 1}});
+  if (a.size() == 0) return;
+  with_precision(wide, [&](auto zero) {
+    using T = decltype(zero);
+    kernels_in_use<T>().rows.loss_grad(how, a.size(), a.data<T>(), b.data<T>(), T(width), d.data<T>(), each,
+                                       T(factor), c.data<T>());
+  });
+}
+
+}  // namespace
+
+void bind_rows(nb::module_& m) {
+  using nb::arg;
+  m.def("rows_reduce", rows_reduce, arg("kind"), arg("x"), arg("out"), arg("outer"), arg("length"),
+        arg("inner"), arg("wide"));
+  m.def("rows_moments", rows_moments, arg("x"), arg("mean"), arg("squares"), arg("outer"), arg("length"),
+        arg("inner"), arg("wide"));
+  m.def("rows_extreme", rows_extreme, arg("kind"), arg("x"), arg("value"), arg("place"), arg("outer"),
+        arg("length"), arg("inner"), arg("wide"));
+  m.def("rows_softmax", rows_softmax, arg("kind"), arg("x"), arg("out"), arg("outer"), arg("length"),
+        arg("inner"), arg("wide"));
+  m.def("rows_softmax_grad", rows_softmax_grad, arg("kind"), arg("g"), arg("y"), arg("out"), arg("outer"),
+        arg("length"), arg("inner"), arg("wide"));
+  m.def("rows_add_at", rows_add_at, arg("g"), arg("index"), arg("out"), arg("outer"), arg("places"),
+        arg("count"), arg("inner"), arg("each"), arg("wide"));
+  m.def("rows_losses", rows_losses, arg("kind"), arg("x"), arg("y"), arg("out"), arg("width"), arg("each"),
+        arg("wide"));
+  m.def("rows_loss_grad", rows_loss_grad, arg("kind"), arg("g"), arg("x"), arg("y"), arg("out"), arg("width"),
+        arg("factor"), arg("wide"));
+}
 
 }  // namespace convgrad

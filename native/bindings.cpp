@@ -1,5 +1,6 @@
 // bindings.cpp - what Python sees: convolutions made ready, memory, threads; bind_*.cpp have the rest.
 #include <nanobind/nanobind.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
@@ -21,6 +22,7 @@ struct BoundKernel {
   std::unique_ptr<Kernel> kernel;
   bool wide;
   Index first, second, bias, out;  // elements
+  Index nanoseconds;               // about what one thread takes
 
   void call(nb::handle a, nb::handle b, nb::handle bias_values, nb::handle result, int activation) const {
     const Buffer x(a, wide), y(b, wide), z(result, wide, Access::Write);
@@ -40,7 +42,7 @@ struct BoundKernel {
   void run(const Buffer& x, const Buffer& y, const std::optional<Buffer>& v, const Buffer& z,
            Activation activation) const {
     const Operands<T> data{x.data<T>(), y.data<T>(), v ? v->data<T>() : nullptr, z.data<T>(), activation};
-    run_unlocked([&] { kernel->run(data); });
+    run_unlocked([&] { kernel->run(data); }, nanoseconds);
   }
 };
 
@@ -93,11 +95,11 @@ BoundKernel make(const std::string& algorithm, int primitive, const std::vector<
       make_kernel(algorithm, Primitive(primitive), p, wide, cut, table_named(instruction_set.c_str()));
   switch (Primitive(primitive)) {
     case Primitive::Forward:
-      return {std::move(kernel), wide, x, w, out, y};
+      return {std::move(kernel), wide, x, w, out, y, p.nanoseconds()};
     case Primitive::InputGrad:
-      return {std::move(kernel), wide, y, w, in, x};
+      return {std::move(kernel), wide, y, w, in, x, p.nanoseconds()};
     default:
-      return {std::move(kernel), wide, x, y, 0, w};
+      return {std::move(kernel), wide, x, y, 0, w, p.nanoseconds()};
   }
 }
 
@@ -137,6 +139,7 @@ nb::typed<nb::dict, nb::str, nb::int_> memory_facts() {
   facts["limit"] = now.limit;
   facts["reused"] = now.reused;
   facts["mapped"] = now.mapped;
+  facts["peak"] = now.peak;
   return nb::typed<nb::dict, nb::str, nb::int_>(facts);
 }
 
@@ -151,6 +154,7 @@ nb::typed<nb::dict, nb::str, nb::str> build_info() {
 }  // namespace
 
 NB_MODULE(_native, m) {
+  learn_array_layout();
   nb::class_<BoundKernel>(m, "Kernel")
       .def("__call__", &BoundKernel::call, nb::arg("first"), nb::arg("second"), nb::arg("bias").none(),
            nb::arg("out"), nb::arg("activation") = 0)
@@ -159,6 +163,11 @@ NB_MODULE(_native, m) {
   nb::class_<Block>(m, "Block", nb::type_slots(block_slots)).def(nb::init<std::size_t>(), nb::arg("bytes"));
   m.def("memory_facts", &memory_facts);
   m.def("memory_trim", &blocks_trim);
+  m.def(
+      "memory_limit",
+      [](std::optional<std::size_t> bytes) { blocks_keep(bytes ? *bytes : blocks_usual_limit()); },
+      nb::arg("bytes").none());
+  m.def("memory_reset_peak", &blocks_reset_peak);
   m.def("kernel", &make, nb::arg("algorithm"), nb::arg("primitive"), nb::arg("problem"), nb::arg("wide"),
         nb::arg("cut"), nb::arg("instruction_set"));
   m.def("build_info", &build_info);
@@ -174,6 +183,8 @@ NB_MODULE(_native, m) {
   bind_maps(m);
   bind_norms(m);
   bind_pools(m);
+  bind_products(m);
+  bind_random(m);
   bind_rows(m);
   bind_steps(m);
 }

@@ -33,7 +33,7 @@ constexpr std::size_t kUsualLimit = std::size_t(256) << 20;
 struct List {
   std::mutex mutex;
   std::vector<Block::Pages> free;
-  BlockStatistics now{0, 0, usual_limit(), 0, 0};
+  BlockStatistics now{0, 0, usual_limit(), 0, 0, 0};
 
   static std::size_t usual_limit() {
     const std::size_t part = physical_memory() / 16;
@@ -101,6 +101,7 @@ Block::Block(std::size_t bytes) : bytes_(bytes) {
     pages_.start = all.now.mapped++ * 13 % (kSpread / kLine) * kLine;
   }
   all.now.in_use += pages_.size;
+  if (all.now.in_use > all.now.peak) all.now.peak = all.now.in_use;
   ASAN_POISON_MEMORY_REGION(pages_.memory, pages_.size);
   ASAN_UNPOISON_MEMORY_REGION(data(), bytes_);
 }
@@ -128,6 +129,19 @@ BlockStatistics block_statistics() {
 void blocks_trim() {
   std::lock_guard<std::mutex> lock(list().mutex);
   shrink(list(), 0);
+}
+
+void blocks_keep(std::size_t most) {
+  std::lock_guard<std::mutex> lock(list().mutex);
+  list().now.limit = most;
+  shrink(list(), most);
+}
+
+std::size_t blocks_usual_limit() { return List::usual_limit(); }
+
+void blocks_reset_peak() {
+  std::lock_guard<std::mutex> lock(list().mutex);
+  list().now.peak = list().now.in_use;
 }
 
 void lock_blocks() { list().mutex.lock(); }

@@ -31,11 +31,19 @@ struct BlockStatistics {
   std::size_t in_use, kept,
       limit;                   // bytes: of arrays, of freed blocks, and how many of those are kept at most
   std::size_t reused, mapped;  // blocks that were found among the freed ones, and others
+  std::size_t peak;            // the most that `in_use` has been since blocks_reset_peak
 };
 BlockStatistics block_statistics();
 
 /// Give back what is kept.
 void blocks_trim();
+
+/// How many bytes of freed blocks are kept at most: from now on, and unless somebody says otherwise.
+void blocks_keep(std::size_t most);
+std::size_t blocks_usual_limit();
+
+/// The peak is counted anew, from what is in use now.
+void blocks_reset_peak();
 
 /// Around a fork: the child finds the list whole.
 void lock_blocks();

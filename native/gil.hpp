@@ -55,10 +55,17 @@ class Unlocked {
   PyThreadState* state_;
 };
 
+/// Below so many nanoseconds a kernel keeps Python's lock: giving it up and taking it back is not worth it.
+inline constexpr Index kKeepsLock = 10'000;
+
 /// Call `run` as a kernel, without Python's lock. What a signal handler raises comes before what `run`
-/// throws.
+/// throws. `nanoseconds` is about what one thread takes, where that is known.
 template <typename Run>
-void run_unlocked(const Run& run) {
+void run_unlocked(const Run& run, Index nanoseconds = kKeepsLock) {
+  if (nanoseconds < kKeepsLock) {
+    KernelCall call;
+    return run();
+  }
   const Interrupt interrupt = on_main_thread() ? &Unlocked::signals : nullptr;
   std::exception_ptr error;
   {

@@ -10,6 +10,8 @@
 #include "norms.hpp"
 #include "pools.hpp"
 #include "problem.hpp"
+#include "products.hpp"
+#include "random.hpp"
 #include "rows.hpp"
 #include "steps.hpp"
 #include "weight_plan.hpp"
@@ -44,6 +46,8 @@ struct Kernels {
   Rows<T> rows;
   Norms<T> norms;
   Pools<T> pools;
+  Products<T> products;
+  Random<T> random;
   Steps<T> steps;
 };
 
@@ -52,6 +56,7 @@ struct KernelTable {
   int vector_bytes;
   Kernels<float> single_precision;
   Kernels<double> double_precision;
+  HalfCasts half_casts;
   Index (*multiply_add_loop)(Index rounds);
 };
 

@@ -1,4 +1,4 @@
-// rows.cpp - reductions, softmax and losses along the rows of an array.
+// rows.cpp - the table of what works along the rows of an array.
 #include "rows.hpp"
 
 #include "simd.hpp"
@@ -7,7 +7,8 @@ namespace convgrad::CONVGRAD_ISA {
 
 template <typename T>
 Rows<T> rows_functions() {
-  return {};
+  return {reduce<T>, moments<T>, extreme<T>,  softmax<T>,  softmax_grad<T>,
+          add_at<T>, losses<T>,  loss_sum<T>, loss_grad<T>};
 }
 
 template Rows<float> rows_functions<float>();

@@ -26,13 +26,15 @@ static Kernels<T> kernels_of() {
       rows_functions<T>(),
       norms_functions<T>(),
       pools_functions<T>(),
+      products_functions<T>(),
+      random_functions<T>(),
       steps_functions<T>(),
   };
 }
 
 const KernelTable& table() {
   static const KernelTable table{CONVGRAD_NAME(CONVGRAD_ISA), kVectorBytes, kernels_of<float>(),
-                                 kernels_of<double>(), multiply_add_loop};
+                                 kernels_of<double>(),        half_casts(), multiply_add_loop};
   return table;
 }
 

@@ -38,12 +38,16 @@ EXEMPT: dict[tuple[str, str], str] = {
     ),
     **_for("resample grid_sample fold", "0d", "an image has at least three dimensions"),
     **_for("norm", "0d", "needs channels"),
+    **_for(
+        "ConvolveRelu ConvolutionRelu ConvolveTransposedRelu TransposedConvolutionRelu AffineRelu BatchNormRelu "
+        "BatchNormEvalRelu", "0d", "as the operator that is joined with relu",
+    ),
     **_for("EmbeddingDense", "0d", "what arrives at rows of a table has at least one dimension"),
     **_for("ViewAsComplex", "0d", "the last dimension holds the pairs"),
     **_for("ViewAsComplex", "strided", "refuses other strides by definition"),
     **_for("AsStrided AsStridedInPlace", "strided", "reads memory by strides, so other strides are other values"),
     **_for("MaskedFill", "mixed", "the number is cast to the tensor's dtype"),
-    **_for("OfInput OfOutput Relation Bitwise _Modified Unrecorded Polynomial Divisor", " ".join(KINDS), "a base: each function has its own cases"),
+    **_for("OfInput OfOutput Relation Bitwise _Modified _Pairwise Unrecorded Polynomial Divisor", " ".join(KINDS), "a base: each function has its own cases"),
     **_for(
         "Rsub Pow PowBase RemainderNumber FmodNumber CopysignNumber XLogYFirst XLogYNumber XLog1pYFirst "
         "XLog1pYNumber ZetaFirst ZetaNumber", "broadcast",

@@ -25,6 +25,8 @@ COMPOSITE = {
     "Mm-power": "several products",
     "Contract-bn,anm,bm->ba": "two contractions",
     "PairNorm-": "a difference, a sum and a norm",
+    "BatchNormRelu-add": "a norm and a sum",
+    "BatchNormEvalRelu-add": "a norm and a sum",
     "SetIndex-accumulate": "sums in the tensor's own dtype, as PyTorch does",
 }
 LAYOUT = {

@@ -38,7 +38,7 @@ _IGNORED = frozenset(
     set_default_tensor_type set_flush_denormal set_float32_matmul_precision get_float32_matmul_precision
     set_num_interop_threads set_num_threads set_printoptions set_rng_state set_warn_always tensor to_dlpack
     tril_indices triu_indices typename use_deterministic_algorithms vmap zeros
-    are_deterministic_algorithms_enabled is_autocast_cache_enabled load save
+    are_deterministic_algorithms_enabled empty_cache is_autocast_cache_enabled load memory_stats save
     """.split()
 )
 _asking: dict[int, tuple[str, FunctionType]] = {}

@@ -120,7 +120,9 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=300, env=dict(os.environ))
 
 
-@pytest.mark.parametrize("script", ["conv.py", "planner.py", "overhead.py", "startup.py"])
+@pytest.mark.parametrize(
+    "script", ["conv.py", "planner.py", "overhead.py", "startup.py", "train.py", "eager.py", "loader.py"]
+)
 def test_a_benchmark_explains_its_options(script: str) -> None:
     done = run(str(FOLDER / script), "--help")
     assert done.returncode == 0, done.stderr

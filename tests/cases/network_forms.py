@@ -160,6 +160,10 @@ def _layer(x: Array, w: Array, b: Array) -> Array:
     return _standard(x, (-2, -1)) * w + b if x.size else x
 
 
+def _root_mean_square(x: Array, w: Any = 1.0) -> Array:
+    return x / np.sqrt((x * x).mean((-2, -1), keepdims=True) + np.finfo(np.float64).eps) * w if x.size else x
+
+
 def _group(x: Array, w: Array, b: Array) -> Array:
     if not x.size:
         return x
@@ -206,6 +210,8 @@ CASES: list[Case] = [
     *kinds(norm.BatchNorm, "vectors", lambda x, w, b: F.batch_norm(x, None, None, w, b, True), _batch, values(19, 5, 3), W3, B3),
     *kinds(norm.BatchNormEval, "signals", lambda x, w, b: F.batch_norm(x, *_statistics(x), w, b), _given, I3, W3, B3, empty=(I3[:0], W3, B3)),
     *kinds(norm.LayerNorm, "two-axes", lambda x, w, b: F.layer_norm(x, (3, 5), w, b), _layer, I3, WL, BL, empty=(I3[:0], WL, BL)),
+    *kinds(norm.RmsNorm, "two-axes", lambda x, w: F.rms_norm(x, (3, 5), w), _root_mean_square, I3, WL, empty=(I3[:0], WL)),
+    *kinds(norm.RmsNorm, "plain", lambda x: F.rms_norm(x, (3, 5)), _root_mean_square, I3),
     *kinds(norm.GroupNorm, "two-groups", lambda x, w, b: F.group_norm(x, 2, w, b), _group, I4, W4, B4, empty=(I4[:0], W4, B4)),
     *kinds(embedding.Embedding, "rows", lambda w: F.embedding(T_ROWS, w), lambda w: np.stack([w[r] for r in ROWS]), values(21, 5, 3), empty=(np.zeros((5, 0)),)),
     *kinds(embedding.EmbeddingDense, "padding", direct(embedding.EmbeddingDense, ROWS, 4, 5), _summed, values(22, 2, 2, 3), empty=(np.zeros((2, 2, 0)),)),

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+import convgrad
 from convgrad.generator import BFLOAT16, Generator
 
 pytestmark = pytest.mark.parity
@@ -74,6 +75,20 @@ def test_normal_is_near(dtype: torch.dtype, moments: tuple[float, float]) -> Non
                 torch.empty(shape, dtype=dtype).normal_(*moments),
                 1.0,
             )
+
+
+@pytest.mark.skipif(
+    convgrad.backends.info().get("instruction_set") not in ("avx2", "avx512")
+    or convgrad.backends.info()["kernels"] != "native"
+    or torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512"),
+    reason="the polynomials of log, sin and cos are evaluated by fused multiply-adds on both sides",
+)
+@pytest.mark.parametrize("moments", [(0.0, 1.0), (1.3, 0.7), (-2.0, 0.0)])
+def test_normal_numbers_in_blocks_are_equal(moments: tuple[float, float]) -> None:
+    for seed in SEEDS:
+        ours = pair(seed)
+        for n in (16, 17, 31, 32, 1000, 100_000, (1 << 17) + 3):
+            same(ours.normal(n, np.float32, *moments), torch.empty(n).normal_(*moments))
 
 
 def test_normal_keeps_the_second_number_as_pytorch_does() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..kernels import table
 from ..tensor.tensor import Tensor
 from ..utils.data import Dataset
 from .files import PathName
@@ -52,7 +53,8 @@ class ImageSet(Dataset[tuple[Any, Any]]):
 
     def tensors(self) -> tuple[Tensor, Tensor]:
         """All at once: images float32 ``(N, 1, H, W)`` in [0, 1], and labels int64 ``(N,)``."""
-        return Tensor(self.data._data[:, None].astype(np.float32) / np.float32(255), None), self.targets
+        levels = np.arange(256, dtype=np.float32)[None] / np.float32(255)
+        return Tensor(table.lookup(self.data._data[:, None], levels), None), self.targets
 
 
 class Digits(ImageSet):

@@ -112,6 +112,15 @@ def _standardise(op: type[Op], values: Values, params: Params, size: int) -> Any
     return out
 
 
+def _rms_norm(op: type[Op], values: Values, params: Params, size: int) -> Any:
+    """x alone is like more rows; a weight of a sample's own comes afterwards."""
+    x, weight = values
+    if type(weight) is not Whole:
+        return apply(op, (expanded(x, size), weight), params)
+    out = apply(op, (expanded(x, size), None), params)
+    return apply(ew.Mul, (out, aligned(weight, ndim_of(x))))
+
+
 def _convolve(op: type[Op], values: Values, params: Params, size: int) -> Any:
     """One kernel for all: samples join the N axis. A kernel each: they become groups."""
     x, w, *bias = values
@@ -243,7 +252,7 @@ def _recurrent(op: type[Op], values: Values, params: Params, size: int) -> Any:
 NETWORK_RULES: dict[str, Any] = {
     "embedding.Embedding": _embedding, "embedding.EmbeddingDense": _embedding_dense,
     "norm.BatchNorm": _batch_norm, "norm.BatchNormEval": _batch_norm_eval, "norm.LayerNorm": _standardise,
-    "norm.GroupNorm": _standardise,
+    "norm.GroupNorm": _standardise, "norm.RmsNorm": _rms_norm,
     "conv.Convolve": _convolve, "conv.Convolution": _convolve, "conv.ConvolveInputGrad": _convolve,
     "conv.TransposedConvolution": _convolve, "conv.ConvolveWeightGrad": _convolve_weight_grad,
     "loss.MseLoss": _loss, "loss.L1Loss": _loss, "loss.SmoothL1Loss": _loss, "loss.HuberLoss": _loss,

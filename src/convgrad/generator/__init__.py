@@ -1,8 +1,9 @@
-"""Random numbers: PyTorch's CPU stream, drawn from NumPy's Mersenne Twister.
+"""Random numbers: PyTorch's CPU stream, drawn from the Mersenne Twister.
 
 After the same ``manual_seed`` the methods of :class:`Generator` give the numbers that PyTorch 2.13 gives on
 a CPU: integers, permutations, uniform numbers and Bernoulli trials bit for bit, normal and exponential ones
-up to the last digits of ``log``, ``sin`` and ``cos``, and the generator is left in the same state.
+up to the last digits of ``log``, ``sin`` and ``cos`` (float32 normal numbers bit for bit, too, where
+compiled kernels run on a processor with AVX2), and the generator is left in the same state.
 
 ``stream``: seed, state and raw words; ``continuous`` and ``discrete``: the draws; ``limits``: checks of their
 arguments; ``order``: which element of a tensor gets the first number; ``own``: the default generator.

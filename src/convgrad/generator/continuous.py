@@ -14,58 +14,9 @@ import numpy as np
 from ..draws import watched
 from ..dtypes import Array
 from ..errors import ConvgradError, DtypeError
-from .limits import COMPLEX, FLOAT64, FLOATS, LARGEST, Shape, as_shape, float_dtype, numel, rounded
+from ..kernels.random import BLOCK, fused
+from .limits import COMPLEX, FLOAT32, FLOAT64, FLOATS, LARGEST, Shape, as_shape, float_dtype, numel, rounded
 from .stream import Stream
-
-_BLOCK = 16
-"""Normal numbers are made 16 at a time, from 8 radii and 8 angles."""
-
-
-def _fused(x: Array, scale: float, offset: float) -> Array:
-    """``x * scale + offset`` in float64, rounded once as a fused multiply-add does.
-
-    Both rounding errors are computed exactly and added at the end (Dekker 1971, Knuth TAOCP 2, 4.2.2).
-    """
-    splitter = 134217729.0  # 2**27 + 1
-    t = x * splitter
-    x_high = t - (t - x)
-    x_low = x - x_high
-    t0 = scale * splitter
-    s_high = t0 - (t0 - scale)
-    s_low = scale - s_high
-    product = x * scale
-    product_error = ((x_high * s_high - product) + x_high * s_low + x_low * s_high) + x_low * s_low
-    total = product + offset
-    part = total - product
-    total_error = (product - (total - part)) + (offset - part)
-    return total + (total_error + product_error)
-
-
-def _fused_float32(x: Array, scale: float, offset: float) -> Array:
-    """``x * scale + offset`` of float32 numbers, rounded once: a product of two is exact in float64."""
-    wide = x.astype(np.float64)
-    wide *= scale
-    wide += offset
-    return wide.astype(np.float32)
-
-
-def _box_muller(uniforms: Array, mean: float, std: float) -> Array:
-    """Normal numbers from rows of 16 uniform ones: 8 radii, then 8 angles (Box & Muller 1958).
-
-    Scaled and shifted by one fused multiply-add, as PyTorch does.
-    """
-    half = _BLOCK // 2
-    kind = uniforms.dtype.type
-    out = np.empty_like(uniforms)
-    radius = np.sqrt(-2 * np.log(1 - uniforms[:, :half]))
-    angle = uniforms[:, half:] * kind(2 * math.pi)
-    np.multiply(radius, np.cos(angle), out=out[:, :half])
-    np.multiply(radius, np.sin(angle), out=out[:, half:])
-    if mean == 0 and std == 1:
-        return out
-    if uniforms.dtype == FLOAT64:
-        return _fused(out, std, mean)
-    return _fused_float32(out, float(kind(std)), float(kind(mean)))
 
 
 def _pair(u: float, v: float) -> tuple[float, float]:
@@ -80,7 +31,7 @@ def _pairs(unit: Array) -> Array:
     NumPy's functions, which are many times faster, may differ from the C library's in the last digit. Of many
     pairs only the last is made by the latter: the generator may keep half of it.
     """
-    if len(unit) <= _BLOCK:
+    if len(unit) <= BLOCK:
         return np.array([_pair(u, v) for u, v in unit.tolist()])
     radius = np.sqrt(-2 * np.log1p(-unit[:, 1]))
     angle = 2 * math.pi * unit[:, 0]
@@ -132,11 +83,9 @@ class Continuous(Stream):
         self._check_uniform(wanted, low, high)
         n = numel(size)
         with self._lock:
-            unit = self._unit_float64(n) if wanted == FLOAT64 else self._unit_float32(n)
-        if low != 0 or high != 1:
-            unit = self._scaled(unit, low, high)
-        out = unit.astype(wanted, copy=False)
-        if low != high and (wanted.itemsize == 2 or low != 0 or high != 1):
+            drawn = self._stream().uniform(n, FLOAT64 if wanted == FLOAT64 else FLOAT32, low, high)
+        out: Array = drawn.astype(wanted, copy=False)
+        if wanted.itemsize == 2 and low != high:
             out[out >= wanted.type(high)] = wanted.type(low)
         return out.reshape(size)
 
@@ -156,14 +105,6 @@ class Continuous(Stream):
                 f"from={low} which result in to-from to exceed the limit"
             )
 
-    @staticmethod
-    def _scaled(unit: Array, low: float, high: float) -> Array:
-        """``unit * (high - low) + low`` in the dtype of ``unit``, rounded once."""
-        if unit.dtype == FLOAT64:
-            return _fused(unit, high - low, low)
-        low32, high32 = np.float32(low), np.float32(high)
-        return _fused_float32(unit, float(high32 - low32), float(low32))
-
     @watched()
     def normal(
         self,
@@ -178,8 +119,9 @@ class Continuous(Stream):
         From 16 elements on, contiguous: blocks of 16 uniform numbers (in float32, for float64 in float64),
         8 for the radii and 8 for the angles; where the size is no multiple of 16, the last 16 elements
         are made from 16 fresh numbers. Otherwise: one after another in float64 from two uniform numbers,
-        of which the sine half is kept for the next call. Agrees with PyTorch to 2 ulp of the radius, and
-        with few numbers bit for bit where both use the same C library.
+        of which the sine half is kept for the next call. Agrees with PyTorch to 2 ulp of the radius; bit for
+        bit with few numbers where both use the same C library, and in float32 blocks where the compiled
+        kernels run on a processor with AVX2.
 
         Args:
             shape: of the result; an int for one dimension.
@@ -207,25 +149,15 @@ class Continuous(Stream):
         wanted = float_dtype("normal_kernel_cpu", dtype)
         n = numel(size)
         with self._lock:
-            if n >= _BLOCK and contiguous:
-                out = self._normal_blocks(n, wanted, mean, std)
+            if n >= BLOCK and contiguous:
+                # 16-bit dtypes draw only for the whole blocks before a tail, the others for it as well
+                kind = FLOAT64 if wanted == FLOAT64 else FLOAT32
+                out: Array = self._stream().normal(n, mean, std, kind, wanted.itemsize == 2)
             else:
                 out = self._normal_pairs(n)
                 if mean != 0 or std != 1:
-                    out = _fused(out, std, mean)
+                    out = fused(out, std, mean)
         return rounded(out, wanted).reshape(size)
-
-    def _normal_blocks(self, n: int, dtype: np.dtype[Any], mean: float, std: float) -> Array:
-        draw = self._unit_float64 if dtype == FLOAT64 else self._unit_float32
-        whole = n - n % _BLOCK
-        if whole == n:
-            return _box_muller(draw(n).reshape(-1, _BLOCK), mean, std).reshape(n)
-        # 16-bit dtypes draw only for the whole blocks before the tail, the others for the tail as well.
-        drawn = draw(whole if dtype.itemsize == 2 else n)
-        out = np.empty(n, drawn.dtype)
-        out[:whole] = _box_muller(drawn[:whole].reshape(-1, _BLOCK), mean, std).reshape(whole)
-        out[n - _BLOCK :] = _box_muller(draw(_BLOCK).reshape(1, _BLOCK), mean, std)[0]
-        return out
 
     def _normal_pairs(self, n: int) -> Array:
         """Standard normal numbers in float64: the one kept from last time, then cosine and sine in turn."""
@@ -286,7 +218,7 @@ class Continuous(Stream):
             raise ConvgradError(f"cauchy_ expects sigma > 0.0, but found sigma={sigma}")
         wanted = _fractional("Cauchy", dtype)
         slopes = np.tan(np.pi * (self.uniform(shape, np.float64) - 0.5))
-        return rounded(_fused(slopes, sigma, median), wanted)
+        return rounded(fused(slopes, sigma, median), wanted)
 
     def log_normal(self, shape: Shape, dtype: Any = np.float32, mean: float = 1.0, std: float = 2.0) -> Array:
         """Numbers whose logarithms are normal, two from two uniform ones in float64.

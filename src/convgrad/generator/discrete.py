@@ -40,7 +40,9 @@ class Discrete(Continuous):
     __slots__ = ()
 
     @watched(1)
-    def bernoulli(self, p: float | Array, shape: Shape | None = None, dtype: Any = np.float32) -> Array:
+    def bernoulli(
+        self, p: float | Array, shape: Shape | None = None, dtype: Any = np.float32, one: float = 1.0
+    ) -> Array:
         """Ones with probability ``p``, zeros otherwise.
 
         A number ``p`` and a float64 array take one long word for each element; float32, float16 and
@@ -51,6 +53,7 @@ class Discrete(Continuous):
             p: probability in [0, 1], one for all or an array of floats.
             shape: of the result if ``p`` is a number; an array brings its own shape.
             dtype: of the result, any.
+            one: what stands for one, if ``p`` is a number.
         Raises:
             ConvgradError: ``p`` lies outside [0, 1] or is nan, or a number comes without a shape.
             NotImplementedError: an array that is not of floating point dtype.
@@ -66,11 +69,10 @@ class Discrete(Continuous):
         if shape is None:
             raise ConvgradError("bernoulli: a single probability needs the shape of the result")
         size = as_shape(shape)
+        below = math.ceil(p * 2.0**53)  # word < below is the same as word * 2**-53 < p, without rounding
         with self._lock:
-            words = self._long_words(numel(size))
-        words &= np.uint64((1 << 53) - 1)
-        below = words < np.uint64(math.ceil(p * 2.0**53))  # the same as word * 2**-53 < p, without rounding
-        return below.astype(wanted, copy=False).reshape(size)
+            drawn: Array = self._stream().trials(numel(size), below, one, wanted)
+        return drawn.reshape(size)
 
     def _bernoulli_array(self, p: Array, dtype: np.dtype[Any]) -> Array:
         float_dtype("bernoulli_tensor_cpu_p_", p.dtype)
@@ -184,13 +186,6 @@ class Discrete(Continuous):
             raise ConvgradError(f"Trying to create tensor with negative dimension {count}: [{count}]")
         if count > integer_limits(wanted)[1] + 1:
             raise ConvgradError(f"randperm: n={count} is too large for result dtype {wanted}")
-        out = list(range(count))
-        if count > 1:
-            remaining = np.arange(count, 1, -1, dtype=np.uint64)
-            with self._lock:
-                steps = self._words(count - 1) if count < (1 << 32) // 20 else self._long_words(count - 1)
-            jumps = (steps % remaining).tolist()
-            for i, jump in enumerate(jumps):
-                j = i + jump
-                out[i], out[j] = out[j], out[i]
-        return np.array(out, np.int64).astype(wanted, copy=False)
+        with self._lock:
+            order: Array = self._stream().permutation(count)
+        return order.astype(wanted, copy=False)

@@ -1,6 +1,6 @@
 """The stream itself: seed, state, and the raw words of PyTorch's CPU generator.
 
-``numpy.random`` costs some 20 ms to import; NumPy loads it on first use, and so do we, on the first draw.
+Its kernels make the words; they are loaded on the first draw.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ import numpy as np
 
 from ..device import check_device
 from ..device import device as Device
-from ..dtypes import Array
+from ..dtypes import F32, F64, Array
 from ..errors import ConvgradError, DtypeError
+from ..kernels import table
 
 DEFAULT_SEED = 67280421310721
 """Seed of a generator that was never seeded: the largest prime factor of 2**128 + 1, as in PyTorch."""
@@ -90,7 +91,7 @@ class Stream:
             )
         with self._lock:
             self._seed = number % (1 << 64)
-            self._source: np.random.RandomState | None = None
+            self._source: Any = None
             self._second_normal: float | None = None
         return self
 
@@ -107,9 +108,8 @@ class Stream:
     def state(self) -> Array:
         """What :meth:`get_state` shows, as an array."""
         with self._lock:
-            state: Any = self._stream().get_state(legacy=True)
+            key, position = self._stream().get_state()
             seed, second = self._seed, self._second_normal
-        key, position = state[1], int(state[2])
         unused = position == _WORDS and int(key[0]) == seed & 0xFFFFFFFF  # as seeding left it
         head = _HEAD.pack(seed, _WORDS + 1 - position, 1, 0 if unused else position)
         tail = _TAIL.pack(0.0, second or 0.0, 0.0, second is not None)
@@ -154,8 +154,8 @@ class Stream:
             raise ConvgradError(
                 "Invalid mt19937 state: these 5056 bytes are no generator state; pass what get_state() gave"
             )
-        source = np.random.RandomState(0)
-        source.set_state(("MT19937", key.astype(np.uint32), _WORDS + 1 - left, 0, 0.0))
+        source = table.twister(0)
+        source.set_state(key.astype(np.uint32), _WORDS + 1 - left)
         with self._lock:
             self._seed, self._source = seed, source
             self._second_normal = second if has_second else None
@@ -211,32 +211,28 @@ class Stream:
 
     # ------------------------------------------------------------------ raw words
 
-    def _stream(self) -> np.random.RandomState:
-        """The Mersenne Twister itself, made on first use; RandomState seeds it by init_genrand."""
+    def _stream(self) -> Any:
+        """The Mersenne Twister itself, made on first use."""
         if self._source is None:
-            self._source = np.random.RandomState(self._seed & 0xFFFFFFFF)
+            self._source = table.twister(self._seed & 0xFFFFFFFF)
         return self._source
 
     def _words(self, n: int) -> Array:
         """The next ``n`` words of 32 bits."""
-        return self._stream().randint(0, 1 << 32, n, dtype=np.uint32)
+        words: Array = self._stream().words(n)
+        return words
 
     def _long_words(self, n: int) -> Array:
         """The next ``n`` words of 64 bits, each two of 32, the high half first."""
-        return self._stream().randint(0, 1 << 64, n, dtype=np.uint64)
+        words: Array = self._stream().long_words(n)
+        return words
 
     def _unit_float32(self, n: int) -> Array:
         """Multiples of 2**-24 in [0, 1): the low 24 bits of one word each."""
-        words = self._words(n)
-        words &= np.uint32(0xFFFFFF)
-        out = words.astype(np.float32)
-        out *= np.float32(2.0**-24)
-        return out
+        unit: Array = self._stream().uniform(n, F32)
+        return unit
 
     def _unit_float64(self, n: int) -> Array:
         """Multiples of 2**-53 in [0, 1): the low 53 bits of one long word each."""
-        words = self._long_words(n)
-        words &= np.uint64((1 << 53) - 1)
-        out = words.astype(np.float64)
-        out *= 2.0**-53
-        return out
+        unit: Array = self._stream().uniform(n, F64)
+        return unit

@@ -25,7 +25,6 @@ from .traced import Gathering, Traced, gathered, lift_saved, sum_of
 
 Gradients = dict[Node, Any]
 Counts = dict[Node, int]
-_add_arrays: Any = np.add
 
 
 class Task:
@@ -184,7 +183,7 @@ def _walk(ready: list[Node], grads: Gradients, counts: Counts, retain_graph: boo
 def _gathered(old: Any, g: Any, node: Node, owned: set[Node]) -> Any:
     """The sum of a node's gradients: in place from the third on, since the first sum is ours alone."""
     if node in owned:
-        _add_arrays(old, g, old)
+        formula.add_to(old, g)
         return old
     owned.add(node)
     return formula.plus(old, g)
@@ -335,7 +334,8 @@ def _pull(node: Node, g: Any, wanted: set[Node] | None, create_graph: bool) -> A
     if create_graph:
         saved = lift_saved(node, saved)
     if op.joint:
-        return op.vjp(tuple([p is not None for p in parents]), g, *saved)
+        needs = tuple([p is not None and (wanted is None or p in wanted) for p in parents])
+        return op.vjp(needs, g, *saved)
     if wanted is None:
         return [None if p is None else vjp(g, *saved) for p, vjp in zip(parents, op.vjps)]
     return [vjp(g, *saved) if p in wanted else None for p, vjp in zip(parents, op.vjps)]

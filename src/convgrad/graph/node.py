@@ -50,7 +50,23 @@ class Cell:
         self.writer = writer
         self.place = here()
         if self.fragile is not None:
-            self.fragile = [r for r in self.fragile if (v := r()) is not None and not v._break()] or None
+            self.break_fragile()
+
+    def break_fragile(self) -> None:
+        """Tell the views whose history cannot follow a change that there was one."""
+        self.fragile = [r for r in self.fragile or () if (v := r()) is not None and not v._break()] or None
+
+
+def bump_all(handles: Sequence[Any], writer: str) -> None:
+    """Count one in-place change of each handle's storage, all made at one place."""
+    place = here()
+    for handle in handles:
+        cell = handle._cell or cell_of(handle)
+        cell.version += 1
+        cell.writer = writer
+        cell.place = place
+        if cell.fragile is not None:
+            cell.break_fragile()
 
 
 class Node:

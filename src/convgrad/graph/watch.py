@@ -13,7 +13,12 @@ from .grad_mode import MODE, WATCH
 
 
 class Watcher:
-    """Base: told of nodes as they are recorded, and of each step of a backward."""
+    """Base: told of nodes as they are recorded, and of each step of a backward.
+
+    ``single``: it wants to see each operator by itself, so that no two are computed as one.
+    """
+
+    single = True
 
     def recorded(self, node: Any, handles: tuple[Any, ...], out: Any) -> None:
         """A node was made for a call with these inputs (handles or None) and this result (or tuple)."""
@@ -43,6 +48,11 @@ def leave(watcher: Watcher) -> None:
     WATCHERS.set(left)
     if not left:
         MODE.set(MODE.get() & ~WATCH)
+
+
+def whole() -> bool:
+    """Whether operators may be joined before the eyes of all watchers."""
+    return not any([w.single for w in WATCHERS.get()])
 
 
 def recorded(node: Any, handles: tuple[Any, ...], out: Any) -> None:

@@ -18,12 +18,13 @@ from convgrad.kernels.pool_geometry import pool_output_size
 from convgrad.kernels.reference import WIDE, silent
 
 Indices = Array
+#: kernel, stride, padding, dilation: one int per spatial dimension each
+Windows = tuple[Ints, Ints, Ints, Ints]
 
 
 # Maximum
 
 
-@silent
 def max_pool(
     x: Array, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil_mode: bool = False
 ) -> tuple[Array, Indices]:
@@ -38,14 +39,31 @@ def max_pool(
     Returns:
         ``(N, C, *oS)`` in x's dtype, and the int64 index of each maximum within its flattened plane.
     """
+    out, winner = max_pool_choice(x, kernel, stride, padding, dilation, ceil_mode)
+    return out, positions(winner, (kernel, stride, padding, dilation), x.shape[2:])
+
+
+@silent
+def max_pool_choice(
+    x: Array, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil_mode: bool = False
+) -> tuple[Array, Indices]:
+    """As ``max_pool``, but of each maximum the number of its tap, in the order of the window's elements.
+
+    Args:
+        x: ``(N, C, *S)``, real.
+        kernel, stride, padding, dilation: one int per spatial dimension.
+        ceil_mode: a last partial window counts.
+    Returns:
+        ``(N, C, *oS)`` in x's dtype, and the taps: uint8 where a byte counts a window's, else int32.
+    """
     wide = WIDE.get(x.dtype)
     if wide is not None:
-        out, where = max_pool(x.astype(wide), kernel, stride, padding, dilation, ceil_mode)
-        return out.astype(x.dtype), where
+        out, winner = max_pool_choice(x.astype(wide), kernel, stride, padding, dilation, ceil_mode)
+        return out.astype(x.dtype), winner
     size = x.shape[2:]
     output_size = pool_output_size(size, kernel, stride, padding, dilation, ceil_mode)
     out = np.full((*x.shape[:2], *output_size), _lowest(x.dtype), x.dtype)
-    winner = np.empty(out.shape, np.uint8 if prod(kernel) <= 256 else np.int32)  # number of the best tap
+    winner = np.empty(out.shape, np.uint8 if prod(kernel) <= 256 else np.int32)
     axes = list(zip(output_size, kernel, stride, padding, dilation, strict=True))
     winner[...] = _row_major([_first_tap(*axis) for axis in axes], kernel)
     has_nan = x.dtype.kind == "f" and x.size > 0 and bool(np.isnan(np.maximum.reduce(x, axis=None)))
@@ -59,14 +77,30 @@ def max_pool(
         np.maximum(best, candidate, out=best)
         # Tap numbers only grow, so a maximum replaces the slower masked store.
         np.maximum(chosen, better.view(np.uint8) * chosen.dtype.type(number), out=chosen)
+    return out, winner
+
+
+def positions(winner: Indices, windows: Windows, size: Ints) -> Indices:
+    """Where the taps that ``max_pool_choice`` chose lie in the flattened planes of x, int64."""
+    axes = list(zip(winner.shape[2:], *windows, strict=True))
     starts = _row_major([np.arange(count) * s - p for count, _, s, p, _ in axes], size)
     offset = _row_major([np.arange(k) * d for _, k, _, _, d in axes], size).reshape(-1)
-    where = offset[winner]
+    where: Indices = offset[winner]
     where += starts
-    if any(d > n for n, d in zip(size, dilation, strict=True)):
+    if any(d > n for n, d in zip(size, windows[3], strict=True)):
         # A dilated window may step over a tiny input: its maximum is -inf, and any valid index does.
         np.clip(where, 0, prod(size) - 1, out=where)
-    return out, where
+    return where
+
+
+def max_pool_choice_gather(x: Array, winner: Indices, windows: Windows) -> Array:
+    """``max_pool_gather`` for what ``max_pool_choice`` returned; ``windows`` is what it was given."""
+    return max_pool_gather(x, positions(winner, windows, x.shape[2:]))
+
+
+def max_pool_choice_grad(g: Array, winner: Indices, windows: Windows, input_size: Ints) -> Array:
+    """``max_pool_grad`` for what ``max_pool_choice`` returned; ``windows`` is what it was given."""
+    return max_pool_grad(g, positions(winner, windows, input_size), input_size)
 
 
 def max_pool_grad(g: Array, index: Indices, input_size: Ints) -> Array:
@@ -97,6 +131,31 @@ def max_pool_gather(x: Array, index: Indices) -> Array:
         ``(N, C, *oS)`` in x's dtype.
     """
     return x.reshape(-1)[_flat_index(index, x.shape[2:])].reshape(index.shape)
+
+
+def adaptive_max_pool(x: Array, output_size: Ints) -> tuple[Array, Indices]:
+    """The largest value of windows that divide each dimension as ``adaptive_avg_pool``'s do.
+
+    Args:
+        x: ``(N, C, *S)``, float.
+        output_size: one int per spatial dimension; it may exceed the input's.
+    Returns:
+        ``(N, C, *output_size)`` in x's dtype, and the int64 index of each maximum within its flattened plane.
+    """
+    size = x.shape[2:]
+    zeros, ones = (0,) * len(size), (1,) * len(size)
+    out = np.empty((*x.shape[:2], *output_size), x.dtype)
+    index = np.empty(out.shape, np.int64)
+    plane = np.arange(prod(size)).reshape(size)
+    for place in np.ndindex(*output_size):
+        window: Any = tuple([
+            slice(i * n // m, -(-(i + 1) * n // m)) for i, n, m in zip(place, size, output_size, strict=True)
+        ])  # fmt: skip
+        part = x[(..., *window)]
+        here: Any = (..., *[slice(i, i + 1) for i in place])
+        out[here], winner = max_pool_choice(part, part.shape[2:], ones, zeros, ones)
+        index[here] = plane[window].reshape(-1)[winner]
+    return out, index
 
 
 def _flat_index(index: Indices, size: Ints) -> Indices:
@@ -331,3 +390,29 @@ def _segment_sums(x: Array, axis: int, starts: Indices, ends: Indices) -> Array:
 def _scale(x: Array, axis: int, lengths: Indices) -> Array:
     """Divide by the window lengths along one axis."""
     return x / lengths.astype(x.real.dtype).reshape(-1, *(1,) * (x.ndim - axis - 1))
+
+
+# Sums along an axis
+
+
+def sums_along(x: Array, axis: int, index: Indices, weight: Array | None) -> Array:
+    """``out[.., i, ..] = sum over t of weight[i, t] x[.., index[i, t], ..]`` along one axis of n elements.
+
+    Args:
+        x: ``(*A, n, *B)``.
+        axis: the position of n, from 0.
+        index: int64 ``(m, taps)``, in ``[0, n)``.
+        weight: floats of the same shape; None stands for ones, with one tap.
+    Returns:
+        ``(*A, m, *B)`` in x's dtype.
+    """
+    if weight is None:
+        return np.take(x, index[:, 0], axis)
+    weight = weight.astype(x.dtype).reshape(*weight.shape, *(1,) * (x.ndim - axis - 1))
+    out = np.take(x, index[:, 0], axis)
+    out *= weight[:, 0]
+    for tap in range(1, index.shape[1]):
+        piece = np.take(x, index[:, tap], axis)
+        piece *= weight[:, tap]
+        out += piece
+    return out

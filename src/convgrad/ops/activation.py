@@ -6,12 +6,14 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from ..dtypes import B8, Array
 from ..errors import ConvgradError
+from ..kernels import table
 from . import formula
 from .elementwise import Exp, refuse
-from .formula import Value, call, call_many, where
+from .formula import Value, call, call_many, plain, where
 from .op import Elementwise, Op
 from .shape import Cat
 from .special import Erf, Sigmoid, Tanh, sigmoid
@@ -29,11 +31,13 @@ class Relu(Elementwise):
             raise NotImplementedError("clamp is not supported for complex types (relu)")
         if x.dtype is B8:
             raise ConvgradError("Boolean inputs not supported for relu")
-        out = np.maximum(x, x.dtype.type(0))
+        out = table.relu(x)
         return out, (out,)
 
     @staticmethod
     def vjp_x(g: Value, out: Value) -> Value:
+        if plain(g, out):
+            return table.relu_grad(g, out)
         return where(out != 0, g, 0.0)  # out is not negative; NaN passes; a NaN in g stays out where x < 0
 
 
@@ -52,15 +56,21 @@ class Softmax(Op):
         if not x.size:
             out = x.copy()
             return out, (out, axis)
-        out = np.exp(x - x.max(axis=axis, keepdims=True))
-        out /= np.add.reduce(out, axis, keepdims=True)
+        out = table.softmax(x, axis)
         return out, (out, axis)
 
     @staticmethod
     def vjp_x(g: Value, out: Value, axis: Any) -> Value:
-        return out * (g - formula.sum(g * out, axis, True))
+        return through_softmax(g, out, axis)
 
     jvp_x = vjp_x
+
+
+def through_softmax(g: Value, out: Value, axis: Any) -> Value:
+    """The product of a softmax's Jacobian and g: ``out (g - sum(g out))``."""
+    if type(g) is ndarray and type(out) is ndarray and out.size:
+        return table.softmax_grad(g, out, axis)
+    return out * (g - formula.sum(g * out, axis, True))
 
 
 class LogSoftmax(Op):
@@ -77,17 +87,22 @@ class LogSoftmax(Op):
         if not x.size:
             out = x.copy()
             return out, (out, axis)
-        out = x - x.max(axis=axis, keepdims=True)
-        out = out - np.log(np.add.reduce(np.exp(out), axis, keepdims=True))
+        out = table.log_softmax(x, axis)
         return out, (out, axis)
 
     @staticmethod
     def vjp_x(g: Value, out: Value, axis: Any) -> Value:
-        return g - call(Exp, out) * formula.sum(g, axis, True)
+        return _through_log_softmax(g, out, axis)
 
     @staticmethod
     def jvp_x(d: Value, out: Value, axis: Any) -> Value:
         return d - formula.sum(call(Exp, out) * d, axis, True)
+
+
+def _through_log_softmax(g: Value, out: Value, axis: Any) -> Value:
+    if type(g) is ndarray and type(out) is ndarray and out.size:
+        return table.log_softmax_grad(g, out, axis)
+    return g - call(Exp, out) * formula.sum(g, axis, True)
 
 
 class LeakyRelu(Elementwise):
@@ -97,10 +112,12 @@ class LeakyRelu(Elementwise):
 
     @staticmethod
     def forward(x: Array, slope: float) -> tuple[Array, tuple[Any, ...]]:
-        return np.where(x > 0, x, x * slope), (x, slope)
+        return table.leaky_relu(x, slope), (x, slope)
 
     @staticmethod
     def vjp_x(g: Value, x: Value, slope: float) -> Value:
+        if plain(g, x):
+            return table.leaky_relu_grad(g, x, slope)
         return where(x > 0, g, g * slope)
 
 
@@ -135,11 +152,12 @@ class Elu(Elementwise):
 
     @staticmethod
     def forward(x: Array, alpha: float, scale: float, speed: float) -> tuple[Array, tuple[Any, ...]]:
-        low = np.expm1(np.minimum(x, 0) * speed) * (alpha * scale)
-        return np.where(x > 0, x * scale, low), (x, alpha, scale, speed)
+        return table.elu(x, alpha, scale, speed), (x, alpha, scale, speed)
 
     @staticmethod
     def vjp_x(g: Value, x: Value, alpha: float, scale: float, speed: float) -> Value:
+        if plain(g, x):
+            return table.elu_grad(g, x, alpha, scale, speed)
         lower = x <= 0
         low = call(Exp, where(lower, x, 0.0) * speed) * (alpha * scale * speed)
         return g * where(lower, low, scale)
@@ -152,26 +170,19 @@ class Celu(Elu):
 class Gelu(Elementwise):
     """``x P(X <= x)`` for a standard normal X. Source: Hendrycks & Gimpel 2016, arXiv:1606.08415."""
 
-    saves = ("x", "share")
+    saves = ("x",)
 
     @staticmethod
-    def forward(x: Array) -> tuple[Array, tuple[Any, ...]]:
-        share = _normal_share(x)
-        return x * share, (x, share)
+    def forward(x: Array) -> tuple[Array, tuple[Array]]:
+        return table.gelu(x), (x,)
 
     @staticmethod
-    def relift(x: Value, _share: Value) -> tuple[Any, ...]:
-        """The share again from a recorded x, so that second derivatives see it move."""
-        return x, _normal_share(x)
-
-    @staticmethod
-    def vjp_x(g: Value, x: Value, share: Value) -> Value:
+    def vjp_x(g: Value, x: Value) -> Value:
+        if plain(g, x):
+            return table.gelu_grad(g, x)
+        share = (call(Erf, x * math.sqrt(0.5)) + 1.0) * 0.5
         density = call(Exp, x * x * -0.5) * (1.0 / math.sqrt(2.0 * math.pi))
         return g * (share + x * density)
-
-
-def _normal_share(x: Value) -> Value:
-    return (call(Erf, x * math.sqrt(0.5)) + 1.0) * 0.5
 
 
 class GeluTanh(Elementwise):
@@ -182,11 +193,12 @@ class GeluTanh(Elementwise):
 
     @staticmethod
     def forward(x: Array) -> tuple[Array, tuple[Array]]:
-        inner = (x + x * x * x * 0.044715) * math.sqrt(2.0 / math.pi)
-        return x * (np.tanh(inner) + 1.0) * 0.5, (x,)
+        return table.gelu_tanh(x), (x,)
 
     @staticmethod
     def vjp_x(g: Value, x: Value) -> Value:
+        if plain(g, x):
+            return table.gelu_tanh_grad(g, x)
         square = x * x
         inner = x * (square * 0.044715 + 1.0) * math.sqrt(2.0 / math.pi)
         bend = call(Tanh, inner)
@@ -201,10 +213,12 @@ class Silu(Elementwise):
 
     @staticmethod
     def forward(x: Array) -> tuple[Array, tuple[Array]]:
-        return x * sigmoid(x), (x,)
+        return table.silu(x), (x,)
 
     @staticmethod
     def vjp_x(g: Value, x: Value) -> Value:
+        if plain(g, x):
+            return table.silu_grad(g, x)
         s = call(Sigmoid, x)
         return g * formula.conj(s * (x * (1.0 - s) + 1.0))
 
@@ -216,11 +230,12 @@ class Softplus(Elementwise):
 
     @staticmethod
     def forward(x: Array, beta: float, threshold: float) -> tuple[Array, tuple[Any, ...]]:
-        z = x * beta
-        return np.where(z > threshold, x, np.logaddexp(z, z.dtype.type(0)) / beta), (x, beta, threshold)
+        return table.softplus(x, beta, threshold), (x, beta, threshold)
 
     @staticmethod
     def vjp_x(g: Value, x: Value, beta: float, threshold: float) -> Value:
+        if plain(g, x):
+            return table.softplus_grad(g, x, beta, threshold)
         z = x * beta
         return where(z > threshold, g, g * call(Sigmoid, z))
 
@@ -232,10 +247,12 @@ class LogSigmoid(Elementwise):
 
     @staticmethod
     def forward(x: Array) -> tuple[Array, tuple[Array]]:
-        return -np.logaddexp(-x, x.dtype.type(0)), (x,)
+        return table.log_sigmoid(x), (x,)
 
     @staticmethod
     def vjp_x(g: Value, x: Value) -> Value:
+        if plain(g, x):
+            return table.log_sigmoid_grad(g, x)
         return g * call(Sigmoid, -x)
 
 
@@ -246,10 +263,12 @@ class Mish(Elementwise):
 
     @staticmethod
     def forward(x: Array) -> tuple[Array, tuple[Array]]:
-        return x * np.tanh(np.logaddexp(x, x.dtype.type(0))), (x,)
+        return table.mish(x), (x,)
 
     @staticmethod
     def vjp_x(g: Value, x: Value) -> Value:
+        if plain(g, x):
+            return table.mish_grad(g, x)
         bend = call(Tanh, call(Softplus, x, 1.0, math.inf))
         return g * (bend + x * (1.0 - bend * bend) * call(Sigmoid, x))
 
@@ -262,13 +281,14 @@ class Hardtanh(Elementwise):
 
     @staticmethod
     def forward(x: Array, low: Any, high: Any) -> tuple[Array, tuple[Any, ...]]:
-        kind = x.dtype.type
         if x.dtype.kind == "u" and int(low) < 0:
             raise ConvgradError("cannot do hardtanh on an unsigned type with negative limits")
-        return np.minimum(np.maximum(x, kind(low)), kind(high)), (x, low, high)
+        return table.hardtanh(x, low, high), (x, low, high)
 
     @staticmethod
     def vjp_x(g: Value, x: Value, low: Any, high: Any) -> Value:
+        if plain(g, x):
+            return table.hardtanh_grad(g, x, low, high)
         return where((x <= low) | (x >= high), 0.0, g)
 
 
@@ -279,10 +299,12 @@ class Hardsigmoid(Elementwise):
 
     @staticmethod
     def forward(x: Array) -> tuple[Array, tuple[Array]]:
-        return np.minimum(np.maximum(x + 3.0, 0.0), 6.0) * (1.0 / 6.0), (x,)
+        return table.hardsigmoid(x), (x,)
 
     @staticmethod
     def vjp_x(g: Value, x: Value) -> Value:
+        if plain(g, x):
+            return table.hardsigmoid_grad(g, x)
         return where((x > -3) & (x < 3), g * (1.0 / 6.0), 0.0)
 
 
@@ -293,10 +315,12 @@ class Hardswish(Elementwise):
 
     @staticmethod
     def forward(x: Array) -> tuple[Array, tuple[Array]]:
-        return x * np.minimum(np.maximum(x + 3.0, 0.0), 6.0) * (1.0 / 6.0), (x,)
+        return table.hardswish(x), (x,)
 
     @staticmethod
     def vjp_x(g: Value, x: Value) -> Value:
+        if plain(g, x):
+            return table.hardswish_grad(g, x)
         return where(x <= -3, 0.0, where(x < 3, g * (x * (1.0 / 3.0) + 0.5), g))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..dtypes import Array
 from . import formula
-from .activation import Softmax
+from .activation import Softmax, through_softmax
 from .formula import Value, call, swap_last, where
 from .matmul import MatMul
 from .op import Op
@@ -100,7 +100,7 @@ class ScaledDotProductAttention(Op):
 
 
 def _through_softmax(d: Value, p: Value) -> Value:
-    return p * (d - formula.sum(d * p, -1, True))
+    return through_softmax(d, p, -1)
 
 
 def _dropped(x: Value, noise: Any) -> Value:

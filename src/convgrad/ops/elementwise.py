@@ -14,7 +14,9 @@ import numpy as np
 
 from ..dtypes import Array, unsupported
 from ..errors import ConvgradError
-from .formula import Value, call, conj, times, where, zeros_like
+from ..kernels import table
+from ..kernels.memory import allocator
+from .formula import FEW, LARGE, Value, call, conj, minus, over, plain, times, where, zeros_like
 from .op import Elementwise, Linear, Ufunc
 
 
@@ -25,6 +27,11 @@ def refuse(name: str, kinds: str, *arrays: Any) -> None:
             raise unsupported(name, a.dtype)
 
 
+def _binary(ufunc: np.ufunc, a: Any, b: Any) -> Any:
+    """Of arrays, of which one may be a number."""
+    return ufunc(a, b) if type(a) is not np.ndarray or a.size < LARGE else table.arithmetic(ufunc, a, b)
+
+
 class Add(Ufunc):
     """``a + b``."""
 
@@ -32,7 +39,7 @@ class Add(Ufunc):
 
     @staticmethod
     def forward(a: Array, b: Array) -> tuple[Array, tuple[()]]:
-        return np.add(a, b), ()
+        return _binary(np.add, a, b), ()
 
     @staticmethod
     def vjp_a(g: Value) -> Value:
@@ -50,7 +57,7 @@ class Sub(Ufunc):
 
     @staticmethod
     def forward(a: Array, b: Array) -> tuple[Array, tuple[()]]:
-        return np.subtract(a, b), ()
+        return _binary(np.subtract, a, b), ()
 
     @staticmethod
     def vjp_a(g: Value) -> Value:
@@ -58,7 +65,7 @@ class Sub(Ufunc):
 
     @staticmethod
     def vjp_b(g: Value) -> Value:
-        return -g
+        return minus(g)
 
 
 class Mul(Ufunc):
@@ -69,7 +76,7 @@ class Mul(Ufunc):
 
     @staticmethod
     def forward(a: Array, b: Array) -> tuple[Array, tuple[Array, Array]]:
-        return np.multiply(a, b), (a, b)
+        return _binary(np.multiply, a, b), (a, b)
 
     @staticmethod
     def vjp_a(g: Value, _a: Value, b: Value) -> Value:
@@ -88,11 +95,11 @@ class Div(Ufunc):
 
     @staticmethod
     def forward(a: Array, b: Array) -> tuple[Array, tuple[Array, Array]]:
-        return np.true_divide(a, b), (a, b)
+        return _binary(np.true_divide, a, b), (a, b)
 
     @staticmethod
     def vjp_a(g: Value, _a: Value, b: Value) -> Value:
-        return g / conj(b)
+        return over(g, conj(b))
 
     @staticmethod
     def vjp_b(g: Value, a: Value, b: Value) -> Value:
@@ -108,7 +115,7 @@ class Neg(Ufunc):
     @staticmethod
     def forward(x: Array) -> tuple[Array, tuple[()]]:
         try:
-            return np.negative(x), ()
+            return (np.negative(x) if x.size < LARGE else table.negative(x)), ()
         except TypeError:  # the one dtype without a negative is bool
             raise ConvgradError(
                 "Negation, the `-` operator, on a bool tensor is not supported. If you are trying to "
@@ -117,22 +124,22 @@ class Neg(Ufunc):
 
     @staticmethod
     def vjp_x(g: Value) -> Value:
-        return -g
+        return minus(g)
 
 
 def _power(x: Any, p: Any) -> Any:
     """x ** p; the exponents that NumPy has faster words for are spelt in them (PyTorch does so too)."""
-    if type(p) in (int, float):
+    if type(p) in (int, float) and type(x) is np.ndarray:
         if p == 2:
-            return np.square(x)
+            return np.square(x) if x.size < LARGE else table.square(x)
         if p == 3:
-            return np.square(x) * x
+            return table.cube(x)
         if p == 0.5:
-            return np.sqrt(x)
+            return table.sqrt(x)
         if p == -0.5:
-            return 1.0 / np.sqrt(x)
+            return table.rsqrt(x)
         if p == -1:
-            return 1.0 / x
+            return table.reciprocal(x)
     elif type(p) is np.ndarray and p.dtype.kind in "iub":
         return _integer_power(x, p)
     return np.power(x, p)
@@ -167,6 +174,8 @@ class Pow(Elementwise):
         if type(p) in (int, float):
             if p == 0:
                 return zeros_like(g)
+            if p == 2 and plain(g, x):
+                return table.square_grad(g, x)
             return g * conj(x + x if p == 2 else p * x ** (p - 1))
         return where(p == 0, 0.0, g * conj(p * x ** (p - 1)))
 
@@ -340,12 +349,12 @@ class Exp(Ufunc):
 
     @staticmethod
     def forward(x: Array) -> tuple[Array, tuple[Array]]:
-        out = np.exp(x)
+        out = np.exp(x) if x.size < FEW else table.exp(x)
         return out, (out,)
 
     @staticmethod
     def vjp_x(g: Value, out: Value) -> Value:
-        return g * conj(out)
+        return times(g, out)
 
 
 class Log(Ufunc):
@@ -356,11 +365,11 @@ class Log(Ufunc):
 
     @staticmethod
     def forward(x: Array) -> tuple[Array, tuple[Array]]:
-        return np.log(x), (x,)
+        return (np.log(x) if x.size < FEW else table.log(x)), (x,)
 
     @staticmethod
     def vjp_x(g: Value, x: Value) -> Value:
-        return g / conj(x)
+        return over(g, conj(x))
 
 
 class Where(Elementwise):
@@ -373,6 +382,8 @@ class Where(Elementwise):
 
     @staticmethod
     def forward(a: Array, b: Array, condition: Any) -> tuple[Array, tuple[Any]]:
+        if type(condition) is np.ndarray and condition.size >= FEW:
+            return table.select(condition, a, b), (condition,)
         return np.where(condition, a, b), (condition,)
 
     @staticmethod
@@ -443,7 +454,7 @@ class Copy(Elementwise):
 
     @staticmethod
     def forward(a: Array, b: Array) -> tuple[Array, tuple[Any, ...]]:
-        out = np.empty(a.shape, a.dtype)
+        out: Array = allocator(a.shape, a.dtype)(a.shape, a.dtype)
         np.copyto(out, b, casting="unsafe")
         return out, (a.shape,)
 

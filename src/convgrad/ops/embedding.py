@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import Array
+from ..kernels import table
 from . import formula
 from .formula import Value, call, reshape, where
 from .op import Linear, Op
@@ -47,19 +48,13 @@ def _one_over_count(index: Array, dtype: Any) -> Array:
 
 
 class EmbeddingDense(Linear):
-    """Rows of g summed by index into ``(rows, D)``: indices sorted once, then sums of runs."""
+    """Rows of g summed by index into ``(rows, D)``, in their order."""
 
     saves = ("index", "padding", "rows")
 
     @staticmethod
     def forward(g: Array, index: Any, padding: int, rows: int) -> tuple[Array, tuple[Any, ...]]:
-        out = np.zeros((rows, g.shape[-1]), g.dtype)
-        flat = index.reshape(-1)
-        if flat.size:
-            order = np.argsort(flat, kind="stable")
-            ranked = flat[order]
-            starts = np.flatnonzero(np.concatenate(([True], ranked[1:] != ranked[:-1])))
-            out[ranked[starts]] = np.add.reduceat(g.reshape(flat.size, -1)[order], starts, 0)
+        out = table.add_rows(g.reshape(index.size, g.shape[-1]), index.reshape(-1), 0, rows)
         if padding >= 0:
             out[padding] = 0
         return out, (index, padding, rows)

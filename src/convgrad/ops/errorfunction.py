@@ -9,40 +9,13 @@ whose three rational functions are good to 16 digits; the gamma functions follow
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
 from ..dtypes import Array
+from ..kernels.error_function import erf, erfc_wide, horner
 
-# |x| <= 0.46875: erf(x) = x P(x²) / Q(x²)
-_SMALL_P = (
-    1.85777706184603153e-1, 3.16112374387056560e0, 1.13864154151050156e2, 3.77485237685302021e2,
-    3.20937758913846947e3,
-)  # fmt: skip
-_SMALL_Q = (
-    1.0, 2.36012909523441209e1, 2.44024637934444173e2, 1.28261652607737228e3, 2.84423683343917062e3,
-)  # fmt: skip
-# 0.46875 <= |x| <= 4: erfc(x) = exp(-x²) P(x) / Q(x)
-_MIDDLE_P = (
-    2.15311535474403846e-8, 5.64188496988670089e-1, 8.88314979438837594e0, 6.61191906371416295e1,
-    2.98635138197400131e2, 8.81952221241769090e2, 1.71204761263407058e3, 2.05107837782607147e3,
-    1.23033935479799725e3,
-)  # fmt: skip
-_MIDDLE_Q = (
-    1.0, 1.57449261107098347e1, 1.17693950891312499e2, 5.37181101862009858e2,
-    1.62138957456669019e3, 3.29079923573345963e3, 4.36261909014324716e3, 3.43936767414372164e3,
-    1.23033935480374942e3,
-)  # fmt: skip
-# |x| > 4: erfc(x) = exp(-x²) / x (1/sqrt(pi) - P(x^-2) / (x² Q(x^-2)))
-_LARGE_P = (
-    1.63153871373020978e-2, 3.05326634961232344e-1, 3.60344899949804439e-1, 1.25781726111229246e-1,
-    1.60837851487422766e-2, 6.58749161529837803e-4,
-)  # fmt: skip
-_LARGE_Q = (
-    1.0, 2.56852019228982242e0, 1.87295284992346047e0, 5.27905102951428412e-1, 6.05183413124413191e-2,
-    2.33520497626869185e-3,
-)  # fmt: skip
 # the normal distribution's quantile: q P(r) / Q(r) with r = 0.425² - q² for |q| <= 0.425, P(r) / Q(r) in the
 # tails, with r = sqrt(-log(tail)) - 1.6 or - 5
 _QUANTILE_CENTRE_P = (
@@ -106,85 +79,20 @@ def in_blocks(compute: Callable[[Array], Array], x: Array) -> Array:
     return out.reshape(x.shape)
 
 
-def erf(x: Array) -> Array:
-    """The error function."""
-    value = x.astype(np.float64).reshape(-1)
-    size = np.abs(value)
-    out = np.sign(value)
-    near = size <= 0.46875
-    out[near] = _erf_small(value[near])
-    rest = (size > 0.46875) & (size < 6.0)
-    out[rest] *= 1.0 - _erfc_positive(size[rest])
-    out[value != value] = math.nan
-    return out.reshape(x.shape).astype(x.dtype)
-
-
-def erfc(x: Array) -> Array:
-    """The complementary error function."""
-    return _erfc(x.astype(np.float64)).astype(x.dtype)
-
-
-def _erfc(x: Array) -> Array:
-    value = x.reshape(-1)
-    size = np.abs(value)
-    out = np.where(value < 0, 2.0, 0.0)
-    near = size <= 0.46875
-    out[near] = 1.0 - _erf_small(value[near])
-    rest = (size > 0.46875) & (size < 27.3)
-    tail = _erfc_positive(size[rest])
-    out[rest] = np.where(value[rest] < 0, 2.0 - tail, tail)
-    out[value != value] = math.nan
-    return out.reshape(x.shape)
-
-
-def _erf_small(x: Array) -> Array:
-    square = x * x
-    return x * (_horner(_SMALL_P, square) / _horner(_SMALL_Q, square))
-
-
-def _erfc_positive(x: Array) -> Array:
-    """erfc for 0.46875 < x < 27.3."""
-    # x² is rounded, which the exponential would magnify: split it into an exact and a small part
-    head = np.trunc(x * 16.0) / 16.0
-    return _erfc_scaled(x) * np.exp(-head * head) * np.exp(-(x - head) * (x + head))
-
-
-def _erfc_scaled(x: Array) -> Array:
-    """``exp(x²) erfc(x)`` for 0.46875 < x."""
-    out = np.empty_like(x)
-    middle = x <= 4.0
-    y = x[middle]
-    out[middle] = _horner(_MIDDLE_P, y) / _horner(_MIDDLE_Q, y)
-    y = x[~middle]
-    inverse = 1.0 / (y * y)
-    ratio = inverse * _horner(_LARGE_P, inverse) / _horner(_LARGE_Q, inverse)
-    out[~middle] = (1.0 / math.sqrt(math.pi) - ratio) / y
-    return out
-
-
-def _horner(coefficients: Sequence[float], x: Array) -> Array:
-    """The polynomial with these coefficients, highest power first."""
-    out = np.full_like(x, coefficients[0])
-    for c in coefficients[1:]:
-        out *= x
-        out += c
-    return out
-
-
 def quantile(q: Array, tail: Array) -> Array:
     """The normal distribution's value with ``1/2 + q`` below it, ``tail`` on its nearer side; flat arrays."""
     out = np.empty_like(q)
     near = np.abs(q) <= 0.425
     at = q[near]
     r = 0.180625 - at * at
-    out[near] = at * _horner(_QUANTILE_CENTRE_P, r) / _horner(_QUANTILE_CENTRE_Q, r)
+    out[near] = at * horner(_QUANTILE_CENTRE_P, r) / horner(_QUANTILE_CENTRE_Q, r)
     np.logical_not(near, out=near)
     r = np.sqrt(-np.log(tail[near]))
-    middle = _horner(_QUANTILE_MIDDLE_P, r - 1.6) / _horner(_QUANTILE_MIDDLE_Q, r - 1.6)
+    middle = horner(_QUANTILE_MIDDLE_P, r - 1.6) / horner(_QUANTILE_MIDDLE_Q, r - 1.6)
     far = r > 5.0
     if far.any():
         deep = r[far] - 5.0
-        deep = _horner(_QUANTILE_TAIL_P, deep) / _horner(_QUANTILE_TAIL_Q, deep)
+        deep = horner(_QUANTILE_TAIL_P, deep) / horner(_QUANTILE_TAIL_Q, deep)
         middle[far] = np.where(np.isinf(r[far]), math.inf, deep)
     out[near] = np.copysign(middle, q[near])
     return out
@@ -204,7 +112,7 @@ def _erfinv_polished(x: Array) -> Array:
     t = np.abs(x)
     y = _erfinv(t)
     # 1 - t is exact for t >= 1/2, where erf(y) - t would cancel
-    error = np.where(t < 0.5, erf(y) - t, (1.0 - t) - _erfc(y))
+    error = np.where(t < 0.5, erf(y) - t, (1.0 - t) - erfc_wide(y))
     step = error * (math.sqrt(math.pi) / 2.0) * np.exp(y * y)
     return np.copysign(np.where(t < 1.0, y - step / (1.0 + y * step), y), x)
 
@@ -235,7 +143,7 @@ def lgamma_to_single(x: Array) -> Array:
     z = size[near]
     whole = np.floor(z + 0.5)  # 0, 1 or 2
     t = z - whole
-    at_2 = t * (_horner(_LOG_GAMMA_AT_2[::-1], t) * t + (1.0 - np.euler_gamma))
+    at_2 = t * (horner(_LOG_GAMMA_AT_2[::-1], t) * t + (1.0 - np.euler_gamma))
     step = np.where(whole < 2.0, z, 1.0)
     step *= np.where(whole < 1.0, 1.0 + z, 1.0)
     out[near] = at_2 - np.log(step)
@@ -249,7 +157,7 @@ def lgamma_to_single(x: Array) -> Array:
         product *= steps
     z[low] = steps + 1.0
     inverse = 1.0 / z
-    found = (z - 0.5) * (np.log(z) - 1.0) + _horner(_STIRLING[::-1], inverse * inverse) * inverse
+    found = (z - 0.5) * (np.log(z) - 1.0) + horner(_STIRLING[::-1], inverse * inverse) * inverse
     found += 0.5 * math.log(2.0 * math.pi) - 0.5
     found[low] -= np.log(product)
     out[near] = found
@@ -278,7 +186,7 @@ def _digamma(x: Array, far: int) -> Array:
         shifted += 1.0 / steps
     y[low] = steps + 1.0
     inverse = 1.0 / (y * y)
-    out = np.log(y) - 0.5 / y - _horner(_DIGAMMA, inverse) * inverse
+    out = np.log(y) - 0.5 / y - horner(_DIGAMMA, inverse) * inverse
     out[low] -= shifted
     if negative.any():
         value = x[negative]

@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import Array
+from ..kernels.error_function import erfc_wide, horner
 from .elementwise import Exp, Log, refuse
-from .errorfunction import _DEEP, _erfc, _horner, lgamma, lgamma_to_single
+from .errorfunction import _DEEP, lgamma, lgamma_to_single
 from .formula import Value, call
 from .op import Elementwise
 from .special import Digamma, Lgamma
@@ -92,12 +93,12 @@ def _log1p_less(u: Array) -> Array:
     v = np.where(near, u, 0.0)
     r = v / (2.0 + v)
     square = r * r
-    tail = _horner([2.0 / k for k in range(31, 1, -2)], square) * r * square
+    tail = horner([2.0 / k for k in range(31, 1, -2)], square) * r * square
     return np.where(near, tail - v * r, np.log1p(u) - u)
 
 
 def _stirling(a: Array) -> Array:
-    return _horner(_STIRLING[::-1], 1.0 / a)
+    return horner(_STIRLING[::-1], 1.0 / a)
 
 
 def _density(a: Array, x: Array, eps: float) -> Array:
@@ -159,7 +160,7 @@ def _upper_series(a: Array, x: Array, eps: float) -> Array:
         term *= x * (-1.0 / n)
         total += term / (a + n)
     inner = np.where(a < 0.25, a, 0.0)
-    near = inner * (_horner(_LOG_GAMMA[::-1], inner) * inner - np.euler_gamma)
+    near = inner * (horner(_LOG_GAMMA[::-1], inner) * inner - np.euler_gamma)
     log = a * np.log(x) - np.where(a < 0.25, near, lgamma(1.0 + a))
     return -np.expm1(log) - np.exp(log) * a * total
 
@@ -191,12 +192,12 @@ def _uniform(a: Array, x: Array, upper: bool) -> Array:
     """P or Q near a large a, by Temme's expansion."""
     mu = (x - a) / a
     eta = np.copysign(np.sqrt(-2.0 * _log1p_less(mu)), mu)
-    rest = _horner([0.0], a)
+    rest = horner([0.0], a)
     for row in _TEMME[::-1]:
-        rest = rest / a + _horner(row[::-1], eta)
+        rest = rest / a + horner(row[::-1], eta)
     rest = rest * np.exp(-0.5 * a * eta * eta) / np.sqrt(2.0 * math.pi * a)
     half = eta * np.sqrt(a * 0.5)
-    return 0.5 * _erfc(half) + rest if upper else 0.5 * _erfc(-half) - rest
+    return 0.5 * erfc_wide(half) + rest if upper else 0.5 * erfc_wide(-half) - rest
 
 
 def _incomplete(a: Array, x: Array, upper: bool, eps: float) -> Array:

@@ -6,16 +6,21 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+from numpy import ndarray
 
 from ..dtypes import Array
+from ..kernels import table
 from . import elementwise as ew
 from . import formula
 from .formula import Value, call
 from .op import Linear, Op
 from .special import Log1p, Sigmoid
+
+#: losses of pairs of numbers, as kernels/rows.py counts them
+SQUARE, ABSOLUTE, SMOOTH, HUBER, CROSS_ENTROPY, CROSS_ENTROPY_OF_LOGITS = range(6)
 
 
 def reduced(out: Array, reduction: str) -> Any:
@@ -38,10 +43,25 @@ def reduced_tangent(d: Value, reduction: str) -> Value:
     return d if reduction == "none" else formula.sum(d, None) * share(d, reduction)
 
 
+def of_pairs(kind: int, x: Array, y: Array, width: float, reduction: str) -> Any:
+    """A loss of pairs of numbers by its kernel."""
+    if reduction == "none":
+        return table.pair_losses(kind, x, y, width)
+    total = table.pair_loss_sum(kind, x, y, width)
+    if reduction == "sum":
+        return total
+    return total / x.dtype.type(x.size) if x.size else np.full((), np.nan, x.dtype)
+
+
 class _Pairwise(Op):
     """A loss that depends on ``x - y`` alone: the derivative by y is minus the one by x."""
 
     saves = ("x", "y", "reduction", "width")
+    kind: ClassVar[int]
+
+    @classmethod
+    def forward(cls, x: Array, y: Array, reduction: str, width: float) -> tuple[Any, tuple[Any, ...]]:
+        return of_pairs(cls.kind, x, y, width, reduction), (x, y, reduction, width)
 
     @staticmethod
     def slope(d: Value, width: float) -> Value:
@@ -51,11 +71,16 @@ class _Pairwise(Op):
     def __init_subclass__(cls) -> None:
         slope = cls.slope
 
+        def pulled(g: Value, x: Value, y: Value, factor: float, width: float) -> Value:
+            if type(g) is ndarray and type(x) is ndarray and type(y) is ndarray:
+                return table.pair_loss_grad(cls.kind, g, x, y, width, factor)
+            return g * (slope(x - y, width) * factor)
+
         def vjp_x(g: Value, x: Value, y: Value, reduction: str, width: float) -> Value:
-            return g * (slope(x - y, width) * share(x, reduction))
+            return pulled(g, x, y, share(x, reduction), width)
 
         def vjp_y(g: Value, x: Value, y: Value, reduction: str, width: float) -> Value:
-            return g * (slope(x - y, width) * -share(x, reduction))
+            return pulled(g, x, y, -share(x, reduction), width)
 
         def jvp_x(d: Value, x: Value, y: Value, reduction: str, width: float) -> Value:
             return reduced_tangent(d * slope(x - y, width), reduction)
@@ -71,16 +96,7 @@ class _Pairwise(Op):
 class MseLoss(_Pairwise):
     """``(x - y)²``."""
 
-    @staticmethod
-    def forward(x: Array, y: Array, reduction: str, width: float) -> tuple[Any, tuple[Any, ...]]:
-        d = x - y
-        if reduction == "none":
-            return d * d, (x, y, reduction, width)
-        flat = d.reshape(-1)
-        total = np.dot(flat, flat) if flat.dtype.kind == "f" else np.add.reduce(flat * flat)
-        if reduction == "mean":
-            total = total / d.dtype.type(d.size) if d.size else np.full((), np.nan, d.dtype)
-        return total, (x, y, reduction, width)
+    kind = SQUARE
 
     @staticmethod
     def slope(d: Value, width: float) -> Value:
@@ -92,9 +108,7 @@ class L1Loss(_Pairwise):
 
     backward_name = "MeanBackward0"
 
-    @staticmethod
-    def forward(x: Array, y: Array, reduction: str, width: float) -> tuple[Any, tuple[Any, ...]]:
-        return reduced(np.abs(x - y), reduction), (x, y, reduction, width)
+    kind = ABSOLUTE
 
     @staticmethod
     def slope(d: Value, width: float) -> Value:
@@ -104,11 +118,7 @@ class L1Loss(_Pairwise):
 class SmoothL1Loss(_Pairwise):
     """``d² / (2 beta)`` where ``|d| < beta``, else ``|d| - beta / 2``, for ``d = x - y``."""
 
-    @staticmethod
-    def forward(x: Array, y: Array, reduction: str, width: float) -> tuple[Any, tuple[Any, ...]]:
-        d = np.abs(x - y)
-        out = np.where(d < width, 0.5 / width * d * d, d - 0.5 * width)
-        return reduced(out, reduction), (x, y, reduction, width)
+    kind = SMOOTH
 
     @staticmethod
     def slope(d: Value, width: float) -> Value:
@@ -118,11 +128,7 @@ class SmoothL1Loss(_Pairwise):
 class HuberLoss(_Pairwise):
     """``d² / 2`` where ``|d| <= delta``, else ``delta (|d| - delta / 2)``, for ``d = x - y``."""
 
-    @staticmethod
-    def forward(x: Array, y: Array, reduction: str, width: float) -> tuple[Any, tuple[Any, ...]]:
-        d = np.abs(x - y)
-        out = np.where(d <= width, 0.5 * d * d, width * (d - 0.5 * width))
-        return reduced(out, reduction), (x, y, reduction, width)
+    kind = HUBER
 
     @staticmethod
     def slope(d: Value, width: float) -> Value:
@@ -142,15 +148,16 @@ class BinaryCrossEntropy(Op):
 
     @staticmethod
     def forward(x: Array, y: Array, w: Any, reduction: str) -> tuple[Any, tuple[Any, ...]]:
+        if w is None:
+            return of_pairs(CROSS_ENTROPY, x, y, 0.0, reduction), (x, y, w, reduction)
         w = _like(w, x)
-        with np.errstate(divide="ignore"):
-            out = (y - 1) * np.maximum(np.log1p(-x), -100.0) - y * np.maximum(np.log(x), -100.0)
-        if w is not None:
-            out = out * w
+        out = table.pair_losses(CROSS_ENTROPY, x, y, 0.0) * w
         return reduced(out, reduction), (x, y, w, reduction)
 
     @staticmethod
     def vjp_x(g: Value, x: Value, y: Value, w: Any, reduction: str) -> Value:
+        if w is None and type(g) is ndarray and type(x) is ndarray and type(y) is ndarray:
+            return table.pair_loss_grad(CROSS_ENTROPY, g, x, y, 0.0, share(x, reduction))
         return g * _by_probability(x, y, _weight(w, x, reduction))
 
     @staticmethod
@@ -199,6 +206,8 @@ class BinaryCrossEntropyWithLogits(Op):
 
     @staticmethod
     def forward(x: Array, y: Array, w: Any, p: Any, reduction: str) -> tuple[Any, tuple[Any, ...]]:
+        if w is None and p is None:
+            return of_pairs(CROSS_ENTROPY_OF_LOGITS, x, y, 0.0, reduction), (x, y, w, p, reduction)
         w, p = _like(w, x), _like(p, x)
         soft = np.log1p(np.exp(-np.abs(x)))
         if p is None:
@@ -211,6 +220,8 @@ class BinaryCrossEntropyWithLogits(Op):
 
     @staticmethod
     def vjp_x(g: Value, x: Value, y: Value, w: Any, p: Any, reduction: str) -> Value:
+        if w is None and p is None and type(g) is ndarray and type(x) is ndarray and type(y) is ndarray:
+            return table.pair_loss_grad(CROSS_ENTROPY_OF_LOGITS, g, x, y, 0.0, share(x, reduction))
         return g * (_by_logit(x, y, p) * _weight(w, x, reduction))
 
     @staticmethod
@@ -273,9 +284,8 @@ class NllSpread(Linear):
     def forward(
         g: Array, target: Any, coeff: Any, reduce: bool, shape: tuple[int, ...]
     ) -> tuple[Array, tuple[Any, ...]]:
-        out = np.zeros(shape, g.dtype)
-        np.put_along_axis(out, target[:, None], (g * coeff).astype(g.dtype, copy=False)[:, None], 1)
-        return out, (target, coeff, reduce, shape)
+        placed = np.asarray(g * coeff).astype(g.dtype, copy=False)[:, None]
+        return table.add_along(placed, target[:, None], 1, shape[1]), (target, coeff, reduce, shape)
 
     @staticmethod
     def vjp_g(d: Value, target: Any, coeff: Any, reduce: bool, shape: tuple[int, ...]) -> Value:

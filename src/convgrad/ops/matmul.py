@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import F32, F64, Array
+from ..kernels import table
 from . import formula
 from .formula import (
     Value,
@@ -41,7 +42,7 @@ class MatMul(Bilinear):
     @staticmethod
     def forward(a: Array, b: Array) -> tuple[Array, tuple[Any, ...]]:
         if b.ndim == 2 and a.ndim > 2 and a.flags.c_contiguous:
-            return np.matmul(rows(a), b).reshape((*a.shape[:-1], b.shape[1])), (a, b, True)
+            return _product(rows(a), b).reshape((*a.shape[:-1], b.shape[1])), (a, b, True)
         return np.matmul(a, b), (a, b, b.ndim == 2)
 
     @staticmethod
@@ -53,6 +54,14 @@ class MatMul(Bilinear):
         if folded:
             return swap_last(rows(conj(a))) @ rows(g)
         return swap_last(conj(a)) @ g
+
+
+def _product(a: Array, b: Array) -> Array:
+    """The product of two matrices of any dtype."""
+    dtype = a.dtype
+    if (dtype is F32 or dtype is F64) and b.dtype is dtype:
+        return formula.product(a, b)
+    return np.matmul(a, b)
 
 
 def _times(g: Value, b: Value) -> Value:
@@ -75,10 +84,7 @@ class Mm(MatMul):
 
     @staticmethod
     def forward(a: Array, b: Array) -> tuple[Array, tuple[Any, ...]]:
-        dtype = a.dtype
-        if (dtype is F32 or dtype is F64) and b.dtype is dtype:
-            return a.dot(b), (a, b, False)  # the same products in half matmul's overhead
-        return np.matmul(a, b), (a, b, False)
+        return _product(a, b), (a, b, False)
 
     @staticmethod
     def vjp_a(g: Value, _a: Value, b: Value, _folded: bool) -> Value:
@@ -358,9 +364,13 @@ class Affine(Op):
 
     @staticmethod
     def forward(bias: Array, x: Array, weight: Array) -> tuple[Array, tuple[Any, ...]]:
-        out = np.matmul(rows(x), weight.T).reshape((*x.shape[:-1], weight.shape[0]))
-        out += bias
-        return out, (x, weight)
+        flat = rows(x)
+        if flat.size * weight.shape[0] < formula.LARGE_PRODUCT:
+            out = np.matmul(flat, weight.T)
+            out += bias
+        else:
+            out = table.product(flat, weight.T, bias)
+        return out.reshape((*x.shape[:-1], weight.shape[0])), (x, weight)
 
     @staticmethod
     def vjp_bias(g: Value, _x: Value, _weight: Value) -> Value:
@@ -368,11 +378,11 @@ class Affine(Op):
 
     @staticmethod
     def vjp_x(g: Value, _x: Value, weight: Value) -> Value:
-        return reshape(rows(g) @ conj(weight), (*g.shape[:-1], weight.shape[1]))
+        return reshape(product_with_transposed(rows(g), swap_last(weight)), (*g.shape[:-1], weight.shape[1]))
 
     @staticmethod
     def vjp_weight(g: Value, x: Value, _weight: Value) -> Value:
-        return swap_last(rows(g)) @ rows(conj(x))
+        return product_of_transposed(rows(conj(g)), rows(conj(x)))
 
     @staticmethod
     def jvp_bias(d: Value, x: Value, _weight: Value) -> Value:

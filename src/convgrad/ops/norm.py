@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
+from numpy import ndarray
 
 from ..dtypes import Array
+from ..kernels import table
 from . import formula
 from .formula import Value, reshape
 from .op import Op
@@ -16,7 +17,7 @@ from .op import Op
 class BatchNorm(Op):
     """``(x - mean) / sqrt(var + eps) * weight + bias`` per channel, with the batch's own statistics.
 
-    x is ``(N, C, ...)``, weight and bias ``(C,)``. Besides the result it gives mean and (biased)
+    x is ``(N, C, ...)``, weight and bias ``(C,)`` or None. Besides the result it gives mean and (biased)
     variance, ``(C,)`` each, for the running estimates. Source: Ioffe & Szegedy 2015,
     arXiv:1502.03167.
     """
@@ -30,29 +31,32 @@ class BatchNorm(Op):
     def forward(
         x: Array, weight: Array, bias: Array, eps: float
     ) -> tuple[tuple[Array, ...], tuple[Any, ...]]:
-        mean, var, invstd = statistics(x, eps)
-        scale = invstd * _column(weight, x)
-        out = (x - mean) * scale + _column(bias, x)
-        return (out, mean.reshape(-1), var.reshape(-1)), (x, weight, mean, invstd, eps)
+        out, mean, var, invstd = table.batch_norm(x, weight, bias, eps)
+        return (out, mean, var), (x, weight, mean, invstd, eps)
 
     @staticmethod
     def relift(x: Value, weight: Value, _mean: Array, _invstd: Array, eps: float) -> tuple[Any, ...]:
         """Mean and deviation again from a recorded x, so that second derivatives see them move."""
-        mean, _, invstd = statistics(x, eps)
-        return x, weight, mean, invstd, eps
+        return x, weight, *_standard(x, _axes(x), eps), eps
+
+    # In an ordinary backward all gradients come from one kernel; recorded values have a formula, for
+    # derivatives of any order. So it is with all operators here.
 
     @staticmethod
     def vjp(
         needs: tuple[bool, ...], g: Value, x: Value, weight: Value, mean: Value, invstd: Value, eps: float
     ) -> tuple[Value, ...]:
+        if type(g) is ndarray and type(x) is ndarray:
+            return table.batch_norm_grad(g, x, weight, mean, invstd, False, needs[0])[:3]
         axes = _axes(x)
-        normal = (x - mean) * invstd
+        invstd = _column(invstd, x)
+        normal = (x - _column(mean, x)) * invstd
         gb = formula.sum(g, axes, True)
         gw = formula.sum(g * normal, axes, True)
         gx = None
         if needs[0]:
-            count = 1.0 / max(1, math.prod([x.shape[i] for i in axes]))
-            gx = (g - (gb + normal * gw) * count) * (invstd * _column(weight, x))
+            scale = invstd if weight is None else invstd * _column(weight, x)
+            gx = (g - (gb + normal * gw) * _share(x, axes)) * scale
         channels = (x.shape[1],)
         return gx, reshape(gw, channels), reshape(gb, channels)
 
@@ -62,13 +66,14 @@ class BatchNorm(Op):
     ) -> Value:
         dx, dw, db = tangents
         axes = _axes(x)
-        normal = (x - mean) * invstd
+        invstd = _column(invstd, x)
+        normal = (x - _column(mean, x)) * invstd
         out: Value = 0.0
         if dx is not None:
-            count = 1.0 / max(1, math.prod([x.shape[i] for i in axes]))
-            shift = formula.sum(dx, axes, True) * count
-            slope = formula.sum(dx * normal, axes, True) * count
-            out = (dx - shift - normal * slope) * (invstd * _column(weight, x))
+            scale = invstd if weight is None else invstd * _column(weight, x)
+            shift = formula.sum(dx, axes, True) * _share(x, axes)
+            slope = formula.sum(dx * normal, axes, True) * _share(x, axes)
+            out = (dx - shift - normal * slope) * scale
         if dw is not None:
             out = out + normal * _column(dw, x)
         return out if db is None else out + _column(db, x) + formula.zeros_like(x)
@@ -83,14 +88,16 @@ def _column(v: Value, x: Value) -> Value:
     return reshape(v, (1, -1) + (1,) * (len(x.shape) - 2))
 
 
-def statistics(x: Value, eps: float) -> tuple[Value, Value, Value]:
-    """Mean, biased variance and 1/sqrt(var + eps) per channel, each (1, C, 1, ...)."""
-    axes = _axes(x)
-    count = 1.0 / max(1, math.prod([x.shape[i] for i in axes]))
-    mean = formula.sum(x, axes, True) * count
+def _share(x: Value, axes: tuple[int, ...]) -> float:
+    """What one of the values along axes contributes to their mean."""
+    return 1.0 / max(1, math.prod([x.shape[i] for i in axes]))
+
+
+def _standard(x: Value, axes: tuple[int, ...], eps: float) -> tuple[Value, Value]:
+    """Mean and 1/sqrt(var + eps) over axes, which stay with size 1."""
+    mean = formula.sum(x, axes, True) * _share(x, axes)
     centred = x - mean
-    var = formula.sum(centred * centred, axes, True) * count
-    return mean, var, (var + eps) ** -0.5
+    return mean, (formula.sum(centred * centred, axes, True) * _share(x, axes) + eps) ** -0.5
 
 
 class BatchNormEval(Op):
@@ -103,34 +110,40 @@ class BatchNormEval(Op):
     def forward(
         x: Array, weight: Array, bias: Array, mean: Any, var: Any, eps: float
     ) -> tuple[Array, tuple[Any, ...]]:
-        mean = _column(mean, x).astype(x.dtype, copy=False)
-        invstd = (1.0 / np.sqrt(_column(var, x) + x.dtype.type(eps))).astype(x.dtype, copy=False)
-        out = (x - mean) * (invstd * _column(weight, x)) + _column(bias, x)
+        mean, var = [v.astype(x.dtype, copy=False) for v in (mean, var)]
+        out, invstd = table.batch_norm_eval(x, weight, bias, mean, var, eps)
         return out, (x, weight, mean, invstd)
 
     @staticmethod
     def vjp_x(g: Value, _x: Value, weight: Value, _mean: Array, invstd: Array) -> Value:
-        return g * (_column(weight, g) * invstd)
+        return g * _scale(g, weight, invstd)
 
     @staticmethod
-    def vjp_weight(g: Value, x: Value, _weight: Value, mean: Array, invstd: Array) -> Value:
-        return reshape(formula.sum(g * ((x - mean) * invstd), _axes(g), True), (g.shape[1],))
+    def vjp_weight(g: Value, x: Value, weight: Value, mean: Array, invstd: Array) -> Value:
+        if type(g) is ndarray and type(x) is ndarray:
+            return table.batch_norm_grad(g, x, weight, mean, invstd, True, False)[1]
+        normal = (x - _column(mean, x)) * _column(invstd, x)
+        return reshape(formula.sum(g * normal, _axes(g), True), (g.shape[1],))
 
     @staticmethod
     def vjp_bias(g: Value, _x: Value, _weight: Value, _mean: Array, _invstd: Array) -> Value:
-        return reshape(formula.sum(g, _axes(g), True), (g.shape[1],))
+        return formula.channel_sums(g)
 
     @staticmethod
     def jvp_x(d: Value, x: Value, weight: Value, mean: Array, invstd: Array) -> Value:
-        return d * (_column(weight, d) * invstd)
+        return d * _scale(d, weight, invstd)
 
     @staticmethod
     def jvp_weight(d: Value, x: Value, weight: Value, mean: Array, invstd: Array) -> Value:
-        return (x - mean) * invstd * _column(d, x)
+        return (x - _column(mean, x)) * _column(invstd, x) * _column(d, x)
 
     @staticmethod
     def jvp_bias(d: Value, x: Value, weight: Value, mean: Array, invstd: Array) -> Value:
         return _column(d, x) + formula.zeros_like(x)
+
+
+def _scale(x: Value, weight: Value, invstd: Array) -> Value:
+    return _column(invstd if weight is None else weight * invstd, x)
 
 
 class LayerNorm(Op):
@@ -140,73 +153,110 @@ class LayerNorm(Op):
     """
 
     backward_name = "NativeLayerNormBackward0"
-    saves = ("x", "weight", "normal", "invstd", "axes", "eps")
+    saves = ("x", "weight", "mean", "invstd", "axes", "eps")
 
     @staticmethod
     def forward(x: Array, weight: Array, bias: Array, axes: int, eps: float) -> tuple[Array, tuple[Any, ...]]:
-        normal, invstd = _standardised(x, _last(x, axes), eps)
-        out = normal if weight is None else normal * weight
-        if bias is not None:
-            out = out + bias
-        return (out.copy() if out is normal else out), (x, weight, normal, invstd, axes, eps)
+        out, mean, invstd = table.layer_norm(x, weight, bias, axes, eps)
+        return out, (x, weight, mean, invstd, axes, eps)
 
     @staticmethod
-    def relift(x: Value, weight: Value, _n: Array, _i: Array, axes: int, eps: float) -> tuple[Any, ...]:
-        """The normalised x again from a recorded x."""
-        return (x, weight, *_standardised(x, _last(x, axes), eps), axes, eps)
+    def relift(x: Value, weight: Value, _m: Array, _i: Array, axes: int, eps: float) -> tuple[Any, ...]:
+        """Mean and deviation again from a recorded x."""
+        return x, weight, *_standard(x, _last(x, axes), eps), axes, eps
 
     @staticmethod
-    def vjp_x(
-        g: Value, x: Value, weight: Value, normal: Value, invstd: Value, axes: int, eps: float
-    ) -> Value:
-        return _pull_standard(g if weight is None else g * weight, normal, invstd, _last(x, axes))
+    def vjp(
+        needs: tuple[bool, ...], g: Value, x: Value, weight: Value, mean: Value, invstd: Value, axes: int,
+        eps: float,
+    ) -> tuple[Value, ...]:  # fmt: skip
+        if type(g) is ndarray and type(x) is ndarray:
+            return table.layer_norm_grad(g, x, weight, mean, invstd, axes, needs)
+        normal, lead = (x - mean) * invstd, tuple(range(len(x.shape) - axes))
+        gx = None
+        if needs[0]:
+            gx = _pull_standard(g if weight is None else g * weight, normal, invstd, _last(x, axes))
+        gw = formula.sum(g * normal, lead) if needs[1] else None
+        return gx, gw, formula.sum(g, lead) if needs[2] else None
 
     @staticmethod
-    def vjp_weight(g: Value, _x: Value, _w: Value, normal: Value, _i: Value, axes: int, eps: float) -> Value:
-        return formula.sum(g * normal, tuple(range(len(normal.shape) - axes)))
-
-    @staticmethod
-    def vjp_bias(g: Value, _x: Value, _w: Value, _n: Value, _i: Value, axes: int, eps: float) -> Value:
-        return formula.sum(g, tuple(range(len(g.shape) - axes)))
-
-    @staticmethod
-    def jvp_x(
-        d: Value, x: Value, weight: Value, normal: Value, invstd: Value, axes: int, eps: float
-    ) -> Value:
-        out = _pull_standard(d, normal, invstd, _last(x, axes))  # the Jacobian is symmetric
-        return out if weight is None else out * weight
-
-    @staticmethod
-    def jvp_weight(
-        d: Value, x: Value, weight: Value, normal: Value, invstd: Value, axes: int, eps: float
-    ) -> Value:
-        return normal * d
-
-    @staticmethod
-    def jvp_bias(
-        d: Value, x: Value, weight: Value, normal: Value, invstd: Value, axes: int, eps: float
-    ) -> Value:
-        return formula.broadcast_to(d, normal.shape)
+    def jvp(
+        tangents: tuple[Value, ...], x: Value, weight: Value, mean: Value, invstd: Value, axes: int,
+        eps: float,
+    ) -> Value:  # fmt: skip
+        dx, dw, db = tangents
+        normal = (x - mean) * invstd
+        out: Value = 0.0
+        if dx is not None:
+            out = _pull_standard(dx, normal, invstd, _last(x, axes))  # the Jacobian is symmetric
+            out = out if weight is None else out * weight
+        if dw is not None:
+            out = out + normal * dw
+        return out if db is None else out + formula.broadcast_to(db, x.shape)
 
 
 def _last(x: Value, count: int) -> tuple[int, ...]:
     return tuple(range(len(x.shape) - count, len(x.shape)))
 
 
-def _standardised(x: Value, axes: tuple[int, ...], eps: float) -> tuple[Value, Value]:
-    """x with mean 0 and variance 1 over axes, and 1/sqrt(var + eps)."""
-    count = 1.0 / max(1, math.prod([x.shape[i] for i in axes]))
-    centred = x - formula.sum(x, axes, True) * count
-    invstd = (formula.sum(centred * centred, axes, True) * count + eps) ** -0.5
-    return centred * invstd, invstd
-
-
 def _pull_standard(g: Value, normal: Value, invstd: Value, axes: tuple[int, ...]) -> Value:
     """The cotangent of x from that of its standardised form."""
-    count = 1.0 / max(1, math.prod([normal.shape[i] for i in axes]))
-    mean = formula.sum(g, axes, True) * count
-    slope = formula.sum(g * normal, axes, True) * count
+    share = _share(normal, axes)
+    mean = formula.sum(g, axes, True) * share
+    slope = formula.sum(g * normal, axes, True) * share
     return (g - mean - normal * slope) * invstd
+
+
+class RmsNorm(Op):
+    """``x / sqrt(mean(x²) + eps) * weight``, the mean over the last ``axes`` axes.
+
+    weight has the shape of those axes, or is None. Source: Zhang & Sennrich 2019, arXiv:1910.07467.
+    """
+
+    backward_name = "MulBackward0"  # the last of the operators that PyTorch makes it of
+    saves = ("x", "weight", "invrms", "axes", "eps")
+
+    @staticmethod
+    def forward(x: Array, weight: Array, axes: int, eps: float) -> tuple[Array, tuple[Any, ...]]:
+        out, invrms = table.rms_norm(x, weight, axes, eps)
+        return out, (x, weight, invrms, axes, eps)
+
+    @staticmethod
+    def relift(x: Value, weight: Value, _invrms: Array, axes: int, eps: float) -> tuple[Any, ...]:
+        """The root mean square again from a recorded x."""
+        last = _last(x, axes)
+        return x, weight, (formula.sum(x * x, last, True) * _share(x, last) + eps) ** -0.5, axes, eps
+
+    @staticmethod
+    def vjp(
+        needs: tuple[bool, ...], g: Value, x: Value, weight: Value, invrms: Value, axes: int, eps: float
+    ) -> tuple[Value, ...]:
+        if type(g) is ndarray and type(x) is ndarray:
+            return table.rms_norm_grad(g, x, weight, invrms, axes, needs)
+        normal = x * invrms
+        gx = None
+        if needs[0]:
+            gx = _pull_root(g if weight is None else g * weight, normal, invrms, _last(x, axes))
+        lead = tuple(range(len(x.shape) - axes))
+        return gx, formula.sum(g * normal, lead) if needs[1] else None
+
+    @staticmethod
+    def jvp(
+        tangents: tuple[Value, ...], x: Value, weight: Value, invrms: Value, axes: int, eps: float
+    ) -> Value:
+        dx, dw = tangents
+        normal = x * invrms
+        out: Value = 0.0
+        if dx is not None:
+            out = _pull_root(dx, normal, invrms, _last(x, axes))  # symmetric, again
+            out = out if weight is None else out * weight
+        return out if dw is None else out + normal * dw
+
+
+def _pull_root(g: Value, normal: Value, invrms: Value, axes: tuple[int, ...]) -> Value:
+    """The cotangent of x from that of x over its root mean square."""
+    slope = formula.sum(g * normal, axes, True) * _share(normal, axes)
+    return (g - normal * slope) * invrms
 
 
 class GroupNorm(Op):
@@ -216,58 +266,49 @@ class GroupNorm(Op):
     """
 
     backward_name = "NativeGroupNormBackward0"
-    saves = ("x", "weight", "normal", "invstd", "groups", "eps")
+    saves = ("x", "weight", "mean", "invstd", "groups", "eps")
 
     @staticmethod
     def forward(
         x: Array, weight: Array, bias: Array, groups: int, eps: float
     ) -> tuple[Array, tuple[Any, ...]]:
-        normal, invstd = _standardised(_grouped(x, groups), (2,), eps)
-        out = normal.reshape(x.shape)
-        out = out.copy() if weight is None else out * _column(weight, x)
-        if bias is not None:
-            out = out + _column(bias, x)
-        return out, (x, weight, normal, invstd, groups, eps)
+        out, mean, invstd = table.group_norm(x, weight, bias, groups, eps)
+        return out, (x, weight, mean, invstd, groups, eps)
 
     @staticmethod
-    def relift(x: Value, weight: Value, _n: Array, _i: Array, groups: int, eps: float) -> tuple[Any, ...]:
-        """The normalised x again from a recorded x."""
-        return (x, weight, *_standardised(_grouped(x, groups), (2,), eps), groups, eps)
+    def relift(x: Value, weight: Value, _m: Array, _i: Array, groups: int, eps: float) -> tuple[Any, ...]:
+        """Mean and deviation again from a recorded x."""
+        return x, weight, *_standard(_grouped(x, groups), (2,), eps), groups, eps
 
     @staticmethod
-    def vjp_x(
-        g: Value, x: Value, weight: Value, normal: Value, invstd: Value, groups: int, eps: float
-    ) -> Value:
-        if weight is not None:
-            g = g * _column(weight, x)
-        return reshape(_pull_standard(_grouped(g, groups), normal, invstd, (2,)), x.shape)
+    def vjp(
+        needs: tuple[bool, ...], g: Value, x: Value, weight: Value, mean: Value, invstd: Value, groups: int,
+        eps: float,
+    ) -> tuple[Value, ...]:  # fmt: skip
+        if type(g) is ndarray and type(x) is ndarray:
+            return table.group_norm_grad(g, x, weight, mean, invstd, groups, needs)
+        normal = (_grouped(x, groups) - mean) * invstd
+        gx = None
+        if needs[0]:
+            h = _grouped(g if weight is None else g * _column(weight, x), groups)
+            gx = reshape(_pull_standard(h, normal, invstd, (2,)), x.shape)
+        gw = formula.sum(g * reshape(normal, x.shape), _axes(x)) if needs[1] else None
+        return gx, gw, formula.sum(g, _axes(g)) if needs[2] else None
 
     @staticmethod
-    def vjp_weight(g: Value, x: Value, _w: Value, normal: Value, _i: Value, groups: int, eps: float) -> Value:
-        return formula.sum(g * reshape(normal, x.shape), _axes(x))
-
-    @staticmethod
-    def vjp_bias(g: Value, _x: Value, _w: Value, _n: Value, _i: Value, groups: int, eps: float) -> Value:
-        return formula.sum(g, _axes(g))
-
-    @staticmethod
-    def jvp_x(
-        d: Value, x: Value, weight: Value, normal: Value, invstd: Value, groups: int, eps: float
-    ) -> Value:
-        out = reshape(_pull_standard(_grouped(d, groups), normal, invstd, (2,)), x.shape)
-        return out if weight is None else out * _column(weight, x)
-
-    @staticmethod
-    def jvp_weight(
-        d: Value, x: Value, weight: Value, normal: Value, invstd: Value, groups: int, eps: float
-    ) -> Value:
-        return reshape(normal, x.shape) * _column(d, x)
-
-    @staticmethod
-    def jvp_bias(
-        d: Value, x: Value, weight: Value, normal: Value, invstd: Value, groups: int, eps: float
-    ) -> Value:
-        return _column(d, x) + formula.zeros_like(x)
+    def jvp(
+        tangents: tuple[Value, ...], x: Value, weight: Value, mean: Value, invstd: Value, groups: int,
+        eps: float,
+    ) -> Value:  # fmt: skip
+        dx, dw, db = tangents
+        normal = (_grouped(x, groups) - mean) * invstd
+        out: Value = 0.0
+        if dx is not None:
+            out = reshape(_pull_standard(_grouped(dx, groups), normal, invstd, (2,)), x.shape)
+            out = out if weight is None else out * _column(weight, x)
+        if dw is not None:
+            out = out + reshape(normal, x.shape) * _column(dw, x)
+        return out if db is None else out + _column(db, x) + formula.zeros_like(x)
 
 
 def _grouped(x: Value, groups: int) -> Value:

@@ -1,6 +1,7 @@
 """The normal distribution's functions, the scaled error function and entropies.
 
-The quantile (M. J. Wichura's) and the scaled error function (W. J. Cody's) stand in ``errorfunction.py``.
+The quantile (M. J. Wichura's) stands in ``errorfunction.py``, the scaled error function (W. J. Cody's) in
+``kernels/error_function.py``.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ import math
 import numpy as np
 
 from ..dtypes import Array
+from ..kernels.error_function import erf_small, erfc_scaled, erfc_wide
 from .elementwise import Exp, Log, refuse
-from .errorfunction import _erf_small, _erfc, _erfc_scaled, in_blocks, quantile
+from .errorfunction import in_blocks, quantile
 from .formula import Value, call, where
 from .op import Elementwise
 from .special import TWO_OVER_SQRT_PI, Log1p
@@ -23,7 +25,7 @@ def _erfcx(x: Array) -> Array:
     near = size <= 0.46875
     inner = np.where(near, x, 0.0)
     out = np.where(
-        near, np.exp(inner * inner) * (1.0 - _erf_small(inner)), _erfc_scaled(np.where(near, 1.0, size))
+        near, np.exp(inner * inner) * (1.0 - erf_small(inner)), erfc_scaled(np.where(near, 1.0, size))
     )
     head = np.trunc(size * 16.0) / 16.0  # the square is rounded, which the exponential would magnify
     square = np.exp(head * head) * np.exp((size - head) * (size + head))
@@ -36,7 +38,7 @@ def _log_ndtr(x: Array) -> Array:
     """In the lower tail by the scaled error function, so that nothing vanishes before the logarithm."""
     t = x * math.sqrt(0.5)
     tail = np.log(_erfcx(-np.minimum(t, 0.0)) * 0.5) - t * t
-    return np.where(x < -1.0, tail, np.log1p(-0.5 * _erfc(np.maximum(t, -1.0))))
+    return np.where(x < -1.0, tail, np.log1p(-0.5 * erfc_wide(np.maximum(t, -1.0))))
 
 
 def _ndtri(p: Array) -> Array:

@@ -55,6 +55,8 @@ class Op:
     #: {"axis": "axis", "shape": "size", "index": "array"} (see func/batching.py); None: a rule in
     #: func/rules.py
     batch: ClassVar[Any] = None
+    #: (joint vjp) per input, the saved values that its gradient reads; an input that is missing reads all
+    reads: ClassVar[dict[str, tuple[str, ...]]] = {}
     #: (vjp-only) recompute values of its own from lifted ones, so that they are not constants (R3)
     relift: ClassVar[Callable[..., Saved] | None] = None
 
@@ -107,6 +109,9 @@ class Op:
             keep = (True,) * len(cls.saves)
             if cls.simple:
                 keep = tuple(map(any, zip(*[_reads(f, cls.saves) for f, n in zip(cls.vjps, needs) if n])))
+            elif cls.reads:
+                wanted = [cls.reads.get(name, cls.saves) for name, n in zip(cls.inputs, needs) if n]
+                keep = tuple([any([name in names for names in wanted]) for name in cls.saves])
             owned = tuple(
                 (i, role)
                 for i, (role, k) in enumerate(zip(cls.roles, keep, strict=True))
@@ -130,6 +135,9 @@ def _check_names(cls: type[Op]) -> None:
     for attribute in cls.__dict__:
         if attribute[1:4] == "jp_" and attribute[4:] not in cls.inputs:
             raise TypeError(f"{cls.__name__}.{attribute}: forward has no array input {attribute[4:]!r}")
+    for name, values in cls.reads.items():
+        if name not in cls.inputs or not set(values) <= set(cls.saves):
+            raise TypeError(f"{cls.__name__}.reads: {name!r} is no input, or {values} are not saved")
     for vjp in cls.vjps:
         if (
             vjp is not None

@@ -26,11 +26,12 @@ def _lead(x: Array, ndim: int) -> Array:
 class MaxPool(Op):
     """The largest value of each window, and its position in the flattened plane.
 
-    Among equals the first wins; nan wins over all. Linear once the positions are known.
+    Among equals the first wins; nan wins over all. Linear once the positions are known. Without ``indices``
+    a byte per window says which of its elements won, and ``windows`` how they lie; else that is None.
     """
 
     backward_name = "MaxPool2DWithIndicesBackward0"
-    saves = ("index", "size")
+    saves = ("index", "size", "windows")
     batch = "fold"
     several = True
     primary = 0
@@ -38,21 +39,29 @@ class MaxPool(Op):
 
     @staticmethod
     def forward(
-        x: Array, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil_mode: bool
+        x: Array,
+        kernel: Ints,
+        stride: Ints,
+        padding: Ints,
+        dilation: Ints,
+        ceil_mode: bool,
+        indices: bool = True,
     ) -> tuple[tuple[Array, Array], tuple[Any, ...]]:
         n = len(kernel)
-        out, index = table.max_pool(_lead(x, n), kernel, stride, padding, dilation, ceil_mode)
+        largest = table.max_pool if indices else table.max_pool_choice
+        out, index = largest(_lead(x, n), kernel, stride, padding, dilation, ceil_mode)
         shape = (*x.shape[:-n], *out.shape[2:])
         index = index.reshape(shape)
-        return (out.reshape(shape), index), (index, x.shape[-n:])
+        windows = None if indices else (kernel, stride, padding, dilation)
+        return (out.reshape(shape), index), (index, x.shape[-n:], windows)
 
     @staticmethod
-    def vjp_x(g: Value, index: Array, size: Ints) -> Value:
-        return call(PoolSpread, g, index, size)
+    def vjp_x(g: Value, index: Array, size: Ints, windows: Any) -> Value:
+        return call(PoolSpread, g, index, size, windows)
 
     @staticmethod
-    def jvp_x(d: Value, index: Array, size: Ints) -> Value:
-        return call(PoolGather, d, index, size)
+    def jvp_x(d: Value, index: Array, size: Ints, windows: Any) -> Value:
+        return call(PoolGather, d, index, size, windows)
 
 
 class MaxPool1D(MaxPool):
@@ -74,34 +83,11 @@ class AdaptiveMaxPool(MaxPool):
 
     @staticmethod
     def forward(x: Array, output_size: Ints) -> tuple[tuple[Array, Array], tuple[Any, ...]]:  # type: ignore[override]
-        lead, size = x.shape[: -len(output_size)], x.shape[-len(output_size) :]
-        out = np.empty((*lead, *output_size), x.dtype)
-        index = np.empty(out.shape, np.int64)
-        plane = np.arange(prod(size)).reshape(size)
-        for place in np.ndindex(*output_size):
-            window: Any = tuple(
-                [
-                    slice(i * n // m, -(-(i + 1) * n // m))
-                    for i, n, m in zip(place, size, output_size, strict=True)
-                ]
-            )
-            flat = x[(..., *window)].reshape(*lead, prod([w.stop - w.start for w in window]))
-            best = _largest(flat)
-            out[(..., *place)] = np.take_along_axis(flat, best[..., None], -1)[..., 0]
-            index[(..., *place)] = plane[window].reshape(-1)[best]
-        return (out, index), (index, size)
-
-
-def _largest(x: Array) -> Array:
-    """Where the largest value of the last axis is: the first of equals, but of nans the last."""
-    if x.dtype.kind == "V":
-        x = x.astype(np.float32)
-    best: Array = x.argmax(-1)
-    nan = x != x
-    if nan.any():
-        last = x.shape[-1] - 1 - nan[..., ::-1].argmax(-1)
-        best = np.where(nan.any(-1), last, best)
-    return best
+        n = len(output_size)
+        out, index = table.adaptive_max_pool(_lead(x, n), output_size)
+        shape = (*x.shape[:-n], *output_size)
+        index = index.reshape(shape)
+        return (out.reshape(shape), index), (index, x.shape[-n:], None)
 
 
 class AdaptiveMaxPool1D(AdaptiveMaxPool):
@@ -145,7 +131,19 @@ class FractionalMaxPool2D(MaxPool):
         out = np.take_along_axis(windows, best, 2)
         shape = (*x.shape[:-n], *output_size)
         index = index.reshape(shape)
-        return (out.reshape(shape), index), (index, size)
+        return (out.reshape(shape), index), (index, size, None)
+
+
+def _largest(x: Array) -> Array:
+    """Where the largest value of the last axis is: the first of equals, but of nans the last."""
+    if x.dtype.kind == "V":
+        x = x.astype(np.float32)
+    best: Array = x.argmax(-1)
+    nan = x != x
+    if nan.any():
+        last = x.shape[-1] - 1 - nan[..., ::-1].argmax(-1)
+        best = np.where(nan.any(-1), last, best)
+    return best
 
 
 def _starts(draw: Array, length: int, kernel: int, count: int) -> Array:
@@ -199,37 +197,44 @@ class MaxUnpool3D(MaxUnpool):
 
 
 class PoolGather(Linear):
-    """x at given positions of its planes."""
+    """x at given positions of its planes, or at the elements of ``windows`` that won."""
 
-    saves = ("index", "size")
+    saves = ("index", "size", "windows")
     batch = "fold"
     exact = True
 
     @staticmethod
-    def forward(x: Array, index: Any, size: Ints) -> tuple[Array, tuple[Any, ...]]:
+    def forward(x: Array, index: Any, size: Ints, windows: Any = None) -> tuple[Array, tuple[Any, ...]]:
         n = len(size)
-        return table.max_pool_gather(_lead(x, n), _lead(index, n)).reshape(index.shape), (index, size)
+        if windows is None:
+            out = table.max_pool_gather(_lead(x, n), _lead(index, n))
+        else:
+            out = table.max_pool_choice_gather(_lead(x, n), _lead(index, n), windows)
+        return out.reshape(index.shape), (index, size, windows)
 
     @staticmethod
-    def vjp_x(g: Value, index: Any, size: Ints) -> Value:
-        return call(PoolSpread, g, index, size)
+    def vjp_x(g: Value, index: Any, size: Ints, windows: Any) -> Value:
+        return call(PoolSpread, g, index, size, windows)
 
 
 class PoolSpread(Linear):
     """g added into zeros at given positions: the adjoint of ``PoolGather``."""
 
-    saves = ("index", "size")
+    saves = ("index", "size", "windows")
     batch = "fold"
 
     @staticmethod
-    def forward(g: Array, index: Any, size: Ints) -> tuple[Array, tuple[Any, ...]]:
+    def forward(g: Array, index: Any, size: Ints, windows: Any = None) -> tuple[Array, tuple[Any, ...]]:
         n = len(size)
-        out = table.max_pool_grad(_lead(g, n), _lead(index, n), size)
-        return out.reshape(*g.shape[:-n], *size), (index, size)
+        if windows is None:
+            out = table.max_pool_grad(_lead(g, n), _lead(index, n), size)
+        else:
+            out = table.max_pool_choice_grad(_lead(g, n), _lead(index, n), windows, size)
+        return out.reshape(*g.shape[:-n], *size), (index, size, windows)
 
     @staticmethod
-    def vjp_g(d: Value, index: Any, size: Ints) -> Value:
-        return call(PoolGather, d, index, size)
+    def vjp_g(d: Value, index: Any, size: Ints, windows: Any) -> Value:
+        return call(PoolGather, d, index, size, windows)
 
 
 class AvgPool(Linear):

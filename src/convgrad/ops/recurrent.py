@@ -1,66 +1,26 @@
 """Recurrent layers: one operator runs one layer in one direction over whole sequences.
 
 Sequences lie flat: all rows of the first step, then all of the second, ``(total, features)``; a step may
-have fewer rows than the one before it, where sequences have ended. Everything that does not depend on the
-state before is done for all steps at once: the product with the input before the walk, in backward the
-gradients of the weights after it. A step is then one matrix product and a few short lines, on arrays small
-enough for the cache. Formulas walk over arrays and recorded values alike.
+have fewer rows than the one before it, where sequences have ended. A kernel walks through the steps, forward
+and backward (``kernels/recurrent.py``); the gradients of the weights are products over all steps after it.
+What is recorded is walked through here, by formulas that can themselves be differentiated.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 from numpy import ndarray
 
 from ..dtypes import Array
-from ..kernels.memory import allocator
+from ..kernels import table
+from ..kernels.recurrent import Walk, empty, plan_walk
 from . import formula
 from .formula import Value, call, call_many, one_minus, product_of_transposed, swap_last
 from .op import Op
 from .shape import Cat, IndexTensor
 from .special import Sigmoid, Tanh
-
-
-class Walk(NamedTuple):
-    """How a layer goes through its sequences.
-
-    rows: the rows of each step, in the order of the walk; reverse: from the last step to the first;
-    before: for each row, which row of (starting states, results) holds the state before it; even: all
-    sequences are of one length.
-    """
-
-    rows: tuple[slice, ...]
-    reverse: bool
-    before: Array
-    even: bool
-
-    def repeated(self, count: int) -> Walk:
-        """The walk through ``count`` such sets side by side, each row ``count`` times in turn."""
-        rows = self.rows[::-1] if self.reverse else self.rows
-        return plan_walk([_count(at) * count for at in rows], self.reverse)
-
-
-def plan_walk(sizes: Sequence[int], reverse: bool) -> Walk:
-    """The walk through steps of these numbers of rows, which never grow.
-
-    Args:
-        sizes: rows of each step; the first is the number of sequences.
-        reverse: each sequence from its last step to its first.
-    """
-    ends = np.cumsum(sizes)
-    rows = [slice(int(end) - n, int(end)) for end, n in zip(ends, sizes, strict=True)]
-    if reverse:
-        rows.reverse()
-    start = np.arange(sizes[0])  # where the state of each sequence is, among (starting states, results)
-    before = np.empty(int(ends[-1]), np.int64)
-    for at in rows:
-        n = at.stop - at.start
-        before[at] = start[:n]
-        start[:n] = np.arange(at.start, at.stop) + sizes[0]
-    return Walk(tuple(rows), reverse, before, sizes[-1] == sizes[0])
 
 
 def _fit(state: Value, n: int, others: Value, ended: list[Value]) -> Value:
@@ -77,12 +37,6 @@ def _fit(state: Value, n: int, others: Value, ended: list[Value]) -> Value:
 def _whole(state: Value, ended: list[Value]) -> Value:
     """The last states of all sequences."""
     return call_many(Cat, (state, *ended[::-1]), 0) if ended else state
-
-
-def _empty(rows: int, columns: int, dtype: Any) -> Array:
-    """An array to be filled, in a block that is kept when it is freed, if it is large."""
-    array: Array = allocator((rows, columns), dtype)((rows, columns), dtype)
-    return array
 
 
 class _Steps:
@@ -103,7 +57,7 @@ class _Steps:
         """What belongs to these rows."""
         if type(piece) is ndarray and not self.pieces:
             if self.array is None:
-                self.array = _empty(self.walk.before.size, piece.shape[1], piece.dtype)
+                self.array = empty((self.walk.before.size, piece.shape[1]), piece.dtype)
             self.array[rows] = piece
             return
         if self.array is not None:  # first steps that were no recorded ones
@@ -132,15 +86,6 @@ def _product(x: Value, w: Value) -> Value:
     return x @ swap_last(w)
 
 
-def _affine(x: Array, w: Array, *biases: Array | None) -> Array:
-    """``x wᵀ`` plus biases, a fresh array."""
-    out = x.dot(w.T, _empty(x.shape[0], w.shape[0], np.result_type(x, w)))
-    for bias in biases:
-        if bias is not None:
-            out += bias
-    return out
-
-
 def _shifted(x: Value, bias: Value) -> Value:
     return x if bias is None else x + bias
 
@@ -166,15 +111,33 @@ def _columns(x: Value, count: int) -> list[Value]:
     return [x[:, k * n : (k + 1) * n] for k in range(count)]
 
 
-def _weight_grads(needs: Sequence[bool], gx: Value, gh: Value, x: Value, before: Value) -> list[Value]:
+def _weight_grads(
+    needs: Sequence[bool], gx: Value, gh: Value, x: Value, first: Value, states: Value, walk: Walk
+) -> list[Value]:
     """Of w_ih, w_hh, b_ih and b_hh, from the gradients of the two affine maps of all rows."""
-    total_x = formula.sum(gx, 0) if needs[2] or needs[3] else None
+    of_input = _map_grads(gx, x, None, walk) if needs[0] or needs[2] or (needs[3] and gh is gx) else None
+    of_state = _map_grads(gh, states, first, walk) if needs[1] or (needs[3] and gh is not gx) else None
+    total = of_input if gh is gx else of_state
     return [
-        product_of_transposed(gx, x) if needs[0] else None,
-        product_of_transposed(gh, before) if needs[1] else None,
-        total_x,
-        total_x if gh is gx else formula.sum(gh, 0) if needs[3] else None,
+        of_input[0] if of_input and needs[0] else None,
+        of_state[0] if of_state and needs[1] else None,
+        of_input[1] if of_input and needs[2] else None,
+        total[1] if total and needs[3] else None,
     ]
+
+
+def _map_grads(g: Value, x: Value, first: Value, walk: Walk) -> tuple[Value, Value]:
+    """The gradients of the weights and the bias of one affine map; first: its input are the states before."""
+    if formula.bare(g, x):
+        gw, gb = table.weight_grads(g, x, first, None if first is None else walk.before)
+        return gw, gb
+    x = x if first is None else _before(first, x, walk)
+    return product_of_transposed(g, x), formula.sum(g, 0)
+
+
+def _rows_grad(g: Value, w: Value) -> Value:
+    """The gradient of the input of an affine map."""
+    return table.row_products(g, w) if formula.bare(g, w) else g @ w
 
 
 class Rnn(Op):
@@ -192,18 +155,8 @@ class Rnn(Op):
     def forward(
         x: Array, h0: Array, w_ih: Array, w_hh: Array, b_ih: Array, b_hh: Array, relu: bool, walk: Walk
     ) -> tuple[tuple[Array, ...], tuple[Any, ...]]:
-        out = _affine(x, w_ih, b_ih, b_hh)
-        first = walk.rows[0]
-        h: Any = h0[: first.stop - first.start]
-        ended: list[Any] = []
-        w = w_hh.T
-        for rows in walk.rows:
-            z = out[rows]
-            h = _fit(h, z.shape[0], h0, ended)
-            z += h.dot(w)
-            h = np.maximum(z, 0, out=z) if relu else np.tanh(z, z)
-        # the last state is a result of its own: never a view of the others
-        return (out, _whole(h.copy(), ended)), (x, h0, w_ih, w_hh, out, relu, walk)
+        out, last = table.rnn(x, h0, w_ih, w_hh, b_ih, b_hh, relu, walk)
+        return (out, last), (x, h0, w_ih, w_hh, out, relu, walk)
 
     @staticmethod
     def vjp(
@@ -211,6 +164,18 @@ class Rnn(Op):
         out: Value, relu: bool, walk: Walk,
     ) -> tuple[Value, ...]:  # fmt: skip
         gy, last = g
+        if formula.bare(gy, last, h0, w_hh, out):
+            gz, first = table.rnn_grad(gy, last, h0, w_hh, out, relu, walk)
+        else:
+            gz, first = Rnn.walk_back(gy, last, w_hh, out, relu, walk)
+        weights = _weight_grads(needs[2:], gz, gz, x, h0, out, walk)
+        return _rows_grad(gz, w_ih) if needs[0] else None, first, *weights
+
+    @staticmethod
+    def walk_back(
+        gy: Value, last: Value, w_hh: Value, out: Value, relu: bool, walk: Walk
+    ) -> tuple[Value, Value]:
+        """``kernels.recurrent.rnn_grad`` of recorded values."""
         slopes = _slopes(out, relu)
         gh = last[: _count(walk.rows[-1])]
         ended: list[Value] = []
@@ -220,9 +185,7 @@ class Rnn(Op):
             gz = gh * slopes[rows]
             made.put(rows, gz)
             gh = gz @ w_hh
-        gz = made.whole()
-        weights = _weight_grads(needs[2:], gz, gz, x, _before(h0, out, walk))
-        return gz @ w_ih if needs[0] else None, _whole(gh, ended), *weights
+        return made.whole(), _whole(gh, ended)
 
     @staticmethod
     def jvp(
@@ -262,8 +225,7 @@ class Lstm(Op):
     ``i, f, o = sigmoid(w_ih x + b_ih + w_hh h' + b_hh)``, g the same with tanh; ``c = f c' + i g``,
     ``h = o tanh(c)``, and with w_hr its projection ``w_hr (o tanh(c))``. x is ``(total, I)``, h0 ``(N, P)``,
     c0 ``(N, H)``, w_ih ``(4 H, I)``, w_hh ``(4 H, P)``, biases ``(4 H,)`` or None, w_hr ``(P, H)`` or None
-    (P = H). Results: h of all rows ``(total, P)``, the last h ``(N, P)``, the last c ``(N, H)``. Sigmoids are
-    computed as ``(1 + tanh(z / 2)) / 2``, right to the roundoff of 1, so that one call serves all gates.
+    (P = H). Results: h of all rows ``(total, P)``, the last h ``(N, P)``, the last c ``(N, H)``.
     Source: Hochreiter & Schmidhuber 1997, Neural Computation 9; Gers et al. 2000; Sak et al. 2014,
     arXiv:1402.1128 (the projection).
     """
@@ -276,33 +238,8 @@ class Lstm(Op):
         x: Array, h0: Array, c0: Array, w_ih: Array, w_hh: Array, b_ih: Array, b_hh: Array, w_hr: Array,
         walk: Walk,
     ) -> tuple[tuple[Array, ...], tuple[Any, ...]]:  # fmt: skip
-        width = c0.shape[1]
-        half, shift = _halves(width, x.dtype)
-        biases = [None if b is None else b * half for b in (b_ih, b_hh)]
-        gates = _affine(x, w_ih * half[:, None], *biases)
-        w = (w_hh * half[:, None]).T
-        cells = _empty(x.shape[0], width, x.dtype)
-        out = _empty(x.shape[0], h0.shape[1], x.dtype)
-        n = _count(walk.rows[0])
-        h, c = h0[:n], c0[:n]
-        ended_h: list[Any] = []
-        ended_c: list[Any] = []
-        for rows in walk.rows:
-            z = gates[rows]
-            n = z.shape[0]
-            z += _fit(h, n, h0, ended_h).dot(w)
-            np.tanh(z, z)
-            z *= half
-            z += shift
-            i, f, new, o = _columns(z, 4)
-            c = np.multiply(f, _fit(c, n, c0, ended_c), cells[rows])
-            c += i * new
-            h = np.tanh(c, out[rows] if w_hr is None else None)
-            h *= o
-            if w_hr is not None:
-                h = h.dot(w_hr.T, out[rows])
-        results = (out, _whole(h.copy(), ended_h), _whole(c.copy(), ended_c))
-        return results, (x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, out, gates, cells, walk)
+        out, h, c, gates, cells = table.lstm(x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, walk)
+        return (out, h, c), (x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, out, gates, cells, walk)
 
     @staticmethod
     def relift(
@@ -330,6 +267,23 @@ class Lstm(Op):
         walk: Walk,
     ) -> tuple[Value, ...]:  # fmt: skip
         gy, last_h, last_c = g
+        if formula.bare(gy, last_h, last_c, h0, c0, w_hh, out, gates, cells):
+            back = table.lstm_grad(gy, last_h, last_c, h0, c0, w_hh, w_hr, out, gates, cells, walk)
+        else:
+            back = Lstm.walk_back(gy, last_h, last_c, c0, w_hh, w_hr, gates, cells, walk)
+        gz, arrived, gh, gc = back
+        weights = _weight_grads(needs[3:], gz, gz, x, h0, out, walk)
+        gr = None
+        if w_hr is not None and needs[7]:
+            gr = product_of_transposed(arrived, _unprojected(gates, cells))
+        return _rows_grad(gz, w_ih) if needs[0] else None, gh, gc, *weights, gr
+
+    @staticmethod
+    def walk_back(
+        gy: Value, last_h: Value, last_c: Value, c0: Value, w_hh: Value, w_hr: Value, gates: Value,
+        cells: Value, walk: Walk,
+    ) -> tuple[Value, ...]:  # fmt: skip
+        """``kernels.recurrent.lstm_grad`` of recorded values."""
         before = _before(c0, cells, walk)
         n = _count(walk.rows[-1])
         gh, gc = last_h[:n], last_c[:n]
@@ -340,22 +294,14 @@ class Lstm(Op):
             n = _count(rows)
             forget, slopes, into = _lstm_slopes(gates[rows], cells[rows], before[rows])
             gh = _fit(gh, n, last_h, ended_h) + gy[rows]
-            gm = gh
-            if w_hr is not None:
-                arrived.put(rows, gh)
-                gm = gh @ w_hr
+            arrived.put(rows, gh)
+            gm = gh if w_hr is None else gh @ w_hr
             gc = _fit(gc, n, last_c, ended_c) + gm * into
             gz = call_many(Cat, (gc, gc, gc, gm), 1) * slopes
             made.put(rows, gz)
             gh = gz @ w_hh
             gc = gc * forget
-        gz = made.whole()
-        weights = _weight_grads(needs[3:], gz, gz, x, _before(h0, out, walk))
-        gr = None
-        if w_hr is not None and needs[7]:
-            gr = product_of_transposed(arrived.whole(), _unprojected(gates, cells))
-        gx = gz @ w_ih if needs[0] else None
-        return gx, _whole(gh, ended_h), _whole(gc, ended_c), *weights, gr
+        return made.whole(), arrived.whole(), _whole(gh, ended_h), _whole(gc, ended_c)
 
     @staticmethod
     def jvp(
@@ -391,14 +337,6 @@ class Lstm(Op):
         return made.whole(), _whole(dh, ended_h), _whole(dc, ended_c)
 
 
-def _halves(width: int, dtype: Any) -> tuple[Array, Array]:
-    """Factors and shifts that make sigmoids of tanh, for i, f and o."""
-    half, shift = np.full(4 * width, 0.5, dtype), np.full(4 * width, 0.5, dtype)
-    half[2 * width : 3 * width] = 1
-    shift[2 * width : 3 * width] = 0
-    return half, shift
-
-
 def _unprojected(gates: Value, cells: Value) -> Value:
     """``o tanh(c)``."""
     return _columns(gates, 4)[3] * call(Tanh, cells)
@@ -429,33 +367,8 @@ class Gru(Op):
     def forward(
         x: Array, h0: Array, w_ih: Array, w_hh: Array, b_ih: Array, b_hh: Array, walk: Walk
     ) -> tuple[tuple[Array, ...], tuple[Any, ...]]:
-        width = h0.shape[1]
-        both = 2 * width
-        gates = _affine(x, w_ih, b_ih)
-        inner = _empty(x.shape[0], width, x.dtype)
-        out = _empty(x.shape[0], width, x.dtype)
-        h: Any = h0[: _count(walk.rows[0])]
-        ended: list[Any] = []
-        w = w_hh.T
-        for rows in walk.rows:
-            z = gates[rows]
-            h = _fit(h, z.shape[0], h0, ended)
-            own = h.dot(w)
-            if b_hh is not None:
-                own += b_hh
-            sigmoids, new = z[:, :both], z[:, both:]
-            sigmoids += own[:, :both]
-            sigmoids *= 0.5
-            np.tanh(sigmoids, sigmoids)
-            sigmoids *= 0.5
-            sigmoids += 0.5
-            inner[rows] = own[:, both:]
-            new += z[:, :width] * own[:, both:]
-            np.tanh(new, new)
-            h = np.subtract(h, new, out[rows])  # n + z (h' - n)
-            h *= z[:, width:both]
-            h += new
-        return (out, _whole(h.copy(), ended)), (x, h0, w_ih, w_hh, b_ih, b_hh, out, gates, inner, walk)
+        out, last, gates, inner = table.gru(x, h0, w_ih, w_hh, b_ih, b_hh, walk)
+        return (out, last), (x, h0, w_ih, w_hh, b_ih, b_hh, out, gates, inner, walk)
 
     @staticmethod
     def relift(
@@ -476,6 +389,18 @@ class Gru(Op):
         _b_ih: Value, _b_hh: Value, out: Value, gates: Value, inner: Value, walk: Walk,
     ) -> tuple[Value, ...]:  # fmt: skip
         gy, last = g
+        if formula.bare(gy, last, h0, w_hh, out, gates, inner):
+            gx, gz, first = table.gru_grad(gy, last, h0, w_hh, out, gates, inner, walk)
+        else:
+            gx, gz, first = Gru.walk_back(gy, last, h0, w_hh, out, gates, inner, walk)
+        weights = _weight_grads(needs[2:], gx, gz, x, h0, out, walk)
+        return _rows_grad(gx, w_ih) if needs[0] else None, first, *weights
+
+    @staticmethod
+    def walk_back(
+        gy: Value, last: Value, h0: Value, w_hh: Value, out: Value, gates: Value, inner: Value, walk: Walk
+    ) -> tuple[Value, ...]:
+        """``kernels.recurrent.gru_grad`` of recorded values."""
         before = _before(h0, out, walk)
         gh = last[: _count(walk.rows[-1])]
         ended: list[Value] = []
@@ -488,9 +413,7 @@ class Gru(Op):
             gz = call_many(Cat, (gr, gu, gn * reset), 1)
             of_state.put(rows, gz)
             gh = gz @ w_hh + gh * update
-        gx, gz = of_input.whole(), of_state.whole()
-        weights = _weight_grads(needs[2:], gx, gz, x, before)
-        return gx @ w_ih if needs[0] else None, _whole(gh, ended), *weights
+        return of_input.whole(), of_state.whole(), _whole(gh, ended)
 
     @staticmethod
     def jvp(

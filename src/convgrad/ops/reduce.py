@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import Array
+from ..dtypes import F32, F64, Array
+from ..kernels import table
 from . import formula
 from .formula import Value, broadcast_to, call, expand_reduced, reshape, with_ones
 from .op import Linear, Op
@@ -50,7 +51,9 @@ class Mean(Linear):
     @staticmethod
     def forward(x: Array, axes: tuple[int, ...], keepdims: bool) -> tuple[Array, tuple[Any, ...]]:
         count = math.prod([x.shape[i] for i in axes])
-        total = add_reduce(x, axes, keepdims=keepdims)
+        total = (
+            formula.sum(x, axes, keepdims) if x.dtype.kind == "f" else add_reduce(x, axes, keepdims=keepdims)
+        )
         # 0/0 of an empty mean is nan, as in PyTorch
         return total / count if count else total * math.nan, (axes, keepdims, x.shape)
 
@@ -106,13 +109,18 @@ class Pick(Op):
         raise NotImplementedError
 
     @classmethod
+    def found(cls, x: Array, axis: int, *rest: Any) -> tuple[Array, Array]:
+        """The elements wanted and their positions."""
+        index = cls.choose(comparable(x), axis, *rest)
+        return np.take_along_axis(x, index, axis), index
+
+    @classmethod
     def pick(
         cls, x: Array, axis: int, dropped: bool, *rest: Any
     ) -> tuple[tuple[Array, Array], tuple[Any, ...]]:
         """Values and positions; ``dropped``: without the axis. The body of every forward."""
         line = x if x.ndim else x.reshape(1)
-        index = cls.choose(comparable(line), axis, *rest)
-        values = np.take_along_axis(line, index, axis)
+        values, index = cls.found(line, axis, *rest)
         shape = index.shape
         if dropped:
             shape = shape[:axis] + shape[axis + 1 :]
@@ -144,6 +152,13 @@ class MaxDim(Pick):
     @classmethod
     def choose(cls, x: Array, axis: int, *rest: Any) -> Array:
         return np.asarray(cls.arg(x, axis=axis, keepdims=True))
+
+    @classmethod
+    def found(cls, x: Array, axis: int, *rest: Any) -> tuple[Array, Array]:
+        """The extremes and their positions."""
+        if x.dtype is F32 or x.dtype is F64:
+            return table.extreme_along(x, axis, cls.arg is np.argmin)
+        return super().found(x, axis, *rest)
 
     @classmethod
     def forward(cls, x: Array, axis: int, keepdims: bool) -> tuple[tuple[Array, Array], tuple[Any, ...]]:
@@ -187,6 +202,12 @@ class ScatterSum(Linear):
 
     @staticmethod
     def forward(x: Array, index: Any, axis: int, shape: tuple[int, ...]) -> tuple[Array, tuple[Any, ...]]:
+        if (
+            index.ndim == len(shape) > 0
+            and shape[:axis] == index.shape[:axis]
+            and shape[axis + 1 :] == index.shape[axis + 1 :]
+        ):
+            return table.add_along(x, index, axis, shape[axis]), (index, axis, shape)
         out = np.zeros(shape, x.dtype)
         where = list(np.ogrid[tuple([slice(0, n) for n in index.shape])]) if index.ndim else []
         where[axis : axis + 1] = [index]
@@ -214,6 +235,20 @@ class Place(Linear):
     @staticmethod
     def vjp_x(g: Value, index: Any, axis: int, size: int) -> Value:
         return call(Gather, g, index, axis)
+
+
+def most(x: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
+    """The largest values over ``axes`` (NaN wins)."""
+    if x.dtype is F32 or x.dtype is F64:
+        return table.most_over(x, axes, keepdims)
+    return np.asarray(np.max(x, axis=axes, keepdims=keepdims))
+
+
+def least(x: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
+    """The smallest values over ``axes`` (NaN wins)."""
+    if x.dtype is F32 or x.dtype is F64:
+        return table.least_over(x, axes, keepdims)
+    return np.asarray(np.min(x, axis=axes, keepdims=keepdims))
 
 
 class MaxAll(Op):
@@ -251,11 +286,15 @@ class AMax(Op):
     backward_name = "AmaxBackward0"
     saves = ("x", "out", "axes", "keepdims")
     batch = {"axes": "axis"}
-    reduce: Any = staticmethod(np.max)
+
+    @staticmethod
+    def reduce(x: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
+        """The extremes themselves."""
+        return most(x, axes, keepdims)
 
     @classmethod
     def forward(cls, x: Array, axes: tuple[int, ...], keepdims: bool) -> tuple[Array, tuple[Any, ...]]:
-        out = np.asarray(cls.reduce(x, axis=axes, keepdims=keepdims))
+        out = cls.reduce(x, axes, keepdims)
         return out, (x, out, axes, keepdims)
 
     @staticmethod
@@ -271,7 +310,11 @@ class AMin(AMax):
     """The smallest value over ``axes`` (NaN wins); equals share the gradient."""
 
     backward_name = "AminBackward0"
-    reduce = staticmethod(np.min)
+
+    @staticmethod
+    def reduce(x: Array, axes: tuple[int, ...], keepdims: bool) -> Array:
+        """The extremes themselves."""
+        return least(x, axes, keepdims)
 
 
 class AMinMax(Op):
@@ -286,12 +329,11 @@ class AMinMax(Op):
     def forward(
         x: Array, axes: tuple[int, ...], keepdims: bool
     ) -> tuple[tuple[Array, Array], tuple[Any, ...]]:
-        least = np.asarray(np.min(x, axis=axes, keepdims=True))
-        most = np.asarray(np.max(x, axis=axes, keepdims=True))
-        saved = (x, least, most, axes, keepdims)
+        low, high = least(x, axes, True), most(x, axes, True)
+        saved = (x, low, high, axes, keepdims)
         if keepdims:
-            return (least, most), saved
-        return (np.squeeze(least, axes), np.squeeze(most, axes)), saved
+            return (low, high), saved
+        return (np.squeeze(low, axes), np.squeeze(high, axes)), saved
 
     @staticmethod
     def vjp_x(

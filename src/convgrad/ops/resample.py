@@ -17,11 +17,11 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from ..dtypes import F32, F64, HALVES, Array
+from ..kernels import table as kernels
+from ..kernels.cubic import CUBIC_SMOOTH, CUBIC_TAPS
 from .formula import Value, call
 from .op import Linear
 
-#: Keys's parameter of the cubic kernel, as PyTorch sets it; with a filter that widens it is another
-CUBIC, CUBIC_SMOOTH = -0.75, -0.5
 #: from so many taps on one matrix product is quicker than a sum of gathered pieces
 _DENSE = 9
 
@@ -71,15 +71,6 @@ def _linear(axis: Axis) -> Table:
     first = np.minimum(np.floor(places).astype(np.intp), axis.n - 1)
     t = np.clip(places - first, 0.0, 1.0)
     return np.stack((first, np.minimum(first + 1, axis.n - 1)), 1), np.stack((1.0 - t, t), 1)
-
-
-#: the weight of each of four neighbours, a polynomial in the distance from the second (highest power first)
-CUBIC_TAPS = np.array([
-    [CUBIC, -2 * CUBIC, CUBIC, 0.0],
-    [CUBIC + 2, -CUBIC - 3, 0.0, 1.0],
-    [-CUBIC - 2, 2 * CUBIC + 3, -CUBIC, 0.0],
-    [-CUBIC, CUBIC, 0.0, 0.0],
-])  # fmt: skip
 
 
 def _cubic(axis: Axis) -> Table:
@@ -144,6 +135,14 @@ def _transposed(index: Array, weight: Array | None, n: int) -> Table:
     return places, weights
 
 
+@lru_cache(maxsize=128)
+def _sums(axis: Axis, transposed: bool, dtype: np.dtype[Any]) -> Table:
+    """The table as kernels take it, its weights in the dtype of what they weigh."""
+    index, weight = table(axis, transposed)
+    whole = np.ascontiguousarray(index, np.int64)
+    return whole, None if weight is None else np.ascontiguousarray(weight, dtype)
+
+
 @lru_cache(maxsize=32)
 def _matrix(axis: Axis, transposed: bool, dtype: np.dtype[Any]) -> Array:
     index, weight = table(axis)
@@ -154,22 +153,13 @@ def _matrix(axis: Axis, transposed: bool, dtype: np.dtype[Any]) -> Array:
 
 def _along(x: Array, at: int, axis: Axis, transposed: bool) -> Array:
     """One axis of x summed with the table's weights."""
-    index, weight = table(axis, transposed)
-    if weight is None:
-        return np.take(x, index[:, 0], at)
-    if index.shape[1] >= _DENSE:
+    index, weight = _sums(axis, transposed, x.dtype)
+    if weight is not None and index.shape[1] >= _DENSE:
         matrix = _matrix(axis, transposed, x.dtype)
         if at == x.ndim - 1:
             return np.asarray(x @ matrix.T)
         return np.ascontiguousarray(np.moveaxis(matrix @ np.moveaxis(x, at, -2), -2, at))
-    weight = weight.astype(x.dtype).reshape(*weight.shape, *(1,) * (x.ndim - at - 1))
-    out = np.take(x, index[:, 0], at)
-    out *= weight[:, 0]
-    for tap in range(1, index.shape[1]):
-        piece = np.take(x, index[:, tap], at)
-        piece *= weight[:, tap]
-        out += piece
-    return out
+    return kernels.sums_along(x, at, index, weight)
 
 
 def _bytes_along(x: Array, at: int, axis: Axis) -> Array:

@@ -10,12 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import Array
+from ..dtypes import F32, F64, Array
+from ..kernels import table
 from . import formula
 from .formula import Value, call, reshape, sum_to, where
 from .op import Linear, Op
 from .reduce import Gather, Place, ScatterSum
 from .shape import Index, IndexPut
+
+#: from so many elements on a kernel adds them sooner than NumPy
+_MANY = 256
 
 
 def along(axis: int, index: Any) -> tuple[Any, ...]:
@@ -95,6 +99,8 @@ class ScatterAdd(Op):
 
     @staticmethod
     def forward(x: Array, src: Array, index: Any, axis: int) -> tuple[Array, tuple[Any, ...]]:
+        if index.size >= _MANY and src.dtype is x.dtype and x.dtype in (F32, F64):
+            return x + call(ScatterSum, src, index, axis, x.shape), (index, axis, x.shape)
         out = x.copy(order="C")
         np.add.at(out, grid(index, axis), src)
         return out, (index, axis, x.shape)
@@ -259,8 +265,11 @@ class IndexAdd(Op):
 
     @staticmethod
     def forward(x: Array, source: Array, index: Any, axis: int, alpha: Any) -> tuple[Array, tuple[Any, ...]]:
+        moved = source if alpha == 1 else source * alpha
+        if x.ndim and moved.size >= _MANY and moved.dtype is x.dtype and x.dtype in (F32, F64):
+            return x + table.add_rows(moved, index, axis, x.shape[axis]), (index, axis, alpha, x.shape)
         out = x.copy(order="C")
-        np.add.at(out, along(axis, index), source if alpha == 1 else source * alpha)
+        np.add.at(out, along(axis, index), moved)
         return out, (index, axis, alpha, x.shape)
 
     @staticmethod

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import Array
+from ..dtypes import F32, F64, Array
+from ..kernels import table
 from . import formula
 from .formula import Value, call, call_many, permute, reshape, sum_to
 from .op import Linear, Op
@@ -225,6 +226,11 @@ class IndexPut(Linear):
 
     @staticmethod
     def forward(x: Array, key: Any, shape: tuple[int, ...]) -> tuple[Array, tuple[Any, ...]]:
+        if (axis := _one_axis(key)) is not None and (x.dtype is F32 or x.dtype is F64):
+            index = key[axis] if type(key) is tuple else key
+            if index.min() >= 0:  # negative ones count from the end
+                rows = x.reshape(*shape[:axis], index.size, *shape[axis + 1 :])
+                return table.add_rows(rows, index.reshape(-1), axis, shape[axis]), (key, shape)
         out = np.zeros(shape, x.dtype)
         if is_basic(key) or (type(key) is np.ndarray and key.dtype == bool) or _is_distinct(key, shape):
             out[key] = x  # each element is met once
@@ -235,6 +241,14 @@ class IndexPut(Linear):
     @staticmethod
     def vjp_x(g: Value, key: Any, shape: tuple[int, ...]) -> Value:
         return call(Index, g, key)
+
+
+def _one_axis(key: Any) -> int | None:
+    """The axis of which a key of whole axes and one array names positions; None of other keys."""
+    before, last = (key[:-1], key[-1]) if type(key) is tuple and key else ((), key)
+    if type(last) is not np.ndarray or last.dtype != np.int64 or not last.size:
+        return None
+    return len(before) if all([type(k) is slice and k == slice(None) for k in before]) else None
 
 
 def _is_distinct(key: Any, shape: tuple[int, ...]) -> bool:
@@ -395,7 +409,7 @@ def cast_array(x: Array, dtype: np.dtype[Any]) -> Array:
     with np.errstate(invalid="ignore", over="ignore"):
         if dtype.kind == "u":  # negative values wrap around, as in PyTorch, instead of being undefined
             return x.astype(np.int64).astype(dtype)
-        return x.astype(dtype)
+        return table.cast(x, dtype)
 
 
 class Clone(Linear):
@@ -407,7 +421,7 @@ class Clone(Linear):
 
     @staticmethod
     def forward(x: Array) -> tuple[Array, tuple[()]]:
-        return x.copy(order="K"), ()
+        return table.copy(x), ()
 
     @staticmethod
     def vjp_x(g: Value) -> Value:

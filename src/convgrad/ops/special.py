@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import F32, F64, Array
+from ..dtypes import Array
+from ..kernels import table
+from ..kernels.error_function import erfc
 from .elementwise import Exp, Log, refuse
-from .errorfunction import digamma, erf, erfc, erfinv, lgamma, polygamma
-from .formula import ONE, Value, call, conj, one_minus, times, where
+from .errorfunction import digamma, erfinv, lgamma, polygamma
+from .formula import LARGE, Value, call, conj, one_minus, plain, times, where
 from .op import Elementwise, Ufunc
 
 LN2, LN10, PI = math.log(2.0), math.log(10.0), math.pi
@@ -28,7 +30,7 @@ class OfInput(Ufunc):
 
     @classmethod
     def forward(cls, x: Array) -> tuple[Array, tuple[Array]]:
-        return cls.ufunc(x), (x,)
+        return (cls.ufunc(x) if x.size < LARGE else table.mapped(cls.ufunc, x)), (x,)
 
 
 class OfOutput(Ufunc):
@@ -38,7 +40,7 @@ class OfOutput(Ufunc):
 
     @classmethod
     def forward(cls, x: Array) -> tuple[Array, tuple[Array]]:
-        out = cls.ufunc(x)
+        out = cls.ufunc(x) if x.size < LARGE else table.mapped(cls.ufunc, x)
         return out, (out,)
 
 
@@ -48,7 +50,14 @@ class Sqrt(OfOutput):
     ufunc = np.sqrt
 
     @staticmethod
+    def forward(x: Array) -> tuple[Array, tuple[Array]]:
+        out = np.sqrt(x) if x.size < LARGE else table.sqrt(x)
+        return out, (out,)
+
+    @staticmethod
     def vjp_x(g: Value, out: Value) -> Value:
+        if plain(g, out):
+            return table.sqrt_grad(g, out)
         return g / (conj(out) * 2.0)
 
 
@@ -57,11 +66,13 @@ class Rsqrt(OfOutput):
 
     @classmethod
     def forward(cls, x: Array) -> tuple[Array, tuple[Array]]:
-        out = 1.0 / np.sqrt(x)
+        out = table.rsqrt(x)
         return out, (out,)
 
     @staticmethod
     def vjp_x(g: Value, out: Value) -> Value:
+        if plain(g, out):
+            return table.rsqrt_grad(g, out)
         return g * conj(out * out * out) * -0.5
 
 
@@ -70,11 +81,13 @@ class Reciprocal(OfOutput):
 
     @classmethod
     def forward(cls, x: Array) -> tuple[Array, tuple[Array]]:
-        out = 1.0 / x
+        out = table.reciprocal(x)
         return out, (out,)
 
     @staticmethod
     def vjp_x(g: Value, out: Value) -> Value:
+        if plain(g, out):
+            return table.reciprocal_grad(g, out)
         return -g * conj(out * out)
 
 
@@ -218,7 +231,14 @@ class Tanh(OfOutput):
     ufunc = np.tanh
 
     @staticmethod
+    def forward(x: Array) -> tuple[Array, tuple[Array]]:
+        out = np.tanh(x) if x.size < LARGE else table.tanh(x)
+        return out, (out,)
+
+    @staticmethod
     def vjp_x(g: Value, out: Value) -> Value:
+        if plain(g, out):
+            return table.tanh_grad(g, out)
         return times(g, one_minus(out * out))
 
 
@@ -396,21 +416,14 @@ class Sigmoid(OfOutput):
 
     @staticmethod
     def vjp_x(g: Value, out: Value) -> Value:
+        if plain(g, out):
+            return table.sigmoid_grad(g, out)
         return times(g, out * one_minus(out))
 
 
 def sigmoid(x: Array) -> Array:
     """The logistic function of an array."""
-    if x.dtype is not F32 and x.dtype is not F64:
-        return np.asarray(1.0 / (1.0 + np.exp(-x)))
-    # e^min(x, 0) / (1 + e^-|x|), where nothing overflows; each step writes over the last
-    small = np.asarray(np.abs(x))
-    np.negative(small, small)
-    np.exp(small, small)
-    out = np.asarray(np.heaviside(x, ONE[x.dtype]))
-    np.maximum(out, small, out=out)
-    np.add(small, ONE[x.dtype], small)
-    return np.divide(out, small, out)
+    return table.sigmoid(x)
 
 
 class Logit(Elementwise):
@@ -439,10 +452,12 @@ class Erf(OfInput):
     @classmethod
     def forward(cls, x: Array) -> tuple[Array, tuple[Array]]:
         refuse("erf_vml_cpu", "c", x)
-        return erf(x), (x,)
+        return table.erf(x), (x,)
 
     @staticmethod
     def vjp_x(g: Value, x: Value) -> Value:
+        if plain(g, x):
+            return table.erf_grad(g, x)
         return g * (call(Exp, -(x * x)) * TWO_OVER_SQRT_PI)
 
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import Array
+from ..dtypes import F32, F64, Array
+from ..kernels import table
 from . import formula
 from .elementwise import Exp, Real
 from .formula import Value, call, conj, where, with_ones
@@ -32,6 +33,11 @@ def _centred(x: Value, axes: tuple[int, ...]) -> tuple[Value, Value]:
 
 def _variance(x: Array, axes: tuple[int, ...], correction: float) -> tuple[Array, Array, float]:
     """Variance and mean with axes kept, and the divisor."""
+    if x.dtype is F32 or x.dtype is F64:
+        mean, squares = table.moments_over(x, axes)
+        free = max(0.0, _count(x.shape, axes) - correction)
+        with np.errstate(all="ignore"):
+            return squares / x.dtype.type(free), mean, free
     with np.errstate(all="ignore"):
         centred, mean = _centred(x, axes)
         squares = np.square(centred) if x.dtype.kind != "c" else (centred * centred.conj()).real
@@ -194,11 +200,7 @@ class LogSumExp(Op):
 
     @staticmethod
     def forward(x: Array, axes: tuple[int, ...], keepdims: bool) -> tuple[Array, tuple[Any, ...]]:
-        with np.errstate(all="ignore"):
-            top = np.max(x.real, axis=axes, keepdims=True, initial=-math.inf)
-            top = np.where(np.isfinite(top), top, 0).astype(x.real.dtype)
-            out = np.log(add_reduce(np.exp(x - top), axes, keepdims=True)) + top
-        out = _dropped(out, axes, keepdims)
+        out = table.log_sum_exp_over(x, axes, keepdims)
         return out, (x, out, axes, keepdims)
 
     @staticmethod
@@ -257,8 +259,9 @@ def _norm(x: Array, p: float, axes: tuple[int, ...], keepdims: bool) -> Any:
     if p == 0:
         return add_reduce(x != 0, axes, dtype=real, keepdims=keepdims)
     if p == 2:
-        squares = x * x if x.dtype.kind != "c" else x.real * x.real + x.imag * x.imag
-        return np.sqrt(add_reduce(squares, axes, keepdims=keepdims))
+        if x.dtype.kind != "c":
+            return np.sqrt(table.squares_over(x, axes, keepdims))
+        return np.sqrt(add_reduce(x.real * x.real + x.imag * x.imag, axes, keepdims=keepdims))
     size = np.abs(x)
     if math.isinf(p):
         return (np.max if p > 0 else np.min)(size, axis=axes, keepdims=keepdims)

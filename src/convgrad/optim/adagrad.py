@@ -8,20 +8,10 @@ import numpy as np
 
 from ..tensor.tensor import Tensor
 from . import recorded
-from .algorithm import (
-    Algorithm,
-    advance,
-    check_fused,
-    check_lr,
-    check_options,
-    decayed,
-    divide_into,
-    scalar,
-    scratch,
-)
+from .algorithm import Joint, check_fused, check_lr, check_options, scalar
 
 
-class Adagrad(Algorithm):
+class Adagrad(Joint):
     """``p -= lr / (1 + (step - 1) lr_decay) * g / (sqrt(s) + eps)`` with the sum s of all g².
 
     Args:
@@ -70,15 +60,11 @@ class Adagrad(Algorithm):
     def share_memory(self) -> None:
         """Nothing to do: threads see the same state."""
 
-    def _update(self, group: dict[str, Any]) -> None:
-        lr, eps = float(group["lr"]), group["eps"]
-        for data, g, state in self._walk(group):
-            step = advance(state)
-            total, work = state["sum"]._data, scratch(data)
-            if group["weight_decay"]:
-                g = decayed(g, data, group["weight_decay"], scratch(data))
-            np.multiply(g, g, out=work)
-            np.add(total, work, out=total)
-            size = np.sqrt(total, out=scratch(data))
-            np.add(size, eps, out=size)
-            divide_into(data, g, -lr / (1 + (step - 1) * group["lr_decay"]), size, work)
+    _kernel = "adagrad"
+
+    def _options(self, group: dict[str, Any]) -> tuple[float, ...]:
+        eps, decay = float(group["eps"]), float(group["weight_decay"])
+        return float(group["lr"]), float(group["lr_decay"]), eps, decay
+
+    def _kept(self, group: dict[str, Any]) -> tuple[str, ...]:
+        return ("sum",)

@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
-import numpy as np
-
+from ..dtypes import Array
 from ..tensor.tensor import Tensor
 from . import recorded
-from .algorithm import (
-    Algorithm,
-    advance,
-    check_betas,
-    check_fused,
-    check_lr,
-    check_options,
-    decayed,
-    divide_into,
-    mean_into,
-    scalar,
-    scratch,
-    square_into,
-    zeros,
-)
+from .algorithm import Joint, State, check_betas, check_fused, check_lr, check_options, scalar, zeros
 
 
-class Adam(Algorithm):
+class Adam(Joint):
     """``p -= lr * m / (sqrt(v) + eps)`` with bias-corrected running means m of g and v of g².
 
     Args:
@@ -68,27 +52,18 @@ class Adam(Algorithm):
         super().__init__(params, defaults)
         check_fused(fused, foreach, differentiable)
 
-    def _update(self, group: dict[str, Any]) -> None:
-        lr, eps, decay = float(group["lr"]), group["eps"], group["weight_decay"]
-        beta1, beta2 = (float(b) for b in group["betas"])
-        for data, g, state in self._walk(group):
-            if not state:
-                state["step"] = scalar(0.0)
-                state["exp_avg"], state["exp_avg_sq"] = zeros(data), zeros(data)
-                if group["amsgrad"]:
-                    state["max_exp_avg_sq"] = zeros(data)
-            step = advance(state)
-            m, v, work = state["exp_avg"]._data, state["exp_avg_sq"]._data, scratch(data)
-            if decay and group["decoupled_weight_decay"]:
-                np.multiply(data, 1 - lr * decay, out=data)
-            elif decay:
-                g = decayed(g, data, decay, scratch(data))
-            mean_into(m, g, 1 - beta1, work)
-            square_into(v, g, beta2, work)
-            if group["amsgrad"]:
-                largest = state["max_exp_avg_sq"]._data
-                v = np.maximum(largest, v, out=largest)
-            denominator = np.sqrt(v, out=scratch(data))
-            np.divide(denominator, math.sqrt(1 - beta2**step), out=denominator)
-            np.add(denominator, eps, out=denominator)
-            divide_into(data, m, -lr / (1 - beta1**step), denominator, work)
+    _kernel = "adam"
+
+    def _options(self, group: dict[str, Any]) -> tuple[float, ...]:
+        beta1, beta2 = group["betas"]
+        decay, decoupled = float(group["weight_decay"]), float(group["decoupled_weight_decay"])
+        eps, largest = float(group["eps"]), float(group["amsgrad"])
+        return float(group["lr"]), float(beta1), float(beta2), eps, decay, decoupled, largest
+
+    def _kept(self, group: dict[str, Any]) -> tuple[str, ...]:
+        return ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if group["amsgrad"] else ("exp_avg", "exp_avg_sq")
+
+    def _begin(self, state: State, data: Array, group: dict[str, Any]) -> None:
+        state["step"] = scalar(0.0)
+        for name in self._kept(group):
+            state[name] = zeros(data)

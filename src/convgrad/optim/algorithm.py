@@ -1,9 +1,10 @@
 """``Algorithm``: what the optimisers of this package share, the walk over parameters with gradients.
 
 An algorithm is written for real arrays of float32 or float64: ``_update`` changes the arrays of one group in
-place. Parameters of other dtypes are handed to it as such arrays: complex ones as pairs of real numbers,
-float16 and bfloat16 ones as float32, rounded once at the end of the step. With ``differentiable=True`` the
-step is a program of tensors instead (``recorded.py``), so that it can be differentiated itself.
+place; that of a ``Joint`` one is a kernel that takes all of them at once. Parameters of other dtypes are
+handed to it as such arrays: complex ones as pairs of real numbers, float16 and bfloat16 ones as float32,
+rounded once at the end of the step. With ``differentiable=True`` the step is a program of tensors instead
+(``recorded.py``), so that it can be differentiated itself.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ import numpy as np
 from ..autograd.grad_mode import enable_grad
 from ..dtypes import F32, F64, HALVES, Array
 from ..errors import ConvgradError
-from ..graph.node import LEAF, cell_of
-from ..kernels.memory import LARGE, allocator
+from ..graph.node import LEAF, bump_all, cell_of
+from ..kernels import table
+from ..kernels.steps import decayed, divide_into, mean_into, scratch, square_into
 from ..tensor.tensor import Tensor
 from .optimizer import Optimizer, scalar
 from .recorded import not_recorded, record
@@ -101,6 +103,96 @@ class Algorithm(Optimizer):
                         values[name] = scalar(values[name])
 
 
+class Joint(Algorithm):
+    """Base of the optimisers whose step is one kernel (``kernels/steps.py``) for all parameters of a group.
+
+    Derive, name the kernel, and write ``_options`` and ``_kept``, and ``_begin`` where states are made.
+    """
+
+    _kernel = ""
+    #: whether each parameter's steps are counted
+    _counted = True
+
+    def _options(self, group: dict[str, Any]) -> tuple[float, ...]:
+        """The numbers that the kernel takes."""
+        raise NotImplementedError
+
+    def _kept(self, group: dict[str, Any]) -> tuple[str, ...]:
+        """The names of what is kept of each parameter, in the kernel's order."""
+        raise NotImplementedError
+
+    def _begin(self, state: State, data: Array, group: dict[str, Any]) -> None:
+        """Fill the state of a parameter before its first step; nothing, if not written."""
+
+    def _update(self, group: dict[str, Any]) -> None:
+        names = self._kept(group)
+        params, datas, grads, states, others = self._gathered(group, names)
+        if params:
+            kept = [[state[name]._data for state in states] for name in names]
+            counts = [state["step"]._data for state in states] if self._counted else None
+            options, ascend = self._options(group), bool(group.get("maximize", False))
+            getattr(table, self._kernel)(options, ascend, datas, grads, kept, counts, self._held_for(group))
+            bump_all(params, type(self).__name__ + ".step")
+        if others:
+            for data, g, state in self._walk({**group, "params": others}):
+                self._update_one(data, g, state, group)
+
+    def _gathered(self, group: dict[str, Any], names: tuple[str, ...]) -> tuple[list[Any], ...]:
+        """Parameters with gradients, their arrays, gradients and states; and those of other dtypes."""
+        params: list[Any] = []
+        datas: list[Array] = []
+        grads: list[Array] = []
+        states: list[State] = []
+        others: list[Any] = []
+        known = self.state
+        kind: Any = None
+        for param in group["params"]:
+            node = param._node
+            if node is not None and node.kind == LEAF:
+                grad = node.grad
+            else:
+                grad = param.__dict__.get("_grad")
+            if grad is None:
+                continue
+            data, state = param._data, known.get(param)
+            if kind is None and (data.dtype is F32 or data.dtype is F64):
+                kind = data.dtype
+            missing = not state or (names and state.get(names[-1]) is None)
+            if data.dtype is not kind or (missing and (state or not self._begun(param, data, group, names))):
+                others.append(param)
+                continue
+            params.append(param)
+            datas.append(data)
+            grads.append(grad._data)
+            states.append(state or known.get(param, {}))
+        return params, datas, grads, states, others
+
+    def _begun(self, param: Any, data: Array, group: dict[str, Any], names: tuple[str, ...]) -> bool:
+        """Make a parameter's first state; False if its first step is another than those to come."""
+        state: State = {}
+        self._begin(state, data, group)
+        self.state[param] = state
+        return True
+
+    def _update_one(self, data: Array, g: Array, state: State, group: dict[str, Any]) -> None:
+        """The step of one parameter; g has its sign."""
+        if not state:
+            self._begin(state, data, group)
+        kept = [[state[name]._data] for name in self._kept(group)]
+        counts = [state["step"]._data] if self._counted else None
+        getattr(table, self._kernel)(self._options(group), False, [data], [g], kept, counts)
+
+    def _held_for(self, group: dict[str, Any]) -> dict[str, Any]:
+        """What the kernel made ready for a group."""
+        all_held: dict[int, dict[str, Any]] = self.__dict__.setdefault("_held", {})
+        if len(all_held) > len(self.param_groups):  # groups that have gone
+            all_held.clear()
+        held = all_held.get(id(group))
+        if held is None:
+            held = all_held[id(group)] = {}
+        return held
+
+
 def _gradient(param: Any) -> Any:
     """The array of a parameter's gradient, or None."""
     node = param._node
@@ -150,13 +242,6 @@ def _cast(value: Any, old: Any, new: Any) -> Any:
     return value
 
 
-def scratch(like: Array) -> Array:
-    """An array to compute in; a large one from the memory that is kept for such, without page faults."""
-    if like.nbytes < LARGE or not like.flags.c_contiguous:
-        return np.empty_like(like)
-    return allocator(like.shape, like.dtype)(like.shape, like.dtype)
-
-
 def zeros(array: Array) -> Tensor:
     """Zeros like an array, to keep in the state."""
     return Tensor(np.zeros_like(array, order="C"), None)
@@ -167,43 +252,6 @@ def advance(state: State) -> float:
     count = state["step"]._data
     count += 1
     return float(count)
-
-
-# ---------------------------------------------------------------------- arithmetic the algorithms share
-
-
-def decayed(g: Array, data: Array, decay: float, work: Array) -> Array:
-    """``g + decay * data`` in ``work``; g itself without decay."""
-    if not decay:
-        return g
-    np.multiply(data, decay, out=work)
-    return np.add(g, work, out=work)
-
-
-def mean_into(mean: Array, g: Array, weight: float, work: Array) -> None:
-    """Move a running mean towards g by ``weight`` of the way, from the nearer end."""
-    np.subtract(g, mean, out=work)
-    if weight < 0.5:
-        np.multiply(work, weight, out=work)
-        np.add(mean, work, out=mean)
-    else:
-        np.multiply(work, 1 - weight, out=work)
-        np.subtract(g, work, out=mean)
-
-
-def square_into(mean: Array, g: Array, keep: float, work: Array) -> None:
-    """``mean = keep * mean + (1 - keep) g²``."""
-    np.multiply(mean, keep, out=mean)
-    np.multiply(g, 1 - keep, out=work)
-    np.multiply(work, g, out=work)
-    np.add(mean, work, out=mean)
-
-
-def divide_into(data: Array, m: Array, scale: float, denominator: Array, work: Array) -> None:
-    """``data += scale * m / denominator``."""
-    np.multiply(m, scale, out=work)
-    np.divide(work, denominator, out=work)
-    np.add(data, work, out=data)
 
 
 # ---------------------------------------------------------------------- options
@@ -257,6 +305,6 @@ def check_fused(fused: Any, foreach: Any, differentiable: bool) -> None:
 
 
 __all__ = [
-    "Algorithm", "State", "advance", "check_betas", "check_fused", "check_lr", "check_options", "decayed",
-    "divide_into", "mean_into", "pairs", "scalar", "scratch", "square_into", "zeros",
+    "Algorithm", "Joint", "State", "advance", "check_betas", "check_fused", "check_lr", "check_options",
+    "decayed", "divide_into", "mean_into", "pairs", "scalar", "scratch", "square_into", "zeros",
 ]  # fmt: skip

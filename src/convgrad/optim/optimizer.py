@@ -15,7 +15,8 @@ import numpy as np
 from .. import dtypes
 from ..autograd.grad_mode import set_grad_enabled
 from ..dtypes import F32, F64
-from ..graph.node import LEAF, cell_of
+from ..graph.node import LEAF, bump_all
+from ..kernels import table
 from ..nn.hooks import RemovableHandle, Table, add
 from ..tensor.tensor import Tensor
 
@@ -203,6 +204,7 @@ class Optimizer:
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget all gradients, or with False fill them with zeros."""
+        zeroed: list[Any] = []
         for param in self._all():
             node = param._node
             leaf = node is not None and node.kind == LEAF
@@ -214,12 +216,14 @@ class Optimizer:
             elif grad._node is not None:
                 grad = grad.detach()
             if grad is not None:
-                grad._data.fill(0)
-                cell_of(grad).bump("zero_")
+                zeroed.append(grad)
             if leaf:
                 node.grad = grad
             else:
                 param.__dict__["_grad"] = grad
+        if zeroed:
+            table.fill_all([grad._data for grad in zeroed], 0.0)
+            bump_all(zeroed, "zero_")
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Change every parameter that has a gradient, in place.

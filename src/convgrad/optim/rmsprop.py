@@ -4,25 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
+from ..dtypes import Array
 from . import recorded
-from .algorithm import (
-    Algorithm,
-    advance,
-    check_lr,
-    check_options,
-    decayed,
-    divide_into,
-    mean_into,
-    scalar,
-    scratch,
-    square_into,
-    zeros,
-)
+from .algorithm import Joint, State, check_lr, check_options, scalar, zeros
 
 
-class RMSprop(Algorithm):
+class RMSprop(Joint):
     """``p -= lr * g / (sqrt(s) + eps)`` with a running mean s of g².
 
     Args:
@@ -57,33 +44,18 @@ class RMSprop(Algorithm):
         }  # fmt: skip
         super().__init__(params, defaults)
 
-    def _update(self, group: dict[str, Any]) -> None:
-        lr, alpha, momentum = float(group["lr"]), group["alpha"], group["momentum"]
-        for data, g, state in self._walk(group):
-            if not state:
-                state["step"], state["square_avg"] = scalar(0.0), zeros(data)
-                if momentum > 0:
-                    state["momentum_buffer"] = zeros(data)
-                if group["centered"]:
-                    state["grad_avg"] = zeros(data)
-            advance(state)
-            square, work = state["square_avg"]._data, scratch(data)
-            if group["weight_decay"]:
-                g = decayed(g, data, group["weight_decay"], scratch(data))
-            square_into(square, g, alpha, work)
-            size = scratch(data)
-            if group["centered"]:
-                mean = state["grad_avg"]._data
-                mean_into(mean, g, 1 - alpha, work)
-                np.multiply(mean, mean, out=work)
-                square = np.subtract(square, work, out=work)
-            np.sqrt(square, out=size)
-            np.add(size, group["eps"], out=size)
-            if momentum > 0:
-                buffer = state["momentum_buffer"]._data
-                np.multiply(buffer, momentum, out=buffer)
-                divide_into(buffer, g, 1.0, size, work)
-                np.multiply(buffer, lr, out=work)
-                np.subtract(data, work, out=data)
-            else:
-                divide_into(data, g, -lr, size, work)
+    _kernel = "rmsprop"
+
+    def _options(self, group: dict[str, Any]) -> tuple[float, ...]:
+        eps, decay = float(group["eps"]), float(group["weight_decay"])
+        momentum, centered = float(group["momentum"]), float(group["centered"])
+        return float(group["lr"]), float(group["alpha"]), eps, decay, momentum, centered
+
+    def _kept(self, group: dict[str, Any]) -> tuple[str, ...]:
+        names = ("square_avg", "grad_avg") if group["centered"] else ("square_avg",)
+        return (*names, "momentum_buffer") if group["momentum"] > 0 else names
+
+    def _begin(self, state: State, data: Array, group: dict[str, Any]) -> None:
+        state["step"] = scalar(0.0)
+        for name in sorted(self._kept(group), reverse=True):  # PyTorch's order
+            state[name] = zeros(data)

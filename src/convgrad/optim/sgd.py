@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from ..dtypes import Array
 from ..tensor.tensor import Tensor
 from . import recorded
-from .algorithm import Algorithm, State, check_fused, check_lr, check_options, decayed, scratch
+from .algorithm import Joint, State, check_fused, check_lr, check_options, decayed, scratch
 
 
-class SGD(Algorithm):
+class SGD(Joint):
     """``p -= lr * (g + weight_decay * p)``, with momentum ``v = momentum v + (1 - dampening) g`` for g.
 
     Args:
@@ -47,29 +48,28 @@ class SGD(Algorithm):
         super().__init__(params, defaults)
         check_fused(fused, foreach, differentiable)
 
-    def _update(self, group: dict[str, Any]) -> None:
-        lr, decay = float(group["lr"]), float(group["weight_decay"])
-        for data, g, state in self._walk(group):
-            work = scratch(data)
-            g = decayed(g, data, decay, work)
-            if group["momentum"]:
-                g = _with_momentum(g, work, state, group)
-            np.multiply(g, lr, out=work)
-            np.subtract(data, work, out=data)
+    _kernel = "sgd"
+    _counted = False
 
+    def _options(self, group: dict[str, Any]) -> tuple[float, ...]:
+        momentum = float(group["momentum"])
+        dampening, nesterov = float(group["dampening"]), float(group["nesterov"])
+        return float(group["lr"]), float(group["weight_decay"]), momentum, dampening, nesterov
 
-def _with_momentum(g: Any, work: Any, state: State, group: dict[str, Any]) -> Any:
-    """The direction that momentum makes of a gradient; ``work`` may hold g and is overwritten."""
-    momentum = group["momentum"]
-    buffer = state.get("momentum_buffer")
-    if buffer is None:
-        v = np.array(g, order="C")
+    def _kept(self, group: dict[str, Any]) -> tuple[str, ...]:
+        return ("momentum_buffer",) if group["momentum"] else ()
+
+    def _begun(self, param: Any, data: Array, group: dict[str, Any], names: tuple[str, ...]) -> bool:
+        return not names
+
+    def _update_one(self, data: Array, g: Array, state: State, group: dict[str, Any]) -> None:
+        if not group["momentum"] or state.get("momentum_buffer") is not None:
+            super()._update_one(data, g, state, group)
+            return
+        lr, decay, momentum, _, nesterov = self._options(group)
+        work = scratch(data)
+        g = decayed(g, data, decay, work)
+        v = np.array(g, order="C")  # the first gradient is not dampened
         state["momentum_buffer"] = Tensor(v, None)
-    else:
-        v = buffer._data
-        share = 1 - group["dampening"]
-        np.multiply(v, momentum, out=v)
-        np.add(v, g if share == 1 else g * share, out=v)
-    if not group["nesterov"]:
-        return v
-    return np.add(g, v * momentum, out=work)
+        np.multiply(np.add(g, v * momentum, out=work) if nesterov else v, lr, out=work)
+        np.subtract(data, work, out=data)

@@ -64,6 +64,7 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
         """
     ),
     "amp": _names("autocast"),
+    "backends.memory": _names("empty_cache memory_stats"),
     "nn.functional": _names(
         """
         adaptive_avg_pool1d avg_pool1d bilinear channel_shuffle conv1d conv2d conv3d conv_tbc

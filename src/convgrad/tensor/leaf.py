@@ -14,6 +14,7 @@ from ..graph.hooks import run_after
 from ..graph.node import ALONE, Leaf, cell_of
 from ..graph.traced import Traced
 from ..kernels.memory import owns_memory
+from ..ops.formula import add_to
 
 
 class TensorLeaf(Leaf):
@@ -65,7 +66,7 @@ class TensorLeaf(Leaf):
             elif old._node is not None:
                 self.grad = old.detach() + self.plain(g, None)
             else:
-                np.add(old._data, g, out=old._data)
+                add_to(old._data, g)
                 if old._cell is not None:
                     old._cell.bump("backward")
         if self.hooks is not None:

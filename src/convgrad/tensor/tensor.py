@@ -19,8 +19,10 @@ from ..graph.grad_mode import DUAL, INFERENCE, MODE, OFF, RECORD
 from ..graph.hooks import present
 from ..graph.node import LEAF, Cell, Node, attach, attach_one, cell_of, snapshot
 from ..graph.traced import Traced
+from ..kernels import table
 from ..ops import activation, reduce, rounding, special
 from ..ops import elementwise as ew
+from ..ops.formula import LARGE, product
 from ..ops.matmul import Mm
 from ..ops.op import OUT, Op, Ufunc
 from ..printing import format_tensor
@@ -84,7 +86,7 @@ def _binary(op: type[Ufunc]) -> Callable[[Any, Any], Any]:
         else:
             return binary(op, self, other)
         try:
-            out = ufunc(a, b)
+            out = ufunc(a, b) if a.size < LARGE else table.arithmetic(ufunc, a, b)
         except ValueError:
             raise broadcast_error(a.shape, b.shape) from None
         if type(out) is not ndarray:
@@ -127,7 +129,7 @@ def _product(slow: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
         b: Any = other._data
         if b.dtype is not dtype or a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[0]:
             return slow(self, other)
-        out = a.dot(b)
+        out = product(a, b)
         na, nb = self._node, other._node
         if (na is None and nb is None) or not mode:
             return Tensor(out, None)
@@ -188,7 +190,7 @@ def _comparison(ufunc: np.ufunc, slow: Callable[[Any, Any], Any]) -> Callable[[A
         if (dtype is F32 or dtype is F64) and not _mode() & INFERENCE:
             b = other._data if isinstance(other, Tensor) else other
             if type(b) is float or (type(b) is ndarray and b.dtype is dtype and b.shape == a.shape):
-                out = ufunc(a, b)
+                out = ufunc(a, b) if a.size < LARGE else table.compare(ufunc, a, b)
                 return Tensor(out if type(out) is ndarray else np.asarray(out), None)
         return slow(self, other)
 
@@ -277,7 +279,7 @@ def apply(op: type[Op], inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -
     arrays = [x._data if isinstance(x, Tensor) else x for x in inputs]
     half = None if op.exact else half_dtype(arrays)
     if half is not None:
-        arrays = [a.astype(F32) if type(a) is ndarray and a.dtype in HALVES else a for a in arrays]
+        arrays = [table.cast(a, F32) if type(a) is ndarray and a.dtype in HALVES else a for a in arrays]
     out, saved = op.forward(tuple(arrays), *params) if op.variadic else op.forward(*arrays, *params)
     result: Any
     if op.several:
@@ -449,7 +451,7 @@ def _wrapped(out: Any, half: np.dtype[Any] | None, mode: int) -> Tensor:
     if type(out) is not ndarray:
         out = np.asarray(out)
     if half is not None and out.dtype is F32:
-        out = out.astype(half)
+        out = table.cast(out, half)
     result = Tensor(out, None)
     if mode & INFERENCE:
         cell_of(result).inference = True

@@ -11,6 +11,7 @@ from ...graph.grad_mode import MODE, RECORD
 from ...graph.node import attach
 from ...kernels.geometry import ConvPlan, Ints, plan_conv, plan_conv_transpose
 from ...ops import conv as ops
+from ...ops.op import Op
 from ...tensor.functions_shape import border_widths
 from ...tensor.tensor import Tensor, apply
 
@@ -52,23 +53,30 @@ def _run(op: Any, inputs: tuple[Tensor, ...], ndim: int, params: tuple[Any, ...]
     return result
 
 
-def _convolve(
+#: operators for a call without a bias and for one with it
+Forms = tuple[type[Op], type[Op]]
+_PLAIN: Forms = (ops.Convolve, ops.Convolution)
+_TRANSPOSED: Forms = (ops.ConvolveInputGrad, ops.TransposedConvolution)
+
+
+def convolve(
     name: str, ndim: int, input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any,
-    groups: int,
+    groups: int, forms: Forms = _PLAIN,
 ) -> Any:  # fmt: skip
+    """``conv1d`` and its kin, by name and number of dimensions; ``forms`` are what they record."""
     _check(name, input, weight, bias)
     bias_shape = None if bias is None else bias._data.shape
     geometry, _ = plan_conv(
         ndim, input._data.shape, weight._data.shape, bias_shape, stride, padding, dilation, groups
     )
     if bias is None:
-        return _run(ops.Convolve, (input, weight), ndim, (geometry,))
-    return _run(ops.Convolution, (input, weight, bias), ndim, (geometry,))
+        return _run(forms[0], (input, weight), ndim, (geometry,))
+    return _run(forms[1], (input, weight, bias), ndim, (geometry,))
 
 
 def convolve_with_border(
     ndim: int, input: Any, weight: Any, bias: Any, stride: Ints, widths: Ints, dilation: Ints, groups: int,
-    border: str,
+    border: str, forms: Forms = _PLAIN,
 ) -> Any:  # fmt: skip
     """``conv1d`` and its kin of the input padded with itself, without making a padded copy.
 
@@ -84,8 +92,8 @@ def convolve_with_border(
         ndim, input._data.shape, weight._data.shape, bias_shape, stride, widths, dilation, groups, border
     )
     if bias is None:
-        return _run(ops.Convolve, (input, weight), ndim, (geometry,))
-    return _run(ops.Convolution, (input, weight, bias), ndim, (geometry,))
+        return _run(forms[0], (input, weight), ndim, (geometry,))
+    return _run(forms[1], (input, weight, bias), ndim, (geometry,))
 
 
 @lru_cache(maxsize=1024)
@@ -100,10 +108,11 @@ def plan_border(
     return ConvPlan(bare._replace(padding=pairs[-ndim:], border=border), output_size)
 
 
-def _transpose(
+def convolve_transposed(
     name: str, ndim: int, input: Any, weight: Any, bias: Any, stride: Any, padding: Any, output_padding: Any,
-    groups: int, dilation: Any,
+    groups: int, dilation: Any, forms: Forms = _TRANSPOSED,
 ) -> Any:  # fmt: skip
+    """``conv_transpose1d`` and its kin likewise."""
     _check(name, input, weight, bias)
     bias_shape = None if bias is None else bias._data.shape
     params = plan_conv_transpose(
@@ -118,8 +127,8 @@ def _transpose(
         dilation,
     )
     if bias is None:
-        return _run(ops.ConvolveInputGrad, (input, weight), ndim, params)
-    return _run(ops.TransposedConvolution, (input, weight, bias), ndim, params)
+        return _run(forms[0], (input, weight), ndim, params)
+    return _run(forms[1], (input, weight, bias), ndim, params)
 
 
 def conv1d(
@@ -146,7 +155,7 @@ def conv1d(
 
     Source: Dumoulin & Visin 2016, arXiv:1603.07285; semantics of torch.nn.functional.conv1d.
     """
-    return _convolve("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
+    return convolve("conv1d", 1, input, weight, bias, stride, padding, dilation, groups)
 
 
 def conv2d(
@@ -173,7 +182,7 @@ def conv2d(
 
     Source: Dumoulin & Visin 2016, arXiv:1603.07285; semantics of torch.nn.functional.conv2d.
     """
-    return _convolve("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
+    return convolve("conv2d", 2, input, weight, bias, stride, padding, dilation, groups)
 
 
 def conv3d(
@@ -191,7 +200,7 @@ def conv3d(
         >>> conv3d(Tensor(1, 1, 4, 4, 4), Tensor(2, 1, 3, 3, 3)).shape
         torch.Size([1, 2, 2, 2, 2])
     """
-    return _convolve("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)
+    return convolve("conv3d", 3, input, weight, bias, stride, padding, dilation, groups)
 
 
 def conv_transpose1d(
@@ -214,7 +223,7 @@ def conv_transpose1d(
         >>> conv_transpose1d(Tensor(1, 3, 8), Tensor(3, 4, 3), stride=2).shape
         torch.Size([1, 4, 17])
     """
-    return _transpose(
+    return convolve_transposed(
         "conv_transpose1d", 1, input, weight, bias, stride, padding, output_padding, groups, dilation
     )
 
@@ -229,7 +238,7 @@ def conv_transpose2d(
         >>> conv_transpose2d(Tensor(1, 3, 8, 8), Tensor(3, 4, 3, 3), stride=2, padding=1).shape
         torch.Size([1, 4, 15, 15])
     """
-    return _transpose(
+    return convolve_transposed(
         "conv_transpose2d", 2, input, weight, bias, stride, padding, output_padding, groups, dilation
     )
 
@@ -244,7 +253,7 @@ def conv_transpose3d(
         >>> conv_transpose3d(Tensor(1, 2, 3, 3, 3), Tensor(2, 1, 2, 2, 2)).shape
         torch.Size([1, 1, 4, 4, 4])
     """
-    return _transpose(
+    return convolve_transposed(
         "conv_transpose3d", 3, input, weight, bias, stride, padding, output_padding, groups, dilation
     )
 

@@ -42,22 +42,22 @@ def dropout_noise(p: float, shape: tuple[int, ...], dtype: Any) -> Array:
     """Zeros with probability p, elsewhere ``1 / (1 - p)``; p = 1 draws nothing. Half precision as float32."""
     if p == 1:
         return np.zeros(shape, F32 if dtype in HALVES else dtype)
-    noise = _enlarged(default_generator.bernoulli(1 - p, shape, dtype), p)
+    noise = default_generator.bernoulli(1 - p, shape, dtype, _enlarged(p, np.dtype(dtype)))
     return noise.astype(F32) if dtype in HALVES else noise
 
 
-def _enlarged(kept: Array, p: float) -> Array:
-    """``1 / (1 - p)`` for ones, in place; of halves the quotient is that of float32, rounded."""
-    wide = np.float32 if kept.dtype in HALVES else kept.dtype.type
-    kept *= kept.dtype.type(wide(1) / wide(1 - p))
-    return kept
+def _enlarged(p: float, dtype: np.dtype[Any]) -> float:
+    """``1 / (1 - p)`` in ``dtype``; for halves the quotient is that of float32, rounded."""
+    kind = dtype.type(0).real.dtype.type
+    wide = np.float32 if dtype in HALVES else kind
+    return float(kind(wide(1) / wide(1 - p)))
 
 
-def _kept(p: float, x: Array, shape: tuple[int, ...]) -> Array:
-    """Zeros with probability p, else ones; those of elements are drawn as x lies in memory."""
+def _kept(p: float, x: Array, shape: tuple[int, ...], one: float = 1.0) -> Array:
+    """Zeros with probability p, else ``one``; those of elements are drawn as x lies in memory."""
     if shape != x.shape:
-        return default_generator.bernoulli(1 - p, shape, x.dtype)
-    return drawn_into(x, lambda order: default_generator.bernoulli(1 - p, order, x.dtype))
+        return default_generator.bernoulli(1 - p, shape, x.dtype, one)
+    return drawn_into(x, lambda order: default_generator.bernoulli(1 - p, order, x.dtype, one))
 
 
 def _drop(name: str, input: Tensor, p: float, training: bool, inplace: bool, shape: Any) -> Tensor:
@@ -69,7 +69,7 @@ def _drop(name: str, input: Tensor, p: float, training: bool, inplace: bool, sha
     else:
         noise = np.zeros((), dtype)
         if p < 1:
-            noise = _enlarged(_kept(p, input._data, shape), p)
+            noise = _kept(p, input._data, shape, _enlarged(p, dtype))
         mask = Tensor(noise, None)
     return input._inplace("mul_", ew.Mul, (mask,)) if inplace else apply(ew.Mul, (input, mask))
 

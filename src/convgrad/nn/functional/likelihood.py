@@ -31,8 +31,16 @@ def _classes(
     count = x.shape[0 if x.ndim == 1 else 1]
     flat = t.reshape(1, -1) if x.ndim == 1 else t.reshape(x.shape[0], math.prod(x.shape[2:]))
     flat = flat.astype(np.int64, copy=False)
-    used = flat != ignore_index
     kind = F32 if x.dtype in HALVES else x.dtype
+    if (
+        weight is None
+        and flat.size
+        and flat.min() >= 0
+        and flat.max() < count
+        and not 0 <= ignore_index < count
+    ):
+        return flat, np.ones(flat.shape, kind)  # the usual case: all are classes, and all count
+    used = flat != ignore_index
     if flat.size:
         bad = used & ((flat < 0) | (flat >= count))
         if bad.any():
@@ -114,7 +122,12 @@ def nll_loss(
     check_pair("nll_loss", input, target)
     if batch_of(input, target, weight) is not None:
         return _nll_by_gather(input, target, weight, ignore_index, how)
-    flat, coeff = _classes("nll_loss", input, target, weight, ignore_index)
+    return _nll(input, target, _classes("nll_loss", input, target, weight, ignore_index), how)
+
+
+def _nll(input: Tensor, target: Tensor, classes: tuple[Array, Array], how: str) -> Tensor:
+    """``nll_loss`` of targets that have been looked at."""
+    flat, coeff = classes
     if how == "mean":
         total = np.add.reduce(coeff, None)
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -190,10 +203,12 @@ def cross_entropy(
     if not by_class and ignore_index >= 0:
         raise ConvgradError("ignore_index is not supported for floating point target (cross_entropy)")
     if by_class:
-        _, coeff = _classes("cross_entropy", input, target, weight, ignore_index)
+        classes = _classes("cross_entropy", input, target, weight, ignore_index)
     logp = log_softmax(input, axis)
     if by_class and not label_smoothing:
-        return nll_loss(logp, target, weight, ignore_index=ignore_index, reduction=how)
+        if batch_of(input, target, weight) is not None:
+            return _nll_by_gather(logp, target, weight, ignore_index, how)
+        return _nll(logp, target, classes, how)
     factors = None
     if weight is not None:
         factors = weight.reshape(*[count if i == axis else 1 for i in range(input._data.ndim)])
@@ -208,7 +223,7 @@ def cross_entropy(
     used = Tensor(np.asarray(target._data != ignore_index).astype(input._data.dtype), None)
     smooth = -(logp if factors is None else logp * factors).sum(axis) * used.reshape(logp.sum(axis).shape)
     if how == "mean":
-        smooth = smooth.sum() / float(np.add.reduce(coeff, None))
+        smooth = smooth.sum() / float(np.add.reduce(classes[1], None))
     elif how == "sum":
         smooth = smooth.sum()
     return nll * (1 - label_smoothing) + smooth * (label_smoothing / count)

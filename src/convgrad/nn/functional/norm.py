@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from ... import dtypes
 from ...errors import ConvgradError, ShapeError
-from ...graph.node import cell_of
+from ...graph.grad_mode import MODE, RECORD
+from ...graph.node import attach, cell_of
+from ...kernels import table
 from ...ops import norm as ops
+from ...ops.op import Op
 from ...tensor.checks import check_floating
 from ...tensor.dual import batch_of
 from ...tensor.functions_shape import pad
@@ -40,6 +45,19 @@ def batch_norm(
         ValueError: one value per channel only, while training.
         ShapeError: statistics or parameters of another length than C.
     """
+    return normalise_batch(input, running_mean, running_var, weight, bias, training, momentum, eps)
+
+
+#: operators for training and for evaluation
+_BATCH = (ops.BatchNorm, ops.BatchNormEval)
+
+
+def normalise_batch(
+    input: Tensor, running_mean: Tensor | None, running_var: Tensor | None, weight: Tensor | None,
+    bias: Tensor | None, training: bool, momentum: float, eps: float,
+    forms: tuple[type[Op], type[Op]] = _BATCH, more: tuple[Any, ...] = (),
+) -> Any:  # fmt: skip
+    """``batch_norm``; ``forms`` are what it records, ``more`` their inputs beside its own."""
     shape = input._data.shape
     if len(shape) < 2:
         raise ShapeError(f"batch_norm needs an input (N, C, ...), but got {list(shape)}")
@@ -48,33 +66,64 @@ def batch_norm(
         raise ValueError(
             f"Expected more than 1 value per channel when training, got input size {input.shape}"
         )
-    for name, value in (
-        ("running_mean", running_mean),
-        ("running_var", running_var),
-        ("weight", weight),
-        ("bias", bias),
-    ):
-        if value is not None and value._data.shape != (shape[1],):
+    channels = shape[1:2]
+    named = ("running_mean", running_mean), ("running_var", running_var), ("weight", weight), ("bias", bias)
+    for name, value in named:
+        if value is not None and value._data.shape != channels:
             raise ShapeError(
                 f"batch_norm: {name} should contain {shape[1]} elements not {value._data.size} (input "
-                f"{list(shape)} "
-                f"has {shape[1]} channels)"
+                f"{list(shape)} has {shape[1]} channels)"
             )
     check_floating("batch_norm", input)
-    scale = _ones(shape[1], input) if weight is None else weight
-    shift = _zeros(shape[1], input) if bias is None else bias
     if not training:
         if running_mean is None or running_var is None:
             raise RuntimeError("Expected running_mean and running_var to be defined when training=False")
         stats = (running_mean._data, running_var._data, eps)
-        return apply(ops.BatchNormEval, (input, scale, shift), stats)
+        return _run(forms[1], (input, weight, bias, *more), stats)
     _check_batched("Batch norm", input, running_mean, running_var)
-    out, mean, var = apply(ops.BatchNorm, (input, scale, shift), (eps,))
+    out, *found = _run_several(forms[0], (input, weight, bias, *more), (eps,))
+    factor = per_channel / max(1, per_channel - 1)
+    if running_mean is not None and running_var is not None and type(found[0]) is ndarray:
+        table.move_statistics(running_mean._data, running_var._data, *found, factor, momentum)
+        for running in (running_mean, running_var):
+            cell_of(running).bump("batch_norm")
+        return out
+    mean, var = [Tensor(v, None) if type(v) is ndarray else v for v in found]
     if running_mean is not None:
         _move(running_mean, mean, 1.0, momentum)
     if running_var is not None:
-        _move(running_var, var, per_channel / max(1, per_channel - 1), momentum)
+        _move(running_var, var, factor, momentum)
     return out
+
+
+def _run(op: type[Op], inputs: tuple[Tensor | None, ...], params: tuple[Any, ...]) -> Any:
+    """``apply``, in fewer steps where a float tensor is recorded."""
+    data = inputs[0]._data  # type: ignore[union-attr]
+    if MODE.get() & ~RECORD or (data.dtype is not dtypes.F32 and data.dtype is not dtypes.F64):
+        return apply(op, inputs, params)
+    out, saved = op.forward(*[None if x is None else x._data for x in inputs], *params)
+    result = Tensor(out, None)
+    _record(op, inputs, result, saved)
+    return result
+
+
+def _run_several(op: type[Op], inputs: tuple[Tensor | None, ...], params: tuple[Any, ...]) -> Any:
+    """The same for several results; no gradient comes to those after the first, which may be arrays."""
+    data = inputs[0]._data  # type: ignore[union-attr]
+    if MODE.get() & ~RECORD or (data.dtype is not dtypes.F32 and data.dtype is not dtypes.F64):
+        return apply(op, inputs, params)
+    (out, *rest), saved = op.forward(*[None if x is None else x._data for x in inputs], *params)
+    result = Tensor(out, None)
+    _record(op, inputs, (result,), saved)
+    return result, *rest
+
+
+def _record(op: type[Op], inputs: tuple[Tensor | None, ...], result: Any, saved: Any) -> None:
+    if MODE.get():
+        for x in inputs:
+            if x is not None and x._node is not None:
+                attach(op, inputs, result, saved)
+                return
 
 
 def _check_batched(name: str, input: Tensor, *statistics: Tensor | None) -> None:
@@ -97,18 +146,6 @@ def _move(running: Tensor, new: Tensor, factor: float, momentum: float) -> None:
     data = running._data
     data[...] = (new._data * factor * momentum + data * (1 - momentum)).astype(data.dtype, copy=False)
     cell_of(running).bump("batch_norm")
-
-
-def _parameter_dtype(input: Tensor) -> np.dtype[np.generic]:
-    return dtypes.F32 if input._data.dtype in dtypes.HALVES else input._data.dtype
-
-
-def _ones(count: int, input: Tensor) -> Tensor:
-    return Tensor(np.ones(count, _parameter_dtype(input)), None)
-
-
-def _zeros(count: int, input: Tensor) -> Tensor:
-    return Tensor(np.zeros(count, _parameter_dtype(input)), None)
 
 
 def instance_norm(
@@ -149,7 +186,7 @@ def instance_norm(
         rows = rows.float() if input._data.dtype in dtypes.HALVES else rows
         _move(running_mean, rows.mean((0, 2)), 1.0, momentum)
         _move(running_var, rows.var(2).mean(0), 1.0, momentum)
-    return apply(ops.GroupNorm, (input, weight, bias), (shape[1], eps))
+    return _run(ops.GroupNorm, (input, weight, bias), (shape[1], eps))
 
 
 def _check_normalized(
@@ -182,7 +219,7 @@ def layer_norm(
     """Normalise over the last dimensions, whose sizes are ``normalized_shape``, as are weight and bias."""
     axes = _check_normalized("layer_norm", input, normalized_shape, weight, bias)
     check_floating("LayerNormKernelImpl", input)
-    return apply(ops.LayerNorm, (input, weight, bias), (axes, eps))
+    return _run(ops.LayerNorm, (input, weight, bias), (axes, eps))
 
 
 def rms_norm(
@@ -197,7 +234,10 @@ def rms_norm(
     check_floating("rms_norm", input, ("c",))
     kind = input.dtype
     axes = _check_normalized("rms_norm", input, normalized_shape, weight)
-    x = input.float() if input._data.dtype in dtypes.HALVES else input
+    dtype = input._data.dtype
+    if dtype in (dtypes.F32, dtypes.F64) and (weight is None or weight._data.dtype == dtype):
+        return _run(ops.RmsNorm, (input, weight), (axes, float(np.finfo(dtype).eps) if eps is None else eps))
+    x = input.float() if dtype in dtypes.HALVES else input
     small = float(np.finfo(x._data.dtype).eps) if eps is None else eps
     out = x * ((x * x).mean(tuple(range(-axes, 0)), keepdim=True) + small).rsqrt()
     if weight is not None:
@@ -268,7 +308,7 @@ def group_norm(
             f"Expected more than 1 value per channel when training, got input size {list(shape)}"
         )
     check_floating("GroupNormKernelImpl", input)
-    return apply(ops.GroupNorm, (input, weight, bias), (num_groups, eps))
+    return _run(ops.GroupNorm, (input, weight, bias), (num_groups, eps))
 
 
 def training_size(shape: tuple[int, ...], groups: int) -> int:

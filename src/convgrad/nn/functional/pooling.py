@@ -31,7 +31,7 @@ def _max(
         f"max_pool{ndim}d", ndim, input._data.shape, kernel, stride, padding, dilation, ceil_mode
     )
     check_floating(f"max_pool{ndim}d", input, ("i", "u") if ndim > 1 or indices else ())
-    params = (plan.kernel_size, plan.stride, plan.padding, plan.dilation, ceil_mode)
+    params = (plan.kernel_size, plan.stride, plan.padding, plan.dilation, ceil_mode, indices)
     out, index = apply(_MAX[ndim], (input,), params)
     return (out, index) if indices else out
 

@@ -115,6 +115,10 @@ class _BatchNorm(_NormBase):
 
     def forward(self, input: Any) -> Any:
         """The normalised input, of its shape."""
+        return F.batch_norm(input, *self._settings(input))
+
+    def _settings(self, input: Any) -> tuple[Any, ...]:
+        """What ``batch_norm`` takes beside the input, which is checked and counted as a batch."""
         self._check_input_dim(input)
         factor = 0.0 if self.momentum is None else self.momentum
         mean, var = self.running_mean, self.running_var
@@ -127,7 +131,7 @@ class _BatchNorm(_NormBase):
         own = self.training or (mean is None and var is None)
         if self.training and not self.track_running_stats:
             mean = var = None
-        return F.batch_norm(input, mean, var, self.weight, self.bias, own, factor, self.eps)
+        return mean, var, self.weight, self.bias, own, factor, self.eps
 
 
 class BatchNorm1d(_BatchNorm):

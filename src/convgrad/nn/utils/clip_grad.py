@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from ...errors import ConvgradError
-from ...graph.node import cell_of
+from ...graph.node import bump_all
+from ...kernels import table
 from ...tensor.tensor import Tensor
 
 
@@ -44,6 +45,8 @@ def get_total_norm(
     dtype = arrays[0].dtype
     if norm_type == math.inf:
         total = max([float(np.abs(a).max()) if a.size else 0.0 for a in arrays])
+    elif norm_type == 2:
+        total = math.sqrt(table.sum_of_squares(arrays))
     else:
         norms = [
             float(np.linalg.norm(a.reshape(-1).astype(np.float64, copy=False), norm_type)) for a in arrays
@@ -87,9 +90,8 @@ def _scale(grads: list[Tensor], max_norm: float, total: Tensor) -> None:
     kind = total._data.dtype
     factor = float(np.asarray(max_norm, kind) / (total._data + np.asarray(1e-6, kind)))  # in the norm's dtype
     if not factor >= 1.0:  # also nan
-        for grad in grads:
-            np.multiply(grad._data, np.asarray(factor, grad._data.dtype), out=grad._data)
-            cell_of(grad).bump("clip_grad_norm_")
+        table.scale_all([grad._data for grad in grads], factor)
+        bump_all(grads, "clip_grad_norm_")
 
 
 def clip_grads_with_norm_(
@@ -119,9 +121,9 @@ def clip_grad_norm(*args: Any, **kwargs: Any) -> Tensor:
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: Any = None) -> None:
     """Cut every gradient element in place to ``[-clip_value, clip_value]``."""
     bound = float(clip_value)
-    for grad in _gradients(parameters):
-        np.clip(grad._data, -bound, bound, out=grad._data)
-        cell_of(grad).bump("clip_grad_value_")
+    grads = _gradients(parameters)
+    table.clamp_all([grad._data for grad in grads], -bound, bound)
+    bump_all(grads, "clip_grad_value_")
 
 
 __all__ = ["clip_grad_norm", "clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm"]

@@ -10,8 +10,10 @@ import numpy as np
 from ...dtypes import HALVES, complex128, float64, unsupported
 from ...errors import ConvgradError
 from ...graph.node import cell_of
+from ...kernels import table
 from ...ops import elementwise as ew
 from ...ops import rounding
+from ...ops.formula import LARGE
 from ...ops.op import Op, Ufunc
 from .base import NUMBERS, Methods, documented_by
 from .operands import check_alpha, check_operand, check_tensor, common_dtype, operands, plain_target, run
@@ -46,7 +48,11 @@ def _in_place(op: type[Ufunc], name: str) -> Method:
         if plain_target(self, other):
             data = self._data
             try:
-                ufunc(data, other._data if hasattr(other, "_data") else other, data)
+                value = other._data if hasattr(other, "_data") else other
+                if data.size < LARGE:
+                    ufunc(data, value, data)
+                else:
+                    table.arithmetic(ufunc, data, value, data)
             except ValueError:  # shapes: nothing has been written yet; the long way says what is wrong
                 return self._inplace(name, op, (other,))
             (self._cell or cell_of(self)).bump(name)
@@ -224,9 +230,8 @@ class ArithmeticMethods(Methods):
         check_operand(name, other)
         if plain_target(self, other, alpha):
             data = self._data
-            step = np.multiply(other._data, alpha) if hasattr(other, "_data") else other * alpha
             try:
-                op.ufunc(data, step, data)
+                _add_scaled_to(data, other, alpha if op is ew.Add else -alpha)
             except ValueError:
                 return self._inplace(name, op, (other,))
             (self._cell or cell_of(self)).bump(name)
@@ -370,6 +375,16 @@ class ArithmeticMethods(Methods):
         if self._data.dtype.kind not in "biu":
             raise TypeError("~ (operator.invert) is only implemented on integer and Boolean-type tensors")
         return self.bitwise_not()
+
+
+def _add_scaled_to(data: Any, other: Any, alpha: float) -> None:
+    """``data += alpha other``, for a tensor or a number."""
+    if not hasattr(other, "_data"):
+        np.add(data, other * alpha, data)
+    elif data.size < LARGE:
+        np.add(data, np.multiply(other._data, alpha), data)
+    else:
+        table.add_scaled(data, other._data, alpha, data)
 
 
 def _check_sub(a: Any, b: Any) -> None:

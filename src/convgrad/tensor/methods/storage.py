@@ -21,7 +21,7 @@ from ...size import Size
 from ..arrays import array_of, as_kind, sizes
 from .base import NUMBERS, dim_index
 from .convert import ConvertMethods
-from .operands import broadcast_error, fill_value
+from .operands import broadcast_error, fill_value, plain_target
 
 
 class StorageMethods(ConvertMethods):
@@ -199,6 +199,10 @@ class StorageMethods(ConvertMethods):
             src = src.to(self.dtype)
         if self._data.dtype.kind in "biu" and src._node is not None:
             src = src._detached(False)
+        if goal == given and plain_target(self, src):
+            np.copyto(self._data, src._data)
+            (self._cell or cell_of(self)).bump("copy_")
+            return self
         return self._inplace("copy_", ew.Copy, (src,))
 
     def fill_(self, value: Any) -> Any:
@@ -216,6 +220,10 @@ class StorageMethods(ConvertMethods):
 
     def zero_(self) -> Any:
         """Every element replaced by 0."""
+        if plain_target(self):
+            self._data.fill(0)
+            (self._cell or cell_of(self)).bump("zero_")
+            return self
         return self._inplace("zero_", ops.Zero, (), (0,))
 
     def resize_(self, *size: Any, memory_format: Any = None) -> Any:

@@ -12,6 +12,7 @@ import numpy as np
 from ... import dtypes
 from ...dtypes import Array
 from ...errors import DtypeError, ShapeError
+from ...kernels import table
 from ...nn import functional as F
 from ...tensor.tensor import Tensor
 from ..images import check_image, dimensions, is_pil, pair, pillow
@@ -98,8 +99,13 @@ def to_tensor(pic: Any) -> Tensor:
         raise TypeError(f"pic should be PIL Image or ndarray. Got {type(pic)}")
     if array.dtype == np.uint8:
         kind = dtypes.default_dtype().np
-        array = array.astype(kind) / np.asarray(255, kind)
+        array = table.lookup(array, levels(kind))
     return Tensor(array, None)
+
+
+def levels(kind: np.dtype[Any]) -> Array:
+    """What the 256 values of a pixel are as floats within [0, 1], ``(1, 256)``."""
+    return np.arange(256, dtype=kind)[None] / np.asarray(255, kind)
 
 
 def pil_to_tensor(pic: Any) -> Tensor:

@@ -1,0 +1,250 @@
+"""Whole networks beside PyTorch: time of a training step and of a prediction, memory, and what is learned.
+
+The nets are in nets.py, their data in train_data.py. Both sides run in workers of their own and are asked in
+turn; memory and processor time come from a fresh process each. ``--learned`` trains some of the nets to the
+end and compares their accuracies, ``--others`` has columns for torch.compile and JAX.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import training
+import training_jax
+from harness import (
+    LEAST_ROUNDS,
+    ROOT,
+    Asked,
+    Row,
+    Side,
+    both_sides,
+    control_fault,
+    describe,
+    environment,
+    load_fault,
+    measure_row,
+    measure_sides,
+    options,
+    reported,
+    started,
+)
+from machine import LoadMeter, usable_cores
+from nets import INFERENCE_TARGET, PROGRAMS, Program, programs_of_each_net
+from train_report import Losses, Result, TrainReport
+from worker import CONTROL, Worker, WorkerError, work
+
+TARGETS = {program.row: program.target for program in PROGRAMS} | {
+    program.inference: INFERENCE_TARGET for program in programs_of_each_net()
+}
+UNIT = ["s", 1, None]
+COST_SECONDS = 0.5
+# Compilers that wait in processes of their own would count as foreign load.
+ONE_COMPILER = {"TORCHINDUCTOR_COMPILE_THREADS": "1"}
+FIRST_STEPS = 50
+
+
+def more_options(parser: argparse.ArgumentParser) -> None:
+    """The command line of this benchmark alone."""
+    parser.set_defaults(threads=usable_cores(), rounds=9)
+    parser.add_argument(
+        "--costs", action=argparse.BooleanOptionalAction, default=True, help="memory and processor time"
+    )
+    parser.add_argument(
+        "--losses", action=argparse.BooleanOptionalAction, default=True,
+        help=f"compare the losses of the first {FIRST_STEPS} steps",
+    )  # fmt: skip
+    parser.add_argument("--learned", action="store_true", help="also train to the end and compare accuracies")
+    parser.add_argument("--seeds", type=int, default=1, help="trainings to the end for each net (--learned)")
+    parser.add_argument("--others", action="store_true", help="columns for torch.compile and, if there, JAX")
+    parser.add_argument(
+        "--jax-python", default=str(ROOT / ".venv-jax" / "bin" / "python"),
+        help="interpreter of an environment that has JAX (.venv-jax/bin/python, see `make jax`)",
+    )  # fmt: skip
+
+
+def further_sides(wanted: argparse.Namespace) -> dict[str, Side]:
+    """The sides of the further columns by label: PyTorch's compiler, and JAX where it is installed."""
+    if not wanted.others:
+        return {}
+    sides = {}
+    if wanted.theirs == "torch":
+        sides[training.COMPILED] = Side(wanted.torch_python, "torch")
+    if os.path.exists(wanted.jax_python):
+        sides["JAX"] = Side(wanted.jax_python, "jax")
+    return sides
+
+
+class Session:
+    """One run: its workers, and what they are asked program by program.
+
+    Args:
+        workers: ours, theirs if there is one, then the further ones.
+        wanted: the command line.
+        environ: of every worker.
+        labels: of the further ones.
+        random: sets that are random numbers.
+    """
+
+    def __init__(
+        self,
+        workers: list[Worker],
+        wanted: argparse.Namespace,
+        environ: dict[str, str],
+        labels: list[str],
+        random: list[str],
+    ) -> None:
+        self.wanted, self.environ, self.random = wanted, environ, random
+        self.sides = both_sides(wanted)
+        self.pair = workers[: len(self.sides)]
+        self.others = dict(zip(labels, workers[len(self.pair) :], strict=True))
+        self.known = {label: set(worker.ask("names")["rows"]) for label, worker in self.others.items()}
+        for worker in workers:
+            worker.tell("threads", threads=wanted.threads)
+
+    def time(self, name: str) -> Row:
+        """Time of one row on both sides, with a line about it for whoever waits."""
+        row = measure_row(name, UNIT, self.pair, self.wanted)
+        print(f"  {row.ratio:6.2f}  {name}", file=sys.stderr, flush=True)
+        return row
+
+    def measure(self, program: Program) -> Result:
+        """Everything about one program."""
+        notes: list[str] = []
+        step = self.time(program.row)
+        others = self._others(program, notes)
+        costs = self._costs(program, notes) if self.wanted.costs else {}
+        losses = self._losses(program, notes) if self.wanted.losses and len(self.pair) > 1 else None
+        learned = self.wanted.learned and program.epochs and len(self.pair) > 1
+        accuracy = self._accuracy(program, notes) if learned else {}
+        return Result(program, step, costs, losses, accuracy, others, notes)
+
+    def _costs(self, program: Program, notes: list[str]) -> dict[str, dict[str, float]]:
+        """Memory and processor time, by side, each from a process that did nothing else."""
+        found = {}
+        for side in self.sides:
+            try:
+                with started([side], self.environ, self.wanted.timeout) as (worker,):
+                    worker.ask("threads", threads=self.wanted.threads)
+                    found[side.library] = answered(worker, "costs", row=program.row, seconds=COST_SECONDS)
+            except WorkerError as error:
+                notes.append(f"memory and processor time: {error}")
+        return found
+
+    def _losses(self, program: Program, notes: list[str]) -> Losses | None:
+        """Losses of the first steps; PyTorch's in float64 as well where those of both sides part."""
+        request = {"row": program.row, "steps": FIRST_STEPS}
+        try:
+            ours, theirs = (
+                answered(worker, "losses", **request, double=False)["losses"] for worker in self.pair
+            )
+            found = Losses(ours, theirs)
+            if found.agree:
+                return found
+            exact = answered(self.pair[1], "losses", **request, double=True)["losses"]
+            return Losses(ours, theirs, exact)
+        except WorkerError as error:
+            notes.append(f"losses: {error}")
+            return None
+
+    def _accuracy(self, program: Program, notes: list[str]) -> dict[str, list[float]]:
+        """Accuracies after a whole training, by side."""
+        if program.data in self.random:
+            notes.append("accuracy: the data are not here (CONVGRAD_DATA names their folder)")
+            return {}
+        found: dict[str, list[float]] = {}
+        try:
+            for seed in range(self.wanted.seeds):
+                for worker in self.pair:
+                    answer = answered(worker, "accuracy", row=program.row, seed=seed)
+                    found.setdefault(worker.library, []).append(answer["accuracy"])
+        except WorkerError as error:
+            notes.append(f"accuracy: {error}")
+            return {}
+        return found
+
+    def _others(self, program: Program, notes: list[str]) -> dict[str, float]:
+        """Medians of the further columns; what a compilation took goes to the notes."""
+        found = {}
+        fewer = argparse.Namespace(**vars(self.wanted))
+        fewer.rounds = max(LEAST_ROUNDS, self.wanted.rounds // 2)
+        for label, worker in self.others.items():
+            if program.row not in self.known[label]:
+                continue
+            try:
+                seconds = answered(worker, "compile", row=program.row)["seconds"]
+                notes.append(f"{label}: the first step took {seconds:.1f} s, with its compilation")
+                name = training.compiled_name(program) if label == training.COMPILED else program.row
+                values, errors = measure_sides([Asked(worker, name)], fewer)
+            except WorkerError as error:
+                notes.append(f"{label}: {error}")
+                continue
+            notes += [f"{label}: {error}" for error in errors if error]
+            if values[0]:
+                found[label] = Row(label, "s", values[0], []).our_median
+        return found
+
+
+def answered(worker: Worker, do: str, **request: Any) -> dict[str, Any]:
+    """A worker's answer.
+
+    Raises:
+        WorkerError: it is an error.
+    """
+    answer = worker.ask(do, **request)
+    if "error" in answer:
+        raise WorkerError(f"{worker.library}: {answer['error']}")
+    return answer
+
+
+def measured(
+    wanted: argparse.Namespace, folder: Path, faults: list[str], before: float | None
+) -> TrainReport:
+    """Run everything, with the data in ``folder``; the report."""
+    programs = [program for program in PROGRAMS if wanted.only in program.row]
+    predicted = [program for program in programs_of_each_net() if wanted.only in program.inference]
+    # Only the asking side knows where the data are; a worker of PyTorch is not to load convgrad.
+    random = importlib.import_module("train_data").write(
+        folder, sorted({program.data for program in [*programs, *predicted]})
+    )
+    environ = environment(wanted.threads) | {training.FOLDER: str(folder)}
+    others = further_sides(wanted)
+    if others:
+        environ |= ONE_COMPILER
+    with started([*both_sides(wanted), *others.values()], environ, wanted.timeout) as workers:
+        about = describe(workers)
+        session = Session(workers, wanted, environ, list(others), random)
+        meter = LoadMeter(workers)
+        control = measure_row(CONTROL, UNIT, session.pair, wanted)
+        predictions = [session.time(program.inference) for program in predicted]
+        results = [session.measure(program) for program in programs]
+        during = meter.foreign_cores()
+    faults = faults + load_fault(during, wanted.max_load, "during") + control_fault([control])
+    about["data"] = {"random numbers instead of": ", ".join(random) or "nothing"}
+    about["control"] = {"ratio of the same pure Python on both sides": f"{control.ratio:.2f}"}
+    targets = {name: least for name, least in TARGETS.items() if wanted.theirs}
+    load = {"before": before, "during": during}
+    sides = (wanted.ours, wanted.theirs)
+    return TrainReport(
+        "train", sides, about, results, predictions, targets, load, faults, list(others)
+    )  # fmt: skip
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Measure and report; the exit code as in :func:`harness.main`."""
+    wanted = options("train", argv, more_options)
+    if wanted.worker:
+        side: Any = training_jax if wanted.worker == "jax" else training
+        return work(wanted.worker, side.setup, side.requests)
+    with tempfile.TemporaryDirectory(prefix="convgrad-bench-") as folder:
+        return reported(wanted, "train", partial(measured, wanted, Path(folder)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

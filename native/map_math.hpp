@@ -1,0 +1,301 @@
+// map_math.hpp - exponential, logarithm, error function and their kin on vectors: to 1 unit in the last place
+// (exp, log), 3 (tanh, sigmoid, erf) or 6 (the normal distribution, its tail included). The
+// polynomials are in map_fits.hpp, which native/map_fits.py writes.
+#pragma once
+
+#include "map_fits.hpp"
+#include "simd.hpp"
+
+namespace convgrad::CONVGRAD_ISA {
+
+template <typename T>
+using Unsigned = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+template <typename T>
+using Bits = Vec<Unsigned<T>>;
+
+/// How a number of the type is laid out, and what follows from that.
+template <typename T>
+struct Format;
+template <>
+struct Format<float> {
+  static constexpr int kMantissa = 23, kBias = 127;
+  static constexpr float kLeastExp = -104.0f, kMostExp = 89.0f;  // e^x is 0 and infinite there
+  static constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding it rounds to whole numbers
+  static constexpr float kLn2High = 0.693359375f, kLn2Low = -2.12194440e-4f;  // high has 9 bits
+  static constexpr std::uint32_t kSqrtHalf = 0x3f3504f3u;                     // its bits, rounded up
+  static constexpr std::uint32_t kUpperHalf = 0xfffff000u;  // 12 bits of the mantissa: their square is exact
+  static constexpr float kNormalTail = 16.0f, kErfTail = 5.0f;  // e^(-x²/2) is 0, erf(x) is 1
+};
+template <>
+struct Format<double> {
+  static constexpr int kMantissa = 52, kBias = 1023;
+  static constexpr double kLeastExp = -746.0, kMostExp = 710.0;
+  static constexpr double kRound = 6755399441055744.0;
+  static constexpr double kLn2High = 0.693145751953125, kLn2Low = 1.42860682030941723212e-6;
+  static constexpr std::uint64_t kSqrtHalf = 0x3fe6a09e667f3bcdu;
+  static constexpr std::uint64_t kUpperHalf = 0xfffffffff8000000u;
+  static constexpr double kNormalTail = 40.0, kErfTail = 7.0;
+};
+
+template <typename T>
+inline constexpr Unsigned<T> kSign = Unsigned<T>(1) << (8 * sizeof(T) - 1);
+template <typename T>
+inline constexpr T kInfinity = sizeof(T) == 4 ? T(__builtin_huge_valf()) : T(__builtin_huge_val());
+
+#if defined(__AVX512F__)
+/// Of the instructions' forms with a mask, which need no undefined vector that GCC 12 would warn of.
+inline constexpr unsigned char kAll = 0xff;
+inline constexpr unsigned short kAllOf16 = 0xffff;
+#endif
+
+template <typename T>
+CONVGRAD_INLINE Vec<T> magnitude(Vec<T> x) {
+  return (Vec<T>)((Bits<T>)x & ~kSign<T>);
+}
+/// A value that is not negative, with the sign of another.
+template <typename T>
+CONVGRAD_INLINE Vec<T> with_sign(Vec<T> value, Vec<T> sign) {
+  return (Vec<T>)((Bits<T>)value | ((Bits<T>)sign & kSign<T>));
+}
+/// x, or the bound where x is beyond it. NaN stays: the instructions give their second operand then.
+template <typename T>
+CONVGRAD_INLINE Vec<T> at_least(Vec<T> x, T low) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4) return (Vec<T>)_mm512_maskz_max_ps(kAllOf16, (__m512)splat(low), (__m512)x);
+  else return (Vec<T>)_mm512_maskz_max_pd(kAll, (__m512d)splat(low), (__m512d)x);
+#elif defined(__AVX2__)
+  if constexpr (sizeof(T) == 4) return (Vec<T>)_mm256_max_ps((__m256)splat(low), (__m256)x);
+  else return (Vec<T>)_mm256_max_pd((__m256d)splat(low), (__m256d)x);
+#else
+  return x < low ? splat(low) : x;
+#endif
+}
+template <typename T>
+CONVGRAD_INLINE Vec<T> at_most(Vec<T> x, T high) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4) return (Vec<T>)_mm512_maskz_min_ps(kAllOf16, (__m512)splat(high), (__m512)x);
+  else return (Vec<T>)_mm512_maskz_min_pd(kAll, (__m512d)splat(high), (__m512d)x);
+#elif defined(__AVX2__)
+  if constexpr (sizeof(T) == 4) return (Vec<T>)_mm256_min_ps((__m256)splat(high), (__m256)x);
+  else return (Vec<T>)_mm256_min_pd((__m256d)splat(high), (__m256d)x);
+#else
+  return x > high ? splat(high) : x;
+#endif
+}
+template <typename T>
+CONVGRAD_INLINE Vec<T> square_root(Vec<T> x) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4) return (Vec<T>)_mm512_maskz_sqrt_ps(kAllOf16, (__m512)x);
+  else return (Vec<T>)_mm512_maskz_sqrt_pd(kAll, (__m512d)x);
+#elif defined(__AVX2__)
+  if constexpr (sizeof(T) == 4) return (Vec<T>)_mm256_sqrt_ps((__m256)x);
+  else return (Vec<T>)_mm256_sqrt_pd((__m256d)x);
+#else
+  for (int i = 0; i < kLanes<T>; i++)
+    x[i] = sizeof(T) == 4 ? T(__builtin_sqrtf(x[i])) : T(__builtin_sqrt(x[i]));
+  return x;
+#endif
+}
+
+/// n / d for finite n and d within 2^-100 and 2^100. AVX-512 divides 16 numbers in 16 cycles; its estimate of
+/// 1/d, good to 14 bits, and what the quotient leaves of n take a quarter of that, and err by 0.6 units at
+/// most.
+template <typename T>
+CONVGRAD_INLINE Vec<T> quotient(Vec<T> n, Vec<T> d) {
+#if defined(__AVX512F__)
+  Vec<T> r;
+  if constexpr (sizeof(T) == 4) {
+    r = (Vec<T>)_mm512_maskz_rcp14_ps(kAllOf16, (__m512)d);
+  } else {
+    r = (Vec<T>)_mm512_maskz_rcp14_pd(kAll, (__m512d)d);
+    r = r + r * (T(1) - d * r);
+  }
+  const Vec<T> q = n * r;
+  return q + r * (n - d * q);
+#else
+  return n / d;
+#endif
+}
+
+/// The polynomial with these coefficients, that of the highest power first.
+template <typename T, int N>
+CONVGRAD_INLINE Vec<T> horner(const T (&c)[N], Vec<T> x) {
+  Vec<T> y = splat(c[0]);
+  CONVGRAD_UNROLL
+  for (int i = 1; i < N; i++) y = y * x + c[i];
+  return y;
+}
+
+// ---- exponentials
+
+/// e^x = 2^n (1 + rest), with |rest| < 0.42. `bits` is n as a whole number.
+template <typename T>
+struct PowerOfE {
+  Vec<T> n;
+  Bits<T> bits;
+  Vec<T> rest;
+};
+
+/// Of x + low, where low is so small that it does not move n.
+template <typename T>
+CONVGRAD_INLINE PowerOfE<T> power_of_e(Vec<T> x, Vec<T> low) {
+  using F = Format<T>;
+  const Vec<T> shifted = x * T(1.4426950408889634) + F::kRound;
+  const Vec<T> n = shifted - F::kRound;
+  const Vec<T> r = (x - n * F::kLn2High) + (low - n * F::kLn2Low);
+  return {n, (Bits<T>)shifted - (Bits<T>)splat(F::kRound), r + r * r * horner(Fits<T>::kExp, r)};
+}
+template <typename T>
+CONVGRAD_INLINE PowerOfE<T> power_of_e(Vec<T> x) {
+  using F = Format<T>;
+  const Vec<T> shifted = x * T(1.4426950408889634) + F::kRound;
+  const Vec<T> n = shifted - F::kRound;
+  const Vec<T> r = (x - n * F::kLn2High) - n * F::kLn2Low;
+  return {n, (Bits<T>)shifted - (Bits<T>)splat(F::kRound), r + r * r * horner(Fits<T>::kExp, r)};
+}
+
+/// 2^n for the exponents of normal numbers; 0 for the one below them.
+template <typename T>
+CONVGRAD_INLINE Vec<T> power_of_two(Bits<T> n) {
+  return (Vec<T>)((n + Unsigned<T>(Format<T>::kBias)) << Format<T>::kMantissa);
+}
+
+/// 2^n (1 + rest); 0 and infinity where they are due.
+template <typename T>
+CONVGRAD_INLINE Vec<T> value_of(const PowerOfE<T>& p) {
+  const Vec<T> mantissa = p.rest + T(1);
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4)
+    return (Vec<T>)_mm512_maskz_scalef_ps(kAllOf16, (__m512)mantissa, (__m512)p.n);
+  else return (Vec<T>)_mm512_maskz_scalef_pd(kAll, (__m512d)mantissa, (__m512d)p.n);
+#else
+  // in two steps, since 2^n alone may be no number where the product is one; shifted as a positive number
+  const Bits<T> half = ((p.bits + Unsigned<T>(4096)) >> 1) - Unsigned<T>(2048);
+  return mantissa * power_of_two<T>(half) * power_of_two<T>(p.bits - half);
+#endif
+}
+
+template <typename T>
+CONVGRAD_INLINE Vec<T> exp_of(Vec<T> x) {
+  using F = Format<T>;
+  return value_of<T>(power_of_e<T>(at_most<T>(at_least<T>(x, F::kLeastExp), F::kMostExp)));
+}
+
+/// e^x - 1. From x = -50 on it is -1 in either precision.
+template <typename T>
+CONVGRAD_INLINE Vec<T> expm1_of(Vec<T> x) {
+  const auto p = power_of_e<T>(at_most<T>(at_least<T>(x, T(-50)), Format<T>::kMostExp));
+  const Vec<T> half =
+      power_of_two<T>(p.bits - Unsigned<T>(1));  // 2^n itself may be beyond the largest number
+  const Vec<T> y = half * p.rest + (half - T(0.5));
+  return y + y;
+}
+
+/// (1 - e^-2|x|) / (1 + e^-2|x|), from e^-2|x| - 1, which is precise near 0; 1 from 25 on.
+template <typename T>
+CONVGRAD_INLINE Vec<T> tanh_of(Vec<T> x) {
+  const auto p = power_of_e<T>(at_most<T>(magnitude<T>(x), T(25)) * T(-2));
+  const Vec<T> scale = power_of_two<T>(p.bits);
+  const Vec<T> fall = scale * p.rest + (scale - T(1));
+  return with_sign<T>(magnitude<T>(quotient<T>(-fall, fall + T(2))), x);
+}
+
+/// The logistic function of |x| and of -|x|, which add up to 1: each is precise.
+template <typename T>
+struct Logistic {
+  Vec<T> near_one, near_zero;
+};
+template <typename T>
+CONVGRAD_INLINE Logistic<T> logistic(Vec<T> x) {
+  const Vec<T> t = value_of<T>(power_of_e<T>(at_least<T>(-magnitude<T>(x), Format<T>::kLeastExp)));
+  const Vec<T> r = quotient<T>(splat(T(1)), t + T(1));
+  return {r, t * r};
+}
+template <typename T>
+CONVGRAD_INLINE Vec<T> sigmoid_of(Vec<T> x) {
+  const auto s = logistic<T>(x);
+  return x < T(0) ? s.near_zero : s.near_one;
+}
+
+// ---- logarithms
+
+/// log(1 + t) = 2 artanh(t / (2 + t)) for t within [0, 1].
+template <typename T>
+CONVGRAD_INLINE Vec<T> log1p_of(Vec<T> t) {
+  const Vec<T> s = quotient<T>(t, t + T(2)), z = s * s;
+  return (s + s) + s * (z * horner(Fits<T>::kArtanhWide, z));
+}
+
+/// log(1 + e^-|x|)
+template <typename T>
+CONVGRAD_INLINE Vec<T> log_share(Vec<T> x) {
+  return log1p_of<T>(value_of<T>(power_of_e<T>(at_least<T>(-magnitude<T>(x), Format<T>::kLeastExp))));
+}
+
+/// With x = 2^k m and m within sqrt(1/2) and sqrt(2): k log 2 + 2 artanh((m - 1) / (m + 1)), of which m - 1
+/// is added last, being exact (Tang 1990, ACM TOMS 16, 378-400). Subnormal x are not flushed: their bits
+/// count units.
+template <typename T>
+CONVGRAD_INLINE Vec<T> log_of(Vec<T> x) {
+  using F = Format<T>;
+  using U = Unsigned<T>;
+  constexpr U kOne = U(F::kBias) << F::kMantissa, kLeast = U(1) << F::kMantissa;
+  constexpr U kInfinite = U(2 * F::kBias + 1) << F::kMantissa;
+  constexpr T kUnits = T(U(1) << F::kMantissa);  // numbers of this exponent are whole
+  const Bits<T> unit_bits = (Bits<T>)splat(kUnits);
+  const Bits<T> given = (Bits<T>)x;
+  const auto tiny = given - U(1) < kLeast - U(1);
+  const Bits<T> u = tiny ? (Bits<T>)((Vec<T>)(given | unit_bits) - kUnits) : given;
+  const Vec<T> bias = tiny ? splat(kUnits + T(2 * F::kBias + F::kMantissa - 1)) : splat(kUnits + T(F::kBias));
+  const Bits<T> moved = u + (kOne - F::kSqrtHalf);
+  const Vec<T> k = (Vec<T>)((moved >> F::kMantissa) | unit_bits) - bias;
+  const Vec<T> f = (Vec<T>)((moved & (kLeast - U(1))) + F::kSqrtHalf) - T(1);
+  const Vec<T> s = quotient<T>(f, f + T(2)), z = s * s, half = f * f * T(0.5);
+  const Vec<T> tail = s * (half + z * horner(Fits<T>::kArtanh, z)) + k * F::kLn2Low;
+  const Vec<T> value = k * F::kLn2High - ((half - tail) - f);
+  const Vec<T> limit = x < T(0) ? splat(T(__builtin_nan(""))) : (x == T(0) ? splat(-kInfinity<T>) : x);
+  return given - U(1) < kInfinite - U(1) ? value : limit;
+}
+
+// ---- the normal distribution and the error function
+
+/// e^(-factor a²): the square of the upper half of a's bits is exact, and what it leaves out enters after the
+/// reduction; a rounded square would lose as many units as it is large.
+template <typename T>
+CONVGRAD_INLINE Vec<T> bell(Vec<T> a, T factor) {
+  const Vec<T> upper = (Vec<T>)((Bits<T>)a & Format<T>::kUpperHalf);
+  return value_of<T>(power_of_e<T>(upper * upper * -factor, (a - upper) * (a + upper) * -factor));
+}
+
+/// P(X > a) e^(a²/2) of a standard normal X, for a >= 0: t = K / (K + a) times a polynomial in 2 t - 1 (the
+/// variable is that of Shepherd & Laframboise 1981, Math. Comp. 36, 249-253).
+template <typename T>
+CONVGRAD_INLINE Vec<T> scaled_tail(Vec<T> a) {
+  constexpr T kNumerator = T(Fits<T>::kTailPlace);
+  const Vec<T> t = quotient<T>(splat(kNumerator), a + kNumerator);
+  return t * horner(Fits<T>::kTail, t + (t - T(1)));
+}
+
+/// P(X <= x) and e^(-x²/2) of a standard normal X; both to a few units however small they are.
+template <typename T>
+struct Normal {
+  Vec<T> share, bell;
+};
+template <typename T>
+CONVGRAD_INLINE Normal<T> normal(Vec<T> x) {
+  const Vec<T> a = at_most<T>(magnitude<T>(x), Format<T>::kNormalTail);
+  const Vec<T> density = bell<T>(a, T(0.5));
+  const Vec<T> tail = density * scaled_tail<T>(a);
+  return {x < T(0) ? tail : T(1) - tail, density};
+}
+
+/// Near 0 by an odd polynomial; from 3/4 on, 1 less twice the normal distribution's tail.
+template <typename T>
+CONVGRAD_INLINE Vec<T> erf_of(Vec<T> x) {
+  const Vec<T> a = at_most<T>(magnitude<T>(x), Format<T>::kErfTail);
+  const Vec<T> small = a + a * horner(Fits<T>::kErf, a * a);
+  const Vec<T> tail = bell<T>(a, T(1)) * scaled_tail<T>(a * T(1.4142135623730951));
+  return with_sign<T>(a < T(0.75) ? small : T(1) - (tail + tail), x);
+}
+
+}  // namespace convgrad::CONVGRAD_ISA

@@ -1,0 +1,262 @@
+// softmax.cpp - softmax, its logarithm and log(sum(exp)) along the middle of (outer, length, inner), and
+// gradients. Shifted by the maximum, so that nothing overflows (Goodfellow et al., Deep Learning, 2016, 4.1).
+#include "logarithm.hpp"
+#include "parallel.hpp"
+#include "row_folds.hpp"
+#include "rows.hpp"
+
+namespace convgrad::CONVGRAD_ISA {
+namespace {
+
+constexpr Index kTask = 8192;         // elements: what goes in and comes out stays in the second-level cache
+constexpr Index kBlock = 64;          // terms of a sum
+constexpr Index kMostColumns = 1024;  // that are worked at together
+
+template <typename T>
+CONVGRAD_INLINE Vec<T> log_sum_exp(Vec<T> top, Vec<T> sum) {
+  // of an infinite or undefined maximum the differences are NaN: the maximum is the answer
+  return top - top == T(0) ? top + vector_log<T>(sum) : top;
+}
+
+// ---- along rows
+
+/// The sum of term(i) over a row's vectors and of term(i, part) of what is left, in pairs of blocks.
+template <typename T, typename F>
+CONVGRAD_INLINE Vec<T> row_sum(Index n, const Part<T>& rest, const F& term) {
+  constexpr int L = kLanes<T>;
+  Pairs<Sum, T> pairs;
+  Index i = 0;
+  while (i + 4 * L <= n) {
+    Vec<T> sums[4] = {};
+    for (const Index end = min(n, i + kBlock * 4 * L); i + 4 * L <= end; i += 4 * L) {
+      CONVGRAD_UNROLL
+      for (int k = 0; k < 4; k++) sums[k] += term(i + k * L);
+    }
+    pairs.push(joined<T, Sum, 4>(sums));
+  }
+  Vec<T> last{};
+  for (; i + L <= n; i += L) last += term(i);
+  if (i < n) last += completed(term(i, rest), rest, T(0));
+  return lanes_joined<Sum, T>(pairs.total(last));
+}
+
+/// A row that fits N vectors, of which the last may be a part: nothing is read or written twice.
+template <SoftmaxKind K, int N, typename T>
+void short_row(const T* x, const Part<T>& rest, T* out) {
+  constexpr int L = kLanes<T>;
+  Vec<T> v[N], e[N], t[N];
+  CONVGRAD_UNROLL
+  for (int i = 0; i < N; i++) {
+    v[i] = i < N - 1 ? load(x + i * L) : completed(load(x + i * L, rest), rest, T(Most::kNothing));
+    t[i] = v[i];
+  }
+  CONVGRAD_UNROLL
+  for (int i = 1; i < N; i++) t[0] = Most::join(t[0], t[i]);
+  const Vec<T> top = lanes_joined<Most, T>(t[0]);
+  CONVGRAD_UNROLL
+  for (int i = 0; i < N; i++) t[i] = e[i] = vector_exp<T>(v[i] - top);
+  CONVGRAD_UNROLL
+  for (int i = 1; i < N; i++) t[0] += t[i];
+  const Vec<T> sum = lanes_joined<Sum, T>(t[0]);
+  if constexpr (K == SoftmaxKind::LogSumExp) {
+    *out = log_sum_exp<T>(top, sum)[0];
+    return;
+  }
+  const Vec<T> by = K == SoftmaxKind::Softmax ? T(1) / sum : vector_log<T>(sum);
+  CONVGRAD_UNROLL
+  for (int i = 0; i < N; i++) {
+    const Vec<T> y = K == SoftmaxKind::Softmax ? e[i] * by : (v[i] - top) - by;
+    if (i < N - 1) store(out + i * L, y);
+    else store(out + i * L, y, rest);
+  }
+}
+
+template <SoftmaxKind K, typename T>
+void long_row(const T* x, Index n, const Part<T>& rest, T* out) {
+  constexpr int L = kLanes<T>;
+  const Vec<T> top = fold_row<Most, T>(x, n, rest);
+  const auto term = [&](Index i, auto... part) {
+    const Vec<T> e = vector_exp<T>(load(x + i, part...) - top);
+    if constexpr (K == SoftmaxKind::Softmax) store(out + i, e, part...);
+    return e;
+  };
+  const Vec<T> sum = row_sum<T>(n, rest, term);
+  Index i;
+  if constexpr (K == SoftmaxKind::LogSumExp) {
+    *out = log_sum_exp<T>(top, sum)[0];
+    return;
+  }
+  const Vec<T> by = K == SoftmaxKind::Softmax ? T(1) / sum : vector_log<T>(sum);
+  const auto finish = [&](Index at, auto... part) {
+    if constexpr (K == SoftmaxKind::Softmax) store(out + at, load<T>(out + at, part...) * by, part...);
+    else store(out + at, (load(x + at, part...) - top) - by, part...);
+  };
+  for (i = 0; i + L <= n; i += L) finish(i);
+  if (i < n) finish(i, rest);
+}
+
+template <SoftmaxKind K, typename T>
+void rows_of(const RowShape& s, Index first, Index last, const T* x, T* out) {
+  constexpr int L = kLanes<T>;
+  const Index n = s.length, step = K == SoftmaxKind::LogSumExp ? 1 : n;
+  const Part<T> end(n % L == 0 ? L : n % L), rest = rest_of<T>(n);
+  for (Index o = first; o < last; o++) {
+    const T* from = x + o * n;
+    T* to = out + o * step;
+    if (n <= L) short_row<K, 1>(from, end, to);
+    else if (n <= 2 * L) short_row<K, 2>(from, end, to);
+    else if (n <= 4 * L && n > 3 * L) short_row<K, 4>(from, end, to);
+    else long_row<K>(from, n, rest, to);
+  }
+}
+
+// ---- along columns
+
+template <SoftmaxKind K, typename T>
+void columns_of(const RowShape& s, Index width, const T* x, T* out) {
+  constexpr int L = kLanes<T>;
+  T top[kMostColumns], sum[kMostColumns], block[kMostColumns];  // long sums are added in blocks
+  fold_wide_columns<Most, T>(x, s.length, s.inner, width, nullptr, top);
+  const auto along = [&](auto&& at) {
+    Index j = 0;
+    for (; j + L <= width; j += L) at(j);
+    if (j < width) at(j, Part<T>(width - j));
+  };
+  for (Index r = 0; r < s.length; r++) {
+    along([&](Index j, auto... part) {
+      const Vec<T> e = vector_exp<T>(load(x + r * s.inner + j, part...) - load<T>(top + j, part...));
+      if constexpr (K == SoftmaxKind::Softmax) store(out + r * s.inner + j, e, part...);
+      store(block + j, r % kBlock ? load<T>(block + j, part...) + e : e, part...);
+    });
+    if (r % kBlock == kBlock - 1 || r == s.length - 1)
+      fold_rows<Sum, T, 1>(block, width, width, nullptr, sum, r < kBlock);
+  }
+  along([&](Index j, auto... part) {
+    const Vec<T> all = load<T>(sum + j, part...);
+    if constexpr (K == SoftmaxKind::LogSumExp)
+      store(out + j, log_sum_exp<T>(load<T>(top + j, part...), all), part...);
+    else store(sum + j, K == SoftmaxKind::Softmax ? T(1) / all : vector_log<T>(all), part...);
+  });
+  for (Index r = 0; K != SoftmaxKind::LogSumExp && r < s.length; r++)
+    along([&](Index j, auto... part) {
+      const Index at = r * s.inner + j;
+      const Vec<T> by = load<T>(sum + j, part...);
+      if constexpr (K == SoftmaxKind::Softmax) store(out + at, load<T>(out + at, part...) * by, part...);
+      else store(out + at, (load(x + at, part...) - load<T>(top + j, part...)) - by, part...);
+    });
+}
+
+// ---- gradients: y (g - sum g y), and g - e^y sum g
+
+template <SoftmaxKind K, typename T>
+CONVGRAD_INLINE Vec<T> summand(Vec<T> g, Vec<T> y) {
+  return K == SoftmaxKind::Softmax ? g * y : g;
+}
+template <SoftmaxKind K, typename T>
+CONVGRAD_INLINE Vec<T> pulled(Vec<T> g, Vec<T> y, Vec<T> sum) {
+  return K == SoftmaxKind::Softmax ? y * (g - sum) : g - vector_exp<T>(y) * sum;
+}
+
+template <SoftmaxKind K, typename T>
+void grad_row(Index n, const Part<T>& rest, const T* g, const T* y, T* out) {
+  constexpr int L = kLanes<T>;
+  const Vec<T> sum = row_sum<T>(n, rest, [&](Index i, auto... part) {
+    return summand<K, T>(load(g + i, part...), load(y + i, part...));
+  });
+  Index i;
+  for (i = 0; i + L <= n; i += L) store(out + i, pulled<K, T>(load(g + i), load(y + i), sum));
+  if (i < n) store(out + i, pulled<K, T>(load(g + i, rest), load(y + i, rest), sum), rest);
+}
+
+template <SoftmaxKind K, typename T>
+void grad_columns(const RowShape& s, Index width, const T* g, const T* y, T* out) {
+  constexpr int L = kLanes<T>;
+  T sum[kMostColumns];
+  const auto along = [&](auto&& at) {
+    Index j = 0;
+    for (; j + L <= width; j += L) at(j);
+    if (j < width) at(j, Part<T>(width - j));
+  };
+  for (Index r = 0; r < s.length; r++)
+    along([&](Index j, auto... part) {
+      const Index at = r * s.inner + j;
+      const Vec<T> term = summand<K, T>(load(g + at, part...), load(y + at, part...));
+      store(sum + j, r ? load<T>(sum + j, part...) + term : term, part...);
+    });
+  for (Index r = 0; r < s.length; r++)
+    along([&](Index j, auto... part) {
+      const Index at = r * s.inner + j;
+      store(out + at, pulled<K, T>(load(g + at, part...), load(y + at, part...), load<T>(sum + j, part...)),
+            part...);
+    });
+}
+
+// ---- the work, cut
+
+template <typename T>
+struct Run {
+  const RowShape& s;
+  SoftmaxKind kind;
+  const T* x;
+  const T* y;  // of a gradient: the result, and x is the result's gradient
+  T* out;
+  Index together, width, slabs;
+
+  Run(const RowShape& s, SoftmaxKind kind, const T* x, const T* y, T* out)
+      : s(s), kind(kind), x(x), y(y), out(out) {
+    width = min(kMostColumns, max(64, round_up(2 * kTask / s.length, 64)));
+    slabs = ceil_div(s.inner, width);
+    together = slabs == 1 ? max(1, kTask / (s.length * s.inner)) : 1;
+  }
+
+  template <SoftmaxKind K>
+  void work(Index task) const {
+    const Index first = task / slabs * together, last = min(s.outer, first + together);
+    const Index column = task % slabs * width, taken = min(width, s.inner - column);
+    const Part<T> rest = rest_of<T>(s.length);
+    if (s.inner == 1 && !y) return rows_of<K, T>(s, first, last, x, out);
+    for (Index o = first; o < last; o++) {
+      const Index at = o * s.length * s.inner + column;
+      if (!y)
+        columns_of<K, T>(s, taken, x + at, out + (K == SoftmaxKind::LogSumExp ? o * s.inner + column : at));
+      else if (s.inner == 1) grad_row<K, T>(s.length, rest, x + at, y + at, out + at);
+      else grad_columns<K, T>(s, taken, x + at, y + at, out + at);
+    }
+  }
+
+  void operator()(Index task) const {
+    switch (kind) {
+      case SoftmaxKind::Softmax:
+        return work<SoftmaxKind::Softmax>(task);
+      case SoftmaxKind::LogSoftmax:
+        return work<SoftmaxKind::LogSoftmax>(task);
+      case SoftmaxKind::LogSumExp:
+        return work<SoftmaxKind::LogSumExp>(task);
+    }
+  }
+
+  void start() {
+    const Index nanoseconds = s.elements() * Index(sizeof(T)) / 8 + s.lines() * (s.inner == 1 ? 15 : 1);
+    parallel_for(
+        ceil_div(s.outer, together) * slabs, [](void* r, Index i) { (*static_cast<Run*>(r))(i); }, this,
+        nanoseconds);
+  }
+};
+
+}  // namespace
+
+template <typename T>
+void softmax(SoftmaxKind kind, const RowShape& s, const T* x, T* out) {
+  Run<T>(s, kind, x, nullptr, out).start();
+}
+template <typename T>
+void softmax_grad(SoftmaxKind kind, const RowShape& s, const T* g, const T* y, T* out) {
+  Run<T>(s, kind, g, y, out).start();
+}
+
+template void softmax(SoftmaxKind, const RowShape&, const float*, float*);
+template void softmax(SoftmaxKind, const RowShape&, const double*, double*);
+template void softmax_grad(SoftmaxKind, const RowShape&, const float*, const float*, float*);
+template void softmax_grad(SoftmaxKind, const RowShape&, const double*, const double*, double*);
+
+}  // namespace convgrad::CONVGRAD_ISA

@@ -1,0 +1,328 @@
+"""The elementwise functions on compiled kernels: two threads, one pass, memory that is kept.
+
+Same signatures as ``maps``, which also computes what these do not: other dtypes, arrays that are strided or
+not aligned, and those so small that NumPy is done before a kernel has looked at its operands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from convgrad.dtypes import B8, BF16, F16, F32, F64, Array
+from convgrad.kernels import maps
+from convgrad.kernels.machine import _native, instruction_set
+from convgrad.kernels.memory import LARGE, empty_large
+
+instruction_set()  # makes the chosen one the one in use
+_CODES = _native.map_codes()
+_ARITHMETIC: dict[np.ufunc, int] = {
+    np.add: _CODES["Add"], np.subtract: _CODES["Sub"], np.multiply: _CODES["Mul"],
+    np.true_divide: _CODES["Div"], np.maximum: _CODES["Maximum"], np.minimum: _CODES["Minimum"],
+}  # fmt: skip
+#: with the operands in turn
+_TURNED: dict[np.ufunc, int] = {
+    **_ARITHMETIC,
+    np.subtract: _CODES["SubFrom"],
+    np.true_divide: _CODES["DivInto"],
+}
+_COMPARISONS = {
+    getattr(np, name): _CODES[name]
+    for name in ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
+}
+
+#: elements from which on a kernel is quicker than NumPy: where NumPy passes once over the array, where what
+#: does for an element takes longer, and where it passes several times
+_SIMPLE, _COSTLY, _PASSES = 32768, 1024, 1
+#: values that a row needs at least, for its loop to be worth its start
+_SHORTEST = 16
+
+
+def _empty_as(x: Array, dtype: np.dtype[Any]) -> Array:
+    """Memory for a result of x's shape."""
+    large = x.size * dtype.itemsize >= LARGE
+    return empty_large(x.shape, dtype) if large else np.empty(x.shape, dtype)
+
+
+# ---- functions of one array
+
+
+def _unary(name: str, definition: Callable[[Array], Array], smallest: int) -> Callable[[Array], Array]:
+    code, call = _CODES[name], _native.map_unary
+
+    def kernel(x: Array) -> Array:
+        dtype = x.dtype
+        if x.size < smallest or (dtype is not F32 and dtype is not F64):
+            return definition(x)
+        out = _empty_as(x, dtype)
+        try:
+            call(code, x, out, dtype is F64)
+        except TypeError:
+            return definition(x)
+        return out
+
+    kernel.__doc__ = definition.__doc__
+    return kernel
+
+
+negative = _unary("Neg", maps.negative, _SIMPLE)
+absolute = _unary("Abs", maps.absolute, _SIMPLE)
+square = _unary("Square", maps.square, _SIMPLE)
+cube = _unary("Cube", maps.cube, _PASSES)
+sqrt = _unary("Sqrt", maps.sqrt, _SIMPLE)
+rsqrt = _unary("Rsqrt", maps.rsqrt, _PASSES)
+reciprocal = _unary("Reciprocal", maps.reciprocal, _SIMPLE)
+relu = _unary("Relu", maps.relu, _PASSES)
+hardsigmoid = _unary("Hardsigmoid", maps.hardsigmoid, _PASSES)
+hardswish = _unary("Hardswish", maps.hardswish, _PASSES)
+exp = _unary("Exp", maps.exp, _COSTLY)
+log = _unary("Log", maps.log, _COSTLY)
+tanh = _unary("Tanh", maps.tanh, _SIMPLE)  # NumPy's is as fast on one thread
+sigmoid = _unary("Sigmoid", maps.sigmoid, _PASSES)
+log_sigmoid = _unary("LogSigmoid", maps.log_sigmoid, _PASSES)
+silu = _unary("Silu", maps.silu, _PASSES)
+mish = _unary("Mish", maps.mish, _PASSES)
+erf = _unary("Erf", maps.erf, _PASSES)
+gelu = _unary("Gelu", maps.gelu, _PASSES)
+gelu_tanh = _unary("GeluTanh", maps.gelu_tanh, _PASSES)
+
+
+def _unary_with(
+    name: str, definition: Callable[..., Array], numbers: Callable[..., tuple[float, ...]]
+) -> Callable[..., Array]:
+    """The same for a function with parameters; ``numbers`` makes the kernel's of them."""
+    code, call = _CODES[name], _native.map_unary
+
+    def kernel(x: Array, *params: Any) -> Array:
+        dtype = x.dtype
+        if not x.size or (dtype is not F32 and dtype is not F64):
+            return definition(x, *params)
+        out = _empty_as(x, dtype)
+        try:
+            call(code, x, out, dtype is F64, *numbers(*params))
+        except TypeError:
+            return definition(x, *params)
+        return out
+
+    kernel.__doc__ = definition.__doc__
+    return kernel
+
+
+def _as_they_are(*params: float) -> tuple[float, ...]:
+    return params
+
+
+def _elu_numbers(alpha: float, scale: float, speed: float) -> tuple[float, ...]:
+    return alpha * scale, scale, speed
+
+
+def _elu_grad_numbers(alpha: float, scale: float, speed: float) -> tuple[float, ...]:
+    return alpha * scale * speed, scale, speed
+
+
+leaky_relu = _unary_with("LeakyRelu", maps.leaky_relu, _as_they_are)
+hardtanh = _unary_with("Hardtanh", maps.hardtanh, _as_they_are)
+softplus = _unary_with("Softplus", maps.softplus, _as_they_are)
+elu = _unary_with("Elu", maps.elu, _elu_numbers)
+
+
+# ---- gradients
+
+
+def _gradient(
+    name: str,
+    definition: Callable[..., Array],
+    numbers: Callable[..., tuple[float, ...]] = _as_they_are,
+) -> Callable[..., Array]:
+    code, call = _CODES[name], _native.map_binary
+
+    def kernel(g: Array, saved: Array, *params: Any) -> Array:
+        dtype = g.dtype
+        if not g.size or (dtype is not F32 and dtype is not F64) or saved.shape != g.shape:
+            return definition(g, saved, *params)
+        out = _empty_as(g, dtype)
+        try:
+            call(code, g, saved, out, dtype is F64, *numbers(*params))
+        except TypeError:
+            return definition(g, saved, *params)
+        return out
+
+    kernel.__doc__ = definition.__doc__
+    return kernel
+
+
+sqrt_grad = _gradient("SqrtGrad", maps.sqrt_grad)
+rsqrt_grad = _gradient("RsqrtGrad", maps.rsqrt_grad)
+reciprocal_grad = _gradient("ReciprocalGrad", maps.reciprocal_grad)
+square_grad = _gradient("SquareGrad", maps.square_grad)
+relu_grad = _gradient("ReluGrad", maps.relu_grad)
+leaky_relu_grad = _gradient("LeakyReluGrad", maps.leaky_relu_grad)
+hardtanh_grad = _gradient("HardtanhGrad", maps.hardtanh_grad)
+hardsigmoid_grad = _gradient("HardsigmoidGrad", maps.hardsigmoid_grad)
+hardswish_grad = _gradient("HardswishGrad", maps.hardswish_grad)
+tanh_grad = _gradient("TanhGrad", maps.tanh_grad)
+sigmoid_grad = _gradient("SigmoidGrad", maps.sigmoid_grad)
+log_sigmoid_grad = _gradient("LogSigmoidGrad", maps.log_sigmoid_grad)
+silu_grad = _gradient("SiluGrad", maps.silu_grad)
+softplus_grad = _gradient("SoftplusGrad", maps.softplus_grad)
+elu_grad = _gradient("EluGrad", maps.elu_grad, _elu_grad_numbers)
+mish_grad = _gradient("MishGrad", maps.mish_grad)
+erf_grad = _gradient("ErfGrad", maps.erf_grad)
+gelu_grad = _gradient("GeluGrad", maps.gelu_grad)
+gelu_tanh_grad = _gradient("GeluTanhGrad", maps.gelu_tanh_grad)
+
+
+# ---- arithmetic
+
+
+@lru_cache(1024)
+def _repetition(shape: tuple[int, ...], part: tuple[int, ...]) -> int:
+    """How often in a row a value of ``part`` meets those of ``shape``; 0 if the kernels have no loop for it.
+
+    ``part`` is one block of the axes of ``shape``, and 1 elsewhere.
+    """
+    lead = len(shape) - len(part)
+    axes = [i for i, n in enumerate(part, lead) if n != 1]
+    if lead < 0 or not axes:
+        return 0
+    first, last = axes[0], axes[-1]
+    if shape[first : last + 1] != part[first - lead : last + 1 - lead]:
+        return 0
+    inner, middle = prod(shape[last + 1 :]), prod(shape[first : last + 1])
+    return 0 if (middle if inner == 1 else inner) < _SHORTEST else inner
+
+
+def arithmetic(ufunc: np.ufunc, a: Any, b: Any, out: Array | None = None) -> Any:
+    """``maps.arithmetic``."""
+    dtype = a.dtype if type(a) is np.ndarray else None
+    if (dtype is F32 or dtype is F64) and a.size >= _SIMPLE and ufunc in _ARITHMETIC:
+        try:
+            done = _arithmetic(ufunc, a, b, dtype, out)
+        except TypeError:  # refused, or not to be computed
+            done = None
+        if done is not None:
+            return done
+    return maps.arithmetic(ufunc, a, b, out)
+
+
+def _arithmetic(ufunc: np.ufunc, a: Array, b: Any, dtype: np.dtype[Any], out: Array | None) -> Array | None:
+    """None where NumPy is to compute."""
+    wide = dtype is F64
+    number = b if type(b) is float or type(b) is int else None
+    if number is None:
+        if type(b) is not np.ndarray or b.dtype is not dtype:
+            return None
+        if b.size == 1 and b.ndim <= a.ndim:
+            number = b.item()
+    codes, inner = _ARITHMETIC, 0
+    if number is None and b.shape != a.shape:
+        if b.size > a.size:
+            a, b, codes = b, a, _TURNED
+        inner = _repetition(a.shape, b.shape)
+        if not inner:
+            return None
+    if out is None:
+        out = _empty_as(a, dtype)
+    elif out.dtype is not dtype or out.shape != a.shape:
+        return None
+    if number is not None:
+        _native.map_scalar(codes[ufunc], a, float(number), out, wide)
+    else:
+        _native.map_arithmetic(codes[ufunc], a, b, out, wide, inner)
+    return out
+
+
+def add_scaled(x: Array, y: Array, alpha: float, out: Array | None = None) -> Array:
+    """``maps.add_scaled``; rounded once where the processor multiplies and adds in one step."""
+    dtype = x.dtype
+    if (dtype is F32 or dtype is F64) and x.size >= _COSTLY and y.shape == x.shape:
+        target = _empty_as(x, dtype) if out is None else out
+        try:
+            _native.map_binary(_CODES["AddScaled"], x, y, target, dtype is F64, float(alpha))
+        except TypeError:
+            return maps.add_scaled(x, y, alpha, out)
+        return target
+    return maps.add_scaled(x, y, alpha, out)
+
+
+def copy(x: Array) -> Array:
+    """``maps.copy``, into memory that is kept."""
+    if x.nbytes < LARGE or not x.flags.c_contiguous:
+        return x.copy(order="K")
+    out = empty_large(x.shape, x.dtype)
+    np.copyto(out, x)
+    return out
+
+
+def mapped(ufunc: np.ufunc, x: Array) -> Any:
+    """``maps.mapped``: NumPy's own, into memory that is kept."""
+    if x.nbytes >= LARGE and (x.dtype is F32 or x.dtype is F64) and x.flags.c_contiguous:
+        return ufunc(x, empty_large(x.shape, x.dtype))
+    return ufunc(x)
+
+
+# ---- choices and casts
+
+
+def compare(ufunc: np.ufunc, a: Any, b: Any) -> Any:
+    """``maps.compare``."""
+    dtype = a.dtype if type(a) is np.ndarray else None
+    if (dtype is F32 or dtype is F64) and a.size >= _SIMPLE and ufunc in _COMPARISONS:
+        out = _empty_as(a, B8)
+        try:
+            if type(b) is float or b.shape == a.shape:
+                _native.map_compare(_COMPARISONS[ufunc], a, b, out, dtype is F64)
+                return out
+        except (AttributeError, TypeError):
+            pass
+    return ufunc(a, b)
+
+
+def select(condition: Any, a: Any, b: Any) -> Array:
+    """``maps.select``."""
+    given = a if type(a) is np.ndarray else b
+    dtype = given.dtype if type(given) is np.ndarray else None
+    if (dtype is F32 or dtype is F64) and type(condition) is np.ndarray and condition.size >= _COSTLY:
+        shape = condition.shape
+        if all([type(x) is float or (type(x) is np.ndarray and x.shape == shape) for x in (a, b)]):
+            out = _empty_as(condition, dtype)
+            try:
+                _native.map_select(condition, a, b, out, dtype is F64)
+            except TypeError:
+                return np.where(condition, a, b)
+            return out
+    return np.where(condition, a, b)
+
+
+def cast(x: Array, dtype: np.dtype[Any]) -> Array:
+    """``maps.cast``, compiled between float32 and the halves."""
+    if x.size >= _COSTLY and (x.dtype is F32 or dtype is F32):
+        half = dtype if x.dtype is F32 else x.dtype
+        if (half is BF16 or half is F16) and x.flags.c_contiguous and x.flags.aligned:
+            narrow = dtype is half
+            out = _empty_as(x, dtype)
+            source, target = (x, out.view(np.uint16)) if narrow else (x.view(np.uint16), out)
+            _native.map_half(source, target, half is BF16, narrow)
+            return out
+    if x.size * dtype.itemsize >= LARGE and x.flags.c_contiguous and x.dtype.kind != "V" != dtype.kind:
+        out = empty_large(x.shape, dtype)
+        np.copyto(out, x, casting="unsafe")
+        return out
+    return x.astype(dtype)
+
+
+def lookup(x: Array, values: Array) -> Array:
+    """``maps.lookup``."""
+    dtype = values.dtype
+    if x.size and (dtype is F32 or dtype is F64):
+        out = _empty_as(x, dtype)
+        try:
+            _native.map_lookup(x, values, out, dtype is F64, x.shape[-1] * x.shape[-2])
+        except TypeError:
+            return maps.lookup(x, values)
+        return out
+    return maps.lookup(x, values)

@@ -1,0 +1,181 @@
+"""Reductions, softmax, losses and sums by position in NumPy: the meaning of the compiled ones.
+
+Arrays are float32 or float64 (most work in any dtype); ``axes`` is a tuple of non-negative ints. A NaN
+counts as the largest and as the smallest. Results are arrays, also those of no dimensions.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from convgrad.dtypes import Array
+from convgrad.kernels.reference import silent
+
+Indices = Array
+Axes = tuple[int, ...]
+
+#: NumPy's stubs want keepdims as a literal
+_add_reduce: Any = np.add.reduce
+
+
+# ---- reductions
+
+
+def sum_over(x: Array, axes: Axes, keepdims: bool) -> Array:
+    """The sum over ``axes``."""
+    return np.asarray(_add_reduce(x, axes, keepdims=keepdims))
+
+
+def squares_over(x: Array, axes: Axes, keepdims: bool) -> Array:
+    """The sum of squares over ``axes``."""
+    return np.asarray(_add_reduce(x * x, axes, keepdims=keepdims))
+
+
+def most_over(x: Array, axes: Axes, keepdims: bool) -> Array:
+    """The largest value over ``axes``."""
+    return np.asarray(np.max(x, axis=axes, keepdims=keepdims))
+
+
+def least_over(x: Array, axes: Axes, keepdims: bool) -> Array:
+    """The smallest value over ``axes``."""
+    return np.asarray(np.min(x, axis=axes, keepdims=keepdims))
+
+
+@silent
+def moments_over(x: Array, axes: Axes) -> tuple[Array, Array]:
+    """The mean over ``axes``, kept as size 1, and the sum of squared deviations from it."""
+    count = math.prod([x.shape[i] for i in axes])
+    mean = np.asarray(_add_reduce(x, axes, keepdims=True) * x.dtype.type(1 / count if count else math.nan))
+    centred = x - mean
+    return mean, squares_over(centred, axes, True)
+
+
+def extreme_along(x: Array, axis: int, least: bool) -> tuple[Array, Indices]:
+    """The largest (or smallest) value along ``axis``, kept as size 1, and the place of the first such."""
+    place = np.asarray((np.argmin if least else np.argmax)(x, axis=axis, keepdims=True))
+    return np.take_along_axis(x, place, axis), place
+
+
+# ---- softmax
+
+
+@silent
+def softmax(x: Array, axis: Any) -> Array:
+    """``exp(x) / sum(exp(x))`` along ``axis``."""
+    out = np.asarray(np.exp(x - x.max(axis=axis, keepdims=True)))
+    out /= _add_reduce(out, axis, keepdims=True)
+    return out
+
+
+@silent
+def log_softmax(x: Array, axis: Any) -> Array:
+    """``x - log(sum(exp(x)))`` along ``axis``."""
+    out = x - x.max(axis=axis, keepdims=True)
+    return np.asarray(out - np.log(_add_reduce(np.exp(out), axis, keepdims=True)))
+
+
+@silent
+def log_sum_exp_over(x: Array, axes: Axes, keepdims: bool) -> Array:
+    """``log(sum(exp(x)))`` over ``axes``."""
+    top = np.max(x.real, axis=axes, keepdims=True, initial=-math.inf)
+    top = np.where(np.isfinite(top), top, 0).astype(x.real.dtype)
+    out = np.log(_add_reduce(np.exp(x - top), axes, keepdims=True)) + top
+    return np.asarray(out if keepdims else np.squeeze(out, axes))
+
+
+@silent
+def softmax_grad(g: Array, out: Array, axis: Any) -> Array:
+    """The gradient of x from that of ``out = softmax(x, axis)``: ``out (g - sum(g out))``."""
+    return np.asarray(out * (g - _add_reduce(g * out, axis, keepdims=True)))
+
+
+@silent
+def log_softmax_grad(g: Array, out: Array, axis: Any) -> Array:
+    """The gradient of x from that of ``out = log_softmax(x, axis)``: ``g - exp(out) sum(g)``."""
+    return np.asarray(g - np.exp(out) * _add_reduce(g, axis, keepdims=True))
+
+
+# ---- positions
+
+
+def add_rows(g: Array, index: Indices, axis: int, places: int) -> Array:
+    """Zeros with ``places`` along ``axis``, at whose positions ``index`` (n) those of g are added, in order.
+
+    Each is ``out[..., index[i], ...] += g[..., i, ...]``; sorted first, so that runs are summed at once.
+    """
+    rows = np.moveaxis(g, axis, 0)
+    out = np.zeros((places, *rows.shape[1:]), g.dtype)
+    if index.size:
+        order = np.argsort(index, kind="stable")
+        ranked = index[order]
+        starts = np.flatnonzero(np.concatenate(([True], ranked[1:] != ranked[:-1])))
+        out[ranked[starts]] = np.add.reduceat(rows[order], starts, 0)
+    return np.ascontiguousarray(np.moveaxis(out, 0, axis))
+
+
+def add_along(g: Array, index: Indices, axis: int, places: int) -> Array:
+    """Zeros with ``places`` along ``axis``, and ``out[index[i, j], j] += g[i, j]`` (for axis 0).
+
+    Index has g's shape. The adjoint of ``take_along_axis``.
+    """
+    out = np.zeros((*g.shape[:axis], places, *g.shape[axis + 1 :]), g.dtype)
+    where: list[Any] = list(np.ogrid[tuple([slice(0, n) for n in index.shape])])
+    where[axis] = index
+    np.add.at(out, tuple(where), g)
+    return out
+
+
+# ---- losses of pairs
+
+SQUARE, ABSOLUTE, SMOOTH, HUBER, CROSS_ENTROPY, CROSS_ENTROPY_OF_LOGITS = range(6)
+
+
+@silent
+def pair_losses(kind: int, x: Array, y: Array, width: float) -> Array:
+    """The loss of each prediction x and its target y, of one shape and dtype."""
+    if kind == CROSS_ENTROPY:
+        return np.asarray((y - 1) * np.maximum(np.log1p(-x), -100.0) - y * np.maximum(np.log(x), -100.0))
+    if kind == CROSS_ENTROPY_OF_LOGITS:
+        return np.asarray(np.maximum(x, 0) - x * y + np.log1p(np.exp(-np.abs(x))))
+    d = x - y
+    if kind == SQUARE:
+        return np.asarray(d * d)
+    d = np.abs(d)
+    if kind == ABSOLUTE:
+        return np.asarray(d)
+    if kind == SMOOTH:
+        return np.asarray(np.where(d < width, 0.5 / width * d * d, d - 0.5 * width))
+    return np.asarray(np.where(d <= width, 0.5 * d * d, width * (d - 0.5 * width)))
+
+
+def pair_loss_sum(kind: int, x: Array, y: Array, width: float) -> Array:
+    """The sum of ``pair_losses``, of no dimensions."""
+    if kind == SQUARE and x.dtype.kind == "f":
+        d = (x - y).reshape(-1)
+        return np.asarray(np.dot(d, d))
+    return np.asarray(_add_reduce(pair_losses(kind, x, y, width), None))
+
+
+@silent
+def pair_loss_grad(kind: int, g: Array, x: Array, y: Array, width: float, factor: float) -> Array:
+    """``g factor`` times the derivative of each loss by x; g has x's shape or one element."""
+    if kind == CROSS_ENTROPY:
+        slope = (x - y) / np.maximum(x * (1 - x), x.dtype.type(1e-12))
+    elif kind == CROSS_ENTROPY_OF_LOGITS:
+        e = np.exp(-np.abs(x))
+        slope = np.where(x < 0, e, 1) / (1 + e) - y
+    else:
+        d = x - y
+        sign = np.asarray(d > 0).astype(x.dtype) - (d < 0)
+        if kind == SQUARE:
+            slope = d * 2
+        elif kind == ABSOLUTE:
+            slope = sign
+        elif kind == SMOOTH:
+            slope = np.where(np.abs(d) < width, d * (1 / width if width else 0.0), sign)
+        else:
+            slope = np.where(np.abs(d) <= width, d, sign * width)
+    return np.asarray(slope * (g * factor)).astype(x.dtype, copy=False)

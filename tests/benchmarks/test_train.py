@@ -1,0 +1,221 @@
+"""The networks of benchmarks/train.py, what its workers answer, and its report."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import convgrad
+import nets_jax
+import train_data
+import training
+import training_jax
+from harness import Row
+from nets import PROGRAMS, Program, programs_of_each_net
+from train_report import Losses, Result, TrainReport, agreement, gap
+
+FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
+NETS = programs_of_each_net()
+SPIRAL = PROGRAMS[0]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Sets of a few random examples where a worker looks for them."""
+    folder = tmp_path_factory.mktemp("data")
+    for name, source in train_data.SETS.items():
+        found = source.read() if name == "spiral" else train_data.random_examples(source, 4)
+        for part, array in found._asdict().items():
+            np.save(folder / f"{name}-{part}.npy", array)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(training.FOLDER, str(folder))
+        yield folder
+
+
+def few(program: Program) -> Program:
+    """The same program with batches of 2, which a test has the time for."""
+    return program if program.data == "spiral" else program._replace(batch=2)
+
+
+# ---- nets and data
+
+
+@pytest.mark.parametrize("program", NETS, ids=lambda program: program.name)
+def test_a_net_is_trained_and_predicts(program: Program, data: Path) -> None:
+    program = few(program)
+    convgrad.manual_seed(0)
+    batches = training.kept_batches(convgrad, program)
+    assert len(batches) == (1 if program.data == "spiral" else 2)
+    net = training.Training(convgrad, program, iter(batches * 2))
+    assert np.isfinite([net.step().item() for _ in range(2)]).all()
+    gradients = [parameter.grad for parameter in net.net.parameters()]
+    assert all([gradient is not None and gradient.abs().sum().item() > 0 for gradient in gradients])
+    out = training.predictor(convgrad, program)()
+    assert not out.requires_grad
+    source = train_data.SETS[program.data]
+    assert tuple(out.shape) == ((1, source.classes) if source.classes else (1, *source.shape))
+
+
+def test_the_sizes_of_published_nets() -> None:
+    """Parameters of LeNet-5 with dense second convolution, of ResNet-20 and of its projections."""
+    counts = {
+        program.name.split()[0]: sum(p.numel() for p in program.net(convgrad).parameters())
+        for program in NETS
+    }
+    assert counts["LeNet"] == 61_706
+    assert counts["ResNet-20"] == 269_722 + (16 * 32 + 2 * 32) + (32 * 64 + 2 * 64)
+    assert counts["perceptron"] == 603
+
+
+def test_names_are_those_of_one_row_each() -> None:
+    rows = list(training.setup(convgrad))
+    assert len(rows) == len(set(rows)) == len(PROGRAMS) + len(NETS)
+    assert {program.data for program in PROGRAMS} <= set(train_data.SETS)
+
+
+@pytest.mark.parametrize("name", train_data.SETS)
+def test_a_set_is_as_its_row_says(name: str) -> None:
+    source = train_data.SETS[name]
+    try:
+        found = source.read()
+    except FileNotFoundError:
+        found = train_data.random_examples(source)
+    assert found.x.dtype == np.float32 and found.x.shape[1:] == source.shape
+    assert np.isfinite(found.x).all() and 0.02 < found.x.std() < 5
+    assert len(found.x) == len(found.y) and len(found.test_x) == len(found.test_y)
+    if source.classes:
+        assert found.y.dtype == np.int64 and set(np.unique(found.y)) == set(range(source.classes))
+    else:
+        assert found.y.dtype == np.float32 and found.y.shape == found.x.shape
+    most = max(program.batch for program in PROGRAMS if program.data == name)
+    assert len(found.x) >= most
+
+
+def test_what_is_missing_becomes_random(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CONVGRAD_DATA", raising=False)
+    assert train_data.write(tmp_path, ["vowels", "digits"]) == ["vowels"]
+    assert np.load(tmp_path / "vowels-x.npy").shape == (512, 29, 12)
+    assert len(np.load(tmp_path / "vowels-test_x.npy")) == 0
+    assert np.load(tmp_path / "digits-test_y.npy").shape == (1000,)
+
+
+# ---- workers
+
+
+def test_a_worker_tells_what_training_costs(data: Path) -> None:
+    found = training.requests(convgrad)["costs"]({"row": SPIRAL.row, "seconds": 0.05})
+    assert found["resident"] > 2**20 and 0 <= found["peak"] < 2**30
+    assert 0 < found["cpu"] < 1 and found["faults"] >= 0
+
+
+def test_losses_start_from_the_seed_and_fall(data: Path) -> None:
+    ask = training.requests(convgrad)["losses"]
+    first, again, exact = (
+        ask({"row": SPIRAL.row, "steps": 20, "double": double})["losses"] for double in (False, False, True)
+    )
+    assert first == again
+    assert first[-1] < first[0]
+    assert agreement(first, exact) == 20 and first != exact
+
+
+def test_a_whole_training_is_tested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spiral = train_data.spiral()
+    whole = spiral._replace(test_x=spiral.x[:300], test_y=spiral.y[:300])
+    for part, array in whole._asdict().items():
+        np.save(tmp_path / f"spiral-{part}.npy", array)
+    monkeypatch.setenv(training.FOLDER, str(tmp_path))
+    found = training.accuracy(convgrad, SPIRAL._replace(epochs=100), 0)
+    assert 45 < found < 100
+
+
+@pytest.mark.parametrize("program", NETS, ids=lambda program: program.name)
+def test_jax_trains_the_same_net(program: Program, data: Path) -> None:
+    """The same weights have the same loss and, after a step of their own formulas, the same next one."""
+    jax = pytest.importorskip("jax")
+    if not training_jax.can(jax, program):
+        pytest.skip("nets_jax.py has no part that it asks for")
+    program = few(program)
+    net = program.net(nets_jax.namespace(jax))
+    values = [np.array(getattr(*slot)) for slot in nets_jax.slots(net)[0]]
+    ours = training.Training(convgrad, program, iter(training.kept_batches(convgrad, program, 1) * 2))
+    own = list(ours.net.parameters())
+    if program.data != "vowels":  # PyTorch's LSTM has two biases
+        with convgrad.no_grad():
+            for parameter, value in zip(own, values, strict=True):
+                parameter.copy_(convgrad.from_numpy(value))
+        step = training_jax.training_step(jax, program)
+        theirs = [float(step())]
+        assert theirs[0] == pytest.approx(ours.step().item(), rel=1e-4)
+    else:
+        assert math.isfinite(float(training_jax.training_step(jax, program)()))
+
+
+# ---- the report
+
+
+def test_agreement_ends_at_the_first_loss_that_differs() -> None:
+    assert agreement([1.0, 2.0, 3.0], [1.0, 2.0004, 3.0]) == 3
+    assert agreement([1.0, 2.0, 3.0], [1.0, 2.1, 3.0]) == 1
+    assert agreement([math.nan, 2.0], [1.0, 2.0]) == 0
+    assert gap([1.0, 2.0], [1.0, 2.5]) == pytest.approx(0.2)
+
+
+def test_losses_may_part_where_rounding_errors_grow() -> None:
+    exact = [1.0, 2.0, 3.0, 4.0]
+    assert Losses(exact, exact).agree
+    early, late = [1.0, 2.1, 3.1, 4.1], [1.0, 2.0, 3.0, 4.1]
+    assert not Losses(late, exact).agree, "float64 was not asked"
+    assert Losses(late, early, exact).agree
+    assert not Losses([1.0, 2.5, 3.0, 4.0], late, exact).agree
+    assert "1 of 4 equal to 3 digits (with float64: ours 3, theirs 1)" in Losses(late, early, exact).text()
+
+
+def report(**more: Any) -> TrainReport:
+    costs = {side: {"peak": size, "cpu": 0.1, "faults": 3.0} for side, size in (("a", 2**20), ("b", 2**21))}
+    parts = {"costs": costs, "losses": Losses([1.0], [1.0]), "accuracy": {"a": [97.0], "b": [97.4]}, **more}
+    result = Result(SPIRAL, Row(SPIRAL.row, "s", [0.01], [0.02]), **parts)
+    prediction = Row(SPIRAL.inference, "s", [0.01], [0.012])
+    load = {"before": 0.0, "during": 0.0}
+    targets = {SPIRAL.row: 1.8, SPIRAL.inference: 1.5}
+    return TrainReport("train", ("a", "b"), {}, [result], [prediction], targets, load, [], ["JAX"])
+
+
+def test_the_report_judges_time_memory_and_learning(tmp_path: Path) -> None:
+    found = {check.text: check.holds for check in report().checks}
+    assert found[f"{SPIRAL.row}: ratio 2.00, wanted 1.8"]
+    assert not found[f"{SPIRAL.inference}: ratio 1.20, wanted 1.5"]
+    assert found[f"{SPIRAL.row}: peak memory 0.50 of b's, wanted 0.8"]
+    assert found[f"{SPIRAL.row}: accuracy 97.00 %, b 97.40 %, wanted within 0.5"]
+    assert len(found) == 5
+    text = report(others={"JAX": 0.03}).write(tmp_path).read_text()
+    assert "| perceptron on the spiral, batch 1000 | 1.0 MiB | 2.0 MiB | 0.50 |" in text
+    assert "| perceptron on the spiral, batch 1000 | 30 ms (3.00) |" in text
+    saved = json.loads((tmp_path / "train.json").read_text())
+    assert saved["programs"][0]["accuracy"] == {"a": [97.0], "b": [97.4]}
+
+
+def test_a_report_of_one_side_has_what_it_has() -> None:
+    made = report(costs={"a": {"peak": 2**20, "cpu": 0.1, "faults": 0.0}}, losses=None, accuracy={})
+    assert not [check for check in made.checks if "memory" in check.text or "losses" in check.text]
+    assert "1.0 MiB" in made.text() and "What is learned" not in made.text()
+
+
+def test_our_side_alone_from_end_to_end(tmp_path: Path) -> None:
+    command = [
+        sys.executable, str(FOLDER / "train.py"), "--theirs", "", "--allow-load", "--settle", "0.2",
+        "--only", "perceptron", "--rounds", "1", "--seconds", "0.001", "--out", str(tmp_path),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=dict(os.environ))
+    assert done.returncode == 0, done.stderr
+    (path,) = tmp_path.glob("train*.json")
+    found = json.loads(path.read_text())
+    assert [row["name"] for row in found["rows"]] == [SPIRAL.row, SPIRAL.inference]
+    assert found["programs"][0]["costs"]["convgrad"]["cpu"] > 0
