@@ -147,7 +147,10 @@ def test_channels_are_those_of_the_definition(dtype: Any) -> None:
                 grads = native_norms.batch_norm_grad(g, x, w, mean, invstd, *how, out, addend is not None)
                 exact = wide(g, x, w, mean, invstd), wide(out)
                 agree(grads, norms.batch_norm_grad(*exact[0], *how, *exact[1], addend is not None))
-        agree([native_norms.channel_sum(x)], [norms.channel_sum(*wide(x))])
+        found, exact = native_norms.channel_sum(x), norms.channel_sum(*wide(x))
+    # rounding is relative to the terms: where they cancel, more of it is seen in their sum
+    room = norms.channel_sum(*wide(np.abs(x))) * np.finfo(dtype).eps
+    assert found.dtype == dtype and np.all(np.abs(found - exact) <= room)
 
 
 @compiled
@@ -189,7 +192,10 @@ def pairs(w: Array, b: Array) -> list[tuple[Any, Any]]:
 @settings(max_examples=60, deadline=None)
 def test_sums_of_any_shape(shape: list[int], dtype: Any) -> None:
     x = normal(sum(shape), tuple(shape), dtype)
-    agree([native_norms.channel_sum(x)], [norms.channel_sum(*wide(x))])
+    found, exact = native_norms.channel_sum(x), norms.channel_sum(*wide(x))
+    # rounding is relative to the terms: where they cancel, more of it is seen in their sum
+    room = norms.channel_sum(*wide(np.abs(x))) * np.finfo(dtype).eps
+    assert found.dtype == dtype and np.all(np.abs(found - exact) <= room)
 
 
 @compiled

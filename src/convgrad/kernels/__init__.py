@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from convgrad.dtypes import Array
-from convgrad.kernels import machine
+from convgrad.kernels import machine, threads
 
 Kernel = Callable[..., Any]
 
@@ -226,6 +226,7 @@ class Table:
         name, module = self.name, _FAMILY_OF[kernel]
         if name == "native" and kernel in FAMILIES[module].compiled:
             module = FAMILIES[module].native
+            threads.get_num_threads()  # decided now: the pool would ask the system at every call
         found: Kernel = getattr(importlib.import_module(f"convgrad.kernels.{module}"), kernel)
         if self.name is name:  # else another thread chose a set meanwhile: this one is for the call under way
             setattr(self, kernel, found)

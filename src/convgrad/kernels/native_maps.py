@@ -14,12 +14,11 @@ from typing import Any
 import numpy as np
 
 from convgrad.dtypes import B8, BF16, F16, F32, F64, Array
-from convgrad.kernels import maps, threads
+from convgrad.kernels import maps
 from convgrad.kernels.machine import _native, instruction_set
 from convgrad.kernels.memory import LARGE, empty_large
 
 instruction_set()  # makes the chosen one the one in use
-threads.get_num_threads()  # decided, when their module is loaded; the pool would ask the system at every call
 _CODES = _native.map_codes()
 _ARITHMETIC: dict[np.ufunc, int] = {
     np.add: _CODES["Add"], np.subtract: _CODES["Sub"], np.multiply: _CODES["Mul"],
@@ -49,6 +48,11 @@ def _empty_as(x: Array, dtype: np.dtype[Any]) -> Array:
     return empty_large(x.shape, dtype) if large else np.empty(x.shape, dtype)
 
 
+def _plain(x: Array) -> Array:
+    """The array as the kernels read it: a copy, since it was refused."""
+    return np.require(x, None, ["C", "A"])
+
+
 # ---- functions of one array
 
 
@@ -63,7 +67,7 @@ def _unary(name: str, definition: Callable[[Array], Array], smallest: int) -> Ca
         try:
             call(code, x, out, dtype is F64)
         except TypeError:
-            return definition(x)
+            call(code, _plain(x), out, dtype is F64)
         return out
 
     kernel.__doc__ = definition.__doc__
@@ -106,7 +110,7 @@ def _unary_with(
         try:
             call(code, x, out, dtype is F64, *numbers(*params))
         except TypeError:
-            return definition(x, *params)
+            call(code, _plain(x), out, dtype is F64, *numbers(*params))
         return out
 
     kernel.__doc__ = definition.__doc__
@@ -149,7 +153,7 @@ def _gradient(
         try:
             call(code, g, saved, out, dtype is F64, *numbers(*params))
         except TypeError:
-            return definition(g, saved, *params)
+            call(code, _plain(g), _plain(saved), out, dtype is F64, *numbers(*params))
         return out
 
     kernel.__doc__ = definition.__doc__

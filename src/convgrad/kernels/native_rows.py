@@ -123,14 +123,14 @@ def extreme_along(x: Array, axis: int, least: bool) -> tuple[Array, Indices]:
 
 def softmax(x: Array, axis: Any) -> Array:
     """``rows.softmax`` compiled."""
-    if axis == () or not _fits(x, _SOFTENED):
+    if type(axis) is tuple or not _fits(x, _SOFTENED):
         return rows.softmax(x, axis)
     return _softened(_SOFTMAX, x, axis)
 
 
 def log_softmax(x: Array, axis: Any) -> Array:
     """``rows.log_softmax`` compiled."""
-    if axis == () or not _fits(x, _SOFTENED):
+    if type(axis) is tuple or not _fits(x, _SOFTENED):
         return rows.log_softmax(x, axis)
     return _softened(_LOG_SOFTMAX, x, axis)
 
@@ -156,14 +156,14 @@ def log_sum_exp_over(x: Array, axes: Axes, keepdims: bool) -> Array:
 
 def softmax_grad(g: Array, out: Array, axis: Any) -> Array:
     """``rows.softmax_grad`` compiled."""
-    if axis == () or not _fits(out, _SOFTENED) or not _alike(g, out):
+    if type(axis) is tuple or not _fits(out, _SOFTENED) or not _alike(g, out):
         return rows.softmax_grad(g, out, axis)
     return _softened_grad(_SOFTMAX, g, out, axis)
 
 
 def log_softmax_grad(g: Array, out: Array, axis: Any) -> Array:
     """``rows.log_softmax_grad`` compiled."""
-    if axis == () or not _fits(out, _SOFTENED) or not _alike(g, out):
+    if type(axis) is tuple or not _fits(out, _SOFTENED) or not _alike(g, out):
         return rows.log_softmax_grad(g, out, axis)
     return _softened_grad(_LOG_SOFTMAX, g, out, axis)
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import F32, F64, Array
-from ..kernels import table
+from ..kernels import products, table
 from . import formula
 from .formula import (
     Value,
@@ -353,6 +353,14 @@ class Addr(Op):
         return _scaled(reshape(a, (a.shape[0], 1)) * d, alpha)
 
 
+def affine(x: Array, weight: Array, bias: Array | None, activation: str | None = None) -> Array:
+    """``x @ weight.T + bias``, and zero for what is negative if ``activation`` is "relu"."""
+    flat = rows(x)
+    small = flat.size * weight.shape[0] < formula.LARGE_PRODUCT
+    out = (products if small else table).product(flat, weight.T, bias, activation)
+    return out.reshape((*x.shape[:-1], weight.shape[0]))
+
+
 class Affine(Op):
     """``x @ weight.T + bias``: x (..., in), weight (out, in), bias (out); a fully connected layer.
 
@@ -364,13 +372,7 @@ class Affine(Op):
 
     @staticmethod
     def forward(bias: Array, x: Array, weight: Array) -> tuple[Array, tuple[Any, ...]]:
-        flat = rows(x)
-        if flat.size * weight.shape[0] < formula.LARGE_PRODUCT:
-            out = np.matmul(flat, weight.T)
-            out += bias
-        else:
-            out = table.product(flat, weight.T, bias)
-        return out.reshape((*x.shape[:-1], weight.shape[0])), (x, weight)
+        return affine(x, weight, bias), (x, weight)
 
     @staticmethod
     def vjp_bias(g: Value, _x: Value, _weight: Value) -> Value:

@@ -61,8 +61,7 @@ class TensorLeaf(Leaf):
                 self.grad = new if old is None else old + new
             elif old is None:
                 # a copy, if the same array may be on its way to another leaf, or be in someone's hands
-                flags = g.flags
-                alone = getrefcount(g) <= ALONE and flags.c_contiguous and (flags.owndata or owns_memory(g))
+                alone = getrefcount(g) <= ALONE and g.flags.c_contiguous and owns_memory(g)
                 self.grad = self.plain(g if alone else np.array(g, order="C", copy=True), None)
             elif old._node is not None:
                 self.grad = old.detach() + self.plain(g, None)
