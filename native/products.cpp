@@ -224,18 +224,109 @@ struct Additions : Product<T> {
   }
 };
 
+// ---- two to four rows, and b in rows: sums of all rows stay in registers while b passes by
+
+template <typename T>
+struct Few : Product<T> {
+  using Product<T>::v;
+  using Product<T>::data;
+  using Product<T>::L;
+  static constexpr int kVectors = kMaxVectors;  // of columns at once
+  static constexpr Index kTask = 4 * kVectors * L;
+
+  static void run(void* context, Index task) {
+    const auto& self = *static_cast<const Few*>(context);
+    const Index end = min(self.v.n, (task + 1) * kTask);
+    for (Index column = task * kTask; column < end; column += kVectors * L) {
+      const Index columns = min(kVectors * L, end - column);
+      if (self.v.m == 2) self.template sums<2>(column, columns);
+      else if (self.v.m == 3) self.template sums<3>(column, columns);
+      else self.template sums<4>(column, columns);
+    }
+  }
+
+  template <int ROWS>
+  void sums(Index column, Index columns) const {
+    const Part<T> part(columns % L ? columns % L : L);
+    const int last = int((columns - 1) / L);  // vector, of which that part is there
+    Vec<T> total[ROWS][kVectors] = {};
+    for (Index start = 0; start < v.k; start += kDepth) {  // long chains of additions round more
+      Vec<T> sum[ROWS][kVectors] = {};
+      const Index end = min(v.k, start + kDepth);
+      for (Index k = start; k < end; k++) {
+        const T* b = data.second + k * v.b_step + column;
+        Vec<T> line[kVectors];
+        CONVGRAD_UNROLL
+        for (int j = 0; j < kVectors; j++)
+          line[j] = j < last ? load(b + j * L) : j == last ? load(b + j * L, part) : Vec<T>{};
+        CONVGRAD_UNROLL
+        for (int i = 0; i < ROWS; i++) {
+          const Vec<T> x = splat(data.first[i * v.a_row + k * v.a_step]);
+          CONVGRAD_UNROLL
+          for (int j = 0; j < kVectors; j++) sum[i][j] += x * line[j];
+        }
+      }
+      CONVGRAD_UNROLL
+      for (int i = 0; i < ROWS; i++) {
+        CONVGRAD_UNROLL
+        for (int j = 0; j < kVectors; j++) total[i][j] += sum[i][j];
+      }
+    }
+    CONVGRAD_UNROLL
+    for (int i = 0; i < ROWS; i++) {
+      CONVGRAD_UNROLL
+      for (int j = 0; j < kVectors; j++) {
+        if (j > last) continue;
+        const Index lanes = j < last ? L : part.to, at = column + j * L;
+        const Vec<T> out = activated<T>(total[i][j] + this->bias(at, lanes), data.activation);
+        T* to = data.out + i * v.n + at;
+        if (lanes == L) store(to, out);
+        else store(to, out, part);
+      }
+    }
+  }
+};
+
+/// What has few rows, if b lies as one of the ways needs it; false if it does not.
+template <typename T>
+bool multiply_few_rows(const ProductView& v, const Operands<T>& data) {
+  if (v.m > kFewRows) return false;
+  if (v.b_step == 1 && v.a_step == 1) {
+    Dots<T> dots{{v, data}};
+    parallel_for(ceil_div(v.n, Dots<T>::kTask), Dots<T>::run, &dots, v.nanoseconds());
+  } else if (v.b_column == 1 && v.m > 1) {
+    Few<T> few{{v, data}};
+    parallel_for(ceil_div(v.n, Few<T>::kTask), Few<T>::run, &few, v.nanoseconds());
+  } else if (v.b_column == 1) {
+    Additions<T> additions{{v, data}};
+    parallel_for(ceil_div(v.n, kColumns), Additions<T>::run, &additions, v.nanoseconds());
+  } else {
+    return false;
+  }
+  return true;
+}
+
+/// Few columns: the transposed product has few rows. Its result is turned over.
+template <typename T>
+bool multiply_few_columns(const ProductView& v, const Operands<T>& data) {
+  if (v.n > kFewRows || v.m <= kFewRows) return false;
+  const ProductView turned{v.n, v.m, v.k, v.b_column, v.b_step, v.a_step, v.a_row};
+  T* sums = static_cast<T*>(scratch(Scratch::Shared, std::size_t(v.n * v.m) * sizeof(T)));
+  if (!multiply_few_rows<T>(turned, {data.second, data.first, nullptr, sums, Activation::None})) return false;
+  for (Index j = 0; j < v.n; j++) {
+    const T bias = data.bias ? data.bias[j] : T(0);
+    const bool relu = data.activation == Activation::Relu;
+    for (Index i = 0; i < v.m; i++) {
+      const T value = sums[j * v.m + i] + bias;
+      data.out[i * v.n + j] = relu && value < 0 ? T(0) : value;
+    }
+  }
+  return true;
+}
+
 template <typename T>
 void multiply(const ProductView& v, const Operands<T>& data) {
-  const Index nanoseconds = v.nanoseconds();
-  if (v.m <= kFewRows && v.b_step == 1 && v.a_step == 1) {
-    Dots<T> dots{{v, data}};
-    parallel_for(ceil_div(v.n, Dots<T>::kTask), Dots<T>::run, &dots, nanoseconds);
-  } else if (v.m <= kFewRows && v.b_column == 1) {
-    Additions<T> additions{{v, data}};
-    parallel_for(ceil_div(v.n, kColumns), Additions<T>::run, &additions, nanoseconds);
-  } else {
-    Packed<T>(v, data).run();
-  }
+  if (!multiply_few_rows(v, data) && !multiply_few_columns(v, data)) Packed<T>(v, data).run();
 }
 
 }  // namespace

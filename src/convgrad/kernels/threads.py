@@ -48,8 +48,8 @@ def get_num_threads() -> int:
 def set_num_threads(count: int) -> None:
     """Share the work of each kernel among ``count`` threads, the calling one included, from now on.
 
-    Results do not depend on it. It may exceed the number of processors. Products that NumPy computes have threads
-    of their own, which this does not touch.
+    Results do not depend on it. It may exceed the number of processors. Products that
+    NumPy computes have threads of their own, which this does not touch.
 
     Raises:
         ConvgradError: ``count`` is no positive integer.
