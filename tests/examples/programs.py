@@ -81,6 +81,6 @@ def numbers(text: str) -> list[float]:
 
 
 def words(text: str) -> list[str]:
-    """The lines with # for each number; pictures made of letters are left out."""
-    lines = (NUMBER.sub("#", line) for line in text.splitlines())
+    """The lines with # for each number, a bar's length among them; pictures made of letters are left out."""
+    lines = (re.sub("=+", "=", NUMBER.sub("#", line)) for line in text.splitlines())
     return [re.sub(r"\s+", " ", line) for line in lines if re.search(r"[a-z]{3}", line)]
