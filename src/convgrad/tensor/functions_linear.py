@@ -87,7 +87,7 @@ def plain_linear(
         return None
     if MODE.get() == OFF:
         return Tensor(ops.affine(x, w, b, activation), None)
-    return apply(op, (bias, input, weight))  # type: ignore[no-any-return]
+    return apply(op, (bias, input, weight))
 
 
 def einsum(*args: Any) -> Tensor:
