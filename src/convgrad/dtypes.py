@@ -111,7 +111,7 @@ def from_numpy(np_dtype: np.dtype[Any]) -> dtype:
 
 
 def with_own_dtype(array: Array) -> Array:
-    """The same memory under the dtype object that ``is`` compares with: a pickle brings an equal one of its own.
+    """The same memory under the dtype object that ``is`` asks for: a pickle brings an equal one.
 
     Raises:
         DtypeError: NumPy knows the dtype, tensors do not.
