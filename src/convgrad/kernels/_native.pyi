@@ -156,7 +156,7 @@ def rows_reduce(
     kind: int, x: object, out: object, outer: int, length: int, inner: int, wide: bool
 ) -> None: ...
 def rows_moments(
-    x: object, mean: object, squares: object, outer: int, length: int, inner: int, wide: bool
+    x: object, mean: object, squares: object, outer: int, length: int, inner: int, divisor: float, wide: bool
 ) -> None: ...
 def rows_extreme(
     kind: int, x: object, value: object, place: object, outer: int, length: int, inner: int, wide: bool
@@ -184,6 +184,18 @@ def rows_losses(
 def rows_loss_grad(
     kind: int, g: object, x: object, y: object, out: object, width: float, factor: float, wide: bool
 ) -> None: ...
+def rows_picked(
+    x: object,
+    classes: object,
+    factors: object,
+    places: object,
+    out: object,
+    ignored: int,
+    each: bool,
+    mean: bool,
+    wide: bool,
+) -> int: ...
+def rows_placed(g: object, places: object, factors: object, out: object, wide: bool) -> bool: ...
 
 class ParameterArrays:
     def __init__(self) -> None: ...
