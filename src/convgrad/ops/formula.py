@@ -281,7 +281,7 @@ def cast(x: Value, dtype: np.dtype[Any]) -> Value:
         return x.cast(dtype)
     if x.dtype.kind == "c" and dtype.kind != "c":
         x = x.real
-    return x.astype(dtype)
+    return table.cast(x, dtype)
 
 
 def sum_to(x: Value, shape: tuple[int, ...]) -> Value:
