@@ -55,6 +55,9 @@ _MAPS = (
 
 #: the module that defines them -> kernels; their functions document them
 FAMILIES = {
+    "attention": Family(
+        "native_attention", ("attention", "attention_grad"), ("attention", "attention_grad")
+    ),
     "maps": Family("native_maps", _MAPS, _MAPS),
     "reference": Family("native", _CONVOLUTIONS, _CONVOLUTIONS),
     "norms": Family("native_norms", _NORMS, _NORMS),
@@ -92,6 +95,10 @@ class Table:
     """One attribute per kernel of ``FAMILIES``, bound when it is first read."""
 
     name: str
+
+    attention: Callable[..., tuple[Array, Array | None]]
+    attention_grad: Callable[..., tuple[Array | None, ...]]
+
     absolute: Callable[..., Array]
     absolute_grad: Callable[..., Array]
     add_product: Callable[..., Array]

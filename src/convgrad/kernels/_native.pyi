@@ -33,6 +33,32 @@ def set_num_threads(threads: int) -> None: ...
 def get_num_threads() -> int: ...
 def scratch_held() -> int: ...
 def scratch_trim() -> None: ...
+def attend(
+    q: object,
+    k: object,
+    v: object,
+    mask: object | None,
+    noise: object | None,
+    out: object,
+    norm: object | None,
+    scale: float,
+    wide: bool,
+) -> None: ...
+def attend_grad(
+    g: object,
+    q: object,
+    k: object,
+    v: object,
+    mask: object | None,
+    noise: object | None,
+    out: object,
+    norm: object,
+    gq: object | None,
+    gk: object | None,
+    gv: object | None,
+    scale: float,
+    wide: bool,
+) -> None: ...
 def map_codes() -> dict[str, int]: ...
 def map_unary(
     code: int, x: object, out: object, wide: bool, a: float = 0.0, b: float = 0.0, c: float = 0.0
