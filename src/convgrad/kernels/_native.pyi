@@ -33,6 +33,7 @@ def set_num_threads(threads: int) -> None: ...
 def get_num_threads() -> int: ...
 def scratch_held() -> int: ...
 def scratch_trim() -> None: ...
+def fail_request(number: int) -> int: ...
 def map_codes() -> dict[str, int]: ...
 def map_unary(
     code: int, x: object, out: object, wide: bool, a: float = 0.0, b: float = 0.0, c: float = 0.0
@@ -184,21 +185,16 @@ def rows_losses(
 def rows_loss_grad(
     kind: int, g: object, x: object, y: object, out: object, width: float, factor: float, wide: bool
 ) -> None: ...
-
-class ParameterArrays:
-    def __init__(self) -> None: ...
-    def step(
-        self,
-        optimiser: int,
-        wide: bool,
-        options: Sequence[float],
-        ascend: bool,
-        params: list[Any],
-        grads: list[Any],
-        kept: list[list[Any]],
-        counts: list[Any] | None,
-    ) -> None: ...
-
+def step_arrays(
+    optimiser: int,
+    wide: bool,
+    options: Sequence[float],
+    ascend: bool,
+    params: list[Any],
+    grads: list[Any],
+    kept: list[list[Any]],
+    counts: list[Any] | None,
+) -> None: ...
 def sum_of_squares(wide: bool, arrays: list[Any]) -> float: ...
 def change_arrays(change: int, wide: bool, arrays: list[Any], a: float, b: float) -> None: ...
 def recur(
