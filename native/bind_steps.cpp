@@ -127,7 +127,7 @@ class Rates {
   double count_ = -1;
 };
 
-using Buffers = std::vector<std::unique_ptr<Buffer>>;
+using Buffers = std::vector<std::optional<Buffer>>;
 
 /// Lists of as many arrays each, laid open for one step: parameters, gradients, what is kept, counts.
 struct Columns {
@@ -165,9 +165,8 @@ struct Columns {
   Buffers open(const nb::list& arrays, char format, Access access) const {
     if (arrays.size() != n)
       throw std::invalid_argument("as many gradients and kept arrays are wanted as there are parameters");
-    Buffers opened;
-    opened.reserve(n);
-    for (nb::handle array : arrays) opened.push_back(std::make_unique<Buffer>(array, format, access));
+    Buffers opened(n);
+    for (std::size_t i = 0; i < n; i++) opened[i].emplace(arrays[i], format, access);
     return opened;
   }
 };
