@@ -33,6 +33,7 @@ def set_num_threads(threads: int) -> None: ...
 def get_num_threads() -> int: ...
 def scratch_held() -> int: ...
 def scratch_trim() -> None: ...
+def fail_request(number: int) -> int: ...
 def attend(
     q: object,
     k: object,
@@ -225,21 +226,16 @@ def rows_picked(
     wide: bool,
 ) -> int: ...
 def rows_placed(g: object, places: object, factors: object, out: object, wide: bool) -> bool: ...
-
-class ParameterArrays:
-    def __init__(self) -> None: ...
-    def step(
-        self,
-        optimiser: int,
-        wide: bool,
-        options: Sequence[float],
-        ascend: bool,
-        params: list[Any],
-        grads: list[Any],
-        kept: list[list[Any]],
-        counts: list[Any] | None,
-    ) -> None: ...
-
+def step_arrays(
+    optimiser: int,
+    wide: bool,
+    options: Sequence[float],
+    ascend: bool,
+    params: list[Any],
+    grads: list[Any],
+    kept: list[list[Any]],
+    counts: list[Any] | None,
+) -> None: ...
 def sum_of_squares(wide: bool, arrays: list[Any]) -> float: ...
 def change_arrays(change: int, wide: bool, arrays: list[Any], a: float, b: float) -> None: ...
 def recur(
