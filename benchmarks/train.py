@@ -47,6 +47,7 @@ UNIT = ["s", 1, None]
 COST_SECONDS = 0.5
 PATIENCE = 1800.0  # seconds that a compilation may take
 OTHERS = {steps.library: steps for steps in (training_jax.STEPS, training_tinygrad.STEPS)}
+LABELS = [training.COMPILED, *(steps.label for steps in OTHERS.values())]
 # Compilers that wait in processes of their own would count as foreign load.
 ONE_COMPILER = {"TORCHINDUCTOR_COMPILE_THREADS": "1"}
 FIRST_STEPS = 50
@@ -65,8 +66,9 @@ def more_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--learned", action="store_true", help="also train to the end and compare accuracies")
     parser.add_argument("--seeds", type=int, default=3, help="trainings to the end for each net (--learned)")
     parser.add_argument(
-        "--others", action="store_true", help="columns for torch.compile, and JAX and tinygrad if there"
-    )
+        "--others", nargs="*", choices=LABELS, metavar="LABEL",
+        help=f"columns for {', '.join(LABELS)}, or only those named, where they are there",
+    )  # fmt: skip
     parser.add_argument(
         "--jax-python", default=str(ROOT / ".venv-jax" / "bin" / "python"),
         help="interpreter of an environment that has JAX, tinygrad (.venv-jax/bin/python, see `make jax`)",
@@ -75,12 +77,15 @@ def more_options(parser: argparse.ArgumentParser) -> None:
 
 def further_sides(wanted: argparse.Namespace) -> tuple[dict[str, Side], dict[str, str]]:
     """The sides of the further columns by label, and why others are left out."""
-    if not wanted.others:
+    if wanted.others is None:
         return {}, {}
+    labels = wanted.others or LABELS
     sides, lacks = {}, {}
-    if wanted.theirs == "torch":
+    if wanted.theirs == "torch" and training.COMPILED in labels:
         sides[training.COMPILED] = Side(wanted.torch_python, "torch", PATIENCE)
     for other in OTHERS.values():
+        if other.label not in labels:
+            continue
         if lack := other.lack(wanted.jax_python):
             lacks[other.label] = f"left out: {lack}"
             print(f"no column for {other.label}: {lack}", file=sys.stderr)

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 import convgrad
+import train
 import train_data
 import training
 import training_jax
@@ -183,6 +184,21 @@ def test_a_library_that_is_not_there_says_why(tmp_path: Path) -> None:
     broken = dataclasses.replace(training_jax.STEPS, probe="raise OSError('no clang')")
     assert broken.lack(sys.executable) == "OSError: no clang"
     assert dataclasses.replace(broken, probe="pass").lack(sys.executable) == ""
+
+
+def test_columns_are_those_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def sides(*given: str) -> tuple[list[str], list[str]]:
+        line = [*given, "--jax-python", str(tmp_path / "python")]
+        found, lacks = train.further_sides(train.options("train", line, train.more_options))
+        return list(found), list(lacks)
+
+    assert sides() == ([], [])
+    assert sides("--others") == (["torch.compile"], ["JAX", "tinygrad"])
+    assert sides("--others", "--theirs", "convgrad") == ([], ["JAX", "tinygrad"])
+    assert sides("--others", "tinygrad") == ([], ["tinygrad"])
+    assert capsys.readouterr().err.endswith(
+        "no column for tinygrad: no environment that has it (`make jax`)\n"
+    )
 
 
 def test_a_compiled_step_is_asked_for_its_first_calls(data: Path) -> None:
