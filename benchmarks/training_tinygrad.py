@@ -23,18 +23,20 @@ def cross_entropy(output: Array, y: Array) -> Array:
     return output.sparse_categorical_crossentropy(y)
 
 
-def trained(tinygrad: Any, net: Any) -> list[Array]:
-    """The parameters of a network, from our side's weights if they are there."""
-    found = [each for each in tinygrad.nn.state.get_parameters(net) if each.is_param]
-    weights = training_other.given_weights([each.shape for each in found])
-    for parameter, weight in zip(found, weights or (), strict=weights is not None):
+def state(tinygrad: Any, net: Any) -> list[Array]:
+    """Parameters and buffers of a network, the former from our side's weights if they are there."""
+    found = tinygrad.nn.state.get_parameters(net)
+    parameters = [each for each in found if each.is_param]
+    weights = training_other.given_weights([each.shape for each in parameters])
+    for parameter, weight in zip(parameters, weights or (), strict=weights is not None):
         parameter.assign(tinygrad.Tensor(weight)).realize()
     return found
 
 
 def training_step(tinygrad: Any, program: Program, net: Any) -> Callable[[], Array]:
     """The training step to time. The first call makes the kernels, the second a list of their calls."""
-    optimizer = getattr(tinygrad.nn.optim, program.optimizer)(trained(tinygrad, net), **program.settings)
+    # An optimiser changes the parameters; running statistics are computed with its step if it knows of them.
+    optimizer = getattr(tinygrad.nn.optim, program.optimizer)(state(tinygrad, net), **program.settings)
 
     def step(x: Array, y: Array) -> Array:
         with tinygrad.Context(TRAINING=1):

@@ -172,6 +172,34 @@ def test_tinygrad_trains_the_same_net(program: Program, data: Path) -> None:
     steps_beside_ours(training_tinygrad.STEPS, program, data)
 
 
+def test_tinygrad_leaves_nothing_of_a_step_undone(data: Path) -> None:
+    """What no loss needs is computed as well: the last step's parameters, and running statistics."""
+    tinygrad, steps = pytest.importorskip("tinygrad"), training_tinygrad.STEPS
+    if lack := steps.lack(sys.executable):
+        pytest.skip(lack)
+
+    def normed(torch: Any) -> Any:
+        nn = torch.nn
+        return nn.Sequential(nn.Linear(2, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3))
+
+    program = SPIRAL._replace(net=normed)
+    training.start_weights(convgrad, program)
+    ours = training.Training(convgrad, program, iter(training.kept_batches(convgrad, program) * 4))
+    net = steps.net(tinygrad, program)
+    step = steps.make(tinygrad, program, net)
+    with np.load(data / training.WEIGHTS) as saved, convgrad.no_grad():
+        for parameter, name in zip(ours.net.parameters(), saved.files, strict=True):
+            parameter.copy_(convgrad.from_numpy(saved[name]))
+    (data / training.WEIGHTS).unlink()
+    for _ in range(4):
+        ours.step()
+        step()
+    norm = net.layers[1]
+    for theirs, own in ((norm.running_mean, ours.net[1].running_mean), (norm.weight, ours.net[1].weight)):
+        assert theirs.uop.is_realized
+        assert theirs.numpy() == pytest.approx(own.detach().numpy(), rel=1e-4, abs=1e-6)
+
+
 def test_a_net_that_lacks_a_part_is_named() -> None:
     made = training_other.Steps("this", "This", lambda _: SimpleNamespace(nn=SimpleNamespace()), list, 1)
     with pytest.raises(NotImplementedError, match=r"nets_this\.py has no Sequential"):
