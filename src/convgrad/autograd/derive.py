@@ -41,6 +41,8 @@ def backward(
     cotangents = (None,) * len(outputs) if given is None else _sequence(given)
     if len(cotangents) != len(outputs):
         raise GradError(f"got {len(outputs)} tensors and {len(cotangents)} gradients")
+    if not outputs:
+        return
     if any(map(is_edge, outputs)):
         retain = create_graph if retain_graph is None else retain_graph
         roots = [
@@ -67,7 +69,7 @@ def grad(
 
     Args:
         outputs: a tensor or a sequence of them.
-        inputs: tracked tensors, leaves or not.
+        inputs: tracked tensors, leaves or not; one, or any iterable of them, as ``module.parameters()``.
         grad_outputs: cotangents of the outputs; None for outputs of one element.
         retain_graph: keep the graph; None means create_graph.
         create_graph: the gradients are themselves tracked, for higher derivatives.
@@ -93,7 +95,10 @@ def grad(
             if not tensor.requires_grad:
                 raise GradError("One of the differentiated Tensors does not require grad")
         elif not is_edge(tensor):
-            raise TypeError(f"inputs can be Tensors only, but element {index} is {type(tensor).__name__}")
+            kind = type(tensor).__name__
+            raise GradError(
+                f"all inputs have to be Tensors or GradientEdges, but got {kind} (element {index})"
+            )
     if dual.stand_ins:
         node = dual.batch_of(*results)
         if node is not None:
@@ -198,7 +203,8 @@ def stack_rows(rows: Sequence[Any]) -> Any:
 
 
 def _sequence(value: Any) -> tuple[Any, ...]:
-    return tuple(value) if isinstance(value, (tuple, list)) and not is_edge(value) else (value,)
+    """One tensor or edge as a tuple, else what the iterable gives, as ``module.parameters()``."""
+    return (value,) if isinstance(value, Tensor) or is_edge(value) else tuple(value)
 
 
 __all__ = ["backward", "grad", "stack_rows"]
