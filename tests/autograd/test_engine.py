@@ -123,6 +123,20 @@ def test_grad_takes_whatever_can_be_gone_through() -> None:
         layer(torch.ones(2)).backward(inputs=[])
 
 
+def test_only_inputs_is_accepted_where_pytorch_has_it() -> None:
+    """Programs of the time when it meant something still give it, by name or as the sixth argument."""
+    x = torch.tensor([3.0], requires_grad=True)
+    (g,) = torch.autograd.grad(x * x, x, only_inputs=True)
+    assert g.tolist() == [6.0]
+    g, none = torch.autograd.grad(
+        x * x, (x, torch.ones(1, requires_grad=True)), None, None, False, True, True
+    )
+    assert g.tolist() == [6.0]
+    assert none is None
+    with pytest.warns(FutureWarning, match="only_inputs argument is deprecated and is ignored"):
+        torch.autograd.grad(x * x, x, only_inputs=False)
+
+
 def test_grad_with_respect_to_inner_values_and_itself() -> None:
     x = leaf(3.0)
     y = x * x

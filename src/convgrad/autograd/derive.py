@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,11 @@ from ..tensor import dual
 from ..tensor.methods.grad import root, run_backward
 from ..tensor.tensor import Tensor, from_traced
 from .edge import edge_root, is_edge, target
+
+_ONLY_INPUTS = (
+    "only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate gradient for "
+    "other parts of the graph, please use torch.autograd.backward."
+)
 
 
 def backward(
@@ -61,6 +67,7 @@ def grad(
     grad_outputs: Any = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     allow_unused: bool | None = None,
     is_grads_batched: bool = False,
     materialize_grads: bool = False,
@@ -73,6 +80,7 @@ def grad(
         grad_outputs: cotangents of the outputs; None for outputs of one element.
         retain_graph: keep the graph; None means create_graph.
         create_graph: the gradients are themselves tracked, for higher derivatives.
+        only_inputs: accepted and ignored, as in PyTorch; False is warned about.
         allow_unused: give None, rather than an error, for an input the outputs do not depend on.
         is_grads_batched: the cotangents carry a leading batch dimension; so do the gradients.
         materialize_grads: give zeros instead of None.
@@ -83,6 +91,8 @@ def grad(
     """
     if materialize_grads and allow_unused is False:
         raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True")
+    if not only_inputs:
+        warnings.warn(_ONLY_INPUTS, FutureWarning, stacklevel=2)
     results, wanted = _sequence(outputs), _sequence(inputs)
     if not wanted:
         raise GradError("`inputs` argument to `grad()` cannot be empty.")
@@ -163,7 +173,10 @@ def _batched(
         found = walk.gradients(outputs, inputs, cotangents, retain, create_graph)
     else:
         rows = [
-            grad(outputs, inputs, [c[i] for c in given], retain or i + 1 < count, create_graph, True)
+            grad(
+                outputs, inputs, [c[i] for c in given], retain or i + 1 < count, create_graph,
+                allow_unused=True,
+            )
             for i in range(count)
         ]  # fmt: skip
         if not rows:
