@@ -238,6 +238,16 @@ def _fit_positions(x: Array, index: Indices) -> bool:
     return index.dtype is _INT64 and index.flags.c_contiguous and index.flags.aligned and _fits(x, 1)
 
 
+def take_rows(x: Array, index: Indices) -> Array | None:
+    """``rows.take_rows`` compiled."""
+    dtype, (_, width) = x.dtype, x.shape
+    if not width or not _fit_positions(x, index):
+        return rows.take_rows(x, index)
+    shape = (*index.shape, width)
+    out: Array = allocator(shape, dtype)(shape, dtype)
+    return out if _native.rows_taken(x, index, out, width, dtype is F64) else None
+
+
 def add_rows(g: Array, index: Indices, axis: int, places: int) -> Array:
     """``rows.add_rows`` compiled."""
     if not _fit_positions(g, index):
