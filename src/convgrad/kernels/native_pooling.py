@@ -258,17 +258,31 @@ def _filled(fill: Any, x: Array, shape: Ints) -> Array:
     return out
 
 
+class _Sums(dict[tuple[Ints, int, int, int], tuple[Ints, Ints]]):
+    """Shape, axis, outputs and taps -> the result's shape, and the sizes that the kernel is told."""
+
+    def __missing__(self, key: tuple[Ints, int, int, int]) -> tuple[Ints, Ints]:
+        shape, axis, m, taps = key
+        before, after = shape[:axis], shape[axis + 1 :]
+        found = (*before, m, *after), (prod(before), shape[axis], prod(after), m, taps)
+        if len(self) >= 4096:
+            self.clear()
+        self[key] = found
+        return found
+
+
+_sums = _Sums()
+
+
 def sums_along(x: Array, axis: int, index: Indices, weight: Array | None) -> Array:
     """``pooling.sums_along``, compiled."""
-    m, taps = index.shape
-    shape = (*x.shape[:axis], m, *x.shape[axis + 1 :])
-    if x.dtype not in (F32, F64) or 0 in x.shape or not m:
+    dtype = x.dtype
+    if (dtype is not F32 and dtype is not F64) or not x.size or not index.size:
         return pooling.sums_along(x, axis, index, weight)
-    out: Array = allocator(shape, x.dtype)(shape, x.dtype)
-    wide = x.dtype == F64
-    sizes = (prod(x.shape[:axis]), x.shape[axis], prod(x.shape[axis + 1 :]), m, taps)
+    shape, sizes = _sums[(x.shape, axis, *index.shape)]
+    out: Array = allocator(shape, dtype)(shape, dtype)
     try:
-        _native.sums_along(x, index, weight, out, sizes, wide)
+        _native.sums_along(x, index, weight, out, sizes, dtype is F64)
     except TypeError:
-        _native.sums_along(plain(x), plain(index, _I64), plain(weight, x.dtype), out, sizes, wide)
+        _native.sums_along(plain(x), plain(index, _I64), plain(weight, dtype), out, sizes, dtype is F64)
     return out

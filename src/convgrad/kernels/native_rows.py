@@ -100,7 +100,10 @@ def fold(kind: int, x: Array, axis: int | None, keepdims: bool) -> Array:
         if x.size > _COPIED:
             return rows.fold(kind, x, axis, keepdims)
         x = x.copy()  # and the bits do not depend on how little lies in memory
-    outer, length, inner, shape = _lines[x.shape, axis, keepdims]
+    if axis is None and not keepdims:  # what a key would say
+        outer, length, inner, shape = 1, x.size, 1, ()
+    else:
+        outer, length, inner, shape = _lines[x.shape, axis, keepdims]
     out: Array = _empty(shape, dtype)
     try:
         _native.rows_reduce(kind, x, out, outer, length, inner, dtype is F64)

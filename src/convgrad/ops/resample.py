@@ -194,6 +194,8 @@ def _bytes_along(x: Array, at: int, axis: Axis) -> Array:
 def resampled(x: Array, axes: Axes, transposed: bool = False) -> Array:
     """The last axes of x resampled; half precision is summed in float32."""
     kind, lead = x.dtype, x.ndim - len(axes)
+    if kind is F32 or kind is F64:
+        return _summed(x, lead, axes, transposed)
     exact = not transposed and axes[0].kind.startswith("nearest")
     if kind.kind == "u" and not exact:
         for k in reversed([k for k, axis in enumerate(axes) if axis.n != axis.m]):
@@ -201,12 +203,16 @@ def resampled(x: Array, axes: Axes, transposed: bool = False) -> Array:
         return x.copy()
     if kind in HALVES and not exact:
         x = x.astype(F32)
+    return _summed(x, lead, axes, transposed).astype(kind, copy=False)
+
+
+def _summed(x: Array, lead: int, axes: Axes, transposed: bool) -> Array:
     for at, places, weight, matrix in _steps(axes, transposed, x.dtype):
         if matrix is not None:
             x = _times(x, lead + at, matrix)
         else:
             x = kernels.sums_along(x, lead + at, places, weight)
-    return x.astype(kind, copy=False)
+    return x
 
 
 class Resample(Linear):

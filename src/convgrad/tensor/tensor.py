@@ -233,11 +233,11 @@ def apply(op: type[Op], inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -
         params: the rest of forward's arguments.
     """
     mode = _mode()
-    if mode == RECORD and len(inputs) == 1 and op.simple and not op.several:
+    if mode <= RECORD and len(inputs) == 1 and op.simple and not op.several:
         x = inputs[0]
         data = x._data
         if op.exact or (data.dtype is not BF16 and data.dtype is not F16):
-            return _apply_one(op, x, data, params)
+            return _apply_one(op, x, data, params, mode)
     if mode & DUAL and dual.stand_ins and (done := dual.take_over(op, inputs, params)) is not NotImplemented:
         return done
     if op.holds and mode & RECORD:
@@ -271,15 +271,15 @@ def apply(op: type[Op], inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -
     return result
 
 
-def _apply_one(op: type[Op], x: Tensor, data: Array, params: tuple[Any, ...]) -> Tensor:
-    """``apply`` for one operand and one result while recording: the usual case, in fewer steps."""
-    if op.holds:
+def _apply_one(op: type[Op], x: Tensor, data: Array, params: tuple[Any, ...], mode: int) -> Tensor:
+    """``apply`` for one operand and one result, while recording or not: the usual case, in fewer steps."""
+    if mode and op.holds:
         params = held((x,), params)
     out, saved = op.forward(data, *params)
     result = Tensor(out if type(out) is ndarray else np.asarray(out), None)
     if op.view:
-        link_views(op, result, x, data, params)
-    if x._node is not None and op.traceable:
+        link_views(op, result, x, data, params, mode)
+    if mode and x._node is not None and op.traceable:
         attach_one(op, x, result, saved)
     return result
 
