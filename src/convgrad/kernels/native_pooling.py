@@ -26,11 +26,11 @@ _MOST_READY = 4096
 _U8, _I64 = np.dtype(np.uint8), np.dtype(np.int64)
 _MOST_TAPS = 256
 
-#: by shape, dtype and parameters: a pooling made ready (None: the definition) and its result's shape
-_ready: dict[Any, tuple[Any, Ints]] = {}
+#: by shape, dtype and parameters: a pooling made ready (None: the definition) and the shape of its result
+_ready: dict[Any, tuple[Any, Any]] = {}
 
 
-def _keep(key: Any, found: tuple[Any, Ints]) -> tuple[Any, Ints]:
+def _keep(key: Any, found: tuple[Any, Any]) -> tuple[Any, Any]:
     if len(_ready) >= _MOST_READY:
         _ready.clear()
     _ready[key] = found
@@ -61,23 +61,25 @@ def _windows(
     return _native.Pooling(numbers, dtype == F64)
 
 
-def _max(x: Array, window: Windows, ceil_mode: bool) -> tuple[Any, Ints]:
-    key = ("max", x.shape, x.dtype, window, ceil_mode)
+def _max(x: Array, window: Windows, ceil_mode: bool) -> tuple[Any, Any]:
+    """A pooling, and the result's shape with what makes arrays for the values and for the taps."""
+    key = ("max", x.shape, x.dtype.char, window, ceil_mode)  # a char is hashed sooner than a dtype
     found = _ready.get(key)
     if found is not None:
         return found
     kernel = window[0]
     output_size = pool_output_size(x.shape[2:], *window, ceil_mode)
     ready = _windows(x.shape, x.dtype, *window, output_size) if prod(kernel) <= _MOST_TAPS else None
-    return _keep(key, (ready, (*x.shape[:2], *output_size)))
+    shape = (*x.shape[:2], *output_size)
+    return _keep(key, (ready, (shape, allocator(shape, x.dtype), allocator(shape, _U8))))
 
 
 def _maxima(x: Array, window: Windows, ceil_mode: bool, indices: bool) -> Any:
     """Maxima, the numbers of their taps, and their positions if asked for; None: by the definition."""
-    pool, shape = _max(x, window, ceil_mode)
+    pool, (shape, values, taps) = _max(x, window, ceil_mode)
     if pool is None:
         return None
-    out, winner = allocator(shape, x.dtype)(shape, x.dtype), allocator(shape, _U8)(shape, _U8)
+    out, winner = values(shape, x.dtype), taps(shape, _U8)
     index = allocator(shape, _I64)(shape, _I64) if indices else None
     try:
         pool.max(x, out, winner, index)

@@ -89,6 +89,7 @@ class _Lines(dict[tuple[Ints, "int | None", bool], tuple[int, int, int, Ints]]):
 
 _lines = _Lines()
 _empty = np.empty
+_NO_DIMENSIONS: Ints = ()
 
 
 def fold(kind: int, x: Array, axis: int | None, keepdims: bool) -> Array:
@@ -101,7 +102,7 @@ def fold(kind: int, x: Array, axis: int | None, keepdims: bool) -> Array:
             return rows.fold(kind, x, axis, keepdims)
         x = x.copy()  # and the bits do not depend on how little lies in memory
     if axis is None and not keepdims:  # what a key would say
-        outer, length, inner, shape = 1, x.size, 1, ()
+        outer, length, inner, shape = 1, x.size, 1, _NO_DIMENSIONS
     else:
         outer, length, inner, shape = _lines[x.shape, axis, keepdims]
     out: Array = _empty(shape, dtype)

@@ -53,10 +53,10 @@ class MaxPool(Op):
         n = len(kernel)
         largest = table.max_pool if indices else table.max_pool_choice
         out, index = largest(_lead(x, n), kernel, stride, padding, dilation, ceil_mode)
-        shape = (*x.shape[:-n], *out.shape[2:])
-        index = index.reshape(shape)
+        if x.ndim != n + 2:
+            out, index = out[0], index[0]
         windows = None if indices else (kernel, stride, padding, dilation)
-        return (out.reshape(shape), index), (index, x.shape[-n:], windows)
+        return (out, index), (index, x.shape[-n:], windows)
 
     @staticmethod
     def vjp_x(g: Value, index: Array, size: Ints, windows: Any) -> Value:
