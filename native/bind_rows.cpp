@@ -153,6 +153,19 @@ void rows_loss_grad(int kind, nb::handle g, nb::handle x, nb::handle y, nb::hand
   });
 }
 
+/// Rows of x (.., width) into out; False, and nothing done, where a place is not within x.
+bool rows_taken(nb::handle x, nb::handle places, nb::handle out, Index width, bool wide) {
+  const Buffer a(x, wide), p(places, 'q', Access::Read), o(out, wide, Access::Write);
+  if (width < 1) throw std::invalid_argument("sizes must be positive");
+  require({{&o, product(p.size(), width)}});
+  if (!within(p, a.size() / width)) return false;
+  with_precision(wide, [&](auto zero) {
+    using T = decltype(zero);
+    kernels_in_use<T>().rows.taken(p.size(), width, a.data<T>(), p.data<Index>(), o.data<T>());
+  });
+  return true;
+}
+
 /// How many of the classes count; -1 where one is outside [0, count) and not the one to ignore.
 Index counted(const Buffer& classes, Index count, Index ignored) {
   const Index* at = classes.data<Index>();
@@ -227,6 +240,7 @@ void bind_rows(nb::module_& m) {
         arg("factor"), arg("wide"));
   m.def("rows_picked", rows_picked, arg("x"), arg("classes"), arg("factors"), arg("places"), arg("out"),
         arg("ignored"), arg("each"), arg("mean"), arg("wide"));
+  m.def("rows_taken", rows_taken, arg("x"), arg("places"), arg("out"), arg("width"), arg("wide"));
   m.def("rows_placed", rows_placed, arg("g"), arg("places"), arg("factors"), arg("out"), arg("wide"));
 }
 

@@ -24,6 +24,27 @@ void picked(const ClassShape& s, const T* x, const Index* classes, const T* fact
 }
 
 template <typename T>
+void taken(Index count, Index width, const T* x, const Index* places, T* out) {
+  struct Run {
+    Index count, width;
+    const T* x;
+    const Index* places;
+    T* out;
+    Index together;
+  } run{count, width, x, places, out, max(1, kTask / width)};
+  parallel_for(
+      ceil_div(count, run.together),
+      [](void* context, Index task) {
+        const Run& at = *static_cast<Run*>(context);
+        const Index first = task * at.together, last = min(at.count, first + at.together);
+        for (Index r = first; r < last; r++)
+          __builtin_memcpy(at.out + r * at.width, at.x + at.places[r] * at.width,
+                           sizeof(T) * std::size_t(at.width));
+      },
+      &run, count * (width * Index(sizeof(T)) / 16 + 4));
+}
+
+template <typename T>
 void placed(const ClassShape& s, const T* g, const Index* classes, const T* factors, bool each, T* out) {
   struct Run {
     const ClassShape& s;
@@ -49,6 +70,8 @@ void placed(const ClassShape& s, const T* g, const Index* classes, const T* fact
 
 template void picked(const ClassShape&, const float*, const Index*, const float*, bool, float*);
 template void picked(const ClassShape&, const double*, const Index*, const double*, bool, double*);
+template void taken(Index, Index, const float*, const Index*, float*);
+template void taken(Index, Index, const double*, const Index*, double*);
 template void placed(const ClassShape&, const float*, const Index*, const float*, bool, float*);
 template void placed(const ClassShape&, const double*, const Index*, const double*, bool, double*);
 

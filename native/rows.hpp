@@ -59,6 +59,8 @@ struct Rows {
   /// out[r] = factors[r] * x[r, classes[r]], 0 where the factor is 0; only their sum if not `each`.
   void (*picked)(const ClassShape& shape, const T* x, const Index* classes, const T* factors, bool each,
                  T* out);
+  /// out (count, width): rows of x, by their places.
+  void (*taken)(Index count, Index width, const T* x, const Index* places, T* out);
   /// Zeros, and out[r, classes[r]] = factors[r] * g[r]; g[0] for all if not `each`.
   void (*placed)(const ClassShape& shape, const T* g, const Index* classes, const T* factors, bool each,
                  T* out);
@@ -93,6 +95,8 @@ void loss_grad(Loss kind, Index count, const T* x, const T* y, T width, const T*
                T* out);
 template <typename T>
 void picked(const ClassShape& shape, const T* x, const Index* classes, const T* factors, bool each, T* out);
+template <typename T>
+void taken(Index count, Index width, const T* x, const Index* places, T* out);
 template <typename T>
 void placed(const ClassShape& shape, const T* g, const Index* classes, const T* factors, bool each, T* out);
 

@@ -220,6 +220,24 @@ def test_sums_by_index(name: str, dtype: Any, shape: tuple[int, ...]) -> None:
         near(native_rows.add_along(g, each, axis, places), exact, dtype, 16)
 
 
+@by_set
+@by_dtype
+@pytest.mark.parametrize("width", [1, 3, LANES, 700])
+def test_rows_by_their_places(name: str, dtype: Any, width: int) -> None:
+    _native.use_instruction_set(name)
+    x = drawn((50, width), dtype)
+    for shape in ((), (0,), (7,), (3, 40), (2_000,)):
+        index = np.random.default_rng(3).integers(0, 50, shape)
+        for form in (native_rows, rows):
+            found = form.take_rows(x, np.asarray(index))
+            assert found is not None and found.dtype == dtype
+            np.testing.assert_array_equal(found, x[index])
+    for form in (native_rows, rows):
+        for wrong in (50, -1):
+            assert form.take_rows(x, np.array([0, wrong])) is None
+        np.testing.assert_array_equal(form.take_rows(x[::2, ::-1], np.array([1, 0])), x[[2, 0], ::-1])
+
+
 def test_positions_outside_are_left_to_numpy() -> None:
     g = np.ones((3, 4), np.float32)
     with pytest.raises(IndexError):
@@ -387,6 +405,8 @@ WRONG: list[tuple[str, tuple[Any, ...], type[Exception]]] = [
         ),
         TypeError,
     ),
+    ("rows_taken", (np.ones(6, F32), np.zeros(2, I64), np.ones(5, F32), 3, False), ValueError),
+    ("rows_taken", (np.ones(6, F32), np.zeros(2, I64), np.ones(6, F32), 0, False), ValueError),
     ("rows_placed", (np.ones(3, F32), np.zeros(2, I64), np.ones(2, F32), np.ones(6, F32), False), ValueError),
     ("rows_placed", (np.ones(2, F32), np.zeros(2, I64), np.ones(2, F32), np.ones(5, F32), False), ValueError),
     ("rows_softmax", (0, np.ones(6, F32), np.ones(2, F32), 2, 3, 1, False), ValueError),

@@ -40,7 +40,8 @@ _NORMS = (
 _ROWS = (
     "add_along", "add_rows", "extreme_along", "fold", "least_over", "likelihood_grad", "likelihood_loss",
     "log_softmax", "log_softmax_grad", "log_sum_exp_over", "moments_over", "most_over", "pair_loss_grad",
-    "pair_loss_sum", "pair_losses", "softmax", "softmax_grad", "squares_over", "sum_over", "variance_along",
+    "pair_loss_sum", "pair_losses", "softmax", "softmax_grad", "squares_over", "sum_over", "take_rows",
+    "variance_along",
 )  # fmt: skip
 _MAPS = (
     "absolute", "absolute_grad", "add_product", "add_quotient", "add_scaled", "arithmetic", "cast", "clamp",
@@ -233,6 +234,7 @@ class Table:
     softmax_grad: Callable[..., Array]
     squares_over: Callable[..., Array]
     sum_over: Callable[..., Array]
+    take_rows: Callable[..., Array | None]
     variance_along: Callable[..., Array]
 
     def fill(self, name: str) -> None:

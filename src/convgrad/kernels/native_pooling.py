@@ -26,11 +26,11 @@ _MOST_READY = 4096
 _U8, _I64 = np.dtype(np.uint8), np.dtype(np.int64)
 _MOST_TAPS = 256
 
-#: by shape, dtype and parameters: a pooling made ready (None: the definition) and its result's shape
-_ready: dict[Any, tuple[Any, Ints]] = {}
+#: by shape, dtype and parameters: a pooling made ready (None: the definition) and the shape of its result
+_ready: dict[Any, tuple[Any, Any]] = {}
 
 
-def _keep(key: Any, found: tuple[Any, Ints]) -> tuple[Any, Ints]:
+def _keep(key: Any, found: tuple[Any, Any]) -> tuple[Any, Any]:
     if len(_ready) >= _MOST_READY:
         _ready.clear()
     _ready[key] = found
@@ -61,23 +61,25 @@ def _windows(
     return _native.Pooling(numbers, dtype == F64)
 
 
-def _max(x: Array, window: Windows, ceil_mode: bool) -> tuple[Any, Ints]:
-    key = ("max", x.shape, x.dtype, window, ceil_mode)
+def _max(x: Array, window: Windows, ceil_mode: bool) -> tuple[Any, Any]:
+    """A pooling, and the result's shape with what makes arrays for the values and for the taps."""
+    key = ("max", x.shape, x.dtype.char, window, ceil_mode)  # a char is hashed sooner than a dtype
     found = _ready.get(key)
     if found is not None:
         return found
     kernel = window[0]
     output_size = pool_output_size(x.shape[2:], *window, ceil_mode)
     ready = _windows(x.shape, x.dtype, *window, output_size) if prod(kernel) <= _MOST_TAPS else None
-    return _keep(key, (ready, (*x.shape[:2], *output_size)))
+    shape = (*x.shape[:2], *output_size)
+    return _keep(key, (ready, (shape, allocator(shape, x.dtype), allocator(shape, _U8))))
 
 
 def _maxima(x: Array, window: Windows, ceil_mode: bool, indices: bool) -> Any:
     """Maxima, the numbers of their taps, and their positions if asked for; None: by the definition."""
-    pool, shape = _max(x, window, ceil_mode)
+    pool, (shape, values, taps) = _max(x, window, ceil_mode)
     if pool is None:
         return None
-    out, winner = allocator(shape, x.dtype)(shape, x.dtype), allocator(shape, _U8)(shape, _U8)
+    out, winner = values(shape, x.dtype), taps(shape, _U8)
     index = allocator(shape, _I64)(shape, _I64) if indices else None
     try:
         pool.max(x, out, winner, index)
@@ -258,17 +260,31 @@ def _filled(fill: Any, x: Array, shape: Ints) -> Array:
     return out
 
 
+class _Sums(dict[tuple[Ints, int, int, int], tuple[Ints, Ints]]):
+    """Shape, axis, outputs and taps -> the result's shape, and the sizes that the kernel is told."""
+
+    def __missing__(self, key: tuple[Ints, int, int, int]) -> tuple[Ints, Ints]:
+        shape, axis, m, taps = key
+        before, after = shape[:axis], shape[axis + 1 :]
+        found = (*before, m, *after), (prod(before), shape[axis], prod(after), m, taps)
+        if len(self) >= 4096:
+            self.clear()
+        self[key] = found
+        return found
+
+
+_sums = _Sums()
+
+
 def sums_along(x: Array, axis: int, index: Indices, weight: Array | None) -> Array:
     """``pooling.sums_along``, compiled."""
-    m, taps = index.shape
-    shape = (*x.shape[:axis], m, *x.shape[axis + 1 :])
-    if x.dtype not in (F32, F64) or 0 in x.shape or not m:
+    dtype = x.dtype
+    if (dtype is not F32 and dtype is not F64) or not x.size or not index.size:
         return pooling.sums_along(x, axis, index, weight)
-    out: Array = allocator(shape, x.dtype)(shape, x.dtype)
-    wide = x.dtype == F64
-    sizes = (prod(x.shape[:axis]), x.shape[axis], prod(x.shape[axis + 1 :]), m, taps)
+    shape, sizes = _sums[(x.shape, axis, *index.shape)]
+    out: Array = allocator(shape, dtype)(shape, dtype)
     try:
-        _native.sums_along(x, index, weight, out, sizes, wide)
+        _native.sums_along(x, index, weight, out, sizes, dtype is F64)
     except TypeError:
-        _native.sums_along(plain(x), plain(index, _I64), plain(weight, x.dtype), out, sizes, wide)
+        _native.sums_along(plain(x), plain(index, _I64), plain(weight, dtype), out, sizes, dtype is F64)
     return out

@@ -89,6 +89,7 @@ class _Lines(dict[tuple[Ints, "int | None", bool], tuple[int, int, int, Ints]]):
 
 _lines = _Lines()
 _empty = np.empty
+_NO_DIMENSIONS: Ints = ()
 
 
 def fold(kind: int, x: Array, axis: int | None, keepdims: bool) -> Array:
@@ -100,7 +101,10 @@ def fold(kind: int, x: Array, axis: int | None, keepdims: bool) -> Array:
         if x.size > _COPIED:
             return rows.fold(kind, x, axis, keepdims)
         x = x.copy()  # and the bits do not depend on how little lies in memory
-    outer, length, inner, shape = _lines[x.shape, axis, keepdims]
+    if axis is None and not keepdims:  # what a key would say
+        outer, length, inner, shape = 1, x.size, 1, _NO_DIMENSIONS
+    else:
+        outer, length, inner, shape = _lines[x.shape, axis, keepdims]
     out: Array = _empty(shape, dtype)
     try:
         _native.rows_reduce(kind, x, out, outer, length, inner, dtype is F64)
@@ -236,6 +240,16 @@ def _softened_grad(kind: int, g: Array, y: Array, axis: int) -> Array:
 
 def _fit_positions(x: Array, index: Indices) -> bool:
     return index.dtype is _INT64 and index.flags.c_contiguous and index.flags.aligned and _fits(x, 1)
+
+
+def take_rows(x: Array, index: Indices) -> Array | None:
+    """``rows.take_rows`` compiled."""
+    dtype, (_, width) = x.dtype, x.shape
+    if not width or not _fit_positions(x, index):
+        return rows.take_rows(x, index)
+    shape = (*index.shape, width)
+    out: Array = allocator(shape, dtype)(shape, dtype)
+    return out if _native.rows_taken(x, index, out, width, dtype is F64) else None
 
 
 def add_rows(g: Array, index: Indices, axis: int, places: int) -> Array:

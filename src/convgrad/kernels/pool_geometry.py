@@ -121,6 +121,15 @@ def plan_adaptive_pool(
         >>> plan_adaptive_pool("adaptive_avg_pool2d", 2, (1, 3, 9, 9), (None, 4))
         (9, 4)
     """
+    if type(output_size) is int:
+        return _plan_adaptive_pool(name, ndim, input_shape, output_size)
+    return _plan_adaptive_pool.__wrapped__(name, ndim, input_shape, output_size)
+
+
+@lru_cache(maxsize=1024, typed=True)
+def _plan_adaptive_pool(
+    name: str, ndim: int, input_shape: Ints, output_size: int | Sequence[int | None] | None
+) -> Ints:
     wanted = (
         [output_size] * ndim if output_size is None or isinstance(output_size, int) else list(output_size)
     )

@@ -123,6 +123,13 @@ def log_softmax_grad(g: Array, out: Array, axis: Any) -> Array:
 # ---- positions
 
 
+def take_rows(x: Array, index: Indices) -> Array | None:
+    """``x[index]`` of x ``(V, D)`` and an index of any shape; None where one is outside [0, V)."""
+    if index.size and (index.min() < 0 or index.max() >= x.shape[0]):
+        return None
+    return x.take(index, 0)
+
+
 def add_rows(g: Array, index: Indices, axis: int, places: int) -> Array:
     """Zeros with ``places`` along ``axis``, at whose positions ``index`` (n) those of g are added, in order.
 

@@ -105,6 +105,7 @@ class BatchNormEval(Op):
 
     backward_name = "NativeBatchNormBackward0"
     saves = ("x", "weight", "mean", "invstd")
+    reads = {"x": ("weight", "invstd"), "bias": ()}
 
     @staticmethod
     def forward(
@@ -115,13 +116,20 @@ class BatchNormEval(Op):
         return out, (x, weight, mean, invstd)
 
     @staticmethod
+    def vjp(
+        needs: tuple[bool, ...], g: Value, x: Value, weight: Value, mean: Value, invstd: Value
+    ) -> tuple[Value, ...]:
+        if needs[1] and type(g) is ndarray and type(x) is ndarray:
+            return table.batch_norm_grad(g, x, weight, mean, invstd, True, needs[0])[:3]
+        pairs = zip(needs, BatchNormEval.vjps, strict=True)
+        return tuple([f(g, x, weight, mean, invstd) if n and f is not None else None for n, f in pairs])
+
+    @staticmethod
     def vjp_x(g: Value, _x: Value, weight: Value, _mean: Array, invstd: Array) -> Value:
         return g * _scale(g, weight, invstd)
 
     @staticmethod
     def vjp_weight(g: Value, x: Value, weight: Value, mean: Array, invstd: Array) -> Value:
-        if type(g) is ndarray and type(x) is ndarray:
-            return table.batch_norm_grad(g, x, weight, mean, invstd, True, False)[1]
         normal = (x - _column(mean, x)) * _column(invstd, x)
         return reshape(formula.sum(g * normal, _axes(g), True), (g.shape[1],))
 

@@ -10,12 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import Array
+from ..dtypes import F32, F64, Array
 from ..kernels import table
 from .formula import Value, call
 from .op import Linear, Op
 
 Ints = tuple[int, ...]
+
+#: the kind of ``table.fold``
+_MEAN = 4
 
 
 def _lead(x: Array, ndim: int) -> Array:
@@ -50,10 +53,10 @@ class MaxPool(Op):
         n = len(kernel)
         largest = table.max_pool if indices else table.max_pool_choice
         out, index = largest(_lead(x, n), kernel, stride, padding, dilation, ceil_mode)
-        shape = (*x.shape[:-n], *out.shape[2:])
-        index = index.reshape(shape)
+        if x.ndim != n + 2:
+            out, index = out[0], index[0]
         windows = None if indices else (kernel, stride, padding, dilation)
-        return (out.reshape(shape), index), (index, x.shape[-n:], windows)
+        return (out, index), (index, x.shape[-n:], windows)
 
     @staticmethod
     def vjp_x(g: Value, index: Array, size: Ints, windows: Any) -> Value:
@@ -337,6 +340,15 @@ class GlobalAvgPool(AdaptiveAvgPool):
     """One mean per plane, which PyTorch records as a mean."""
 
     backward_name = "MeanBackward1"
+
+    @staticmethod
+    def forward(x: Array, output_size: Ints) -> tuple[Array, tuple[Any, ...]]:
+        n = len(output_size)
+        lead, size = x.shape[:-n], x.shape[-n:]
+        if (x.dtype is not F32 and x.dtype is not F64) or not x.flags.c_contiguous or not x.size:
+            return AdaptiveAvgPool.forward(x, output_size)
+        out = table.fold(_MEAN, x.reshape(-1, prod(size)), 1, False)
+        return out.reshape(*lead, *output_size), (output_size, size)
 
 
 class AdaptiveAvgSpread(Linear):

@@ -151,15 +151,32 @@ def _matrix(axis: Axis, transposed: bool, dtype: np.dtype[Any]) -> Array:
     return (out.T if transposed else out).astype(dtype)
 
 
-def _along(x: Array, at: int, axis: Axis, transposed: bool) -> Array:
-    """One axis of x summed with the table's weights."""
-    index, weight = _sums(axis, transposed, x.dtype)
-    if weight is not None and index.shape[1] >= _DENSE:
-        matrix = _matrix(axis, transposed, x.dtype)
-        if at == x.ndim - 1:
-            return np.asarray(x @ matrix.T)
-        return np.ascontiguousarray(np.moveaxis(matrix @ np.moveaxis(x, at, -2), -2, at))
-    return kernels.sums_along(x, at, index, weight)
+class _Step(NamedTuple):
+    """One axis, counted from the first that is resampled, and what it is summed with."""
+
+    at: int
+    places: Array
+    weight: Array | None
+    matrix: Array | None
+
+
+@lru_cache(maxsize=256)
+def _steps(axes: Axes, transposed: bool, dtype: np.dtype[Any]) -> tuple[_Step, ...]:
+    """The axes in the order they are summed: what shrinks first, then the last."""
+    growth = [axis.n / axis.m if transposed else axis.m / axis.n for axis in axes]
+    found = []
+    for k in sorted(range(len(axes)), key=lambda k: (growth[k], -k)):
+        index, weight = _sums(axes[k], transposed, dtype)
+        dense = weight is not None and index.shape[1] >= _DENSE
+        found.append(_Step(k, index, weight, _matrix(axes[k], transposed, dtype) if dense else None))
+    return tuple(found)
+
+
+def _times(x: Array, at: int, matrix: Array) -> Array:
+    """One axis of x multiplied by a matrix."""
+    if at == x.ndim - 1:
+        return np.asarray(x @ matrix.T)
+    return np.ascontiguousarray(np.moveaxis(matrix @ np.moveaxis(x, at, -2), -2, at))
 
 
 def _bytes_along(x: Array, at: int, axis: Axis) -> Array:
@@ -177,6 +194,8 @@ def _bytes_along(x: Array, at: int, axis: Axis) -> Array:
 def resampled(x: Array, axes: Axes, transposed: bool = False) -> Array:
     """The last axes of x resampled; half precision is summed in float32."""
     kind, lead = x.dtype, x.ndim - len(axes)
+    if kind is F32 or kind is F64:
+        return _summed(x, lead, axes, transposed)
     exact = not transposed and axes[0].kind.startswith("nearest")
     if kind.kind == "u" and not exact:
         for k in reversed([k for k, axis in enumerate(axes) if axis.n != axis.m]):
@@ -184,10 +203,16 @@ def resampled(x: Array, axes: Axes, transposed: bool = False) -> Array:
         return x.copy()
     if kind in HALVES and not exact:
         x = x.astype(F32)
-    growth = [axis.n / axis.m if transposed else axis.m / axis.n for axis in axes]
-    for k in sorted(range(len(axes)), key=lambda k: (growth[k], -k)):  # what shrinks first, then the last
-        x = _along(x, lead + k, axes[k], transposed)
-    return x.astype(kind, copy=False)
+    return _summed(x, lead, axes, transposed).astype(kind, copy=False)
+
+
+def _summed(x: Array, lead: int, axes: Axes, transposed: bool) -> Array:
+    for at, places, weight, matrix in _steps(axes, transposed, x.dtype):
+        if matrix is not None:
+            x = _times(x, lead + at, matrix)
+        else:
+            x = kernels.sums_along(x, lead + at, places, weight)
+    return x
 
 
 class Resample(Linear):

@@ -267,7 +267,7 @@ def apply(op: type[Op], inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -
 
 def _apply_one(op: type[Op], x: Tensor, data: Array, params: tuple[Any, ...], mode: int) -> Tensor:
     """``apply`` for one operand and one result, recording or not: the usual case, in fewer steps."""
-    if op.holds and mode:
+    if mode and op.holds:
         params = held((x,), params)
     out, saved = op.forward(data, *params)
     result = Tensor(out if type(out) is ndarray else np.asarray(out), None)

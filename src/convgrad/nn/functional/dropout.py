@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,7 @@ def dropout_noise(p: float, shape: tuple[int, ...], dtype: Any) -> Array:
     return noise.astype(F32) if dtype in HALVES else noise
 
 
+@lru_cache(maxsize=64)
 def _enlarged(p: float, dtype: np.dtype[Any]) -> float:
     """``1 / (1 - p)`` in ``dtype``; for halves the quotient is that of float32, rounded."""
     kind = dtype.type(0).real.dtype.type

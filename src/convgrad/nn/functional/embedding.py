@@ -7,15 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from ...dtypes import Array
+from ...dtypes import F32, F64, Array
 from ...errors import ConvgradError, DtypeError, RangeError, ShapeError
+from ...graph.grad_mode import MODE, RECORD
 from ...graph.node import cell_of
+from ...kernels import table
 from ...ops import embedding as ops
 from ...tensor.checks import scalar_name
 from ...tensor.dual import batch_of
 from ...tensor.functions_shape import one_hot
 from ...tensor.methods.operands import check_tensor
 from ...tensor.tensor import Tensor, apply
+
+_INT64 = np.dtype(np.int64)
 
 
 def embedding(
@@ -43,6 +47,10 @@ def embedding(
         DtypeError: indices that are no integers.
         IndexError: an index outside the table.
     """
+    if padding_idx is None and max_norm is None and not scale_grad_by_freq:
+        out = _rows(input, weight)
+        if out is not None:
+            return out
     check_tensor("embedding", input, "input")
     check_tensor("embedding", weight, "weight")
     if weight._data.ndim != 2:
@@ -61,6 +69,22 @@ def embedding(
     if max_norm is not None:
         renormalise(weight, input, max_norm, norm_type)
     return apply(ops.Embedding, (weight,), (index, padding, scale_grad_by_freq))
+
+
+def _rows(input: Tensor, weight: Tensor) -> Tensor | None:
+    """The usual case in few steps: a float table and int64. None for all else, and for what is wrong."""
+    mode = MODE.get()
+    if mode & ~RECORD or not isinstance(input, Tensor) or not isinstance(weight, Tensor):
+        return None
+    w, index = weight._data, input._data
+    if (w.dtype is not F32 and w.dtype is not F64) or index.dtype is not _INT64 or len(w.shape) != 2:
+        return None
+    out = table.take_rows(w, index)
+    if out is None:
+        return None
+    if weight._node is None or not mode:
+        return Tensor(out, None)
+    return weight._recorded(ops.Embedding, out, (index.copy(), -1, False, w.shape[0]))
 
 
 def renormalise(weight: Tensor, input: Tensor, max_norm: float, norm_type: float) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...dtypes import F32
+from ...graph.grad_mode import MODE
 from ...kernels.pool_geometry import plan_adaptive_pool, plan_pool
 from ...ops import pool as ops
 from ...tensor.checks import check_floating
@@ -30,8 +32,15 @@ def _max(
     plan = plan_pool(
         f"max_pool{ndim}d", ndim, input._data.shape, kernel, stride, padding, dilation, ceil_mode
     )
-    check_floating(f"max_pool{ndim}d", input, ("i", "u") if ndim > 1 or indices else ())
+    if input._data.dtype is not F32:
+        check_floating(f"max_pool{ndim}d", input, ("i", "u") if ndim > 1 or indices else ())
     params = (plan.kernel_size, plan.stride, plan.padding, plan.dilation, ceil_mode, indices)
+    if not indices and input._is_plain(None):  # in fewer steps, and a tensor less
+        op = _MAX[ndim]
+        pair, saved = op.forward(input._data, *params)
+        if input._node is None or not MODE.get():
+            return input._wrap(pair[0])
+        return input._recorded(op, pair, saved)[0]
     out, index = apply(_MAX[ndim], (input,), params)
     return (out, index) if indices else out
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import warnings
+from functools import lru_cache
 from typing import Any
 
-from ...dtypes import F64, FLOATING
+from ...dtypes import F32, F64, FLOATING
 from ...errors import ConvgradError, DtypeError, ShapeError
 from ...ops import grid_sample as grids
 from ...ops import resample as ops
@@ -76,32 +77,55 @@ def interpolate(
 
     Source: semantics of torch.nn.functional.interpolate.
     """
-    shape = input._data.shape
+    data = input._data
+    plan = _plan if _may_be_kept(size if scale_factor is None else scale_factor) else _plan.__wrapped__
+    kernel, op, how = plan(
+        data.shape, size, scale_factor, mode, align_corners, recompute_scale_factor, antialias,
+        data.dtype != F64,
+    )  # fmt: skip
+    if op is None:
+        out: Tensor = _AREA[data.ndim - 2](input, how)
+        return out
+    if data.dtype is not F32:
+        bytes_too = mode.startswith("nearest") or data.ndim == 4
+        check_floating(f"compute_indices_weights_{kernel}", input, ("uint8",) if bytes_too else ())
+    return apply(op, (input,), (how,))
+
+
+def _may_be_kept(given: Any) -> bool:
+    """Whether a size or scale is what the same key always stands for: plain numbers."""
+    if type(given) is tuple:
+        return all([type(n) is int or type(n) is float for n in given])
+    return type(given) is int or type(given) is float
+
+
+@lru_cache(maxsize=512, typed=True)
+def _plan(
+    shape: tuple[int, ...], size: Any, scale_factor: Any, mode: str, align_corners: bool | None,
+    recompute: bool | None, antialias: bool, single: bool,
+) -> tuple[str, Any, Any]:  # fmt: skip
+    """The arguments of ``interpolate`` checked: kernel, operator (None: means of windows), axes or size."""
     spatial = shape[2:]
     if align_corners is not None and mode in ("nearest", "area", "nearest-exact"):
         raise ValueError(
             "align_corners option can only be set with the interpolating modes: linear | bilinear | bicubic "
             "| trilinear"
         )
-    wanted, scales = _sizes(spatial, size, scale_factor, recompute_scale_factor)
+    wanted, scales = _sizes(spatial, size, scale_factor, recompute)
     if antialias and not (mode in ("bilinear", "bicubic") and len(shape) == 4):
         raise ValueError(
             "Anti-alias option is restricted to bilinear and bicubic modes and requires a 4-D tensor as "
             f"input (got mode {mode!r} and input {list(shape)})"
         )
     if mode == "area" and len(spatial) in _AREA:
-        out: Tensor = _AREA[len(spatial)](input, wanted)
-        return out
+        return mode, None, wanted
     kernel, op = _operator(mode, shape, antialias)
     _check_sizes(shape, wanted)
-    bytes_too = mode.startswith("nearest") or len(spatial) == 2
-    check_floating(f"compute_indices_weights_{kernel}", input, ("uint8",) if bytes_too else ())
-    single = input._data.dtype != F64
     axes = tuple([
         Axis(kernel, n, m, scale, bool(align_corners), antialias, single)
         for n, m, scale in zip(spatial, wanted, scales, strict=True)
     ])  # fmt: skip
-    return apply(op, (input,), (axes,))
+    return kernel, op, axes
 
 
 def _sizes(

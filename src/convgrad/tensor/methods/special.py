@@ -9,6 +9,7 @@ import numpy as np
 
 from ... import dtypes
 from ...errors import ConvgradError
+from ...graph.grad_mode import MODE
 from ...graph.node import cell_of
 from ...ops import activation, rounding, select, special
 from ...ops import complex as cplx
@@ -362,13 +363,11 @@ class SpecialMethods(ClampMethods):
 
     def softmax(self, dim: Any = None, dtype: Any = None, *, axis: Any = None) -> Any:
         """``exp(x) / sum(exp(x))`` along ``dim``; ``dtype``: the input is cast first."""
-        x, axis = _normalised(self, dim if axis is None else axis, dtype, "softmax")
-        return self._apply(activation.Softmax, (x,), (axis,))
+        return _softened(self, activation.Softmax, "softmax", dim if axis is None else axis, dtype)
 
     def log_softmax(self, dim: Any = None, dtype: Any = None, *, axis: Any = None) -> Any:
         """``x - log(sum(exp(x)))`` along ``dim``; ``dtype``: the input is cast first."""
-        x, axis = _normalised(self, dim if axis is None else axis, dtype, "log_softmax")
-        return self._apply(activation.LogSoftmax, (x,), (axis,))
+        return _softened(self, activation.LogSoftmax, "log_softmax", dim if axis is None else axis, dtype)
 
     def prelu(self, weight: Any) -> Any:
         """x where positive, ``weight`` times x elsewhere; one weight, or one per channel (dimension 1)."""
@@ -502,6 +501,15 @@ def _fused_in_place(
             return x
     inputs, factor = _fused(name, x, tensor1, tensor2, value)
     return write(x, name, op, inputs, (factor,))
+
+
+def _softened(x: Any, op: Any, name: str, dim: Any, dtype: Any) -> Any:
+    """Softmax or its logarithm, of float tensors in few steps."""
+    if dtype is None and type(dim) is int and x._is_plain(dim):
+        out, saved = op.forward(x._data, dim % x._data.ndim)
+        return x._wrap(out) if x._node is None or not MODE.get() else x._recorded(op, out, saved)
+    x, axis = _normalised(x, dim, dtype, name)
+    return x._apply(op, (x,), (axis,))
 
 
 def _normalised(x: Any, dim: Any, dtype: Any, name: str) -> tuple[Any, Any]:
