@@ -233,6 +233,22 @@ def test_subnormal_numbers(instruction_set: str) -> None:
     assert native_maps.exp(np.full(40, -87.3, np.float32)).all()
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_logarithm_of_any_bits(dtype: Any, instruction_set: str) -> None:
+    """Of zeros, subnormals of either sign, infinities and NaN too, of whatever sign."""
+    kind = np.uint32 if dtype is np.float32 else np.uint64
+    bits = RNG.integers(0, np.iinfo(kind).max, 20_000, dtype=kind, endpoint=True)
+    small = RNG.integers(0, 1000, 100).astype(kind)
+    sign = kind(1) << kind(8 * bits.itemsize - 1)
+    x = np.concatenate([bits, small, small | sign, np.array([0.0, np.inf, np.nan], dtype).view(kind)]).view(
+        dtype
+    )
+    with np.errstate(all="ignore"):
+        for given in (x, -x):
+            found, wanted = native_maps.log(given), np.log(given.astype(np.longdouble)).astype(dtype)
+            np.testing.assert_allclose(found, wanted, 4 * np.finfo(dtype).eps, 1e-300)
+
+
 def test_same_bits_for_any_number_of_threads() -> None:
     """Over tasks that are cut anyhow: every element is computed alone, whatever vector it falls into."""
     for dtype in DTYPES:
