@@ -180,6 +180,7 @@ NB_MODULE(_native, m) {
   m.def("get_num_threads", &thread_count);
   m.def("scratch_held", &scratch_held);
   m.def("scratch_trim", &scratch_trim);
+  bind_attention(m);
   bind_maps(m);
   bind_norms(m);
   bind_pools(m);

@@ -94,6 +94,7 @@ inline const Kernels<double>& kernels_in_use<double>() {
   return table_in_use().double_precision;
 }
 
+void bind_attention(nb::module_& m);
 void bind_maps(nb::module_& m);
 void bind_norms(nb::module_& m);
 void bind_pools(nb::module_& m);

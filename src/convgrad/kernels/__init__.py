@@ -38,9 +38,9 @@ _NORMS = (
     "layer_norm", "layer_norm_grad", "move_statistics", "rms_norm", "rms_norm_grad",
 )  # fmt: skip
 _ROWS = (
-    "add_along", "add_rows", "extreme_along", "least_over", "log_softmax", "log_softmax_grad",
-    "log_sum_exp_over", "moments_over", "most_over", "pair_loss_grad", "pair_loss_sum", "pair_losses",
-    "softmax", "softmax_grad", "squares_over", "sum_over",
+    "add_along", "add_rows", "extreme_along", "fold", "least_over", "likelihood_grad", "likelihood_loss",
+    "log_softmax", "log_softmax_grad", "log_sum_exp_over", "moments_over", "most_over", "pair_loss_grad",
+    "pair_loss_sum", "pair_losses", "softmax", "softmax_grad", "squares_over", "sum_over", "variance_along",
 )  # fmt: skip
 _MAPS = (
     "absolute", "absolute_grad", "add_product", "add_quotient", "add_scaled", "arithmetic", "cast", "clamp",
@@ -55,6 +55,9 @@ _MAPS = (
 
 #: the module that defines them -> kernels; their functions document them
 FAMILIES = {
+    "attention": Family(
+        "native_attention", ("attention", "attention_grad"), ("attention", "attention_grad")
+    ),
     "maps": Family("native_maps", _MAPS, _MAPS),
     "reference": Family("native", _CONVOLUTIONS, _CONVOLUTIONS),
     "norms": Family("native_norms", _NORMS, _NORMS),
@@ -92,6 +95,10 @@ class Table:
     """One attribute per kernel of ``FAMILIES``, bound when it is first read."""
 
     name: str
+
+    attention: Callable[..., tuple[Array, Array | None]]
+    attention_grad: Callable[..., tuple[Array | None, ...]]
+
     absolute: Callable[..., Array]
     absolute_grad: Callable[..., Array]
     add_product: Callable[..., Array]
@@ -210,7 +217,10 @@ class Table:
     add_along: Callable[..., Array]
     add_rows: Callable[..., Array]
     extreme_along: Callable[..., tuple[Array, Array]]
+    fold: Callable[..., Array]
     least_over: Callable[..., Array]
+    likelihood_grad: Callable[..., Array]
+    likelihood_loss: Callable[..., tuple[Array, Array, Array] | None]
     log_softmax: Callable[..., Array]
     log_softmax_grad: Callable[..., Array]
     log_sum_exp_over: Callable[..., Array]
@@ -223,6 +233,7 @@ class Table:
     softmax_grad: Callable[..., Array]
     squares_over: Callable[..., Array]
     sum_over: Callable[..., Array]
+    variance_along: Callable[..., Array]
 
     def fill(self, name: str) -> None:
         """Use the set called ``name``; what it lacks comes from the definitions in NumPy."""

@@ -33,6 +33,32 @@ def set_num_threads(threads: int) -> None: ...
 def get_num_threads() -> int: ...
 def scratch_held() -> int: ...
 def scratch_trim() -> None: ...
+def attend(
+    q: object,
+    k: object,
+    v: object,
+    mask: object | None,
+    noise: object | None,
+    out: object,
+    norm: object | None,
+    scale: float,
+    wide: bool,
+) -> None: ...
+def attend_grad(
+    g: object,
+    q: object,
+    k: object,
+    v: object,
+    mask: object | None,
+    noise: object | None,
+    out: object,
+    norm: object,
+    gq: object | None,
+    gk: object | None,
+    gv: object | None,
+    scale: float,
+    wide: bool,
+) -> None: ...
 def map_codes() -> dict[str, int]: ...
 def map_unary(
     code: int, x: object, out: object, wide: bool, a: float = 0.0, b: float = 0.0, c: float = 0.0
@@ -159,7 +185,7 @@ def rows_reduce(
     kind: int, x: object, out: object, outer: int, length: int, inner: int, wide: bool
 ) -> None: ...
 def rows_moments(
-    x: object, mean: object, squares: object, outer: int, length: int, inner: int, wide: bool
+    x: object, mean: object, squares: object, outer: int, length: int, inner: int, divisor: float, wide: bool
 ) -> None: ...
 def rows_extreme(
     kind: int, x: object, value: object, place: object, outer: int, length: int, inner: int, wide: bool
@@ -187,6 +213,18 @@ def rows_losses(
 def rows_loss_grad(
     kind: int, g: object, x: object, y: object, out: object, width: float, factor: float, wide: bool
 ) -> None: ...
+def rows_picked(
+    x: object,
+    classes: object,
+    factors: object,
+    places: object,
+    out: object,
+    ignored: int,
+    each: bool,
+    mean: bool,
+    wide: bool,
+) -> int: ...
+def rows_placed(g: object, places: object, factors: object, out: object, wide: bool) -> bool: ...
 
 class ParameterArrays:
     def __init__(self) -> None: ...

@@ -20,7 +20,7 @@ from ..graph.hooks import present
 from ..graph.node import LEAF, Cell, Node, attach, attach_one, cell_of, snapshot
 from ..graph.traced import Traced
 from ..kernels import table
-from ..ops import activation, reduce, rounding, select, special
+from ..ops import activation, rounding, select, special
 from ..ops import complex as cplx
 from ..ops import elementwise as ew
 from ..ops.formula import LARGE, product
@@ -218,40 +218,6 @@ def _power(slow: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     return method
 
 
-def _reduce_all(op: type[Op], slow: Callable[..., Any]) -> Callable[..., Any]:
-    """``sum()`` and ``mean()`` of all elements of a float tensor, in one closure."""
-    forward = op.forward
-
-    def method(
-        self: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, **other: Any
-    ) -> Any:
-        data = self._data
-        kind = data.dtype
-        mode = _mode()
-        if (
-            dim is not None
-            or keepdim
-            or dtype is not None
-            or other
-            or mode & ~RECORD
-            or (kind is not F32 and kind is not F64)
-        ):
-            return slow(self, dim, keepdim, dtype=dtype, **other)
-        out, saved = forward(data, _ALL_AXES[data.ndim], False)
-        if type(out) is not ndarray:
-            out = np.asarray(out)
-        node = self._node
-        if node is None or not mode:
-            return Tensor(out, None)
-        return Tensor(out, Node(op, (node,), saved, None, (), kind))
-
-    method.__doc__ = slow.__doc__
-    return method
-
-
-_ALL_AXES = tuple([tuple(range(n)) for n in range(65)])
-
-
 def apply(op: type[Op], inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> Any:
     """Run an operator on tensors and record the call where one of them is tracked.
 
@@ -360,8 +326,6 @@ class Tensor(
     matmul = _product(LinearMethods.matmul)  # type: ignore[assignment]
     __matmul__ = _product(LinearMethods.__matmul__)
     __pow__ = pow = _power(ArithmeticMethods.__pow__)  # type: ignore[assignment]
-    sum = _reduce_all(reduce.Sum, ReduceMethods.sum)
-    mean = _reduce_all(reduce.Mean, ReduceMethods.mean)
     exp = _unary(ew.Exp)
     log = _unary(ew.Log)
     sqrt, tanh, sigmoid = _unary(special.Sqrt), _unary(special.Tanh), _unary(special.Sigmoid)
@@ -413,6 +377,16 @@ class Tensor(
     def _wrap(self, array: Any) -> Any:
         """A new tensor, without history, on an array or NumPy scalar."""
         return Tensor(array if type(array) is ndarray else np.asarray(array), None)
+
+    def _recorded(self, op: type[Op], out: Any, saved: Any) -> Any:
+        """What an operator has made of this tensor, which is tracked: a result, or a tuple of them."""
+        if op.several:
+            results = tuple([Tensor(o, None) for o in out])
+            attach(op, (self,), results, saved)
+            return results
+        result = Tensor(out, None)
+        attach_one(op, self, result, saved)
+        return result
 
     def _inplace(self, name: str, op: type[Op], others: tuple[Any, ...], params: tuple[Any, ...] = ()) -> Any:
         """Change this tensor to ``op(self, *others, *params)``."""
