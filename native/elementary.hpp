@@ -1,9 +1,9 @@
-// elementary.hpp - the root, exp, tanh and the logistic function on vectors, within 2 units in the last
-// place. NaN and infinities go as in the mathematics, tanh(-0.0) is -0.0; what would be subnormal is zero.
-// Method: Muller, Elementary Functions (2016), ch. 11: x = n ln 2 + r, e^x = 2^n e^r with a polynomial for
-// e^r.
+// elementary.hpp - the root, exponentials, tanh and the logistic function on vectors: to 1 unit in the last
+// place (exp) or 3. NaN and infinities go as in the mathematics, tanh(-0.0) is -0.0; what would be subnormal
+// is zero. The polynomials are in elementary_fits.hpp, which native/elementary_fits.py writes.
 #pragma once
 
+#include "elementary_fits.hpp"
 #include "simd.hpp"
 
 #if defined(__SSE2__)
@@ -12,35 +12,87 @@
 
 namespace convgrad::CONVGRAD_ISA {
 
-/// Integers as wide as T: the bits of its lanes.
 template <typename T>
-using Bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+using Unsigned = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+template <typename T>
+using Bits = Vec<Unsigned<T>>;
 
-/// The numbers of the reduction. What is added to and taken from a number of size below 2^22 (2^51) rounds it
-/// to a whole one, which then stands in the lowest bits; ln 2 is cut so that n times its first part is exact.
+/// How a number of the type is laid out, and what follows from that.
 template <typename T>
-struct Exponential;
+struct Format;
 template <>
-struct Exponential<float> {
-  static constexpr int mantissa = 23, bias = 127;
-  static constexpr float rounder = 12582912.0f, lowest = -104.0f, highest = 89.0f, flat = 20.0f;
-  static constexpr float ln2_high = 0.693359375f, ln2_low = -2.12194440054690583e-4f;
+struct Format<float> {
+  static constexpr int kMantissa = 23, kBias = 127;
+  static constexpr float kLeastExp = -104.0f, kMostExp = 89.0f;  // e^x is 0 and infinite there
+  static constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding it rounds to whole numbers
+  static constexpr float kLn2High = 0.693359375f, kLn2Low = -2.12194440e-4f;  // high has 9 bits
+  static constexpr std::uint32_t kSqrtHalf = 0x3f3504f3u;                     // its bits, rounded up
+  static constexpr std::uint32_t kUpperHalf = 0xfffff000u;  // 12 bits of the mantissa: their square is exact
+  static constexpr float kNormalTail = 16.0f, kErfTail = 5.0f;  // e^(-x²/2) is 0, erf(x) is 1
 };
 template <>
-struct Exponential<double> {
-  static constexpr int mantissa = 52, bias = 1023;
-  static constexpr double rounder = 6755399441055744.0, lowest = -746.0, highest = 710.0, flat = 40.0;
-  static constexpr double ln2_high = 0.693145751953125, ln2_low = 1.42860682030941723212e-6;
+struct Format<double> {
+  static constexpr int kMantissa = 52, kBias = 1023;
+  static constexpr double kLeastExp = -746.0, kMostExp = 710.0;
+  static constexpr double kRound = 6755399441055744.0;
+  static constexpr double kLn2High = 0.693145751953125, kLn2Low = 1.42860682030941723212e-6;
+  static constexpr std::uint64_t kSqrtHalf = 0x3fe6a09e667f3bcdu;
+  static constexpr std::uint64_t kUpperHalf = 0xfffffffff8000000u;
+  static constexpr double kNormalTail = 40.0, kErfTail = 7.0;
 };
 
-/// The square root, correctly rounded. (The forms with a mask, of all lanes: GCC warns in its own header of
-/// what the others leave undefined.)
+template <typename T>
+inline constexpr Unsigned<T> kSign = Unsigned<T>(1) << (8 * sizeof(T) - 1);
+template <typename T>
+inline constexpr T kInfinity = sizeof(T) == 4 ? T(__builtin_huge_valf()) : T(__builtin_huge_val());
+
+#if defined(__AVX512F__)
+/// Of the instructions' forms with a mask, which need no undefined vector that GCC 12 would warn of.
+inline constexpr unsigned char kAll = 0xff;
+inline constexpr unsigned short kAllOf16 = 0xffff;
+#endif
+
+template <typename T>
+CONVGRAD_INLINE Vec<T> magnitude(Vec<T> x) {
+  return (Vec<T>)((Bits<T>)x & ~kSign<T>);
+}
+/// A value that is not negative, with the sign of another.
+template <typename T>
+CONVGRAD_INLINE Vec<T> with_sign(Vec<T> value, Vec<T> sign) {
+  return (Vec<T>)((Bits<T>)value | ((Bits<T>)sign & kSign<T>));
+}
+/// x, or the bound where x is beyond it. NaN stays: the instructions give their second operand then.
+template <typename T>
+CONVGRAD_INLINE Vec<T> at_least(Vec<T> x, T low) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4) return (Vec<T>)_mm512_maskz_max_ps(kAllOf16, (__m512)splat(low), (__m512)x);
+  else return (Vec<T>)_mm512_maskz_max_pd(kAll, (__m512d)splat(low), (__m512d)x);
+#elif defined(__AVX2__)
+  if constexpr (sizeof(T) == 4) return (Vec<T>)_mm256_max_ps((__m256)splat(low), (__m256)x);
+  else return (Vec<T>)_mm256_max_pd((__m256d)splat(low), (__m256d)x);
+#else
+  return x < low ? splat(low) : x;
+#endif
+}
+template <typename T>
+CONVGRAD_INLINE Vec<T> at_most(Vec<T> x, T high) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4) return (Vec<T>)_mm512_maskz_min_ps(kAllOf16, (__m512)splat(high), (__m512)x);
+  else return (Vec<T>)_mm512_maskz_min_pd(kAll, (__m512d)splat(high), (__m512d)x);
+#elif defined(__AVX2__)
+  if constexpr (sizeof(T) == 4) return (Vec<T>)_mm256_min_ps((__m256)splat(high), (__m256)x);
+  else return (Vec<T>)_mm256_min_pd((__m256d)splat(high), (__m256d)x);
+#else
+  return x > high ? splat(high) : x;
+#endif
+}
+/// The square root, correctly rounded.
 template <typename T>
 CONVGRAD_INLINE Vec<T> square_root(Vec<T> x) {
   constexpr bool single = sizeof(T) == 4;
 #if defined(__AVX512F__)
-  if constexpr (single) return (Vec<T>)_mm512_maskz_sqrt_ps(__mmask16(-1), (__m512)x);
-  else return (Vec<T>)_mm512_maskz_sqrt_pd(__mmask8(-1), (__m512d)x);
+  if constexpr (single) return (Vec<T>)_mm512_maskz_sqrt_ps(kAllOf16, (__m512)x);
+  else return (Vec<T>)_mm512_maskz_sqrt_pd(kAll, (__m512d)x);
 #elif defined(__AVX2__)
   if constexpr (single) return (Vec<T>)_mm256_sqrt_ps((__m256)x);
   else return (Vec<T>)_mm256_sqrt_pd((__m256d)x);
@@ -53,59 +105,33 @@ CONVGRAD_INLINE Vec<T> square_root(Vec<T> x) {
   return x;
 #endif
 }
-
-/// The smaller and the larger of each lane and a limit; NaN stays NaN.
+/// n / d for finite n and d within 2^-100 and 2^100. AVX-512 divides 16 numbers in 16 cycles; its estimate of
+/// 1/d, good to 14 bits, and what the quotient leaves of n take a quarter of that, and err by 0.6 units at
+/// most.
 template <typename T>
-CONVGRAD_INLINE Vec<T> at_most(Vec<T> x, T limit) {
-  const Vec<T> most = splat(limit);
-  return most < x ? most : x;
-}
-template <typename T>
-CONVGRAD_INLINE Vec<T> at_least(Vec<T> x, T limit) {
-  const Vec<T> least = splat(limit);
-  return least > x ? least : x;
-}
-
-/// 2^n, where `whole` is n + rounder, for n that have a normal power.
-template <typename T>
-CONVGRAD_INLINE Vec<T> power_of_two(Vec<T> whole) {
-  using E = Exponential<T>;
-  return (Vec<T>)(((Vec<Bits<T>>)whole + E::bias) << E::mantissa);
-}
-
-/// v 2^n for whole n, with overflow to infinity and underflow to zero.
-template <typename T>
-CONVGRAD_INLINE Vec<T> times_power_of_two(Vec<T> v, Vec<T> n) {
+CONVGRAD_INLINE Vec<T> quotient(Vec<T> n, Vec<T> d) {
 #if defined(__AVX512F__)
-  if constexpr (sizeof(T) == 4) return (Vec<T>)_mm512_maskz_scalef_ps(__mmask16(-1), (__m512)v, (__m512)n);
-  else return (Vec<T>)_mm512_maskz_scalef_pd(__mmask8(-1), (__m512d)v, (__m512d)n);
+  Vec<T> r;
+  if constexpr (sizeof(T) == 4) {
+    r = (Vec<T>)_mm512_maskz_rcp14_ps(kAllOf16, (__m512)d);
+  } else {
+    r = (Vec<T>)_mm512_maskz_rcp14_pd(kAll, (__m512d)d);
+    r = r + r * (T(1) - d * r);
+  }
+  const Vec<T> q = n * r;
+  return q + r * (n - d * q);
 #else
-  constexpr T rounder = Exponential<T>::rounder;
-  const Vec<T> half = n * T(0.5) + rounder, rest = n - (half - rounder) + rounder;
-  return v * power_of_two<T>(half) * power_of_two<T>(rest);
+  return n / d;
 #endif
 }
 
-/// e^r - 1 for r up to ln 2 / 2: the series up to r^7 (r^13), whose rest is below a tenth of a unit.
-template <typename T>
-CONVGRAD_INLINE Vec<T> small_expm1(Vec<T> r) {
-  Vec<T> sum;
-  if constexpr (sizeof(T) == 4) {
-    sum = r * T(1.0 / 5040) + T(1.0 / 720);
-  } else {
-    sum = r * T(1.0 / 6227020800) + T(1.0 / 479001600);
-    sum = sum * r + T(1.0 / 39916800);
-    sum = sum * r + T(1.0 / 3628800);
-    sum = sum * r + T(1.0 / 362880);
-    sum = sum * r + T(1.0 / 40320);
-    sum = sum * r + T(1.0 / 5040);
-    sum = sum * r + T(1.0 / 720);
-  }
-  sum = sum * r + T(1.0 / 120);
-  sum = sum * r + T(1.0 / 24);
-  sum = sum * r + T(1.0 / 6);
-  sum = sum * r + T(0.5);
-  return sum * (r * r) + r;
+/// The polynomial with these coefficients, that of the highest power first.
+template <typename T, int N>
+CONVGRAD_INLINE Vec<T> horner(const T (&c)[N], Vec<T> x) {
+  Vec<T> y = splat(c[0]);
+  CONVGRAD_UNROLL
+  for (int i = 1; i < N; i++) y = y * x + c[i];
+  return y;
 }
 
 /// All of a vector, or its first lanes: how a loop over vectors and its last step read and write alike.
@@ -122,33 +148,95 @@ struct First {
   __attribute__((always_inline)) void put(T* p, Vec<T> v) const { store(p, v, part); }
 };
 
-/// e^x
+// ---- exponentials
+
+/// e^x = 2^n (1 + rest), with |rest| < 0.42. `bits` is n as a whole number.
+template <typename T>
+struct PowerOfE {
+  Vec<T> n;
+  Bits<T> bits;
+  Vec<T> rest;
+};
+
+/// Of x + low, where low is so small that it does not move n.
+template <typename T>
+CONVGRAD_INLINE PowerOfE<T> power_of_e(Vec<T> x, Vec<T> low) {
+  using F = Format<T>;
+  const Vec<T> shifted = x * T(1.4426950408889634) + F::kRound;
+  const Vec<T> n = shifted - F::kRound;
+  const Vec<T> r = (x - n * F::kLn2High) + (low - n * F::kLn2Low);
+  return {n, (Bits<T>)shifted - (Bits<T>)splat(F::kRound), r + r * r * horner(Fits<T>::kExp, r)};
+}
+template <typename T>
+CONVGRAD_INLINE PowerOfE<T> power_of_e(Vec<T> x) {
+  using F = Format<T>;
+  const Vec<T> shifted = x * T(1.4426950408889634) + F::kRound;
+  const Vec<T> n = shifted - F::kRound;
+  const Vec<T> r = (x - n * F::kLn2High) - n * F::kLn2Low;
+  return {n, (Bits<T>)shifted - (Bits<T>)splat(F::kRound), r + r * r * horner(Fits<T>::kExp, r)};
+}
+
+/// 2^n for the exponents of normal numbers; 0 for the one below them.
+template <typename T>
+CONVGRAD_INLINE Vec<T> power_of_two(Bits<T> n) {
+  return (Vec<T>)((n + Unsigned<T>(Format<T>::kBias)) << Format<T>::kMantissa);
+}
+
+/// 2^n (1 + rest); 0 and infinity where they are due.
+template <typename T>
+CONVGRAD_INLINE Vec<T> value_of(const PowerOfE<T>& p) {
+  const Vec<T> mantissa = p.rest + T(1);
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4)
+    return (Vec<T>)_mm512_maskz_scalef_ps(kAllOf16, (__m512)mantissa, (__m512)p.n);
+  else return (Vec<T>)_mm512_maskz_scalef_pd(kAll, (__m512d)mantissa, (__m512d)p.n);
+#else
+  // in two steps, since 2^n alone may be no number where the product is one; shifted as a positive number
+  const Bits<T> half = ((p.bits + Unsigned<T>(4096)) >> 1) - Unsigned<T>(2048);
+  return mantissa * power_of_two<T>(half) * power_of_two<T>(p.bits - half);
+#endif
+}
+
 template <typename T>
 CONVGRAD_INLINE Vec<T> vector_exp(Vec<T> x) {
-  using E = Exponential<T>;
-  x = at_most<T>(at_least<T>(x, E::lowest), E::highest);
-  const Vec<T> n = (x * T(1.44269504088896340736) + E::rounder) - E::rounder;
-  const Vec<T> r = (x - n * E::ln2_high) - n * E::ln2_low;
-  return times_power_of_two<T>(small_expm1<T>(r) + T(1), n);
+  using F = Format<T>;
+  return value_of<T>(power_of_e<T>(at_most<T>(at_least<T>(x, F::kLeastExp), F::kMostExp)));
 }
 
-/// 1 / (1 + e^-x)
+/// e^x - 1. From x = -50 on it is -1 in either precision.
 template <typename T>
-CONVGRAD_INLINE Vec<T> vector_sigmoid(Vec<T> x) {
-  return T(1) / (T(1) + vector_exp<T>(-x));
+CONVGRAD_INLINE Vec<T> vector_expm1(Vec<T> x) {
+  const auto p = power_of_e<T>(at_most<T>(at_least<T>(x, T(-50)), Format<T>::kMostExp));
+  const Vec<T> half =
+      power_of_two<T>(p.bits - Unsigned<T>(1));  // 2^n itself may be beyond the largest number
+  const Vec<T> y = half * p.rest + (half - T(0.5));
+  return y + y;
 }
 
-/// (e^2y - 1) / (e^2y + 1) of y = |x|, with the sign of x; e^2y - 1 keeps its digits where y is small.
+/// (1 - e^-2|x|) / (1 + e^-2|x|), from e^-2|x| - 1, which is precise near 0; 1 from 25 on.
 template <typename T>
 CONVGRAD_INLINE Vec<T> vector_tanh(Vec<T> x) {
-  using E = Exponential<T>;
-  const Vec<Bits<T>> sign = (Vec<Bits<T>>)x & (Vec<Bits<T>>)splat(T(-0.0));
-  const Vec<T> size = (Vec<T>)((Vec<Bits<T>>)x ^ sign);
-  const Vec<T> y = at_most<T>(size + size, E::flat);
-  const Vec<T> whole = y * T(1.44269504088896340736) + E::rounder, n = whole - E::rounder;
-  const Vec<T> r = (y - n * E::ln2_high) - n * E::ln2_low, power = power_of_two<T>(whole);
-  const Vec<T> top = small_expm1<T>(r) * power + (power - T(1));
-  return (Vec<T>)((Vec<Bits<T>>)(top / (top + T(2))) | sign);
+  const auto p = power_of_e<T>(at_most<T>(magnitude<T>(x), T(25)) * T(-2));
+  const Vec<T> scale = power_of_two<T>(p.bits);
+  const Vec<T> fall = scale * p.rest + (scale - T(1));
+  return with_sign<T>(magnitude<T>(quotient<T>(-fall, fall + T(2))), x);
+}
+
+/// The logistic function of |x| and of -|x|, which add up to 1: each is precise.
+template <typename T>
+struct Logistic {
+  Vec<T> near_one, near_zero;
+};
+template <typename T>
+CONVGRAD_INLINE Logistic<T> logistic(Vec<T> x) {
+  const Vec<T> t = value_of<T>(power_of_e<T>(at_least<T>(-magnitude<T>(x), Format<T>::kLeastExp)));
+  const Vec<T> r = quotient<T>(splat(T(1)), t + T(1));
+  return {r, t * r};
+}
+template <typename T>
+CONVGRAD_INLINE Vec<T> vector_sigmoid(Vec<T> x) {
+  const Vec<T> t = value_of<T>(power_of_e<T>(at_least<T>(-magnitude<T>(x), Format<T>::kLeastExp)));
+  return quotient<T>(x < T(0) ? t : splat(T(1)), t + T(1));
 }
 
 }  // namespace convgrad::CONVGRAD_ISA

@@ -1,6 +1,7 @@
 // map_functions.cpp - elementwise functions of one operand.
+#include "error_function.hpp"
+#include "logarithm.hpp"
 #include "map_loops.hpp"
-#include "map_math.hpp"
 #include "maps.hpp"
 
 namespace convgrad::CONVGRAD_ISA {
@@ -86,25 +87,25 @@ struct Hardswish {
 struct Exp {
   template <typename T>
   CONVGRAD_INLINE Vec<T> of(Vec<T> x, const T*) {
-    return exp_of<T>(x);
+    return vector_exp<T>(x);
   }
 };
 struct Log {
   template <typename T>
   CONVGRAD_INLINE Vec<T> of(Vec<T> x, const T*) {
-    return log_of<T>(x);
+    return vector_log<T>(x);
   }
 };
 struct Tanh {
   template <typename T>
   CONVGRAD_INLINE Vec<T> of(Vec<T> x, const T*) {
-    return tanh_of<T>(x);
+    return vector_tanh<T>(x);
   }
 };
 struct Sigmoid {
   template <typename T>
   CONVGRAD_INLINE Vec<T> of(Vec<T> x, const T*) {
-    return sigmoid_of<T>(x);
+    return vector_sigmoid<T>(x);
   }
 };
 struct LogSigmoid {
@@ -116,7 +117,7 @@ struct LogSigmoid {
 struct Silu {
   template <typename T>
   CONVGRAD_INLINE Vec<T> of(Vec<T> x, const T*) {
-    return x * sigmoid_of<T>(x);
+    return x * vector_sigmoid<T>(x);
   }
 };
 /// p[0]: beta, p[1]: the threshold.
@@ -131,21 +132,21 @@ struct Softplus {
 struct Elu {
   template <typename T>
   CONVGRAD_INLINE Vec<T> of(Vec<T> x, const T* p) {
-    return x > T(0) ? x * p[1] : expm1_of<T>(at_most<T>(x, T(0)) * p[2]) * p[0];
+    return x > T(0) ? x * p[1] : vector_expm1<T>(at_most<T>(x, T(0)) * p[2]) * p[0];
   }
 };
 /// With t = e^x, tanh(log(1 + t)) = n / (n + 2) where n = t (t + 2); from x = 20 on it is 1.
 struct Mish {
   template <typename T>
   CONVGRAD_INLINE Vec<T> of(Vec<T> x, const T*) {
-    const Vec<T> t = exp_of<T>(at_most<T>(x, T(20))), n = t * (t + T(2));
+    const Vec<T> t = vector_exp<T>(at_most<T>(x, T(20))), n = t * (t + T(2));
     return x * quotient<T>(n, n + T(2));
   }
 };
 struct Erf {
   template <typename T>
   CONVGRAD_INLINE Vec<T> of(Vec<T> x, const T*) {
-    return erf_of<T>(x);
+    return vector_erf<T>(x);
   }
 };
 struct Gelu {
@@ -158,7 +159,35 @@ struct Gelu {
 struct GeluTanh {
   template <typename T>
   CONVGRAD_INLINE Vec<T> of(Vec<T> x, const T*) {
-    return x * sigmoid_of<T>(x * (x * x * T(0.044715) + T(1)) * T(1.5957691216057308));
+    return x * vector_sigmoid<T>(x * (x * x * T(0.044715) + T(1)) * T(1.5957691216057308));
+  }
+};
+
+/// x to the power of p[0], which is neither 0 nor infinite; p[1]: 0 if it is no whole number, 1 if it is an
+/// odd one, 2 if an even one. Of double alone e^(p log x) is not precise: float goes through it.
+template <typename T>
+CONVGRAD_INLINE Vec<T> power(Vec<T> x, T exponent, T kind) {
+  const Vec<T> size = magnitude<T>(x);
+  const Vec<T> value = vector_exp<T>(vector_log<T>(size) * exponent);
+  if (kind == T(1)) return with_sign<T>(value, x);
+  if (kind == T(2)) return value;
+  return (x < T(0)) & (size < kInfinity<T>) ? splat(T(__builtin_nan(""))) : value;
+}
+struct Power {
+  template <typename T>
+  CONVGRAD_INLINE Vec<T> of(Vec<T> x, const T* p) {
+    if constexpr (sizeof(T) == 8) {
+      return power<T>(x, p[0], p[1]);
+    } else {
+      typedef float Half __attribute__((vector_size(kVectorBytes / 2)));
+      Half halves[2];
+      __builtin_memcpy(halves, &x, sizeof(x));
+      for (Half& half : halves)
+        half = __builtin_convertvector(
+            power<double>(__builtin_convertvector(half, Vec<double>), double(p[0]), double(p[1])), Half);
+      __builtin_memcpy(&x, halves, sizeof(x));
+      return x;
+    }
   }
 };
 

@@ -1,7 +1,8 @@
 // map_gradients.cpp - elementwise functions of two and three operands: gradients (g times the derivative,
 // from x or from the result), and sums with a product in them.
+#include "error_function.hpp"
+#include "logarithm.hpp"
 #include "map_loops.hpp"
-#include "map_math.hpp"
 #include "maps.hpp"
 
 namespace convgrad::CONVGRAD_ISA {
@@ -109,7 +110,7 @@ struct SigmoidGrad {
 struct LogSigmoidGrad {
   template <typename T>
   CONVGRAD_INLINE Vec<T> of(Vec<T> g, Vec<T> x, const T*) {
-    return g * sigmoid_of<T>(-x);
+    return g * vector_sigmoid<T>(-x);
   }
 };
 struct SiluGrad {
@@ -125,21 +126,21 @@ struct SoftplusGrad {
   template <typename T>
   CONVGRAD_INLINE Vec<T> of(Vec<T> g, Vec<T> x, const T* p) {
     const Vec<T> z = x * p[0];
-    return z > p[1] ? g : g * sigmoid_of<T>(z);
+    return z > p[1] ? g : g * vector_sigmoid<T>(z);
   }
 };
 /// p[0]: alpha scale speed, p[1]: scale, p[2]: speed.
 struct EluGrad {
   template <typename T>
   CONVGRAD_INLINE Vec<T> of(Vec<T> g, Vec<T> x, const T* p) {
-    return g * (x <= T(0) ? exp_of<T>(x * p[2]) * p[0] : splat(p[1]));
+    return g * (x <= T(0) ? vector_exp<T>(x * p[2]) * p[0] : splat(p[1]));
   }
 };
 /// With t and n as in Mish: w + x w', where w = n / (n + 2) and w' = 4 t (t + 1) / (n + 2)².
 struct MishGrad {
   template <typename T>
   CONVGRAD_INLINE Vec<T> of(Vec<T> g, Vec<T> x, const T*) {
-    const Vec<T> t = exp_of<T>(at_most<T>(x, T(20))), n = t * (t + T(2)),
+    const Vec<T> t = vector_exp<T>(at_most<T>(x, T(20))), n = t * (t + T(2)),
                  r = quotient<T>(splat(T(1)), n + T(2));
     const Vec<T> slope = x > T(20) ? Vec<T>{} : t * (t + T(1)) * T(4) * (r * r);
     return g * (n * r + x * slope);

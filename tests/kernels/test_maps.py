@@ -185,6 +185,17 @@ def test_clamping_into_a_result(instruction_set: str) -> None:
             np.testing.assert_array_equal(target, wanted)
 
 
+@pytest.mark.parametrize("exponent", [2.5, -1.5, 4, -3, 5.0, 0.1, 30.5, -0.001])
+def test_powers(exponent: float, instruction_set: str) -> None:
+    x = np.concatenate([values(3001, np.float32), np.float32(SPECIAL), 10.0 ** RNG.uniform(-30, 30, 501)])
+    x = x.astype(np.float32)
+    found = native_maps.power(x, exponent)
+    with np.errstate(all="ignore"):
+        wanted = np.power(x.astype(np.float64), np.float32(exponent).astype(np.float64)).astype(np.float32)
+    np.testing.assert_allclose(found, wanted, 1e-7, 1.2e-38)
+    np.testing.assert_array_equal(np.signbit(found[x == 0]), np.signbit(wanted[x == 0]))
+
+
 def test_interpolation_ends_at_its_ends(instruction_set: str) -> None:
     a, b = values(2000, np.float32), values(2000, np.float32)
     np.testing.assert_array_equal(native_maps.lerp(a, b, 0.0), a)
@@ -231,6 +242,22 @@ def test_subnormal_numbers(instruction_set: str) -> None:
     np.testing.assert_allclose(native_maps.log(x), np.log(1e-40), rtol=1e-5)
     assert not native_maps.exp(np.full(40, -95.0, np.float32)).any()
     assert native_maps.exp(np.full(40, -87.3, np.float32)).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_logarithm_of_any_bits(dtype: Any, instruction_set: str) -> None:
+    """Of zeros, subnormals of either sign, infinities and NaN too, of whatever sign."""
+    kind = np.uint32 if dtype is np.float32 else np.uint64
+    bits = RNG.integers(0, np.iinfo(kind).max, 20_000, dtype=kind, endpoint=True)
+    small = RNG.integers(0, 1000, 100).astype(kind)
+    sign = kind(1) << kind(8 * bits.itemsize - 1)
+    x = np.concatenate([bits, small, small | sign, np.array([0.0, np.inf, np.nan], dtype).view(kind)]).view(
+        dtype
+    )
+    with np.errstate(all="ignore"):
+        for given in (x, -x):
+            found, wanted = native_maps.log(given), np.log(given.astype(np.longdouble)).astype(dtype)
+            np.testing.assert_allclose(found, wanted, 4 * np.finfo(dtype).eps, 1e-300)
 
 
 def test_same_bits_for_any_number_of_threads() -> None:
@@ -411,7 +438,7 @@ def test_wrong_calls_are_refused() -> None:
 
 def test_every_kernel_of_the_family_is_tested() -> None:
     named = {row[0] for row in (*UNARY, *BINARY, *TERNARY)}
-    others = {"add_scaled", "arithmetic", "cast", "compare", "copy", "lookup", "mapped", "select"}
+    others = {"add_scaled", "arithmetic", "cast", "compare", "copy", "lookup", "mapped", "power", "select"}
     assert named | others == set(FAMILIES["maps"].kernels)
 
 

@@ -147,6 +147,20 @@ def clamp(x: Array, low: Any, high: Any, out: Array | None = None) -> Any:
     return maps.clamp(x, low, high, out)
 
 
+def power(x: Array, exponent: float) -> Any:
+    """``maps.power`` for float32, whose digits a double keeps."""
+    exponent = float(np.float32(exponent)) if x.dtype is F32 else exponent
+    if x.dtype is F32 and exponent and math.isfinite(exponent) and x.size:
+        out = _empty_as(x, F32)
+        kind = 0.0 if exponent % 1 else 2.0 - exponent % 2
+        try:
+            _native.map_unary(_CODES["Power"], x, out, False, exponent, kind)
+            return out
+        except TypeError:
+            pass
+    return maps.power(x, exponent)
+
+
 leaky_relu = _unary_with("LeakyRelu", maps.leaky_relu)
 hardtanh = _unary_with("Hardtanh", maps.hardtanh)
 softplus = _unary_with("Softplus", maps.softplus)
@@ -255,7 +269,7 @@ def _repetition(shape: tuple[int, ...], part: tuple[int, ...]) -> int:
 def arithmetic(ufunc: np.ufunc, a: Any, b: Any, out: Array | None = None) -> Any:
     """``maps.arithmetic``."""
     dtype = a.dtype if type(a) is np.ndarray else None
-    if (dtype is F32 or dtype is F64) and a.size >= _SIMPLE and ufunc in _ARITHMETIC:
+    if (dtype is F32 or dtype is F64) and a.size >= _COSTLY and ufunc in _ARITHMETIC:
         try:
             done = _arithmetic(ufunc, a, b, dtype, out)
         except TypeError:  # refused, or not to be computed
@@ -274,6 +288,8 @@ def _arithmetic(ufunc: np.ufunc, a: Array, b: Any, dtype: np.dtype[Any], out: Ar
             return None
         if b.size == 1 and b.ndim <= a.ndim:
             number = b.item()
+    if a.size < _SIMPLE and (number is not None or b.shape == a.shape):
+        return None  # what takes NumPy long is a repetition
     codes, inner = _ARITHMETIC, 0
     if number is None and b.shape != a.shape:
         if b.size > a.size:

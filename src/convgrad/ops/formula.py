@@ -172,7 +172,9 @@ def _times(g: Value, x: Value) -> Value:
     if type(g) is ndarray and type(x) is ndarray:
         dtype = x.dtype
         if dtype is F32 or dtype is F64:
-            return _multiply(g, x) if x.size < LARGE else table.arithmetic(_multiply, g, x)
+            size = g.size
+            few = size < FEW or (size < LARGE and x.size == size)
+            return _multiply(g, x) if few else table.arithmetic(_multiply, g, x)
     return g.times(x) if hasattr(g, "times") else g * conj(x)
 
 
@@ -181,7 +183,10 @@ def _times_as_array(g: Value, x: Value) -> Value:
     if type(g) is ndarray and type(x) is ndarray:
         dtype = x.dtype
         if dtype is F32 or dtype is F64:
-            return _multiply(g, x, out=...) if x.size < LARGE else table.arithmetic(_multiply, g, x)
+            size = g.size
+            if size < FEW or (size < LARGE and x.size == size):
+                return _multiply(g, x, out=...)
+            return table.arithmetic(_multiply, g, x)
     return g.times(x) if hasattr(g, "times") else g * conj(x)
 
 

@@ -23,7 +23,7 @@ from ..kernels import table
 from ..ops import activation, rounding, select, special
 from ..ops import complex as cplx
 from ..ops import elementwise as ew
-from ..ops.formula import LARGE, product
+from ..ops.formula import FEW, LARGE, product
 from ..ops.matmul import Mm
 from ..ops.op import OUT, Op, Ufunc
 from ..printing import format_tensor
@@ -80,7 +80,11 @@ def _binary(op: type[Ufunc], slow: Callable[[Any, Any], Any] | None = None) -> C
         else:
             return slow(self, other)
         try:
-            out = ufunc(a, b) if a.size < LARGE else table.arithmetic(ufunc, a, b)
+            size = a.size  # NumPy takes its time over a repetition
+            if size < FEW or (size < LARGE and (not isinstance(other, Tensor) or b.size == size)):
+                out = ufunc(a, b)
+            else:
+                out = table.arithmetic(ufunc, a, b)
         except ValueError:
             raise broadcast_error(a.shape, b.shape) from None
         if type(out) is not ndarray:

@@ -1,4 +1,4 @@
-// map_fits.hpp - polynomials of map_math.hpp, highest power first; written by native/map_fits.py.
+// elementary_fits.hpp - polynomials of elementary.hpp and its kin, highest power first.
 #pragma once
 
 #include "simd.hpp"

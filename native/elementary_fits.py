@@ -1,6 +1,6 @@
-"""Write native/map_fits.hpp: the polynomials of the elementwise functions.
+"""Write native/elementary_fits.hpp: the polynomials of the elementwise functions.
 
-    python native/map_fits.py > native/map_fits.hpp
+    python native/elementary_fits.py > native/elementary_fits.hpp
 
 Each interpolates its function at Chebyshev's nodes of its interval, in 100 decimal digits, and is rounded
 once at the end: within a factor of two of the best polynomial of that degree (Trefethen, Approximation
@@ -107,7 +107,7 @@ FITS: dict[str, tuple[Function, float, float, tuple[int, int], Function]] = {
 TAILS = ((4.0, 16.0, 11), (4.0, 40.0, 24))
 
 
-HEAD = """// map_fits.hpp - polynomials of map_math.hpp, highest power first; written by native/map_fits.py.
+HEAD = """// elementary_fits.hpp - polynomials of elementary.hpp and its kin, highest power first.
 #pragma once
 
 #include "simd.hpp"
