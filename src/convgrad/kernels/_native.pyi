@@ -66,6 +66,9 @@ def map_unary(
 def map_binary(
     code: int, x: object, y: object, out: object, wide: bool, a: float = 0.0, b: float = 0.0, c: float = 0.0
 ) -> None: ...
+def map_ternary(
+    code: int, x: object, y: object, z: object, out: object, wide: bool, a: float = 0.0
+) -> None: ...
 def map_arithmetic(code: int, x: object, y: object, out: object, wide: bool, inner: int = 0) -> None: ...
 def map_scalar(code: int, x: object, number: float, out: object, wide: bool) -> None: ...
 def map_compare(code: int, x: object, y: object, out: object, wide: bool) -> None: ...
@@ -182,7 +185,7 @@ def rows_reduce(
     kind: int, x: object, out: object, outer: int, length: int, inner: int, wide: bool
 ) -> None: ...
 def rows_moments(
-    x: object, mean: object, squares: object, outer: int, length: int, inner: int, wide: bool
+    x: object, mean: object, squares: object, outer: int, length: int, inner: int, divisor: float, wide: bool
 ) -> None: ...
 def rows_extreme(
     kind: int, x: object, value: object, place: object, outer: int, length: int, inner: int, wide: bool
@@ -210,6 +213,18 @@ def rows_losses(
 def rows_loss_grad(
     kind: int, g: object, x: object, y: object, out: object, width: float, factor: float, wide: bool
 ) -> None: ...
+def rows_picked(
+    x: object,
+    classes: object,
+    factors: object,
+    places: object,
+    out: object,
+    ignored: int,
+    each: bool,
+    mean: bool,
+    wide: bool,
+) -> int: ...
+def rows_placed(g: object, places: object, factors: object, out: object, wide: bool) -> bool: ...
 
 class ParameterArrays:
     def __init__(self) -> None: ...
