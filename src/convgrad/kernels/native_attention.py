@@ -17,6 +17,7 @@ from convgrad.kernels.memory import LARGE, empty_large
 
 instruction_set()  # the one chosen is in use from here on
 
+_FEW_KEYS = 256
 _attend, _attend_grad = _native.attend, _native.attend_grad
 
 
@@ -25,7 +26,8 @@ def attention(
     wants_norm: bool = True, into: Array | None = None,
 ) -> tuple[Array, Array | None]:  # fmt: skip
     """``attention.attention`` in one call."""
-    if _serves(q, k, v):
+    # for one query, as in writing a text word by word, packing many keys takes longer than its two products
+    if _serves(q, k, v) and (q.shape[-2] > 1 or k.shape[-2] <= _FEW_KEYS):
         dtype = q.dtype
         out = into
         if out is None:
