@@ -73,6 +73,7 @@ EXEMPT: dict[tuple[str, str], str] = {
     **_for("CtcLoss", "0d", "steps of sequences of classes: three dimensions"),
     **_for("CtcLoss", "empty", "nothing is refused, as in PyTorch (an error case)"),
     **_for("ScaledDotProductAttention", "0d", "queries and keys are rows of matrices"),
+    **_for("SelfAttention", "0d", "queries and keys are rows of matrices"),
     **_for("recurrent", "0d", "steps of sequences of features: three dimensions"),
     **_for("EmbeddingBag EmbeddingBagMax", "0d", "a table has two dimensions"),
     **_for("Glu", "0d", "halves an axis"),

@@ -11,6 +11,7 @@ from convgrad.errors import ConvgradError
 from convgrad.nn import functional as F
 from convgrad.ops import activation, attention, ctc, embedding, margin
 from convgrad.tensor import creation
+from convgrad.tensor.tensor import apply
 
 from .case import Case, ErrorCase, kinds, values
 
@@ -143,6 +144,23 @@ def _causal(q: Array, k: Array, v: Array) -> Array:
 OP = attention.ScaledDotProductAttention
 DOT = F.scaled_dot_product_attention
 
+JOINT = values(23, 2, 3, 12) * 0.5
+
+
+def _within(mask: Any, batch_first: bool) -> Any:
+    return lambda x: apply(attention.SelfAttention, (x,), (mask, None, 2, batch_first))
+
+
+def _attend_within(x: Array, mask: Any, batch_first: bool) -> Array:
+    """Each head of each sequence by itself: ``(S, N, 4)``."""
+    x = x if batch_first else x.swapaxes(0, 1)
+    out = np.zeros((x.shape[1], x.shape[0], 4))
+    for n, h in np.ndindex(x.shape[0], 2):
+        q, k, v = [x[n, :, 4 * i + 2 * h : 4 * i + 2 * h + 2] for i in range(3)]
+        out[:, n, 2 * h : 2 * h + 2] = _attend(q, k, v, mask, scale=2**-0.5)
+    return out
+
+
 # --- bags of rows --------------------------------------------------------------------------------------
 
 INDEX = np.array([0, 2, 2, 4, 1, 0])
@@ -189,6 +207,8 @@ CASES: list[Case] = [
     *kinds(OP, "mask", lambda q, k, v, m: DOT(q, k, v, m, scale=0.3), lambda q, k, v, m: _attend(q, k, v, m, scale=0.3), Q, K, V, MASK),
     *kinds(OP, "causal", lambda q, k, v: DOT(q, k, v, is_causal=True, scale=0.3), _causal, Q, K, V),
     *kinds(OP, "allowed", lambda q, k, v: DOT(q, k, v, _t(LOOK)), lambda q, k, v: _attend(q, k, v, allowed=LOOK), Q, K, V),
+    *kinds(attention.SelfAttention, "plain", _within(None, True), lambda x: _attend_within(x, None, True), JOINT, empty=(JOINT[:0],)),
+    *kinds(attention.SelfAttention, "masked", _within(MASK[:2, :2], False), lambda x: _attend_within(x, MASK[:2, :2], False), JOINT),
     *kinds(embedding.EmbeddingBag, "sum", _bag("sum"), lambda w: _bags(w, "sum"), TABLE, empty=(NARROW,)),
     *kinds(embedding.EmbeddingBag, "mean-padding", _bag("mean", 2), lambda w: _bags(w, "mean", padding=2), TABLE),
     *kinds(embedding.EmbeddingBag, "weighted", _weighted, lambda w, s: _bags(w, "sum", s), TABLE, FACTORS),

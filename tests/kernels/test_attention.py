@@ -185,6 +185,22 @@ def test_other_operands(form: str) -> None:
 
 
 @compiled
+def test_one_query_and_many_keys_are_for_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Word by word: packing the keys would take longer than the products."""
+    q, k, v, _, _, g = drawn((2, 3, 1, 500, 8, 8), np.float32)
+    wanted = exactly(q, k, v, None, None, g, 0.3)
+    out, norm = native_attention.attention(q, k, v, None, None, 0.3)
+    for a, b in zip(
+        (out, *native_attention.attention_grad(g, q, k, v, None, None, 0.3, out, norm)), wanted, strict=True
+    ):
+        check(a, b, np.float32)
+    monkeypatch.setattr(definitions, "attention", None)
+    with pytest.raises(TypeError):
+        native_attention.attention(q, k, v, None, None, 0.3)
+    native_attention.attention(q, k[:, :, :256], v[:, :, :256], None, None, 0.3)
+
+
+@compiled
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_numbers_that_are_not_finite_spoil_their_rows(value: float) -> None:
     q, k, v, *_ = drawn((1, 1, 5, 20, 4, 4), np.float32)

@@ -215,6 +215,22 @@ def _attention(op: type[Op], values: Values, params: Params, size: int) -> Any:
     return apply(op, (*inputs, aligned(values[3], ndim)), tuple([aligned_array(p, ndim) for p in params]))
 
 
+def _self_attention(op: type[Op], values: Values, params: Params, size: int) -> Any:
+    """Samples are more sequences."""
+    *numbers, heads, batch_first = params
+    joint = expanded(values[0], size)
+    first, second, width = joint._data.shape[1:]
+    if batch_first:
+        n, rows = first, reshaped(joint, (size * first, second, width))
+    else:
+        n, rows = second, reshaped(permuted(joint, (1, 0, 2, 3)), (first, size * second, width))
+    # masks and noise of each sequence, the same for all samples
+    each = [a if a is None or a.ndim < 4 or a.shape[0] == 1 else np.concatenate([a] * size) for a in numbers]
+    out = apply(op, (rows,), (*each, heads, batch_first))
+    length, _, features = out._data.shape
+    return permuted(reshaped(out, (length, size, n, features)), (1, 0, 2, 3))
+
+
 def _dist(op: type[Op], values: Values, params: Params, size: int) -> Any:
     """The norm of each sample's difference, over all its dimensions."""
     ndim = max([*map(ndim_of, values), 1])
@@ -262,6 +278,6 @@ NETWORK_RULES: dict[str, Any] = {
     "spectral.LinalgLstsq": _least_squares, "ldl.LinalgLdlSolve": _ldl_solve,
     "distance.Cdist": _solve, "distance.EuclideanDist": _solve, "distance.Dist": _dist,
     "distance.Renorm": _renorm,
-    "attention.ScaledDotProductAttention": _attention,
+    "attention.ScaledDotProductAttention": _attention, "attention.SelfAttention": _self_attention,
     "recurrent.Rnn": _recurrent, "recurrent.Lstm": _recurrent, "recurrent.Gru": _recurrent,
 }  # fmt: skip

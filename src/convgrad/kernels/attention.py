@@ -13,14 +13,9 @@ from convgrad.dtypes import Array
 
 
 def attention(
-    q: Array,
-    k: Array,
-    v: Array,
-    mask: Array | None,
-    noise: Array | None,
-    scale: float,
-    wants_norm: bool = True,
-) -> tuple[Array, Array | None]:
+    q: Array, k: Array, v: Array, mask: Array | None, noise: Array | None, scale: float,
+    wants_norm: bool = True, into: Array | None = None,
+) -> tuple[Array, Array | None]:  # fmt: skip
     """``(softmax(scale q kᵀ + mask) * noise) v``; a query that may look nowhere gets zeros.
 
     Args:
@@ -28,6 +23,7 @@ def attention(
         mask: the same dtype, broadcasts to ``(..., L, S)``, or None.
         noise: ``(..., L, S)``, or None.
         wants_norm: whether the second result is.
+        into: where the first one goes; None makes an array.
     Returns:
         ``(..., L, F)``, and ``log(sum(exp(scores)))`` of each query, ``(..., L)``, infinity for one that
         may look nowhere.
@@ -44,18 +40,19 @@ def attention(
     p /= np.where(lost, 1, total)
     if noise is not None:
         p *= noise
-    return np.matmul(p, v), norm
+    return np.matmul(p, v, into), norm
 
 
 def attention_grad(
     g: Array, q: Array, k: Array, v: Array, mask: Array | None, noise: Array | None, scale: float, out: Array,
-    norm: Array, wants: tuple[bool, ...] = (True, True, True),
+    norm: Array, wants: tuple[bool, ...] = (True, True, True), into: tuple[Array, ...] | None = None,
 ) -> tuple[Array | None, ...]:  # fmt: skip
     """The gradients of ``attention`` in q, k and v, as far as wanted.
 
     Args:
         g: what arrives at the result.
         out, norm: the results.
+        into: where all three gradients go; None makes arrays.
     Returns:
         gradients that have the leading axes of out, where q, k or v were broadcast.
     """
@@ -72,7 +69,11 @@ def attention_grad(
         slopes *= scale
         gq = np.matmul(slopes, k) if wants[0] else None
         gk = np.matmul(np.swapaxes(slopes, -1, -2), q) if wants[1] else None
-    return gq, gk, gv
+    if into is None:
+        return gq, gk, gv
+    for to, value in zip(into, (gq, gk, gv), strict=True):
+        to[...] = value
+    return into
 
 
 def _scores(q: Array, k: Array, mask: Array | None, scale: float) -> Array:

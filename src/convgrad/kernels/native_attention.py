@@ -17,41 +17,42 @@ from convgrad.kernels.memory import LARGE, empty_large
 
 instruction_set()  # the one chosen is in use from here on
 
+_FEW_KEYS = 256
 _attend, _attend_grad = _native.attend, _native.attend_grad
 
 
 def attention(
-    q: Array,
-    k: Array,
-    v: Array,
-    mask: Array | None,
-    noise: Array | None,
-    scale: float,
-    wants_norm: bool = True,
-) -> tuple[Array, Array | None]:
+    q: Array, k: Array, v: Array, mask: Array | None, noise: Array | None, scale: float,
+    wants_norm: bool = True, into: Array | None = None,
+) -> tuple[Array, Array | None]:  # fmt: skip
     """``attention.attention`` in one call."""
-    if _serves(q, k, v):
+    # for one query, as in writing a text word by word, packing many keys takes longer than its two products
+    if _serves(q, k, v) and (q.shape[-2] > 1 or k.shape[-2] <= _FEW_KEYS):
         dtype = q.dtype
-        out = _like(q) if v.shape[-1] == q.shape[-1] else np.empty((*q.shape[:-1], v.shape[-1]), dtype)
+        out = into
+        if out is None:
+            out = _like(q) if v.shape[-1] == q.shape[-1] else np.empty((*q.shape[:-1], v.shape[-1]), dtype)
         norm = np.empty(q.shape[:-1], dtype) if wants_norm else None
         if _run(_attend, (q, k, v, _whole(mask, k), noise), (out, norm, scale, dtype is F64)):
             return out, norm
-    return definitions.attention(q, k, v, mask, noise, scale, wants_norm)
+    return definitions.attention(q, k, v, mask, noise, scale, wants_norm, into)
 
 
 def attention_grad(
     g: Array, q: Array, k: Array, v: Array, mask: Array | None, noise: Array | None, scale: float, out: Array,
-    norm: Array, wants: tuple[bool, ...] = (True, True, True),
+    norm: Array, wants: tuple[bool, ...] = (True, True, True), into: tuple[Array, ...] | None = None,
 ) -> tuple[Array | None, ...]:  # fmt: skip
     """``attention.attention_grad`` in one call."""
     if _serves(q, k, v):
         dtype = q.dtype
         g = g.astype(dtype, copy=False)  # that of a half-precision result arrives narrower
-        found = tuple([_like(x) if wanted else None for x, wanted in zip((q, k, v), wants, strict=True)])
+        found: tuple[Array | None, ...] = into or tuple(
+            [_like(x) if wanted else None for x, wanted in zip((q, k, v), wants, strict=True)]
+        )
         read = (g, q, k, v, _whole(mask, k), noise, out, norm)
         if _run(_attend_grad, read, (*found, scale, dtype is F64)):
             return found
-    return definitions.attention_grad(g, q, k, v, mask, noise, scale, out, norm, wants)
+    return definitions.attention_grad(g, q, k, v, mask, noise, scale, out, norm, wants, into)
 
 
 def _run(kernel: Any, read: tuple[Array | None, ...], rest: tuple[Any, ...]) -> bool:

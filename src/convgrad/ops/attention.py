@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from ..dtypes import Array
-from ..kernels import table
+from ..kernels import memory, table
 from . import formula
 from .activation import Softmax, through_softmax
-from .formula import Value, bare, call, swap_last, where
+from .formula import Value, bare, call, call_many, permute, reshape, swap_last, where
 from .matmul import MatMul
 from .op import Op
+from .shape import Stack
 
 
 class ScaledDotProductAttention(Op):
@@ -78,6 +80,75 @@ class ScaledDotProductAttention(Op):
         return total
 
 
+class SelfAttention(Op):
+    """Attention within sequences whose projections lie side by side: the heads of q, of k, then of v.
+
+    joint ``(N, S, 3 E)`` if ``batch_first``, else ``(S, N, 3 E)``; the result is ``(S, N, E)``. ``added`` (or
+    None) are constants that broadcast to ``(N, heads, S, S)`` and are added to the scores; ``noise`` (or
+    None) multiplies the weights. What arrives at q, k and v goes to its place in one array.
+    Source: Vaswani et al. 2017, arXiv:1706.03762, section 3.2.2.
+    """
+
+    saves = ("joint", "out", "norm", "added", "noise", "heads", "batch_first")
+
+    @staticmethod
+    def forward(
+        joint: Array, added: Any, noise: Any, heads: int, batch_first: bool
+    ) -> tuple[Array, tuple[Any, ...]]:
+        q, k, v = _heads_of(joint, heads, batch_first)
+        n, _, length, size = q.shape
+        shape = (length, n, heads * size)
+        out = memory.allocator(shape, joint.dtype)(shape, joint.dtype)
+        _, norm = table.attention(q, k, v, added, noise, _scale(size), into=_by_head(out, heads))
+        return out, (joint, out, norm, added, noise, heads, batch_first)
+
+    @staticmethod
+    def vjp_joint(
+        g: Value, joint: Value, out: Value, norm: Any, added: Any, noise: Any, heads: int, batch_first: bool
+    ) -> Value:
+        q, k, v = _heads_of(joint, heads, batch_first)
+        scale, every = _scale(q.shape[-1]), (True, True, True)
+        if bare(g, joint, out):
+            found = memory.allocator(joint.shape, joint.dtype)(joint.shape, joint.dtype)
+            into = _heads_of(found, heads, batch_first)
+            arrays = _by_head(g, heads), q, k, v, added, noise, scale, _by_head(out, heads), norm
+            table.attention_grad(*arrays, every, into)
+            return found
+        saved = q, k, v, added, None, None, None, noise, scale
+        parts = ScaledDotProductAttention.vjp((*every, False), _by_head(g, heads), *saved)[:3]
+        order = (1, 3, 0, 2, 4) if batch_first else (3, 1, 0, 2, 4)  # of (3, N, heads, S, E / heads)
+        return reshape(permute(call_many(Stack, parts, 0), order), joint.shape)
+
+    @staticmethod
+    def jvp_joint(
+        d: Value, joint: Value, _out: Value, _norm: Any, added: Any, noise: Any, heads: int, batch_first: bool
+    ) -> Value:
+        q, k, v = _heads_of(joint, heads, batch_first)
+        tangents = (*_heads_of(d, heads, batch_first), None)
+        saved = q, k, v, added, None, None, None, noise, _scale(q.shape[-1])
+        moved = ScaledDotProductAttention.jvp(tangents, *saved)  # (N, heads, S, E / heads)
+        n, _, length, size = moved.shape
+        return reshape(permute(moved, (2, 0, 1, 3)), (length, n, heads * size))
+
+
+def _scale(size: int) -> float:
+    return 1.0 / math.sqrt(max(1, size))
+
+
+def _heads_of(joint: Value, heads: int, batch_first: bool) -> tuple[Value, Value, Value]:
+    """q, k and v as ``(N, heads, S, E / heads)``, views of an array."""
+    first, second, width = joint.shape
+    parts = reshape(joint, (first, second, 3, heads, width // (3 * heads)))
+    parts = permute(parts, (2, 0, 3, 1, 4) if batch_first else (2, 1, 3, 0, 4))
+    return parts[0], parts[1], parts[2]
+
+
+def _by_head(x: Value, heads: int) -> Value:
+    """``(S, N, E)`` as ``(N, heads, S, E / heads)``, a view of an array."""
+    length, n, width = x.shape
+    return permute(reshape(x, (length, n, heads, width // heads)), (1, 2, 0, 3))
+
+
 def _added(mask: Any, allowed: Any, dtype: Any) -> Any:
     """A mask and where one may look, as numbers to add to the scores; None if there is neither."""
     if allowed is None:
@@ -104,4 +175,4 @@ def _dropped(x: Value, noise: Any) -> Value:
     return x if noise is None else x * noise
 
 
-__all__ = ["ScaledDotProductAttention"]
+__all__ = ["ScaledDotProductAttention", "SelfAttention"]

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ...dtypes import B8, F32
+from ...dtypes import B8, F32, Array
 from ...errors import ConvgradError, DtypeError, ShapeError
-from ...ops.attention import ScaledDotProductAttention
+from ...ops.attention import ScaledDotProductAttention, SelfAttention
 from ...tensor import creation
 from ...tensor.functions_shape import cat, pad
 from ...tensor.methods.operands import check_tensor
@@ -346,6 +346,56 @@ def _merged(mask: Optional, padding: Optional, heads: int, keys: Tensor) -> Opti
         _require(got == wanted, f"Expected key_padded_mask.shape[{axis}] to be {wanted}, but got {got}")
     spread = padding.reshape(n, 1, 1, columns).expand(n, heads, 1, columns).reshape(n * heads, 1, columns)
     return spread if mask is None else mask + spread
+
+
+def joined_masks(
+    mask: Optional, padding: Optional, x: Array, heads: int, batch_first: bool, causal: bool
+) -> Any:
+    """Both masks as an array that broadcasts to ``(N, heads, S, S)``, or None; NotImplemented: they misfit.
+
+    Args:
+        mask: numbers ``(S, S)`` or ``(N heads, S, S)`` of x's dtype.
+        padding: numbers ``(N, S)`` of x's dtype.
+        x: ``(N, S, E)`` if batch_first, else ``(S, N, E)``.
+        causal: a hint that mask is the causal one.
+    """
+    n, length = x.shape[:2] if batch_first else x.shape[1::-1]
+    added: Any = None
+    if mask is not None:
+        added = mask._data
+        if added.dtype is not x.dtype or added.shape not in ((length, length), (n * heads, length, length)):
+            return NotImplemented
+        if causal and padding is None:  # by the hint, whatever the mask holds
+            added = np.triu(np.full((length, length), -np.inf, x.dtype), 1)
+        elif added.ndim == 3:
+            added = added.reshape(n, heads, length, length)
+    if padding is not None:
+        more = padding._data
+        if more.dtype is not x.dtype or more.shape != (n, length):
+            return NotImplemented
+        more = more.reshape(n, 1, 1, length)
+        added = more if added is None else added + more
+    return added
+
+
+def self_attention(
+    x: Tensor, heads: int, weight: Tensor, bias: Optional, p: float, added: Any, batch_first: bool
+) -> Tensor:
+    """Attention of x to itself before its last projection, in one product and one operator.
+
+    Args:
+        x: ``(N, S, E)`` if batch_first, else ``(S, N, E)``; float32 or float64.
+        weight, bias: ``(3 E, E)`` and ``(3 E,)`` or None, for query, key and value.
+        p: probability with which a weight is set to zero.
+        added: what ``joined_masks`` gives.
+    Returns:
+        ``(S, N, E)``.
+    """
+    n, length = x._data.shape[:2] if batch_first else x._data.shape[1::-1]
+    joint = linear(x, weight, bias)
+    noise = dropout_noise(p, (n, heads, length, length), x._data.dtype) if p else None
+    out: Tensor = apply(SelfAttention, (joint,), (added, noise, heads, batch_first))
+    return out
 
 
 def _mixture(

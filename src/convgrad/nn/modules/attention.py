@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from ...dtypes import F32, F64
+from ...graph.grad_mode import INFERENCE, MODE, RECORD
 from ...tensor.tensor import Tensor
 from .. import functional as F
 from .. import init
+from ..functional.attention import joined_masks, self_attention
 from ..module import Module
+from ..parameter import Parameter
 from .linear import NonDynamicallyQuantizableLinear, empty_parameter
+
+_TENSORS = (Parameter, Tensor)
 
 
 class MultiheadAttention(Module):
@@ -110,6 +116,10 @@ class MultiheadAttention(Module):
             average_attn_weights: the mean of the weights over the heads, or those of each: ``(N, H, L, S)``.
             is_causal: a hint that attn_mask is the causal one.
         """
+        if query is key and key is value and not need_weights:
+            out = self._within(query, key_padding_mask, attn_mask, is_causal)
+            if out is not None:
+                return out, None
         turned = self.batch_first and query._data.ndim == 3
         if turned:
             same_key, same_value = key is query, value is key
@@ -126,6 +136,35 @@ class MultiheadAttention(Module):
             v_proj_weight=self.v_proj_weight, average_attn_weights=average_attn_weights, is_causal=is_causal,
         )  # fmt: skip
         return out.transpose(0, 1) if turned else out, weights
+
+    def _within(self, x: Any, padding: Any, mask: Any, causal: bool) -> Any:
+        """Attention of x to itself in few steps, or None where it is for ``multi_head_attention_forward``."""
+        own: Any = self._parameters
+        mode = MODE.get()
+        if mode & ~(RECORD | INFERENCE) or type(x) is not Tensor or x._data.ndim != 3 or not x._data.size:
+            return None
+        dtype, size = x._data.dtype, x._data.shape[-1]
+        weight, bias = own.get("in_proj_weight"), own.get("in_proj_bias", NotImplemented)
+        if (dtype is not F32 and dtype is not F64) or size != self.embed_dim or self.add_zero_attn:
+            return None
+        if type(weight) not in _TENSORS or weight._data.shape != (3 * size, size):
+            return None
+        if bias is not None and (type(bias) not in _TENSORS or bias._data.shape != (3 * size,)):
+            return None
+        if self.bias_k is not None or self.bias_v is not None or (causal and mask is None):
+            return None
+        for given in (mask, padding):  # masks that are learnt, or are of other classes, go the long way
+            if given is not None and (
+                type(given) is not Tensor or (mode & RECORD and given._node is not None)
+            ):
+                return None
+        added = joined_masks(mask, padding, x._data, self.num_heads, self.batch_first, causal)
+        if added is NotImplemented or weight._data.dtype is not dtype:
+            return None
+        p = self.dropout if self.training else 0.0
+        out = self_attention(x, self.num_heads, weight, bias, p, added, self.batch_first)
+        out = F.linear(out, self.out_proj.weight, self.out_proj.bias)
+        return out.transpose(0, 1) if self.batch_first else out
 
     def merge_masks(
         self, attn_mask: Tensor | None, key_padding_mask: Tensor | None, query: Tensor

@@ -17,6 +17,7 @@ from ...graph.node import cell_of
 from ...kernels import table
 from ...tensor.tensor import Tensor
 from .. import functional as F
+from ..functional.attention import joined_masks
 from ..hooks import ACTIVE
 from ..parameter import Parameter
 from .attention import MultiheadAttention
@@ -63,7 +64,7 @@ def encode(layer: Any, src: Any, mask: Any, padding: Any, causal: bool) -> Any:
     if weights is None or (mode & RECORD and any([t is not None and t._node for t in (src, mask, padding)])):
         return None
     heads, batch_first = layer.self_attn.num_heads, layer.self_attn.batch_first
-    added = _joined(mask, padding, x, heads, batch_first, causal)
+    added = joined_masks(mask, padding, x, heads, batch_first, causal)
     if added is NotImplemented:
         return None
     out = Tensor(_layer(layer, x, weights, added, activation).reshape(x.shape), None)
@@ -118,27 +119,6 @@ def _weights(layer: Any, x: Array, recording: bool) -> Weights | None:
             return None
         found[name] = None if weight is None else weight._data, None if bias is None else bias._data
     return found
-
-
-def _joined(mask: Any, padding: Any, x: Array, heads: int, batch_first: bool, causal: bool) -> Any:
-    """Both masks as one that broadcasts to ``(N, heads, S, S)``; NotImplemented where they do not fit."""
-    n, length = x.shape[:2] if batch_first else x.shape[1::-1]
-    added = None
-    if mask is not None:
-        added = mask._data
-        if added.dtype is not x.dtype or added.shape not in ((length, length), (n * heads, length, length)):
-            return NotImplemented
-        if causal and padding is None:  # by the hint, whatever the mask holds
-            added = np.triu(np.full((length, length), -np.inf, x.dtype), 1)
-        elif added.ndim == 3:
-            added = added.reshape(n, heads, length, length)
-    if padding is not None:
-        more = padding._data
-        if more.dtype is not x.dtype or more.shape != (n, length):
-            return NotImplemented
-        more = more.reshape(n, 1, 1, length)
-        added = more if added is None else added + more
-    return added
 
 
 def _layer(layer: Any, x: Array, weights: Weights, added: Any, activation: str) -> Array:

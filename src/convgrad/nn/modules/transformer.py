@@ -20,6 +20,7 @@ from .. import functional as F
 from .. import init
 from ..functional.attention import additive_mask
 from ..module import Module, check_device
+from . import pairs
 from .attention import MultiheadAttention
 from .container import ModuleList
 from .dropout import Dropout
@@ -82,7 +83,13 @@ class _Layer(Module):
             setattr(self, f"dropout{k}", Dropout(dropout))
 
     def _feed_forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.linear2(self.dropout(self.activation(self.linear1(x))))
+        first, joined = self.linear1, pairs.FIRST[Linear]
+        relu = self.activation is F.relu and type(first) is Linear
+        if relu and pairs.joinable(first, joined, x) and pairs.as_defined(first, Linear, joined):
+            inner = joined.joined(first, x)
+        else:
+            inner = self.activation(first(x))
+        out: Tensor = self.linear2(self.dropout(inner))
         return out
 
     def _with(self, x: Tensor, norm: Module, block: Callable[[Tensor], Tensor]) -> Tensor:
