@@ -39,11 +39,12 @@ def _sum(parts: list[Value]) -> Value:
     return total
 
 
-def _pulled(inner: type[Op], needs: tuple[bool, ...], g: Value, saved: tuple[Any, ...]) -> list[Value]:
+def _pulled(inner: type[Op], needs: tuple[bool, ...], g: Value, saved: tuple[Any, ...]) -> tuple[Value, ...]:
     """The cotangents of an operator's inputs, from that of its relu; what it saved, then the result."""
     own = saved[:-1]
     g = _masked(g, saved[-1])
-    return [f(g, *own) if wanted and f is not None else None for wanted, f in zip(needs, inner.vjps)]
+    pairs = zip(needs, inner.vjps)
+    return tuple([f(g, *own) if wanted and f is not None else None for wanted, f in pairs])
 
 
 def _pushed(inner: type[Op], tangents: tuple[Value, ...], saved: tuple[Any, ...]) -> Value:
@@ -63,7 +64,7 @@ class ConvolveRelu(Op):
         return out, (x, w, geometry, out)
 
     @staticmethod
-    def vjp(needs: tuple[bool, ...], g: Value, *saved: Any) -> list[Value]:
+    def vjp(needs: tuple[bool, ...], g: Value, *saved: Any) -> tuple[Value, ...]:
         return _pulled(Convolve, needs, g, saved)
 
     @staticmethod
@@ -83,7 +84,7 @@ class ConvolutionRelu(Op):
         return out, (x, w, geometry, out)
 
     @staticmethod
-    def vjp(needs: tuple[bool, ...], g: Value, *saved: Any) -> list[Value]:
+    def vjp(needs: tuple[bool, ...], g: Value, *saved: Any) -> tuple[Value, ...]:
         return _pulled(Convolution, needs, g, saved)
 
     @staticmethod
@@ -102,7 +103,7 @@ class ConvolveTransposedRelu(Op):
         return out, (y, w, geometry, input_size, out)
 
     @staticmethod
-    def vjp(needs: tuple[bool, ...], g: Value, *saved: Any) -> list[Value]:
+    def vjp(needs: tuple[bool, ...], g: Value, *saved: Any) -> tuple[Value, ...]:
         return _pulled(ConvolveInputGrad, needs, g, saved)
 
     @staticmethod
@@ -124,7 +125,7 @@ class TransposedConvolutionRelu(Op):
         return out, (y, w, geometry, input_size, out)
 
     @staticmethod
-    def vjp(needs: tuple[bool, ...], g: Value, *saved: Any) -> list[Value]:
+    def vjp(needs: tuple[bool, ...], g: Value, *saved: Any) -> tuple[Value, ...]:
         return _pulled(TransposedConvolution, needs, g, saved)
 
     @staticmethod
