@@ -75,6 +75,7 @@ class Buffer(Tensor):
     """
 
     __slots__ = ("persistent",)
+    _shown_as = "tensor"
 
     def __init__(self, data: Any = None, *, persistent: bool = True) -> None:
         if data is None:
