@@ -156,6 +156,8 @@ nb::typed<nb::dict, nb::str, nb::str> build_info() {
 
 NB_MODULE(_native, m) {
   learn_array_layout();
+  // A daemon thread, such as a worker of a loader that is kept, may hold arrays to the end of the process.
+  nb::set_leak_warnings(false);
   nb::class_<BoundKernel>(m, "Kernel")
       .def("__call__", &BoundKernel::call, nb::arg("first"), nb::arg("second"), nb::arg("bias").none(),
            nb::arg("out"), nb::arg("activation") = 0)

@@ -7,6 +7,7 @@ import os
 import pickle
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 import traceback
@@ -33,6 +34,7 @@ from convgrad.utils.data import (
     get_worker_info,
     random_split,
 )
+from convgrad.utils.data.collate import collate, default_collate_fn_map
 
 Point = namedtuple("Point", "x y")
 
@@ -404,6 +406,51 @@ def test_collation_of_structures() -> None:
         default_collate([object()])
     with pytest.raises(RuntimeError, match="each element in list of batch should be of equal size"):
         default_collate([[1], [1, 2]])
+
+
+ARRAYS: list[Any] = [
+    np.arange(6, dtype=np.uint8).reshape(2, 3), np.float32([0.5, -0.0]), np.array(2.5), np.zeros((0, 2)),
+    np.arange(6.0)[::2], np.arange(6).reshape(2, 3).T, np.array([True]), np.float16([1.5]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("first", ARRAYS)
+def test_arrays_are_stacked_and_copied(first: Any) -> None:
+    for others in ([], [first.copy()], [first, np.asarray(first + first)]):
+        batch = [first, *others]
+        out = default_collate(batch)
+        assert out._data.dtype == first.dtype and np.array_equal(out._data, np.stack(batch))
+        assert not np.shares_memory(out._data, first) and out._data.flags.c_contiguous
+        out = default_collate([Tensor(a, None) for a in batch])
+        assert out._data.dtype == first.dtype and np.array_equal(out._data, np.stack(batch))
+
+
+def test_arrays_that_differ_are_treated_one_by_one() -> None:
+    with pytest.raises(RuntimeError, match="stack expects each tensor to be equal size"):
+        default_collate([np.ones(2), np.ones(3)])
+    with pytest.raises(ValueError, match="negative"):
+        default_collate([np.arange(3.0), np.arange(3.0)[::-1]])
+    read_only = np.ones(2)
+    read_only.flags.writeable = False
+    with pytest.warns(UserWarning, match="not writable"):
+        default_collate([np.ones(2), read_only])
+    assert default_collate([np.float32([1]), np.float64([2])])._data.dtype == np.float64
+    own = {**default_collate_fn_map, Tensor: lambda batch, collate_fn_map=None: len(batch)}
+    assert collate([np.ones(2)] * 3, collate_fn_map=own) == 3
+
+
+def test_workers_that_are_kept_say_nothing_at_the_end() -> None:
+    code = """
+        import convgrad as torch
+        data = torch.utils.data.TensorDataset(torch.arange(6.0))
+        loader = torch.utils.data.DataLoader(data, 2, num_workers=1, persistent_workers=True, shuffle=True)
+        print(sum([float(x.sum()) for (x,) in loader]))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    assert (done.stdout, done.stderr) == ("15.0\n", "")
 
 
 def test_whole_batches_equal_single_examples() -> None:

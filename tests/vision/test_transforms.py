@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -47,6 +48,69 @@ def test_to_tensor_scales_bytes_only() -> None:
         TF.to_tensor([1])
     with pytest.raises(ValueError, match=r"pic should be 2/3 dimensional. Got 1 dimensions"):
         TF.to_tensor(np.zeros(3))
+
+
+NORMALIZE: list[tuple[Any, Any, int]] = [
+    ((0.1307,), (0.3081,), 1), ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225), 3), ((0.5,), [2], 3),
+    ([0.0], (1.0, 0.5, 1e-30), 3), (0.25, 0.5, 3), (np.float32([0.1]), (0.3,), 1),
+    (torch.tensor([0.5, 0.1, 0.2]), torch.ones(3), 3),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("mean", "std", "channels"), NORMALIZE)
+@pytest.mark.parametrize("inplace", [False, True])
+def test_composed_normalisation_has_the_bits_of_its_steps(
+    mean: Any, std: Any, channels: int, inplace: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = T.ToTensor(), T.Normalize(mean, std, inplace)
+    pixels = picture(channels=channels)
+    sources = [
+        pixels,
+        pixels[::2, 3:],
+        pixels.astype(np.float32),
+        pixels[..., 0] if channels == 1 else pixels[:0],
+    ]
+    sources += [Image.fromarray(pixels.squeeze())] if channels in (1, 3) else []
+    for source in sources:
+        x = T.Compose([first, second])(source)
+        assert torch.equal(x, second(first(source))) and x.dtype is torch.float32
+        T.Compose([first, second])(source).mul_(2)  # its memory is nobody else's
+        assert torch.equal(T.Compose([first, second])(source), x)
+    monkeypatch.setattr(TF, "normalize", None)
+    if isinstance(mean, (tuple, list)):  # the table is kept, nothing is normalised any more
+        assert torch.equal(T.Compose([first, second])(pixels), T.Compose([first, second])(sources[0]))
+
+
+def test_composed_normalisation_keeps_errors_and_hooks() -> None:
+    pixels = picture()
+    for mean, std in (
+        ((0.5,) * 3, (1.0, 0.0, 1.0)),
+        ((0.5,) * 2, (1.0,) * 2),
+        ((0.5,) * 2, (1.0,) * 3),
+        ((), ()),
+    ):
+        both, errors = (T.ToTensor(), T.Normalize(mean, std)), []
+        for run in (T.Compose(both), lambda x, both=both: both[1](both[0](x))):
+            with pytest.raises((RuntimeError, ValueError)) as caught:
+                run(pixels)
+            errors.append((type(caught.value), str(caught.value)))
+        assert errors[0] == errors[1]
+    seen: list[Any] = []
+    normal = T.Normalize((0.5,), (0.5,))
+    plain = T.Compose([T.ToTensor(), T.Lambda(lambda x: x), normal])(pixels)
+    chain = T.Compose([T.ToTensor(), normal, normal])
+    assert torch.equal(chain(pixels), normal(plain))
+    normal.register_forward_hook(lambda m, args, out: seen.append(args[0].shape))
+    assert torch.equal(chain(pixels), normal(plain)) and len(seen) == 3
+    with pytest.raises(TypeError, match="pic should be PIL Image or ndarray"):
+        T.Compose([T.ToTensor(), T.ToTensor()])(pixels)
+
+    class Doubled(T.Normalize):
+        def forward(self, tensor):  # type: ignore[no-untyped-def]
+            return super().forward(tensor) * 2
+
+    twice = T.Compose([T.ToTensor(), Doubled((0.5,), (0.5,))])(pixels)
+    assert torch.equal(twice, plain * 2)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])

@@ -15,7 +15,6 @@ from numpy import ndarray
 from ..dtypes import Array
 from ..kernels import memory, table
 from ..kernels.geometry import Geometry, Ints
-from . import formula
 from .activation import Relu
 from .conv import Convolution, Convolve, ConvolveInputGrad, TransposedConvolution
 from .formula import Value
@@ -40,6 +39,20 @@ def _sum(parts: list[Value]) -> Value:
     return total
 
 
+def _pulled(inner: type[Op], needs: tuple[bool, ...], g: Value, saved: tuple[Any, ...]) -> tuple[Value, ...]:
+    """The cotangents of an operator's inputs, from that of its relu; what it saved, then the result."""
+    own = saved[:-1]
+    g = _masked(g, saved[-1])
+    pairs = zip(needs, inner.vjps)
+    return tuple([f(g, *own) if wanted and f is not None else None for wanted, f in pairs])
+
+
+def _pushed(inner: type[Op], tangents: tuple[Value, ...], saved: tuple[Any, ...]) -> Value:
+    """The tangent of an operator's relu, from those of its inputs."""
+    own, pairs = saved[:-1], zip(tangents, inner.jvps)
+    return _masked(_sum([f(d, *own) for d, f in pairs if d is not None and f is not None]), saved[-1])
+
+
 class ConvolveRelu(Op):
     """``relu`` of x ``(N, C, *S)`` correlated with w ``(O, C / groups, *K)``: ``(N, O, *oS)``."""
 
@@ -51,19 +64,12 @@ class ConvolveRelu(Op):
         return out, (x, w, geometry, out)
 
     @staticmethod
-    def vjp(
-        needs: tuple[bool, ...], g: Value, x: Value, w: Value, geometry: Geometry, out: Value
-    ) -> tuple[Value, ...]:
-        g = _masked(g, out)
-        return (
-            Convolve.vjp_x(g, x, w, geometry) if needs[0] else None,
-            Convolve.vjp_w(g, x, w, geometry) if needs[1] else None,
-        )
+    def vjp(needs: tuple[bool, ...], g: Value, *saved: Any) -> tuple[Value, ...]:
+        return _pulled(Convolve, needs, g, saved)
 
     @staticmethod
-    def jvp(tangents: tuple[Value, ...], x: Value, w: Value, geometry: Geometry, out: Value) -> Value:
-        pairs = zip(tangents, Convolve.jvps, strict=True)
-        return _masked(_sum([f(d, x, w, geometry) for d, f in pairs if d is not None and f is not None]), out)
+    def jvp(tangents: tuple[Value, ...], *saved: Any) -> Value:
+        return _pushed(Convolve, tangents, saved)
 
 
 class ConvolutionRelu(Op):
@@ -78,21 +84,12 @@ class ConvolutionRelu(Op):
         return out, (x, w, geometry, out)
 
     @staticmethod
-    def vjp(
-        needs: tuple[bool, ...], g: Value, x: Value, w: Value, geometry: Geometry, out: Value
-    ) -> tuple[Value, ...]:
-        g = _masked(g, out)
-        return (
-            Convolve.vjp_x(g, x, w, geometry) if needs[0] else None,
-            Convolve.vjp_w(g, x, w, geometry) if needs[1] else None,
-            formula.channel_sums(g) if needs[2] else None,
-        )
+    def vjp(needs: tuple[bool, ...], g: Value, *saved: Any) -> tuple[Value, ...]:
+        return _pulled(Convolution, needs, g, saved)
 
     @staticmethod
-    def jvp(tangents: tuple[Value, ...], x: Value, w: Value, geometry: Geometry, out: Value) -> Value:
-        pairs = zip(tangents, Convolution.jvps, strict=True)
-        parts = [f(d, x, w, geometry) for d, f in pairs if d is not None and f is not None]
-        return _masked(_sum(parts), out)
+    def jvp(tangents: tuple[Value, ...], *saved: Any) -> Value:
+        return _pushed(Convolution, tangents, saved)
 
 
 class ConvolveTransposedRelu(Op):
@@ -106,23 +103,12 @@ class ConvolveTransposedRelu(Op):
         return out, (y, w, geometry, input_size, out)
 
     @staticmethod
-    def vjp(
-        needs: tuple[bool, ...], g: Value, y: Value, w: Value, geometry: Geometry, input_size: Ints,
-        out: Value,
-    ) -> tuple[Value, ...]:  # fmt: skip
-        g = _masked(g, out)
-        return (
-            ConvolveInputGrad.vjp_y(g, y, w, geometry, input_size) if needs[0] else None,
-            ConvolveInputGrad.vjp_w(g, y, w, geometry, input_size) if needs[1] else None,
-        )
+    def vjp(needs: tuple[bool, ...], g: Value, *saved: Any) -> tuple[Value, ...]:
+        return _pulled(ConvolveInputGrad, needs, g, saved)
 
     @staticmethod
-    def jvp(
-        tangents: tuple[Value, ...], y: Value, w: Value, geometry: Geometry, input_size: Ints, out: Value
-    ) -> Value:
-        pairs = zip(tangents, ConvolveInputGrad.jvps, strict=True)
-        parts = [f(d, y, w, geometry, input_size) for d, f in pairs if d is not None and f is not None]
-        return _masked(_sum(parts), out)
+    def jvp(tangents: tuple[Value, ...], *saved: Any) -> Value:
+        return _pushed(ConvolveInputGrad, tangents, saved)
 
 
 class TransposedConvolutionRelu(Op):
@@ -139,24 +125,12 @@ class TransposedConvolutionRelu(Op):
         return out, (y, w, geometry, input_size, out)
 
     @staticmethod
-    def vjp(
-        needs: tuple[bool, ...], g: Value, y: Value, w: Value, geometry: Geometry, input_size: Ints,
-        out: Value,
-    ) -> tuple[Value, ...]:  # fmt: skip
-        g = _masked(g, out)
-        return (
-            ConvolveInputGrad.vjp_y(g, y, w, geometry, input_size) if needs[0] else None,
-            ConvolveInputGrad.vjp_w(g, y, w, geometry, input_size) if needs[1] else None,
-            formula.channel_sums(g) if needs[2] else None,
-        )
+    def vjp(needs: tuple[bool, ...], g: Value, *saved: Any) -> tuple[Value, ...]:
+        return _pulled(TransposedConvolution, needs, g, saved)
 
     @staticmethod
-    def jvp(
-        tangents: tuple[Value, ...], y: Value, w: Value, geometry: Geometry, input_size: Ints, out: Value
-    ) -> Value:
-        pairs = zip(tangents, TransposedConvolution.jvps, strict=True)
-        parts = [f(d, y, w, geometry, input_size) for d, f in pairs if d is not None and f is not None]
-        return _masked(_sum(parts), out)
+    def jvp(tangents: tuple[Value, ...], *saved: Any) -> Value:
+        return _pushed(TransposedConvolution, tangents, saved)
 
 
 class AffineRelu(Op):
@@ -172,7 +146,7 @@ class AffineRelu(Op):
 
     @staticmethod
     def vjp(needs: tuple[bool, ...], g: Value, x: Value, weight: Value, out: Value) -> tuple[Value, ...]:
-        g = _masked(g, out)
+        g = _masked(g, out)  # spelt out, since small nets consist of these
         return (
             g if needs[0] else None,
             Affine.vjp_x(g, x, weight) if needs[1] else None,
@@ -180,9 +154,8 @@ class AffineRelu(Op):
         )
 
     @staticmethod
-    def jvp(tangents: tuple[Value, ...], x: Value, weight: Value, out: Value) -> Value:
-        pairs = zip(tangents, Affine.jvps, strict=True)
-        return _masked(_sum([f(d, x, weight) for d, f in pairs if d is not None and f is not None]), out)
+    def jvp(tangents: tuple[Value, ...], *saved: Any) -> Value:
+        return _pushed(Affine, tangents, saved)
 
 
 class AddRelu(Op):

@@ -27,53 +27,29 @@ class _WithReLU(Module):
         return super().forward(input, *more, **named).relu()
 
 
-class Conv1dReLU(_WithReLU, Conv1d):
-    layer = Conv1d
+def _with_relu(layer: type[Module]) -> type[Module]:
+    """The class of a layer that also does the relu behind it."""
+    own = {"layer": layer, "__module__": __name__, "__doc__": f"``{layer.__name__}`` and the relu behind it."}
+    return type(f"{layer.__name__}ReLU", (_WithReLU, layer), own)
 
 
-class Conv2dReLU(_WithReLU, Conv2d):
-    layer = Conv2d
+# each under its own name, by which pickles find it
+Conv1dReLU = _with_relu(Conv1d)
+Conv2dReLU = _with_relu(Conv2d)
+Conv3dReLU = _with_relu(Conv3d)
+ConvTranspose1dReLU = _with_relu(ConvTranspose1d)
+ConvTranspose2dReLU = _with_relu(ConvTranspose2d)
+ConvTranspose3dReLU = _with_relu(ConvTranspose3d)
+LinearReLU = _with_relu(Linear)
+BatchNorm1dReLU = _with_relu(BatchNorm1d)
+BatchNorm2dReLU = _with_relu(BatchNorm2d)
+BatchNorm3dReLU = _with_relu(BatchNorm3d)
 
-
-class Conv3dReLU(_WithReLU, Conv3d):
-    layer = Conv3d
-
-
-class ConvTranspose1dReLU(_WithReLU, ConvTranspose1d):
-    layer = ConvTranspose1d
-
-
-class ConvTranspose2dReLU(_WithReLU, ConvTranspose2d):
-    layer = ConvTranspose2d
-
-
-class ConvTranspose3dReLU(_WithReLU, ConvTranspose3d):
-    layer = ConvTranspose3d
-
-
-class LinearReLU(_WithReLU, Linear):
-    layer = Linear
-
-
-class BatchNorm1dReLU(_WithReLU, BatchNorm1d):
-    layer = BatchNorm1d
-
-
-class BatchNorm2dReLU(_WithReLU, BatchNorm2d):
-    layer = BatchNorm2d
-
-
-class BatchNorm3dReLU(_WithReLU, BatchNorm3d):
-    layer = BatchNorm3d
-
-
-_KINDS: tuple[type[_WithReLU], ...] = (
+_KINDS: tuple[Any, ...] = (
     Conv1dReLU, Conv2dReLU, Conv3dReLU, ConvTranspose1dReLU, ConvTranspose2dReLU, ConvTranspose3dReLU,
     LinearReLU, BatchNorm1dReLU, BatchNorm2dReLU, BatchNorm3dReLU,
 )  # fmt: skip
 #: layer -> the class that also does relu
 WITH_RELU: dict[type, type] = {kind.layer: kind for kind in _KINDS}
-for _kind in _KINDS:
-    _kind.__doc__ = f"``{_kind.layer.__name__}`` and the relu behind it."
 
 __all__ = ["WITH_RELU", *[kind.__name__ for kind in _KINDS]]

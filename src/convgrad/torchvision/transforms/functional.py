@@ -5,6 +5,7 @@ from __future__ import annotations
 import numbers
 from collections.abc import Sequence
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -88,19 +89,53 @@ def to_tensor(pic: Any) -> Tensor:
         >>> to_tensor(np.full((2, 3, 1), 255, np.uint8)).shape
         torch.Size([1, 2, 3])
     """
-    if isinstance(pic, np.ndarray):
-        if pic.ndim not in (2, 3):
-            raise ValueError(f"pic should be 2/3 dimensional. Got {pic.ndim} dimensions.")
-        array = np.array(pic[:, :, None] if pic.ndim == 2 else pic)
-        array = np.ascontiguousarray(array.transpose(2, 0, 1))
-    elif is_pil(pic):
-        array = _pixels(pic)
-    else:
-        raise TypeError(f"pic should be PIL Image or ndarray. Got {type(pic)}")
+    array = _planes(pic)
     if array.dtype == np.uint8:
         kind = dtypes.default_dtype().np
         array = table.lookup(array, levels(kind))
     return Tensor(array, None)
+
+
+def _planes(pic: Any) -> Array:
+    """A Pillow image or an array as an array (C, H, W) of its own."""
+    if isinstance(pic, np.ndarray):
+        if pic.ndim not in (2, 3):
+            raise ValueError(f"pic should be 2/3 dimensional. Got {pic.ndim} dimensions.")
+        return np.array(
+            (pic[:, :, None] if pic.ndim == 2 else pic).transpose(2, 0, 1), order="C", subok=False
+        )
+    if is_pil(pic):
+        return _pixels(pic)
+    raise TypeError(f"pic should be PIL Image or ndarray. Got {type(pic)}")
+
+
+def to_normalized(pic: Any, mean: Any, std: Any) -> Tensor:
+    """``normalize(to_tensor(pic), mean, std)``, to the bit; 8-bit values are looked up in one pass.
+
+    Example:
+        >>> to_normalized(np.full((1, 2, 1), 255, np.uint8), (0.5,), (0.5,)).tolist()
+        [[[1.0, 1.0]]]
+    """
+    array = _planes(pic)
+    if array.dtype == np.uint8 and array.size and _numbers(mean, len(array)) and _numbers(std, len(array)):
+        values = _normalized_levels(dtypes.default_dtype().np, tuple(mean), tuple(std))
+        return Tensor(table.lookup(array, values), None)
+    return normalize(to_tensor(pic), mean, std)
+
+
+def _numbers(values: Any, channels: int) -> bool:
+    """Whether there is one plain number for each channel, or one for all."""
+    if type(values) not in (tuple, list) or len(values) not in (1, channels):
+        return False
+    return all([type(n) is float or type(n) is int for n in values])
+
+
+@lru_cache(maxsize=32)
+def _normalized_levels(kind: np.dtype[Any], mean: tuple[float, ...], std: tuple[float, ...]) -> Array:
+    """What the 256 values of a pixel become, ``(C, 256)``: by ``normalize`` itself."""
+    channels = max(len(mean), len(std))
+    pixels = Tensor(np.repeat(levels(kind), channels, axis=0).reshape(channels, 1, 256), None)
+    return normalize(pixels, mean, std)._data.reshape(channels, 256)
 
 
 def levels(kind: np.dtype[Any]) -> Array:

@@ -9,6 +9,8 @@ from typing import Any
 
 from ... import dtypes
 from ...nn import Module
+from ...nn.hooks import ACTIVE
+from ...nn.modules.pairs import First, as_defined
 from ...random import rand
 from ...tensor.tensor import Tensor
 from ..images import pair
@@ -37,7 +39,7 @@ __all__ = [
 
 
 class Compose:
-    """Several transforms, one after another.
+    """Several transforms, one after another; ``ToTensor`` and the ``Normalize`` behind it in one pass.
 
     Example:
         >>> Compose([Lambda(lambda x: x + 1), Lambda(lambda x: x * 2)])(3)
@@ -48,12 +50,26 @@ class Compose:
         self.transforms = transforms
 
     def __call__(self, img: Any) -> Any:
+        last: Any = None  # a ToTensor that has not been called yet
         for transform in self.transforms:
-            img = transform(img)
-        return img
+            if last is not None and _plain(transform):
+                img, last = _NORMALIZE.joined(transform, img), None
+                continue
+            if last is not None:
+                img, last = last(img), None
+            if type(transform) is ToTensor:
+                last = transform
+            else:
+                img = transform(img)
+        return img if last is None else last(img)
 
     def __repr__(self) -> str:
         return "\n".join([f"{type(self).__name__}(", *[f"    {t}" for t in self.transforms], ")"])
+
+
+def _plain(transform: Any) -> bool:
+    """Whether a transform is a ``Normalize`` that does what its class does, and nobody looks on."""
+    return type(transform) is Normalize and not ACTIVE and as_defined(transform, Normalize, _NORMALIZE)
 
 
 class ToTensor:
@@ -134,6 +150,15 @@ class Normalize(Module):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(mean={self.mean}, std={self.std})"
+
+
+#: ``Normalize`` behind a ``ToTensor``: both at once, and what its own behaviour is
+_NORMALIZE = First(
+    lambda module, pic: F.to_normalized(pic, module.mean, module.std),
+    Normalize.forward,
+    Normalize.__call__,
+    ("forward",),
+)
 
 
 class Resize(Module):

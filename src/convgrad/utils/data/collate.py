@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ...dtypes import Array
 from ...errors import ConvgradError, ShapeError
 from ...tensor.creation import as_tensor, tensor
 from ...tensor.functions_shape import stack
@@ -115,14 +116,32 @@ def collate_tensor_fn(batch: Any, *, collate_fn_map: Any = None) -> Any:
     kind = batch[0]._data.dtype
     if any([x._node is not None or x._data.dtype is not kind for x in batch]):
         return stack(list(batch))
-    return Tensor(np.stack([x._data for x in batch]), None)
+    return Tensor(_stacked([x._data for x in batch]), None)
+
+
+def _stacked(arrays: list[Array]) -> Array:
+    """``np.stack`` of arrays of one shape and dtype, contiguous; in half the time where they are small."""
+    shape, count = arrays[0].shape, len(arrays)
+    if not shape:
+        return np.array(arrays)
+    out = np.empty((count, *shape), arrays[0].dtype)
+    np.concatenate(arrays, out=out.reshape(count * shape[0], *shape[1:]))
+    return out
 
 
 def collate_numpy_array_fn(batch: Any, *, collate_fn_map: Any = None) -> Any:
     """Arrays of one shape, stacked to a tensor."""
     if batch[0].dtype.kind in "SUO":
         raise TypeError(_PROBLEM.format(batch[0].dtype))
+    first, joins = as_tensor(batch[0])._data, (collate_fn_map or {}).get(Tensor)
+    if joins is collate_tensor_fn and all([_alike(x, first) for x in batch]):
+        return Tensor(_stacked(batch), None)
     return collate([as_tensor(x) for x in batch], collate_fn_map=collate_fn_map)
+
+
+def _alike(x: Any, first: Array) -> bool:
+    """Whether an array is as another that is a tensor's, and needs no word of warning either."""
+    return type(x) is np.ndarray and x.dtype is first.dtype and x.shape == first.shape and x.flags.carray
 
 
 def collate_numpy_scalar_fn(batch: Any, *, collate_fn_map: Any = None) -> Any:

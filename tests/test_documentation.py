@@ -1,4 +1,4 @@
-"""``docs/autograd.md``: its code runs, in one session, and prints what stands beside it."""
+"""Pages of ``docs/`` with a session in them: their code runs, from top to bottom, and prints what stands beside it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
-def test_the_code_of_the_page_prints_what_it_says() -> None:
-    code = "\n".join(
-        re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "autograd.md").read_text(), re.DOTALL)
-    )
+@pytest.mark.parametrize("page", ["autograd.md", "fusion.md"])
+def test_the_code_of_the_page_prints_what_it_says(page: str) -> None:
+    code = "\n".join(re.findall(r"```python\n(.*?)```", (ROOT / "docs" / page).read_text(), re.DOTALL))
     # beside a print, or below it
     said = re.findall(r"^ *print\(.*\)(?:  |\n *)# (.*)$", code, re.MULTILINE)
     assert len(said) == code.count("print(") > 5
