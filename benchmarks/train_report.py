@@ -22,7 +22,7 @@ MEMORY_WORDS = (
 COMPILING_WORDS = (
     "In a process of its own for each, whose first calls compile: on one thread where the compiler can be "
     "told so, with nothing kept from earlier runs. Losses beside ours are from the same weights, over the "
-    "same batches: they part where rounding errors grow, as in the first steps of Adam, which divide by them. "
+    "same batches; they part where rounding errors grow, as in Adam's first steps, which divide by them. "
     "Peaks of resident memory are above what the import left; a C compiler's own process is not in them."
 )
 MIB = 2**20
