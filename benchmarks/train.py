@@ -187,7 +187,11 @@ class Session:
             return found
         fewer = argparse.Namespace(**vars(self.wanted))
         fewer.rounds = max(LEAST_ROUNDS, self.wanted.rounds // 2)
-        ours = answered(self.pair[0], "start", row=program.row)["losses"]
+        try:
+            ours = answered(self.pair[0], "start", row=program.row)["losses"]
+        except WorkerError as error:
+            notes.append(f"further columns: {error}")
+            return found
         for label, worker in self.others.items():
             worker.close()  # what it is asked next, a new process does
             try:

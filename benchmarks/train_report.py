@@ -22,8 +22,8 @@ MEMORY_WORDS = (
 COMPILING_WORDS = (
     "In a process of its own for each, whose first calls compile: on one thread where the compiler can be "
     "told so, with nothing kept from earlier runs. Losses beside ours are from the same weights, over the "
-    "same batches. Peaks of resident memory are above what the import left; a C compiler's own process is "
-    "not in them."
+    "same batches; they part where rounding errors grow, as in Adam's first steps, which divide by them. "
+    "Peaks of resident memory are above what the import left; a C compiler's own process is not in them."
 )
 MIB = 2**20
 
@@ -225,7 +225,7 @@ class TrainReport(Report):
         for result in self.results:
             for label, other in result.others.items():
                 said = other.losses.text() if other.losses is not None else "-"
-                line = [result.program.row, label, said, f"{other.calls}: {time_text(other.compilation)}"]
+                line = [result.program.row, label, said, f"{other.calls} in {time_text(other.compilation)}"]
                 for what, form in (("cpu", time_text), ("compiling", memory_text), ("peak", memory_text)):
                     line.append(form(other.costs.get(what, math.nan)))
                 table.append(line)

@@ -298,7 +298,7 @@ def test_the_report_judges_time_memory_and_learning(tmp_path: Path) -> None:
     text = report(others={"JAX": jax}).write(tmp_path).read_text()
     assert "| perceptron on the spiral, batch 1000 | 1.0 MiB | 2.0 MiB | 0.50 |" in text
     assert "| perceptron on the spiral, batch 1000 | 30 ms (3.00) |" in text
-    assert "difference 0.0e+00 | 2: 1.5 s | 10 ms | 4.0 MiB | 2.0 MiB |" in text
+    assert "difference 0.0e+00 | 2 in 1.5 s | 10 ms | 4.0 MiB | 2.0 MiB |" in text
     saved = json.loads((tmp_path / "train.json").read_text())
     assert saved["programs"][0]["accuracy"] == {"a": [97.0], "b": [97.4]}
     assert saved["programs"][0]["others"]["JAX"]["losses"]["ours"] == [1.0]
