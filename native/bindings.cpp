@@ -154,6 +154,8 @@ nb::typed<nb::dict, nb::str, nb::str> build_info() {
 }  // namespace
 
 NB_MODULE(_native, m) {
+  // A daemon thread that the end of the process cuts off keeps its generator; nanobind takes that for a leak.
+  nb::set_leak_warnings(false);
   learn_array_layout();
   nb::class_<BoundKernel>(m, "Kernel")
       .def("__call__", &BoundKernel::call, nb::arg("first"), nb::arg("second"), nb::arg("bias").none(),
