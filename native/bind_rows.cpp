@@ -45,7 +45,7 @@ void with_precision(bool wide, const Run& run) {
 
 void rows_reduce(int kind, nb::handle x, nb::handle out, Index outer, Index length, Index inner, bool wide) {
   const RowShape s = shape_from(outer, length, inner);
-  const auto how = kind_from(kind, Reduction::Least);
+  const auto how = kind_from(kind, Reduction::Mean);
   const Buffer a(x, wide), b(out, wide, Access::Write);
   require({{&a, s.elements()}, {&b, s.lines()}});
   with_precision(wide, [&](auto zero) {
@@ -54,21 +54,22 @@ void rows_reduce(int kind, nb::handle x, nb::handle out, Index outer, Index leng
   });
 }
 
+/// Means, and sums of squared deviations over the divisor.
 void rows_moments(nb::handle x, nb::handle mean, nb::handle squares, Index outer, Index length, Index inner,
-                  bool wide) {
+                  double divisor, bool wide) {
   const RowShape s = shape_from(outer, length, inner);
   const Buffer a(x, wide), b(mean, wide, Access::Write), c(squares, wide, Access::Write);
   require({{&a, s.elements()}, {&b, s.lines()}, {&c, s.lines()}});
   with_precision(wide, [&](auto zero) {
     using T = decltype(zero);
-    kernels_in_use<T>().rows.moments(s, a.data<T>(), b.data<T>(), c.data<T>());
+    kernels_in_use<T>().rows.moments(s, a.data<T>(), b.data<T>(), c.data<T>(), T(divisor));
   });
 }
 
 void rows_extreme(int kind, nb::handle x, nb::handle value, nb::handle place, Index outer, Index length,
                   Index inner, bool wide) {
   const RowShape s = shape_from(outer, length, inner);
-  if (inner < 2 || length >= Index(1) << 31) throw std::invalid_argument("sizes out of range");
+  if (length >= Index(1) << 31) throw std::invalid_argument("sizes out of range");
   const auto how = kind_from(kind, Extreme::Least);
   const Buffer a(x, wide), b(value, wide, Access::Write), c(place, 'q', Access::Write);
   require({{&a, s.elements()}, {&b, s.lines()}, {&c, s.lines()}});
@@ -152,6 +153,58 @@ void rows_loss_grad(int kind, nb::handle g, nb::handle x, nb::handle y, nb::hand
   });
 }
 
+/// How many of the classes count; -1 where one is outside [0, count) and not the one to ignore.
+Index counted(const Buffer& classes, Index count, Index ignored) {
+  const Index* at = classes.data<Index>();
+  Index used = 0;
+  bool good = true;
+  for (Index r = 0; r < classes.size(); r++) {
+    const bool counts = at[r] != ignored;
+    used += counts;
+    good &= !counts || (at[r] >= 0 && at[r] < count);
+  }
+  return good ? used : -1;
+}
+
+/// Minus the log-probabilities x (rows, count) of the classes, those to ignore being 0: one per row, their
+/// sum, or if `mean` their mean. How many count; nothing is done where that is none, or a class is wrong
+/// (-1). `factors` gets what each was multiplied by, `places` the classes, 0 where ignored.
+Index rows_picked(nb::handle x, nb::handle classes, nb::handle factors, nb::handle places, nb::handle out,
+                  Index ignored, bool each, bool mean, bool wide) {
+  const Buffer a(x, wide), t(classes, 'q', Access::Read), f(factors, wide, Access::Write);
+  const Buffer p(places, 'q', Access::Write), o(out, wide, Access::Write);
+  const Index rows = t.size(), count = rows ? a.size() / rows : 0;
+  require({{&a, product(rows, count)}, {&f, rows}, {&p, rows}, {&o, each ? rows : 1}});
+  const Index used = counted(t, count, ignored);
+  if (used <= 0) return used;
+  with_precision(wide, [&](auto zero) {
+    using T = decltype(zero);
+    for (Index r = 0; r < rows; r++) {
+      const Index at = t.data<Index>()[r];
+      f.data<T>()[r] = at == ignored ? T(0) : T(-1) / T(mean ? used : 1);
+      p.data<Index>()[r] = at == ignored ? 0 : at;
+    }
+    kernels_in_use<T>().rows.picked({rows, count}, a.data<T>(), p.data<Index>(), f.data<T>(), each,
+                                    o.data<T>());
+  });
+  return used;
+}
+
+/// Its adjoint; False, and nothing done, where a class is not within the rows of `out`.
+bool rows_placed(nb::handle g, nb::handle places, nb::handle factors, nb::handle out, bool wide) {
+  const Buffer a(g, wide), p(places, 'q', Access::Read), f(factors, wide), o(out, wide, Access::Write);
+  const Index rows = p.size(), count = rows ? o.size() / rows : 0;
+  const bool each = a.size() != 1;
+  require({{&f, rows}, {&o, product(rows, count)}, {&a, each ? rows : 1}});
+  if (o.size() == 0 || !within(p, count)) return false;
+  with_precision(wide, [&](auto zero) {
+    using T = decltype(zero);
+    kernels_in_use<T>().rows.placed({rows, count}, a.data<T>(), p.data<Index>(), f.data<T>(), each,
+                                    o.data<T>());
+  });
+  return true;
+}
+
 }  // namespace
 
 void bind_rows(nb::module_& m) {
@@ -159,7 +212,7 @@ void bind_rows(nb::module_& m) {
   m.def("rows_reduce", rows_reduce, arg("kind"), arg("x"), arg("out"), arg("outer"), arg("length"),
         arg("inner"), arg("wide"));
   m.def("rows_moments", rows_moments, arg("x"), arg("mean"), arg("squares"), arg("outer"), arg("length"),
-        arg("inner"), arg("wide"));
+        arg("inner"), arg("divisor"), arg("wide"));
   m.def("rows_extreme", rows_extreme, arg("kind"), arg("x"), arg("value"), arg("place"), arg("outer"),
         arg("length"), arg("inner"), arg("wide"));
   m.def("rows_softmax", rows_softmax, arg("kind"), arg("x"), arg("out"), arg("outer"), arg("length"),
@@ -172,6 +225,9 @@ void bind_rows(nb::module_& m) {
         arg("wide"));
   m.def("rows_loss_grad", rows_loss_grad, arg("kind"), arg("g"), arg("x"), arg("y"), arg("out"), arg("width"),
         arg("factor"), arg("wide"));
+  m.def("rows_picked", rows_picked, arg("x"), arg("classes"), arg("factors"), arg("places"), arg("out"),
+        arg("ignored"), arg("each"), arg("mean"), arg("wide"));
+  m.def("rows_placed", rows_placed, arg("g"), arg("places"), arg("factors"), arg("out"), arg("wide"));
 }
 
 }  // namespace convgrad

@@ -27,6 +27,7 @@ struct Find {
   Index tasks() const { return ceil_div(s.outer, together) * slabs; }
 
   void operator()(Index task) const {
+    if (s.inner == 1) return rows(task * together, min(s.outer, (task + 1) * together));
     const Index first = task / slabs * together, column = task % slabs * width;
     const Index end = min(s.inner, column + width);
     constexpr int L = kLanes<T>;
@@ -35,6 +36,63 @@ struct Find {
       for (; i + 4 * L <= end; i += 4 * L) strip<4>(o, i);
       for (; i + L <= end; i += L) strip<1>(o, i);
       if (i < end) strip<1>(o, i, Part<T>(end - i));
+    }
+  }
+
+  void rows(Index first, Index last) const {
+    if (s.length < kLanes<T>) return short_rows(first, last);
+    for (; first + 4 <= last; first += 4) long_rows<4>(first);
+    for (; first < last; first++) long_rows<1>(first);
+  }
+
+  void short_rows(Index first, Index last) const {
+    for (Index o = first; o < last; o++) {
+      const T* from = x + o * s.length;
+      Index at = 0;
+      for (Index i = 1; i < s.length; i++) at = before<R, T>(from[i], from[at]) ? i : at;
+      value[o] = from[at];
+      place[o] = at;
+    }
+  }
+
+  /// N rows at once, since each step waits for the one before it: every lane looks for its own.
+  template <int N>
+  void long_rows(Index o) const {
+    constexpr int L = kLanes<T>;
+    using Lane = std::remove_reference_t<decltype(Mask<T>{}[0])>;
+    const Index n = s.length;
+    const T* from = x + o * n;
+    const Part<T> rest = rest_of<T>(n);
+    Vec<T> best[N];
+    Mask<T> at[N];
+    CONVGRAD_UNROLL
+    for (int k = 0; k < N; k++) {
+      best[k] = load(from + k * n);
+      at[k] = Mask<T>{};
+    }
+    const auto look = [&](Vec<T> v, int k, Mask<T> here) {
+      const Mask<T> wins = before<R>(v, best[k]);
+      best[k] = wins ? v : best[k];
+      at[k] = wins ? here : at[k];
+    };
+    Index i = L;
+    for (; i + L <= n; i += L) {
+      const Mask<T> here = Lane(i) - Mask<T>{};
+      CONVGRAD_UNROLL
+      for (int k = 0; k < N; k++) look(load(from + k * n + i), k, here);
+    }
+    for (int k = 0; k < N && i < n; k++)  // what is nothing never comes before
+      look(completed(load(from + k * n + i, rest), rest, T(R::kNothing)), k, Lane(i) - Mask<T>{});
+    for (int k = 0; k < N; k++) {
+      Index found = at[k][0];
+      for (int lane = 1; lane < L; lane++) {
+        const Index other = Index(at[k][lane]) + lane;
+        const T a = from[k * n + other], b = from[k * n + found];
+        const bool wins = before<R, T>(a, b), loses = before<R, T>(b, a);
+        found = wins || (!loses && other < found) ? other : found;
+      }
+      value[o + k] = from[k * n + found];
+      place[o + k] = found;
     }
   }
 

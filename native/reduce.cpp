@@ -32,13 +32,19 @@ struct Cut {
   Index tasks(const RowShape& s) const { return ceil_div(s.outer, together) * slabs * pieces; }
 };
 
+template <typename T>
+CONVGRAD_INLINE void divide(Index count, T by, T* out) {
+  for (Index i = 0; by != T(1) && i < count; i++) out[i] /= by;
+}
+
 template <typename R, typename T>
 struct Reduce {
   const RowShape& s;
   const Cut& cut;
   const T* x;
   const T* centre;
-  T* out;  // (outer, pieces, inner)
+  T* out;         // (outer, pieces, inner)
+  T divisor = 1;  // of what is not in pieces
 
   void operator()(Index task) const {
     const Index p = task % cut.pieces, slab = task / cut.pieces % cut.slabs;
@@ -52,15 +58,8 @@ struct Reduce {
       T* to = out + (o * cut.pieces + p) * s.inner + column;
       if (s.inner == 1) *to = fold_row<R, T>(at, rows, rest, centre ? centre[o] : T(0))[0];
       else fold_columns<R, T>(at, rows, s.inner, width, centre ? centre + o * s.inner + column : nullptr, to);
+      if (cut.pieces == 1) divide<T>(width, divisor, to);
     }
-  }
-
-  /// Divide what a task without pieces has made.
-  void divide(Index task, T by) const {
-    const Index slab = task % cut.slabs, first = task / cut.slabs * cut.together;
-    const Index last = min(s.outer, first + cut.together), column = slab * cut.width;
-    for (Index o = first; o < last; o++)
-      for (Index i = column; i < min(s.inner, column + cut.width); i++) out[o * s.inner + i] /= by;
   }
 };
 
@@ -71,10 +70,10 @@ Index nanoseconds(const RowShape& s) {
 }
 
 template <typename R, typename T>
-void reduce_by(const RowShape& s, const T* x, const T* centre, T* out) {
+void reduce_by(const RowShape& s, const T* x, const T* centre, T* out, T divisor = 1) {
   using Later = typename R::Later;
   const Cut cut = Cut::of(s);
-  Reduce<R, T> run{s, cut, x, centre, out};
+  Reduce<R, T> run{s, cut, x, centre, out, divisor};
   if (cut.pieces > 1)
     run.out = static_cast<T*>(scratch(Scratch::Shared, sizeof(T) * std::size_t(s.lines() * cut.pieces)));
   parallel_for(
@@ -86,6 +85,7 @@ void reduce_by(const RowShape& s, const T* x, const T* centre, T* out) {
     if (s.inner == 1) out[o] = fold_row<Later, T>(parts, cut.pieces, rest)[0];
     else fold_columns<Later, T>(parts, cut.pieces, s.inner, s.inner, nullptr, out + o * s.inner);
   }
+  divide<T>(s.lines(), divisor, out);
 }
 
 }  // namespace
@@ -101,29 +101,28 @@ void reduce(Reduction kind, const RowShape& s, const T* x, T* out) {
       return reduce_by<Most, T>(s, x, nullptr, out);
     case Reduction::Least:
       return reduce_by<Least, T>(s, x, nullptr, out);
+    case Reduction::Mean:
+      return reduce_by<Sum, T>(s, x, nullptr, out, T(s.length));
   }
 }
 
 template <typename T>
-void moments(const RowShape& s, const T* x, T* mean, T* squares) {
+void moments(const RowShape& s, const T* x, T* mean, T* squares, T divisor) {
   const Cut cut = Cut::of(s);
   const T count = T(s.length);
   if (cut.pieces > 1) {
-    reduce_by<Sum, T>(s, x, nullptr, mean);
-    for (Index i = 0; i < s.lines(); i++) mean[i] /= count;
-    return reduce_by<Centred, T>(s, x, mean, squares);
+    reduce_by<Sum, T>(s, x, nullptr, mean, count);
+    return reduce_by<Centred, T>(s, x, mean, squares, divisor);
   }
   struct Both {
     Reduce<Sum, T> sums;
     Reduce<Centred, T> spread;
-    T count;
-  } both{{s, cut, x, nullptr, mean}, {s, cut, x, mean, squares}, count};
+  } both{{s, cut, x, nullptr, mean, count}, {s, cut, x, mean, squares, divisor}};
   parallel_for(
       cut.tasks(s),
       [](void* context, Index task) {
         const Both& b = *static_cast<Both*>(context);
         b.sums(task);
-        b.sums.divide(task, b.count);
         b.spread(task);
       },
       &both, 2 * nanoseconds<T>(s));
@@ -131,7 +130,7 @@ void moments(const RowShape& s, const T* x, T* mean, T* squares) {
 
 template void reduce(Reduction, const RowShape&, const float*, float*);
 template void reduce(Reduction, const RowShape&, const double*, double*);
-template void moments(const RowShape&, const float*, float*, float*);
-template void moments(const RowShape&, const double*, double*, double*);
+template void moments(const RowShape&, const float*, float*, float*, float);
+template void moments(const RowShape&, const double*, double*, double*, double);
 
 }  // namespace convgrad::CONVGRAD_ISA

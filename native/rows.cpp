@@ -7,8 +7,8 @@ namespace convgrad::CONVGRAD_ISA {
 
 template <typename T>
 Rows<T> rows_functions() {
-  return {reduce<T>, moments<T>, extreme<T>,  softmax<T>,  softmax_grad<T>,
-          add_at<T>, losses<T>,  loss_sum<T>, loss_grad<T>};
+  return {reduce<T>, moments<T>,  extreme<T>,   softmax<T>, softmax_grad<T>, add_at<T>,
+          losses<T>, loss_sum<T>, loss_grad<T>, picked<T>,  placed<T>};
 }
 
 template Rows<float> rows_functions<float>();

@@ -13,7 +13,7 @@ struct RowShape {
   Index elements() const { return outer * length * inner; }
 };
 
-enum class Reduction { Sum, Squares, Most, Least };
+enum class Reduction { Sum, Squares, Most, Least, Mean };
 enum class Extreme { Most, Least };
 enum class SoftmaxKind { Softmax, LogSoftmax, LogSumExp };
 
@@ -29,14 +29,19 @@ struct Positions {
   Index indices() const { return each ? outer * count * inner : count; }
 };
 
+/// Rows with a number for each class; of each row one class is the right one.
+struct ClassShape {
+  Index rows, classes;
+};
+
 /// What an instruction set offers for one element type. A NaN counts as the largest and as the smallest.
 template <typename T>
 struct Rows {
   /// out (outer, inner)
   void (*reduce)(Reduction kind, const RowShape& shape, const T* x, T* out);
-  /// Means and sums of squared deviations from them, (outer, inner) each.
-  void (*moments)(const RowShape& shape, const T* x, T* mean, T* squares);
-  /// The first of the largest (or smallest) values and its place, (outer, inner) each; for inner > 1.
+  /// Means, and sums of squared deviations from them over `divisor`, (outer, inner) each.
+  void (*moments)(const RowShape& shape, const T* x, T* mean, T* squares, T divisor);
+  /// The first of the largest (or smallest) values and its place, (outer, inner) each.
   void (*extreme)(Extreme kind, const RowShape& shape, const T* x, T* value, Index* place);
   /// out has x's shape, or is (outer, inner) for LogSumExp.
   void (*softmax)(SoftmaxKind kind, const RowShape& shape, const T* x, T* out);
@@ -51,6 +56,12 @@ struct Rows {
   /// out[i] = g[i] * factor * (the derivative of the loss by x[i]); g[0] for all if not `each`.
   void (*loss_grad)(Loss kind, Index count, const T* x, const T* y, T width, const T* g, bool each, T factor,
                     T* out);
+  /// out[r] = factors[r] * x[r, classes[r]], 0 where the factor is 0; only their sum if not `each`.
+  void (*picked)(const ClassShape& shape, const T* x, const Index* classes, const T* factors, bool each,
+                 T* out);
+  /// Zeros, and out[r, classes[r]] = factors[r] * g[r]; g[0] for all if not `each`.
+  void (*placed)(const ClassShape& shape, const T* g, const Index* classes, const T* factors, bool each,
+                 T* out);
 };
 
 }  // namespace convgrad
@@ -64,7 +75,7 @@ Rows<T> rows_functions();
 template <typename T>
 void reduce(Reduction kind, const RowShape& shape, const T* x, T* out);
 template <typename T>
-void moments(const RowShape& shape, const T* x, T* mean, T* squares);
+void moments(const RowShape& shape, const T* x, T* mean, T* squares, T divisor);
 template <typename T>
 void extreme(Extreme kind, const RowShape& shape, const T* x, T* value, Index* place);
 template <typename T>
@@ -80,6 +91,10 @@ T loss_sum(Loss kind, Index count, const T* x, const T* y, T width);
 template <typename T>
 void loss_grad(Loss kind, Index count, const T* x, const T* y, T width, const T* g, bool each, T factor,
                T* out);
+template <typename T>
+void picked(const ClassShape& shape, const T* x, const Index* classes, const T* factors, bool each, T* out);
+template <typename T>
+void placed(const ClassShape& shape, const T* g, const Index* classes, const T* factors, bool each, T* out);
 
 }  // namespace convgrad::CONVGRAD_ISA
 #endif

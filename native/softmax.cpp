@@ -4,6 +4,7 @@
 #include "parallel.hpp"
 #include "row_folds.hpp"
 #include "rows.hpp"
+#include "transpose.hpp"
 
 namespace convgrad::CONVGRAD_ISA {
 namespace {
@@ -38,6 +39,45 @@ CONVGRAD_INLINE Vec<T> row_sum(Index n, const Part<T>& rest, const F& term) {
   for (; i + L <= n; i += L) last += term(i);
   if (i < n) last += completed(term(i, rest), rest, T(0));
   return lanes_joined<Sum, T>(pairs.total(last));
+}
+
+/// Rows of at most a vector, turned over: each gets a lane, and nothing is joined across lanes. Lanes without
+/// a row repeat the last.
+template <typename T>
+CONVGRAD_INLINE void load_turned(const T* x, Index n, Index rows, const Part<T>& row, Vec<T>* v) {
+  CONVGRAD_UNROLL
+  for (int i = 0; i < kLanes<T>; i++) v[i] = load(x + min(i, rows - 1) * n, row);
+  transpose<T>(v);
+}
+template <typename T>
+CONVGRAD_INLINE void store_turned(T* out, Index n, Index rows, const Part<T>& row, Vec<T>* v) {
+  transpose<T>(v);
+  if (rows == kLanes<T>) {
+    CONVGRAD_UNROLL
+    for (int i = 0; i < kLanes<T>; i++) store(out + i * n, v[i], row);
+  } else {
+    for (Index i = 0; i < rows; i++) store(out + i * n, v[i], row);
+  }
+}
+
+template <SoftmaxKind K, typename T>
+void turned_rows(const T* x, Index n, Index rows, const Part<T>& row, T* out) {
+  Vec<T> v[kLanes<T>];
+  load_turned<T>(x, n, rows, row, v);
+  Vec<T> top = v[0], sum{};
+  for (Index c = 1; c < n; c++) top = Most::join(top, v[c]);
+  for (Index c = 0; c < n; c++) {
+    const Vec<T> e = vector_exp<T>(v[c] - top);
+    sum = c ? sum + e : e;
+    v[c] = K == SoftmaxKind::Softmax ? e : v[c] - top;
+  }
+  if constexpr (K == SoftmaxKind::LogSumExp) {
+    store(out, log_sum_exp<T>(top, sum), Part<T>(rows));
+    return;
+  }
+  const Vec<T> by = K == SoftmaxKind::Softmax ? T(1) / sum : vector_log<T>(sum);
+  for (Index c = 0; c < n; c++) v[c] = K == SoftmaxKind::Softmax ? v[c] * by : v[c] - by;
+  store_turned<T>(out, n, rows, row, v);
 }
 
 /// A row that fits N vectors, of which the last may be a part: nothing is read or written twice.
@@ -100,11 +140,15 @@ void rows_of(const RowShape& s, Index first, Index last, const T* x, T* out) {
   constexpr int L = kLanes<T>;
   const Index n = s.length, step = K == SoftmaxKind::LogSumExp ? 1 : n;
   const Part<T> end(n % L == 0 ? L : n % L), rest = rest_of<T>(n);
+  if (n <= L) {
+    for (Index o = first; o < last; o += L)
+      turned_rows<K, T>(x + o * n, n, min(L, last - o), end, out + o * step);
+    return;
+  }
   for (Index o = first; o < last; o++) {
     const T* from = x + o * n;
     T* to = out + o * step;
-    if (n <= L) short_row<K, 1>(from, end, to);
-    else if (n <= 2 * L) short_row<K, 2>(from, end, to);
+    if (n <= 2 * L) short_row<K, 2>(from, end, to);
     else if (n <= 4 * L && n > 3 * L) short_row<K, 4>(from, end, to);
     else long_row<K>(from, n, rest, to);
   }
@@ -169,6 +213,17 @@ void grad_row(Index n, const Part<T>& rest, const T* g, const T* y, T* out) {
 }
 
 template <SoftmaxKind K, typename T>
+void grad_turned(Index n, Index rows, const Part<T>& row, const T* g, const T* y, T* out) {
+  Vec<T> a[kLanes<T>], b[kLanes<T>];
+  load_turned<T>(g, n, rows, row, a);
+  load_turned<T>(y, n, rows, row, b);
+  Vec<T> sum = summand<K, T>(a[0], b[0]);
+  for (Index c = 1; c < n; c++) sum += summand<K, T>(a[c], b[c]);
+  for (Index c = 0; c < n; c++) a[c] = pulled<K, T>(a[c], b[c], sum);
+  store_turned<T>(out, n, rows, row, a);
+}
+
+template <SoftmaxKind K, typename T>
 void grad_columns(const RowShape& s, Index width, const T* g, const T* y, T* out) {
   constexpr int L = kLanes<T>;
   T sum[kMostColumns];
@@ -215,6 +270,14 @@ struct Run {
     const Index column = task % slabs * width, taken = min(width, s.inner - column);
     const Part<T> rest = rest_of<T>(s.length);
     if (s.inner == 1 && !y) return rows_of<K, T>(s, first, last, x, out);
+    if (s.inner == 1 && s.length <= kLanes<T>) {
+      const Part<T> row(s.length);
+      for (Index o = first; o < last; o += kLanes<T>) {
+        const Index at = o * s.length;
+        grad_turned<K, T>(s.length, min(kLanes<T>, last - o), row, x + at, y + at, out + at);
+      }
+      return;
+    }
     for (Index o = first; o < last; o++) {
       const Index at = o * s.length * s.inner + column;
       if (!y)
@@ -236,7 +299,10 @@ struct Run {
   }
 
   void start() {
-    const Index nanoseconds = s.elements() * Index(sizeof(T)) / 8 + s.lines() * (s.inner == 1 ? 15 : 1);
+    const Index nanoseconds =
+        s.elements() * Index(sizeof(T)) / 8 + s.lines() * (s.inner > 1             ? 1
+                                                           : s.length <= kLanes<T> ? 4
+                                                                                   : 15);
     parallel_for(
         ceil_div(s.outer, together) * slabs, [](void* r, Index i) { (*static_cast<Run*>(r))(i); }, this,
         nanoseconds);

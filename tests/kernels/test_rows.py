@@ -89,6 +89,83 @@ def test_reductions(name: str, dtype: Any, shape: tuple[int, ...]) -> None:
 @by_set
 @by_dtype
 @by_shape
+def test_folds_of_one_axis_and_of_all(name: str, dtype: Any, shape: tuple[int, ...]) -> None:
+    """The kernels that small tensors come to: sums, means, extremes and variances, axis kept or not."""
+    _native.use_instruction_set(name)
+    x = drawn(shape, dtype)
+    wide = x.astype(np.longdouble)
+    for axis in (None, *range(x.ndim), -1):
+        for keepdims in (True, False):
+            for kind in (rows.SUM, rows.MEAN, rows.MOST, rows.LEAST):
+                exact = rows.fold(kind, wide, axis, keepdims)
+                scale = rows.fold(kind if kind == rows.MEAN else rows.SUM, np.abs(wide), axis, keepdims)
+                near(native_rows.fold(kind, x, axis, keepdims), exact, dtype, 4, scale)
+            if axis is not None and x.shape[axis] > 1:
+                exact = wide.var(axis, ddof=1, keepdims=keepdims)
+                near(native_rows.variance_along(x, axis, 1.0, keepdims), exact, dtype, 16)
+                near(rows.variance_along(x, axis, 1.0, keepdims), exact, dtype, 32)
+
+
+def test_folds_of_what_the_kernels_do_not_take() -> None:
+    x = drawn((40, 60), np.float32)
+    raw = np.zeros(x.nbytes + 1, np.uint8)[1:].view(np.float32).reshape(x.shape)
+    raw[...] = x
+    for other in (x.T, x[::2, ::3], raw, x.astype(np.longdouble), np.zeros((3, 0), np.float32)):
+        found = native_rows.fold(rows.MEAN, other, 0, True)
+        np.testing.assert_allclose(found, other.mean(0, keepdims=True), rtol=1e-4, atol=1e-6)
+        np.testing.assert_array_equal(native_rows.fold(rows.MOST, other, 0, False), other.max(0))
+        np.testing.assert_allclose(
+            native_rows.variance_along(other, 0, 1.0, False), other.var(0, ddof=1), rtol=1e-4
+        )
+    with np.errstate(all="ignore"):
+        assert np.isnan(native_rows.variance_along(x[:1].copy(), 0, 1.0, False)).all()
+
+
+@by_set
+@by_dtype
+@pytest.mark.parametrize("shape", [(1, 1), (1, 5), (5, 3), (33, 10), (7, 40), (3_000, 3), (70, 701)], ids=str)
+@pytest.mark.parametrize("reduction", ["none", "sum", "mean"])
+def test_likelihood_of_classes(name: str, dtype: Any, shape: tuple[int, int], reduction: str) -> None:
+    _native.use_instruction_set(name)
+    rng = np.random.default_rng(1)
+    x, classes = drawn(shape, dtype), rng.integers(0, shape[1], shape[0])
+    for ignored in (-100, int(classes[-1])):
+        if (classes == ignored).all():
+            assert native_rows.likelihood_loss(x, classes, ignored, reduction) is None
+            assert rows.likelihood_loss(x, classes, ignored, reduction) is None
+            continue
+        x[classes == ignored] = np.inf  # counts nothing
+        used = classes != ignored
+        exact = -np.take_along_axis(x.astype(np.longdouble), classes[:, None], 1)[:, 0][used]
+        each = np.zeros(shape[0], np.longdouble)
+        each[used] = exact
+        wanted = {"none": each, "sum": np.asarray(exact.sum()), "mean": np.asarray(exact.mean())}[reduction]
+        for form in (native_rows, rows):
+            found = form.likelihood_loss(x, classes, ignored, reduction)
+            assert found is not None
+            out, places, factors = found
+            scale = np.abs(exact).mean() if reduction == "mean" else np.abs(exact).sum()
+            near(out, wanted, dtype, 8, scale)
+            g = drawn(shape[:1], dtype, 2) if reduction == "none" else np.full((), 1.5, dtype)
+            pulled = form.likelihood_grad(g, places, factors, shape[1])
+            spread = np.zeros(shape, np.longdouble)
+            spread[used, classes[used]] = -(g * used)[used] / (used.sum() if reduction == "mean" else 1)
+            near(pulled, spread, dtype, 4)
+
+
+def test_a_class_that_is_none_is_not_looked_up() -> None:
+    x = drawn((3, 4), np.float32)
+    for form in (native_rows, rows):
+        for wrong in (4, -1, 1 << 40):
+            assert form.likelihood_loss(x, np.array([0, wrong, 1]), -100, "mean") is None
+            assert form.likelihood_loss(x, np.array([0, wrong, 1]), wrong, "mean") is not None
+    with pytest.raises(IndexError):
+        native_rows.likelihood_grad(x[:, 0].copy(), np.array([0, 9, 1]), x[:, 1].copy(), 4)
+
+
+@by_set
+@by_dtype
+@by_shape
 @pytest.mark.parametrize("least", [False, True])
 def test_extremes_and_their_places(name: str, dtype: Any, shape: tuple[int, ...], least: bool) -> None:
     """Few different values, so that there are equals: the first counts; NaN before all."""
@@ -102,6 +179,9 @@ def test_extremes_and_their_places(name: str, dtype: Any, shape: tuple[int, ...]
             expected = (np.argmin if least else np.argmax)(x, axis, keepdims=True)
             np.testing.assert_array_equal(place, expected)
             np.testing.assert_array_equal(value, np.take_along_axis(x, expected, axis))
+            value, place = native_rows.extreme_along(x, axis, least, False)
+            np.testing.assert_array_equal(place, np.squeeze(expected, axis))
+            assert value.shape == place.shape
 
 
 @by_set
@@ -181,7 +261,16 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "sum": lambda x: native_rows.sum_over(x, (0, 1), False),
     "sum of columns": lambda x: native_rows.sum_over(x, (0,), False),
     "moments": lambda x: native_rows.moments_over(x, (0, 1))[1],
+    "mean of rows": lambda x: native_rows.fold(rows.MEAN, x, 1, False),
+    "variance": lambda x: native_rows.variance_along(x, 1, 1.0, False),
+    "places": lambda x: native_rows.extreme_along(x, 1, False)[1],
     "softmax": lambda x: native_rows.softmax(x, 1),
+    "softmax of short rows": lambda x: native_rows.softmax(x[:, :798].reshape(-1, 7), 1),
+    "log_softmax_grad of short rows": lambda x: native_rows.log_softmax_grad(
+        *[x[:, :798].reshape(-1, 7)] * 2, 1
+    ),
+    "classes": lambda x: native_rows.likelihood_loss(x, np.arange(len(x)), -100, "sum")[0],
+    "placed": lambda x: native_rows.likelihood_grad(x[:, 0].copy(), np.arange(len(x)), x[:, 1].copy(), 800),
     "log_softmax": lambda x: native_rows.log_softmax(x, 0),
     "log_softmax_grad": lambda x: native_rows.log_softmax_grad(x, x, 1),
     "loss": lambda x: native_rows.pair_loss_sum(rows.HUBER, x, x[::-1].copy(), 1.0),
@@ -208,7 +297,7 @@ def test_what_is_no_number(name: str) -> None:
     x = np.tile(np.arange(20, dtype=np.float32), (6, 1))
     x[0, 3], x[1, 4], x[2, 5] = nan, inf, -inf
     x[3], x[4, 19], x[5] = -inf, nan, -0.0
-    for y in (x, np.repeat(x, 5, 1)):
+    for y in (x, np.repeat(x, 5, 1), x[:, [3, 4, 5, 19]]):
         np.testing.assert_array_equal(native_rows.sum_over(y, (1,), False), y.sum(1))
         np.testing.assert_array_equal(native_rows.most_over(y, (1,), False), y.max(1))
         np.testing.assert_array_equal(native_rows.least_over(y, (1,), False), y.min(1))
@@ -249,9 +338,57 @@ WRONG: list[tuple[str, tuple[Any, ...], type[Exception]]] = [
     ("rows_reduce", (0, np.ones(6, F32), np.ones(2, F32), 2, 3, 1, True), TypeError),
     ("rows_reduce", (0, np.ones(0, F32), np.ones(2, F32), 2, 0, 1, False), ValueError),
     ("rows_reduce", (0, np.ones(6, F32), np.ones(2, F32), 1 << 40, 1 << 40, 1, False), ValueError),
-    ("rows_moments", (np.ones(6, F32), np.ones(2, F32), np.ones(1, F32), 2, 3, 1, False), ValueError),
+    ("rows_moments", (np.ones(6, F32), np.ones(2, F32), np.ones(1, F32), 2, 3, 1, 1.0, False), ValueError),
     ("rows_extreme", (0, np.ones(6, F32), np.ones(2, F32), np.ones(2, F32), 1, 3, 2, False), TypeError),
-    ("rows_extreme", (0, np.ones(6, F32), np.ones(6, F32), np.ones(6, I64), 6, 1, 1, False), ValueError),
+    ("rows_extreme", (0, np.ones(6, F32), np.ones(6, F32), np.ones(5, I64), 6, 1, 1, False), ValueError),
+    ("rows_reduce", (5, np.ones(6, F32), np.ones(2, F32), 2, 3, 1, False), ValueError),
+    (
+        "rows_picked",
+        (
+            np.ones(6, F32),
+            np.zeros(4, I64),
+            np.ones(4, F32),
+            np.ones(4, I64),
+            np.ones((), F32),
+            -1,
+            False,
+            True,
+            False,
+        ),
+        ValueError,
+    ),
+    (
+        "rows_picked",
+        (
+            np.ones(6, F32),
+            np.zeros(2, I64),
+            np.ones(2, F32),
+            np.ones(2, I64),
+            np.ones((), F32),
+            -1,
+            True,
+            True,
+            False,
+        ),
+        ValueError,
+    ),
+    (
+        "rows_picked",
+        (
+            np.ones(6, F32),
+            np.zeros(2, F32),
+            np.ones(2, F32),
+            np.ones(2, I64),
+            np.ones((), F32),
+            -1,
+            False,
+            True,
+            False,
+        ),
+        TypeError,
+    ),
+    ("rows_placed", (np.ones(3, F32), np.zeros(2, I64), np.ones(2, F32), np.ones(6, F32), False), ValueError),
+    ("rows_placed", (np.ones(2, F32), np.zeros(2, I64), np.ones(2, F32), np.ones(5, F32), False), ValueError),
     ("rows_softmax", (0, np.ones(6, F32), np.ones(2, F32), 2, 3, 1, False), ValueError),
     ("rows_softmax", (3, np.ones(6, F32), np.ones(6, F32), 2, 3, 1, False), ValueError),
     ("rows_softmax_grad", (0, np.ones(5, F32), np.ones(6, F32), np.ones(6, F32), 2, 3, 1, False), ValueError),

@@ -38,22 +38,26 @@ _NORMS = (
     "layer_norm", "layer_norm_grad", "move_statistics", "rms_norm", "rms_norm_grad",
 )  # fmt: skip
 _ROWS = (
-    "add_along", "add_rows", "extreme_along", "least_over", "log_softmax", "log_softmax_grad",
-    "log_sum_exp_over", "moments_over", "most_over", "pair_loss_grad", "pair_loss_sum", "pair_losses",
-    "softmax", "softmax_grad", "squares_over", "sum_over",
+    "add_along", "add_rows", "extreme_along", "fold", "least_over", "likelihood_grad", "likelihood_loss",
+    "log_softmax", "log_softmax_grad", "log_sum_exp_over", "moments_over", "most_over", "pair_loss_grad",
+    "pair_loss_sum", "pair_losses", "softmax", "softmax_grad", "squares_over", "sum_over", "variance_along",
 )  # fmt: skip
 _MAPS = (
-    "absolute", "add_scaled", "arithmetic", "cast", "compare", "copy", "cube", "elu", "elu_grad", "erf",
+    "absolute", "absolute_grad", "add_product", "add_quotient", "add_scaled", "arithmetic", "cast", "clamp",
+    "clamp_grad", "compare", "copy", "cube", "divisor_grad", "elu", "elu_grad", "erf",
     "erf_grad", "exp", "gelu", "gelu_grad", "gelu_tanh", "gelu_tanh_grad", "hardsigmoid",
     "hardsigmoid_grad", "hardswish", "hardswish_grad", "hardtanh", "hardtanh_grad", "leaky_relu",
-    "leaky_relu_grad", "log", "log_sigmoid", "log_sigmoid_grad", "lookup", "mapped", "mish",
-    "mish_grad", "negative", "reciprocal", "reciprocal_grad", "relu", "relu_grad", "rsqrt",
-    "rsqrt_grad", "select", "sigmoid", "sigmoid_grad", "silu", "silu_grad", "softplus",
-    "softplus_grad", "sqrt", "sqrt_grad", "square", "square_grad", "tanh", "tanh_grad",
+    "leaky_relu_grad", "lerp", "log", "log_sigmoid", "log_sigmoid_grad", "lookup", "mapped",
+    "maximum_grad", "minimum_grad", "mish", "mish_grad", "negative", "reciprocal", "reciprocal_grad",
+    "relu", "relu_grad", "rsqrt", "rsqrt_grad", "select", "sigmoid", "sigmoid_grad", "silu", "silu_grad",
+    "softplus", "softplus_grad", "sqrt", "sqrt_grad", "square", "square_grad", "tanh", "tanh_grad",
 )  # fmt: skip
 
 #: the module that defines them -> kernels; their functions document them
 FAMILIES = {
+    "attention": Family(
+        "native_attention", ("attention", "attention_grad"), ("attention", "attention_grad")
+    ),
     "maps": Family("native_maps", _MAPS, _MAPS),
     "reference": Family("native", _CONVOLUTIONS, _CONVOLUTIONS),
     "norms": Family("native_norms", _NORMS, _NORMS),
@@ -91,13 +95,23 @@ class Table:
     """One attribute per kernel of ``FAMILIES``, bound when it is first read."""
 
     name: str
+
+    attention: Callable[..., tuple[Array, Array | None]]
+    attention_grad: Callable[..., tuple[Array | None, ...]]
+
     absolute: Callable[..., Array]
+    absolute_grad: Callable[..., Array]
+    add_product: Callable[..., Array]
+    add_quotient: Callable[..., Array]
     add_scaled: Callable[..., Array]
     arithmetic: Callable[..., Any]
     cast: Callable[..., Array]
+    clamp: Callable[..., Any]
+    clamp_grad: Callable[..., Array]
     compare: Callable[..., Any]
     copy: Callable[..., Array]
     cube: Callable[..., Array]
+    divisor_grad: Callable[..., Array]
     elu: Callable[..., Array]
     elu_grad: Callable[..., Array]
     erf: Callable[..., Array]
@@ -115,11 +129,14 @@ class Table:
     hardtanh_grad: Callable[..., Array]
     leaky_relu: Callable[..., Array]
     leaky_relu_grad: Callable[..., Array]
+    lerp: Callable[..., Array]
     log: Callable[..., Array]
     log_sigmoid: Callable[..., Array]
     log_sigmoid_grad: Callable[..., Array]
     lookup: Callable[..., Array]
     mapped: Callable[..., Any]
+    maximum_grad: Callable[..., Array]
+    minimum_grad: Callable[..., Array]
     mish: Callable[..., Array]
     mish_grad: Callable[..., Array]
     negative: Callable[..., Array]
@@ -200,7 +217,10 @@ class Table:
     add_along: Callable[..., Array]
     add_rows: Callable[..., Array]
     extreme_along: Callable[..., tuple[Array, Array]]
+    fold: Callable[..., Array]
     least_over: Callable[..., Array]
+    likelihood_grad: Callable[..., Array]
+    likelihood_loss: Callable[..., tuple[Array, Array, Array] | None]
     log_softmax: Callable[..., Array]
     log_softmax_grad: Callable[..., Array]
     log_sum_exp_over: Callable[..., Array]
@@ -213,6 +233,7 @@ class Table:
     softmax_grad: Callable[..., Array]
     squares_over: Callable[..., Array]
     sum_over: Callable[..., Array]
+    variance_along: Callable[..., Array]
 
     def fill(self, name: str) -> None:
         """Use the set called ``name``; what it lacks comes from the definitions in NumPy."""

@@ -33,12 +33,42 @@ def set_num_threads(threads: int) -> None: ...
 def get_num_threads() -> int: ...
 def scratch_held() -> int: ...
 def scratch_trim() -> None: ...
+def fail_request(number: int) -> int: ...
+def attend(
+    q: object,
+    k: object,
+    v: object,
+    mask: object | None,
+    noise: object | None,
+    out: object,
+    norm: object | None,
+    scale: float,
+    wide: bool,
+) -> None: ...
+def attend_grad(
+    g: object,
+    q: object,
+    k: object,
+    v: object,
+    mask: object | None,
+    noise: object | None,
+    out: object,
+    norm: object,
+    gq: object | None,
+    gk: object | None,
+    gv: object | None,
+    scale: float,
+    wide: bool,
+) -> None: ...
 def map_codes() -> dict[str, int]: ...
 def map_unary(
     code: int, x: object, out: object, wide: bool, a: float = 0.0, b: float = 0.0, c: float = 0.0
 ) -> None: ...
 def map_binary(
     code: int, x: object, y: object, out: object, wide: bool, a: float = 0.0, b: float = 0.0, c: float = 0.0
+) -> None: ...
+def map_ternary(
+    code: int, x: object, y: object, z: object, out: object, wide: bool, a: float = 0.0
 ) -> None: ...
 def map_arithmetic(code: int, x: object, y: object, out: object, wide: bool, inner: int = 0) -> None: ...
 def map_scalar(code: int, x: object, number: float, out: object, wide: bool) -> None: ...
@@ -156,7 +186,7 @@ def rows_reduce(
     kind: int, x: object, out: object, outer: int, length: int, inner: int, wide: bool
 ) -> None: ...
 def rows_moments(
-    x: object, mean: object, squares: object, outer: int, length: int, inner: int, wide: bool
+    x: object, mean: object, squares: object, outer: int, length: int, inner: int, divisor: float, wide: bool
 ) -> None: ...
 def rows_extreme(
     kind: int, x: object, value: object, place: object, outer: int, length: int, inner: int, wide: bool
@@ -184,21 +214,28 @@ def rows_losses(
 def rows_loss_grad(
     kind: int, g: object, x: object, y: object, out: object, width: float, factor: float, wide: bool
 ) -> None: ...
-
-class ParameterArrays:
-    def __init__(self) -> None: ...
-    def step(
-        self,
-        optimiser: int,
-        wide: bool,
-        options: Sequence[float],
-        ascend: bool,
-        params: list[Any],
-        grads: list[Any],
-        kept: list[list[Any]],
-        counts: list[Any] | None,
-    ) -> None: ...
-
+def rows_picked(
+    x: object,
+    classes: object,
+    factors: object,
+    places: object,
+    out: object,
+    ignored: int,
+    each: bool,
+    mean: bool,
+    wide: bool,
+) -> int: ...
+def rows_placed(g: object, places: object, factors: object, out: object, wide: bool) -> bool: ...
+def step_arrays(
+    optimiser: int,
+    wide: bool,
+    options: Sequence[float],
+    ascend: bool,
+    params: list[Any],
+    grads: list[Any],
+    kept: list[list[Any]],
+    counts: list[Any] | None,
+) -> None: ...
 def sum_of_squares(wide: bool, arrays: list[Any]) -> float: ...
 def change_arrays(change: int, wide: bool, arrays: list[Any], a: float, b: float) -> None: ...
 def recur(

@@ -23,6 +23,19 @@ _add_reduce: Any = np.add.reduce
 
 # ---- reductions
 
+SUM, SQUARES, MOST, LEAST, MEAN = range(5)
+
+
+def fold(kind: int, x: Array, axis: int | None, keepdims: bool) -> Array:
+    """The sum, mean, largest or smallest value along one axis, or of all elements."""
+    axes = tuple(range(x.ndim)) if axis is None else (axis % x.ndim,)
+    if kind == MEAN:
+        count = math.prod([x.shape[i] for i in axes])
+        total = sum_over(x, axes, keepdims)
+        return np.asarray(total / count if count else total * math.nan)
+    over = {SUM: sum_over, SQUARES: squares_over, MOST: most_over, LEAST: least_over}[kind]
+    return over(x, axes, keepdims)
+
 
 def sum_over(x: Array, axes: Axes, keepdims: bool) -> Array:
     """The sum over ``axes``."""
@@ -53,10 +66,19 @@ def moments_over(x: Array, axes: Axes) -> tuple[Array, Array]:
     return mean, squares_over(centred, axes, True)
 
 
-def extreme_along(x: Array, axis: int, least: bool) -> tuple[Array, Indices]:
-    """The largest (or smallest) value along ``axis``, kept as size 1, and the place of the first such."""
+@silent
+def variance_along(x: Array, axis: int, correction: float, keepdims: bool) -> Array:
+    """The sum of squared deviations from the mean along ``axis`` over ``n - correction``."""
+    squares = moments_over(x, (axis % x.ndim,))[1]
+    out = squares / x.dtype.type(max(0.0, x.shape[axis] - correction))
+    return np.asarray(out if keepdims else np.squeeze(out, axis))
+
+
+def extreme_along(x: Array, axis: int, least: bool, keepdims: bool = True) -> tuple[Array, Indices]:
+    """The largest (or smallest) value along ``axis`` and the place of the first such."""
     place = np.asarray((np.argmin if least else np.argmax)(x, axis=axis, keepdims=True))
-    return np.take_along_axis(x, place, axis), place
+    value = np.take_along_axis(x, place, axis)
+    return (value, place) if keepdims else (np.squeeze(value, axis), np.squeeze(place, axis))
 
 
 # ---- softmax
@@ -125,6 +147,34 @@ def add_along(g: Array, index: Indices, axis: int, places: int) -> Array:
     where: list[Any] = list(np.ogrid[tuple([slice(0, n) for n in index.shape])])
     where[axis] = index
     np.add.at(out, tuple(where), g)
+    return out
+
+
+# ---- classes
+
+
+def likelihood_loss(
+    x: Array, classes: Indices, ignored: int, reduction: str
+) -> tuple[Array, Indices, Array] | None:
+    """Minus the log-probabilities x ``(N, C)`` of the classes ``(N,)``: each, 0 where ignored, sum or mean.
+
+    Beside it what backward needs: the classes, 0 where ignored, and the factor of each. None where no class
+    counts or one is outside [0, C).
+    """
+    used = classes != ignored
+    count = int(np.count_nonzero(used))
+    places = np.where(used, classes, 0)
+    if not count or places.min() < 0 or places.max() >= x.shape[1]:
+        return None
+    factors = used * x.dtype.type(-1 / count if reduction == "mean" else -1)
+    picked = np.where(used, x[np.arange(len(places)), places] * factors, x.dtype.type(0))
+    return picked if reduction == "none" else np.asarray(_add_reduce(picked, None)), places, factors
+
+
+def likelihood_grad(g: Array, places: Indices, factors: Array, count: int) -> Array:
+    """Zeros ``(N, count)`` in which ``factors g`` stand at the places; g is ``(N,)`` or of one element."""
+    out = np.zeros((len(places), count), g.dtype)
+    out[np.arange(len(places)), places] = g * factors
     return out
 
 

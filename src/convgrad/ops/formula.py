@@ -281,7 +281,7 @@ def cast(x: Value, dtype: np.dtype[Any]) -> Value:
         return x.cast(dtype)
     if x.dtype.kind == "c" and dtype.kind != "c":
         x = x.real
-    return x.astype(dtype)
+    return table.cast(x, dtype)
 
 
 def sum_to(x: Value, shape: tuple[int, ...]) -> Value:
@@ -313,9 +313,15 @@ def _around(repeated: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, int
 
 
 def expand_reduced(
-    g: Value, shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool, count: int = 1
-) -> Value:
-    """Undo a reduction's loss of axes: g of the reduced shape, over ``count``, repeated to ``shape``."""
+    g: Value, shape: tuple[int, ...], axes: tuple[int, ...], keepdims: bool, count: int = 1,
+    seen: bool = False,
+) -> Value:  # fmt: skip
+    """Undo a reduction's loss of axes: g of the reduced shape, over ``count``, repeated to ``shape``.
+
+    ``seen``: one number is only seen as many, since nobody is going to compute with them.
+    """
+    if seen and type(g) is ndarray and not g.ndim:
+        return np.broadcast_to(g, shape)
     if type(g) is ndarray and g.ndim == 0 and (g.dtype is F32 or g.dtype is F64):
         out = np.empty(shape, g.dtype)  # the usual case, the end of a loss
         out.fill(g.item() / count)

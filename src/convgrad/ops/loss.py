@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy import ndarray
 
-from ..dtypes import Array
+from ..dtypes import F32, F64, Array
 from ..kernels import table
 from . import elementwise as ew
 from . import formula
@@ -284,6 +284,8 @@ class NllSpread(Linear):
     def forward(
         g: Array, target: Any, coeff: Any, reduce: bool, shape: tuple[int, ...]
     ) -> tuple[Array, tuple[Any, ...]]:
+        if g.dtype is coeff.dtype and len(shape) == 2 and (g.dtype is F32 or g.dtype is F64):
+            return table.likelihood_grad(g, target, coeff, shape[1]), (target, coeff, reduce, shape)
         placed = np.asarray(g * coeff).astype(g.dtype, copy=False)[:, None]
         return table.add_along(placed, target[:, None], 1, shape[1]), (target, coeff, reduce, shape)
 

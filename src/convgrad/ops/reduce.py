@@ -21,19 +21,24 @@ add_reduce: Any = np.add.reduce
 
 
 class Sum(Linear):
-    """The sum over ``axes``; vjp repeats g over them."""
+    """The sum over ``axes``; vjp repeats g over them.
 
-    saves = ("axes", "keepdims", "shape")
+    ``for_leaf``: the gradient goes to a large leaf and nowhere else, so that it need not be written out.
+    """
+
+    saves = ("axes", "keepdims", "shape", "for_leaf")
     batch = {"axes": "axis"}
     exact = True  # formula.sum goes through float32 by itself
 
     @staticmethod
     def forward(x: Array, axes: tuple[int, ...], keepdims: bool) -> tuple[Array, tuple[Any, ...]]:
-        return formula.sum(x, axes, keepdims), (axes, keepdims, x.shape)
+        return formula.sum(x, axes, keepdims), (axes, keepdims, x.shape, False)
 
     @staticmethod
-    def vjp_x(g: Value, axes: tuple[int, ...], keepdims: bool, shape: tuple[int, ...]) -> Value:
-        return expand_reduced(g, shape, axes, keepdims)
+    def vjp_x(
+        g: Value, axes: tuple[int, ...], keepdims: bool, shape: tuple[int, ...], for_leaf: bool
+    ) -> Value:
+        return expand_reduced(g, shape, axes, keepdims, seen=for_leaf)
 
 
 class SumDims(Sum):
@@ -227,6 +232,8 @@ class Place(Linear):
 
     @staticmethod
     def forward(x: Array, index: Any, axis: int, size: int) -> tuple[Array, tuple[Any, ...]]:
+        if x.dtype is F32 or x.dtype is F64:  # added to zeros they are placed as well
+            return table.add_along(x, index, axis, size), (index, axis, size)
         shape = index.shape[:axis] + (size,) + index.shape[axis + 1 :]
         out = np.zeros(shape, x.dtype)
         np.put_along_axis(out, index, x, axis)
@@ -385,4 +392,8 @@ def _chosen(x: Value, out: Value, axes: tuple[int, ...]) -> Array:
 
 
 def _share(x: Value, out: Value, axes: tuple[int, ...], g: Value) -> Value:
+    if formula.bare(x, out, g) and (x.dtype is F32 or x.dtype is F64) and not np.isnan(out).any():
+        equal = np.asarray(x == out)
+        each = g / np.sum(equal, axis=axes, keepdims=True, dtype=x.dtype)
+        return np.asarray(np.multiply(equal, each, dtype=x.dtype))
     return broadcast_to(g, x.shape) * _chosen(x, out, axes)

@@ -20,7 +20,8 @@ from ..graph.hooks import present
 from ..graph.node import LEAF, Cell, Node, attach, attach_one, cell_of, snapshot
 from ..graph.traced import Traced
 from ..kernels import table
-from ..ops import activation, reduce, rounding, special
+from ..ops import activation, rounding, select, special
+from ..ops import complex as cplx
 from ..ops import elementwise as ew
 from ..ops.formula import LARGE, product
 from ..ops.matmul import Mm
@@ -42,31 +43,24 @@ from .methods.reduce import ReduceMethods
 from .methods.shape import ShapeMethods
 from .methods.special import SpecialMethods
 from .methods.storage import StorageMethods
-from .promotion import as_common, common_dtype, half_dtype, promote
+from .promotion import CONSTANTS, as_common, common_dtype, constant, half_dtype, promote
 from .views import View, break_view, check_writable, link_views, rewrite
 
 _mode = MODE.get
 _NOT_GIVEN: Any = object()
 
-# A ufunc takes a 0-d array 170 ns sooner than a Python number, forward and backward: keep the usual ones.
-_CONSTANTS: dict[np.dtype[Any], dict[Any, Array]] = {F32: {}, F64: {}}
 
+def _binary(op: type[Ufunc], slow: Callable[[Any, Any], Any] | None = None) -> Callable[[Any, Any], Any]:
+    """A method for a two-operand ufunc: float tensors of one dtype, or with a number, in one closure.
 
-def _constant(value: float, dtype: np.dtype[Any]) -> Any:
-    """A number as a read-only 0-d array of ``dtype``; zeros stay numbers, since 0.0 == -0.0."""
-    if not value:
-        return value
-    array = np.array(value, dtype)
-    array.flags.writeable = False
-    table = _CONSTANTS[dtype]
-    if len(table) < 1024:
-        table[value] = array
-    return array
+    ``slow`` is what serves all else; it is also asked for numbers.
+    """
+    ufunc, numbers = op.ufunc, slow is None
+    if slow is None:
 
+        def slow(self: Any, other: Any) -> Any:
+            return binary(op, self, other)
 
-def _binary(op: type[Ufunc]) -> Callable[[Any, Any], Any]:
-    """A method for a two-operand ufunc: float tensors of one dtype, or with a number, in one closure."""
-    ufunc = op.ufunc
     saves = bool(op.saves)
     keep_a, keep_b, keep_both = [op.plan(needs)[1] for needs in ((True, False), (False, True), (True, True))]
 
@@ -76,15 +70,15 @@ def _binary(op: type[Ufunc]) -> Callable[[Any, Any], Any]:
         if isinstance(other, Tensor):
             b: Any = other._data
             if b.dtype is not dtype or (dtype is not F32 and dtype is not F64):
-                return binary(op, self, other)
+                return slow(self, other)
             nb = other._node
-        elif (type(other) is float or type(other) is int) and (dtype is F32 or dtype is F64):
-            b = _CONSTANTS[dtype].get(other)
+        elif (type(other) is float or type(other) is int) and (dtype is F32 or dtype is F64) and numbers:
+            b = CONSTANTS[dtype].get(other)
             if b is None:
-                b = _constant(other, dtype)
+                b = constant(other, dtype)
             nb = None
         else:
-            return binary(op, self, other)
+            return slow(self, other)
         try:
             out = ufunc(a, b) if a.size < LARGE else table.arithmetic(ufunc, a, b)
         except ValueError:
@@ -93,7 +87,7 @@ def _binary(op: type[Ufunc]) -> Callable[[Any, Any], Any]:
             out = np.asarray(out)
         mode = _mode()
         if mode != RECORD:
-            return Tensor(out, None) if mode == OFF else binary(op, self, other)
+            return Tensor(out, None) if mode == OFF else slow(self, other)
         na = self._node
         if na is None and nb is None:
             return Tensor(out, None)
@@ -224,40 +218,6 @@ def _power(slow: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
     return method
 
 
-def _reduce_all(op: type[Op], slow: Callable[..., Any]) -> Callable[..., Any]:
-    """``sum()`` and ``mean()`` of all elements of a float tensor, in one closure."""
-    forward = op.forward
-
-    def method(
-        self: Tensor, dim: Any = None, keepdim: bool = False, *, dtype: Any = None, **other: Any
-    ) -> Any:
-        data = self._data
-        kind = data.dtype
-        mode = _mode()
-        if (
-            dim is not None
-            or keepdim
-            or dtype is not None
-            or other
-            or mode & ~RECORD
-            or (kind is not F32 and kind is not F64)
-        ):
-            return slow(self, dim, keepdim, dtype=dtype, **other)
-        out, saved = forward(data, _ALL_AXES[data.ndim], False)
-        if type(out) is not ndarray:
-            out = np.asarray(out)
-        node = self._node
-        if node is None or not mode:
-            return Tensor(out, None)
-        return Tensor(out, Node(op, (node,), saved, None, (), kind))
-
-    method.__doc__ = slow.__doc__
-    return method
-
-
-_ALL_AXES = tuple([tuple(range(n)) for n in range(65)])
-
-
 def apply(op: type[Op], inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> Any:
     """Run an operator on tensors and record the call where one of them is tracked.
 
@@ -267,11 +227,11 @@ def apply(op: type[Op], inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -
         params: the rest of forward's arguments.
     """
     mode = _mode()
-    if mode == RECORD and len(inputs) == 1 and op.simple and not op.several:
+    if mode <= RECORD and len(inputs) == 1 and op.simple and not op.several:
         x = inputs[0]
         data = x._data
         if op.exact or (data.dtype is not BF16 and data.dtype is not F16):
-            return _apply_one(op, x, data, params)
+            return _apply_one(op, x, data, params, mode)
     if mode & DUAL and dual.stand_ins and (done := dual.take_over(op, inputs, params)) is not NotImplemented:
         return done
     if op.holds and mode & RECORD:
@@ -305,15 +265,15 @@ def apply(op: type[Op], inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -
     return result
 
 
-def _apply_one(op: type[Op], x: Tensor, data: Array, params: tuple[Any, ...]) -> Tensor:
-    """``apply`` for one operand and one result while recording: the usual case, in fewer steps."""
-    if op.holds:
+def _apply_one(op: type[Op], x: Tensor, data: Array, params: tuple[Any, ...], mode: int) -> Tensor:
+    """``apply`` for one operand and one result, recording or not: the usual case, in fewer steps."""
+    if op.holds and mode:
         params = held((x,), params)
     out, saved = op.forward(data, *params)
     result = Tensor(out if type(out) is ndarray else np.asarray(out), None)
     if op.view:
-        link_views(op, result, x, data, params)
-    if x._node is not None and op.traceable:
+        link_views(op, result, x, data, params, mode)
+    if mode and x._node is not None and op.traceable:
         attach_one(op, x, result, saved)
     return result
 
@@ -366,12 +326,14 @@ class Tensor(
     matmul = _product(LinearMethods.matmul)  # type: ignore[assignment]
     __matmul__ = _product(LinearMethods.__matmul__)
     __pow__ = pow = _power(ArithmeticMethods.__pow__)  # type: ignore[assignment]
-    sum = _reduce_all(reduce.Sum, ReduceMethods.sum)
-    mean = _reduce_all(reduce.Mean, ReduceMethods.mean)
     exp = _unary(ew.Exp)
     log = _unary(ew.Log)
     sqrt, tanh, sigmoid = _unary(special.Sqrt), _unary(special.Tanh), _unary(special.Sigmoid)
     sin, cos, relu = _unary(special.Sin), _unary(special.Cos), _unary(activation.Relu)
+    erf, abs = _unary(special.Erf), _unary(cplx.Abs)
+    absolute = abs
+    maximum = _binary(select.Maximum, SpecialMethods.maximum)
+    minimum = _binary(select.Minimum, SpecialMethods.minimum)
     __gt__ = _comparison(np.greater, ArithmeticMethods.__gt__)
     __lt__ = _comparison(np.less, ArithmeticMethods.__lt__)
     __ge__ = _comparison(np.greater_equal, ArithmeticMethods.__ge__)
@@ -415,6 +377,16 @@ class Tensor(
     def _wrap(self, array: Any) -> Any:
         """A new tensor, without history, on an array or NumPy scalar."""
         return Tensor(array if type(array) is ndarray else np.asarray(array), None)
+
+    def _recorded(self, op: type[Op], out: Any, saved: Any) -> Any:
+        """What an operator has made of this tensor, which is tracked: a result, or a tuple of them."""
+        if op.several:
+            results = tuple([Tensor(o, None) for o in out])
+            attach(op, (self,), results, saved)
+            return results
+        result = Tensor(out, None)
+        attach_one(op, self, result, saved)
+        return result
 
     def _inplace(self, name: str, op: type[Op], others: tuple[Any, ...], params: tuple[Any, ...] = ()) -> Any:
         """Change this tensor to ``op(self, *others, *params)``."""

@@ -8,9 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from ...dtypes import F32, HALVES, Array
+from ...dtypes import F32, F64, HALVES, Array
 from ...errors import ConvgradError, DtypeError, ShapeError
+from ...graph.grad_mode import MODE, RECORD
+from ...graph.node import Node
+from ...kernels import table
 from ...ops import loss as ops
+from ...ops.activation import LogSoftmax
 from ...ops.ctc import CtcLoss, read_labels
 from ...tensor.checks import scalar_name
 from ...tensor.dual import batch_of
@@ -20,6 +24,9 @@ from ...tensor.tensor import Tensor, apply
 from .activation import log_softmax
 from .linear import linear
 from .reduction import Weight, check_constant, check_pair, check_reduction, legacy_reduction, reduced
+
+_INT64 = np.dtype(np.int64)
+_REDUCTIONS = ("mean", "sum", "none")
 
 
 def _classes(
@@ -97,6 +104,35 @@ def _check_classes(name: str, input: Tensor, target: Tensor) -> None:
         )
 
 
+def _of_rows(input: Tensor, target: Tensor, ignored: int, how: str, scores: bool) -> Tensor | None:
+    """The usual case in few steps: float rows and a class for each. None for all else, and for what is wrong.
+
+    ``scores``: log-softmax comes first, as the node of its own that it would be.
+    """
+    mode = MODE.get()
+    if mode & ~RECORD or not isinstance(input, Tensor) or not isinstance(target, Tensor):
+        return None
+    x, classes = input._data, target._data
+    dtype, shape = x.dtype, x.shape
+    if (dtype is not F32 and dtype is not F64) or classes.dtype is not _INT64 or len(shape) != 2:
+        return None
+    if classes.shape != shape[:1] or not x.size or how not in _REDUCTIONS or type(ignored) is not int:
+        return None
+    if scores:
+        x = table.log_softmax(x, 1)
+    found = table.likelihood_loss(x, classes, ignored, how)
+    if found is None:
+        return None
+    out, places, factors = found
+    node = input._node
+    if node is None or not mode:
+        return Tensor(out, None)
+    if scores:
+        node = Node(LogSoftmax, (node,), (x, 1), None, shape, dtype)
+    saved = (places, factors, how != "none", shape)
+    return Tensor(out, Node(ops.NllLoss, (node,), saved, None, out.shape, dtype))
+
+
 def nll_loss(
     input: Tensor,
     target: Tensor,
@@ -118,6 +154,10 @@ def nll_loss(
         IndexError: a class outside ``0 .. C - 1``.
         ValueError: batch sizes differ.
     """
+    if weight is None and size_average is None and reduce is None:
+        out = _of_rows(input, target, ignore_index, reduction, False)
+        if out is not None:
+            return out
     how = legacy_reduction(reduction, size_average, reduce)
     check_pair("nll_loss", input, target)
     if batch_of(input, target, weight) is not None:
@@ -160,6 +200,26 @@ def _nll_by_gather(input: Tensor, target: Tensor, weight: Weight, ignore_index: 
     return out if how == "none" else out.sum() if how == "sum" else out.sum() / factor.sum()
 
 
+def _check_goal(input: Tensor, target: Tensor, axis: int, ignore_index: int) -> None:
+    """The target of ``cross_entropy`` has classes, or probabilities, as its dtype and shape say."""
+    if target._data.shape == input._data.shape and target._data.dtype.kind in "biu" and input._data.ndim:
+        raise DtypeError(
+            "cross_entropy: Expected floating point type for target with class probabilities, got "
+            f"{scalar_name(target.dtype)} of input's shape {list(target.shape)}: use target.float() for "
+            f"probabilities, target.argmax({axis}) for the classes of one-hot rows"
+        )
+    by_class = target._data.dtype.kind in "iu"
+    if not by_class and target._data.shape != input._data.shape:
+        raise ShapeError(
+            f"cross_entropy: expected a target of classes (int64, input's shape without dimension {axis}) "
+            f"or of probabilities (input's shape {list(input.shape)}), but got {target.dtype} of "
+            f"{list(target.shape)} (expected scalar type Long but found "
+            f"{scalar_name(target.dtype)}); classes are given as target.long()"
+        )
+    if not by_class and ignore_index >= 0:
+        raise ConvgradError("ignore_index is not supported for floating point target (cross_entropy)")
+
+
 def cross_entropy(
     input: Tensor,
     target: Tensor,
@@ -180,6 +240,10 @@ def cross_entropy(
         reduction: as for ``nll_loss``; with probabilities "mean" divides by the number of predictions.
         label_smoothing: this share of the target is spread evenly over all classes.
     """
+    if weight is None and size_average is None and reduce is None and label_smoothing == 0.0:
+        out = _of_rows(input, target, ignore_index, reduction, True)
+        if out is not None:
+            return out
     how = legacy_reduction(reduction, size_average, reduce)
     check_pair("cross_entropy", input, target)
     if not 0.0 <= label_smoothing <= 1.0:
@@ -187,21 +251,7 @@ def cross_entropy(
     axis = 0 if input._data.ndim == 1 else 1
     by_class = target._data.dtype.kind in "iu"
     count = input._data.shape[axis] if input._data.ndim else 1
-    if target._data.shape == input._data.shape and target._data.dtype.kind in "biu" and input._data.ndim:
-        raise DtypeError(
-            "cross_entropy: Expected floating point type for target with class probabilities, got "
-            f"{scalar_name(target.dtype)} of input's shape {list(target.shape)}: use target.float() for "
-            f"probabilities, target.argmax({axis}) for the classes of one-hot rows"
-        )
-    if not by_class and target._data.shape != input._data.shape:
-        raise ShapeError(
-            f"cross_entropy: expected a target of classes (int64, input's shape without dimension {axis}) "
-            f"or of probabilities (input's shape {list(input.shape)}), but got {target.dtype} of "
-            f"{list(target.shape)} (expected scalar type Long but found "
-            f"{scalar_name(target.dtype)}); classes are given as target.long()"
-        )
-    if not by_class and ignore_index >= 0:
-        raise ConvgradError("ignore_index is not supported for floating point target (cross_entropy)")
+    _check_goal(input, target, axis, ignore_index)
     if by_class:
         classes = _classes("cross_entropy", input, target, weight, ignore_index)
     logp = log_softmax(input, axis)

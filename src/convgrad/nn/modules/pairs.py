@@ -72,6 +72,10 @@ def _linear(module: Any, input: Any) -> Any:
 
 def _batch_norm(module: Any, input: Any) -> Any:
     """``relu`` of what ``BatchNorm1d`` and its kin give."""
+    if not module.training:
+        out = module._evaluated(input, "relu")
+        if out is not None:
+            return out
     mean, var, weight, bias, training, momentum, eps = module._settings(input)
     return normalise_batch(input, mean, var, weight, bias, training, momentum, eps, BATCH_RELU, (None,))
 
@@ -98,7 +102,7 @@ FIRST: dict[type, First] = {
         for kind in (ConvTranspose1d, ConvTranspose2d, ConvTranspose3d)
     },
     **{
-        kind: _first(kind, _batch_norm, "_settings", "_check_input_dim")
+        kind: _first(kind, _batch_norm, "_settings", "_evaluated", "_check_input_dim")
         for kind in (BatchNorm1d, BatchNorm2d, BatchNorm3d)
     },
     Linear: _first(Linear, _linear),

@@ -47,6 +47,9 @@ class Methods:
     def _wrap(self, array: Any) -> Any:
         raise NotImplementedError
 
+    def _recorded(self, op: type[Op], out: Any, saved: Any) -> Any:
+        raise NotImplementedError
+
     def _inplace(self, name: str, op: type[Op], others: tuple[Any, ...], params: tuple[Any, ...] = ()) -> Any:
         raise NotImplementedError
 

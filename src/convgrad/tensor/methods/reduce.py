@@ -8,21 +8,57 @@ from typing import Any
 import numpy as np
 
 from ... import dtypes
-from ...dtypes import Array
+from ...dtypes import F32, F64, Array
 from ...errors import ConvgradError, DimError, DtypeError, ShapeError
+from ...graph.grad_mode import MODE, RECORD
+from ...graph.node import LEAF
+from ...kernels import table
 from ...ops import reduce
 from ...ops import scan as scans
 from ...ops import statistics as stats
+from ...ops.formula import LARGE
 from .. import return_types
 from .base import dim_index, dim_tuple
 from .operands import cast
 from .order import OrderMethods, scalar_name, typed
 
+_mode = MODE.get
+#: kinds of table.fold
+_SUM, _, _MOST, _LEAST, _MEAN = range(5)
+
 
 class ReduceMethods(OrderMethods):
-    """``sum``, ``mean``, ``max`` and their kin."""
+    """``sum``, ``mean``, ``max`` and their kin.
+
+    Each has a short way for float tensors, all of them or along one dimension, which small ones are in need
+    of: no operator is looked for, and nothing prepared that only a recorded call wants.
+    """
 
     __slots__ = ()
+
+    def _is_plain(self, dim: Any, dtype: Any = None) -> bool:
+        """Whether the short way serves: float numbers, an int for a dimension that there is, no transform."""
+        data = self._data
+        return (
+            (data.dtype is F32 or data.dtype is F64)
+            and data.size > 0
+            and (dtype is None or dtype is self.dtype)  # type: ignore[attr-defined]
+            and (dim is None or (type(dim) is int and -data.ndim <= dim < data.ndim))
+            and not _mode() & ~RECORD
+        )
+
+    def _folded(self, kind: int, op: Any, dim: Any, keepdim: bool) -> Any:
+        """The short way of sums and means."""
+        data = self._data
+        out = table.fold(kind, data, dim, keepdim)
+        node = self._node
+        if node is None or not _mode():
+            return self._wrap(out)
+        axes = tuple(range(data.ndim)) if dim is None else (dim % data.ndim,)
+        if kind == _MEAN:
+            return self._recorded(op, out, (axes, keepdim, data.shape))
+        for_leaf = node.kind == LEAF and data.size >= LARGE
+        return self._recorded(op, out, (axes, keepdim, data.shape, for_leaf))
 
     def sum(
         self,
@@ -41,6 +77,8 @@ class ReduceMethods(OrderMethods):
             dtype: convert to this dtype first.
         """
         dim, keepdim = dim if axis is None else axis, keepdim or keepdims
+        if (dim is not None or not keepdim) and self._is_plain(dim, dtype):
+            return self._folded(_SUM, reduce.Sum if dim is None else reduce.SumDims, dim, keepdim)
         x = typed(self, dtype, widen=True)
         if dim is None and not keepdim:
             return self._apply(reduce.Sum, (x,), (tuple(range(self._data.ndim)), False))
@@ -61,6 +99,8 @@ class ReduceMethods(OrderMethods):
             DtypeError: integers or bool without ``dtype``.
         """
         dim, keepdim = dim if axis is None else axis, keepdim or keepdims
+        if (dim is not None or not keepdim) and self._is_plain(dim, dtype):
+            return self._folded(_MEAN, reduce.Mean if dim is None else reduce.MeanDims, dim, keepdim)
         x = typed(self, dtype)
         if x._data.dtype.kind in "biu":
             what = "could not infer output dtype. Input" if dtype is None else "Optional"
@@ -113,12 +153,20 @@ class ReduceMethods(OrderMethods):
         return self._apply(scans.Prod, (x,), (dim_index(dim, self._data.ndim), keepdim))
 
     def var(
-        self, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None
-    ) -> Any:
+        self, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *, correction: Any = None,
+        axis: Any = None, keepdims: bool = False,
+    ) -> Any:  # fmt: skip
         """The variance over all elements or some dimensions, divided by ``n - correction`` (1 by default).
 
         ``var(False)`` and ``var(dim, False)`` divide by n, as ``correction=0`` does.
         """
+        dim, keepdim = dim if axis is None else axis, keepdim or keepdims
+        if type(dim) is int and unbiased is None and correction is None and self._is_plain(dim):
+            data = self._data
+            out = table.variance_along(data, dim, 1.0, keepdim)
+            if self._node is None or not _mode():
+                return self._wrap(out)
+            return self._recorded(stats.Var, out, (data, (dim % data.ndim,), 1.0, keepdim))
         return self._spread(stats.Var, "std and var", dim, unbiased, keepdim, correction)
 
     def std(
@@ -197,27 +245,45 @@ class ReduceMethods(OrderMethods):
             x = cast(self, dtypes.default_dtype().np)
         return self._apply(stats.LogSumExp, (x,), (dim_tuple(dim, self._data.ndim), keepdim))
 
-    def max(self, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
+    def max(
+        self, dim: Any = None, keepdim: bool = False, *, other: Any = None, axis: Any = None,
+        keepdims: bool = False,
+    ) -> Any:  # fmt: skip
         """The largest element; along ``dim`` the pair (values, indices); with a tensor: ``maximum``.
 
         NaN counts as the largest. Of equals the first has the index; ``max()`` divides the gradient
         among equals, ``max(dim)`` gives it to the one that the index names.
         """
+        if dim is None and axis is None and other is None:
+            if not self._is_plain(None):
+                return self._extreme_of_all("max", reduce.MaxAll)
+            out = table.fold(_MOST, self._data, None, False)
+            if self._node is None or not _mode():
+                return self._wrap(out)
+            return self._recorded(reduce.MaxAll, out, (self._data, out))
         if other is not None or hasattr(dim, "_data"):
             return self.maximum(dim if other is None else other)  # type: ignore[attr-defined]
-        if dim is None:
-            return self._extreme_of_all("max", reduce.MaxAll)
+        dim, keepdim = dim if axis is None else axis, keepdim or keepdims
         return return_types.max(self._extreme_along("max", reduce.MaxDim, dim, keepdim))
 
-    def min(self, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
+    def min(
+        self, dim: Any = None, keepdim: bool = False, *, other: Any = None, axis: Any = None,
+        keepdims: bool = False,
+    ) -> Any:  # fmt: skip
         """The smallest element; along ``dim`` the pair (values, indices); with a tensor: ``minimum``.
 
         NaN and equals as in ``max``.
         """
+        if dim is None and axis is None and other is None:
+            if not self._is_plain(None):
+                return self._extreme_of_all("min", reduce.MinAll)
+            out = table.fold(_LEAST, self._data, None, False)
+            if self._node is None or not _mode():
+                return self._wrap(out)
+            return self._recorded(reduce.MinAll, out, (self._data, out))
         if other is not None or hasattr(dim, "_data"):
             return self.minimum(dim if other is None else other)  # type: ignore[attr-defined]
-        if dim is None:
-            return self._extreme_of_all("min", reduce.MinAll)
+        dim, keepdim = dim if axis is None else axis, keepdim or keepdims
         return return_types.min(self._extreme_along("min", reduce.MinDim, dim, keepdim))
 
     def _extreme_of_all(self, name: str, op: Any) -> Any:
@@ -227,6 +293,14 @@ class ReduceMethods(OrderMethods):
         return self._apply(op, (self,))
 
     def _extreme_along(self, name: str, op: Any, dim: Any, keepdim: bool) -> Any:
+        if dim is not None and self._is_plain(dim):
+            data = self._data
+            axis = dim % data.ndim
+            pair = table.extreme_along(data, axis, op is reduce.MinDim, keepdim)
+            if self._node is None or not _mode():
+                return self._wrap(pair[0]), self._wrap(pair[1])
+            old = data.shape
+            return self._recorded(op, pair, (pair[1], axis, old, (*old[:axis], 1, *old[axis + 1 :])))
         axis = dim_index(dim, self._data.ndim)
         self._no_complex(name)
         self._needs_size(name, (axis,))
@@ -280,6 +354,8 @@ class ReduceMethods(OrderMethods):
 
     def _position(self, name: str, arg: Any, dim: Any, keepdim: bool) -> Any:
         data = self._data
+        if dim is not None and self._is_plain(dim):
+            return self._wrap(table.extreme_along(data, dim % data.ndim, arg is np.argmin, keepdim)[1])
         if data.dtype.kind in "bc":
             raise ConvgradError(
                 f"{name}(): does not support {'bool' if data.dtype.kind == 'b' else 'complex'} input"
