@@ -155,6 +155,8 @@ nb::typed<nb::dict, nb::str, nb::str> build_info() {
 }  // namespace
 
 NB_MODULE(_native, m) {
+  // A daemon thread that the end of the process cuts off keeps its generator; nanobind takes that for a leak.
+  nb::set_leak_warnings(false);
   learn_array_layout();
   // A daemon thread, such as a worker of a loader that is kept, may hold arrays to the end of the process.
   nb::set_leak_warnings(false);

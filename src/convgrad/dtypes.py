@@ -249,7 +249,7 @@ class finfo:
         self.bits = int(info.bits)
         self.eps, self.max, self.min = float(info.eps), float(info.max), float(info.min)
         self.tiny = self.smallest_normal = float(info.smallest_normal)
-        self.resolution = float(info.resolution)
+        self.resolution = 10.0**-info.precision  # of bfloat16, ml_dtypes has it rounded to bfloat16
         self.dtype = kind.name
 
     def __repr__(self) -> str:

@@ -7,6 +7,7 @@ import pytest
 import torch
 from tests.parity.shape_support import OURS, THEIRS, array, evaluate, same
 
+import convgrad
 from convgrad.tensor import creation
 
 DATA = """
@@ -106,3 +107,16 @@ def test_spaced_numbers(seed: int) -> None:
         ours = creation.arange(start, end, step, dtype=getattr(OURS, kind))
         theirs = torch.arange(start, end, step, dtype=getattr(torch, kind)).numpy()
         np.testing.assert_allclose(array(ours), theirs, rtol=0, atol=eps)
+
+
+@pytest.mark.parametrize("name", ["float16", "bfloat16", "float32", "float64", "complex64"])
+def test_limits_of_floating_dtypes(name: str) -> None:
+    ours, theirs = (library.finfo(getattr(library, name)) for library in (convgrad, torch))
+    assert repr(ours) == repr(theirs)
+    for limit in ("bits", "eps", "max", "min", "tiny", "smallest_normal", "resolution", "dtype"):
+        assert getattr(ours, limit) == getattr(theirs, limit)
+
+
+def test_buffers_read_as_tensors() -> None:
+    ours, theirs = (library.nn.Buffer(library.ones(2)) for library in (convgrad, torch))
+    assert repr(ours) == repr(theirs) == "tensor([1., 1.])"

@@ -150,7 +150,7 @@ class Computed:
 def test_numpys_and_pythons_random_numbers_in_processes() -> None:
     seed(4)
     options = {"batch_size": None, "num_workers": 2, "collate_fn": keep, "multiprocessing_context": "fork"}
-    a = list(ours.DataLoader(Computed(numpy_and_python, 4), worker_type="process", **options))
+    a = list(ours.DataLoader(Computed(numpy_and_python, 4), **options))
     assert a == list(theirs.DataLoader(Computed(numpy_and_python, 4), **options))
     assert len(set(a)) == 4
 

@@ -286,6 +286,18 @@ def test_ctrl_c(kind: str, tmp_path: Path) -> None:
     assert done.returncode == 0
 
 
+def test_a_context_of_multiprocessing_means_processes() -> None:
+    kinds = [
+        DataLoader(Squares(4), num_workers=1, **more).worker_type
+        for more in (
+            {},
+            {"multiprocessing_context": "spawn"},
+            {"multiprocessing_context": "spawn", "worker_type": "thread"},
+        )
+    ]
+    assert kinds == ["thread", "process", "thread"]
+
+
 ENDING = """
 import convgrad
 from convgrad.utils.data import DataLoader

@@ -45,12 +45,13 @@ class DataLoader(Generic[T]):
         drop_last: leave out a last batch that is smaller.
         timeout: seconds to wait for a batch of a worker; 0 waits for ever.
         worker_init_fn: called with the worker's number in each worker.
-        multiprocessing_context: start method or context of worker processes; threads need none.
+        multiprocessing_context: start method or context of worker processes; with it workers are processes.
         generator: of random numbers for shuffling and for the workers' seeds.
         prefetch_factor: batches made ahead per worker; 2 if None.
         persistent_workers: keep workers, and their state, from pass to pass.
         in_order: hand batches over in their order, rather than as workers finish them.
-        worker_type: "thread", or "process" for examples made by slow Python code. Not in PyTorch.
+        worker_type: "thread", or "process" for examples made by slow Python code; None is "process" where a
+            ``multiprocessing_context`` is given, else "thread". Not in PyTorch.
         progress: show a progress bar (if tqdm is installed); a string is its label. Not in PyTorch.
     Raises:
         ValueError: options that exclude each other.
@@ -75,8 +76,10 @@ class DataLoader(Generic[T]):
         worker_init_fn: Callable[[int], Any] | None = None, multiprocessing_context: Any = None,
         generator: Generator | None = None, *, prefetch_factor: int | None = None,
         persistent_workers: bool = False, pin_memory_device: str = "", in_order: bool = True,
-        worker_type: str = "thread", progress: bool | str = False,
+        worker_type: str | None = None, progress: bool | str = False,
     ) -> None:  # fmt: skip
+        if worker_type is None:
+            worker_type = "thread" if multiprocessing_context is None else "process"
         _check_workers(num_workers, timeout, prefetch_factor, persistent_workers, worker_type)
         self.dataset = dataset
         self.num_workers, self.timeout, self.worker_init_fn = num_workers, timeout, worker_init_fn
