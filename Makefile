@@ -16,6 +16,8 @@ VENV   := .venv
 PARITY := .venv-parity
 JAX    := .venv-jax
 TORCH  := 2.13.0
+# Its interface changes from version to version.
+TINYGRAD := 0.14.0
 # What the extension is built from; its objects are kept in native/editable, for both environments.
 NATIVE := CMakeLists.txt native/editable/CMakeLists.txt $(wildcard native/*.cpp native/*.hpp)
 
@@ -91,7 +93,7 @@ benchall: bench  ## make bench, then whole trainings, convolutions with AVX2 alo
 	@$(PARITY)/bin/python benchmarks/conv.py --isa avx2 $(BENCH_ARGS)
 	@$(PARITY)/bin/python benchmarks/conv.py --busy $(BENCH_ARGS)
 
-jax: $(JAX)/.stamp-jax  ## set up .venv-jax: benchmarks of convolutions and of networks then have a column for JAX
+jax: $(JAX)/.stamp-others  ## set up .venv-jax with JAX and tinygrad: benchmarks then have columns for them
 
 nightly: $(VENV)/.stamp-test $(PARITY)/.stamp-parity  ## everything: slow tests, comparison, benchmarks
 	@echo "== all tests, the slow ones too"
@@ -159,9 +161,11 @@ $(PARITY)/.stamp-parity: pyproject.toml $(NATIVE) | $(PARITY)/bin/python
 	@$(call report,$(PARITY))
 	@touch $@
 
-$(JAX)/.stamp-jax: | $(JAX)/bin/python
-	@echo "== installing JAX into $(JAX)"
+$(JAX)/.stamp-others: | $(JAX)/bin/python
+	@echo "== installing JAX and tinygrad $(TINYGRAD) into $(JAX)"
 	@$(call INSTALL,$(JAX)) jax
+	@$(call INSTALL,$(JAX)) 'tinygrad==$(TINYGRAD)' || echo "convgrad: no tinygrad here; its column is left out" >&2
+	@command -v clang >/dev/null || echo "convgrad: no clang here; without it, the column of tinygrad is left out" >&2
 	@touch $@
 
 define make_venv

@@ -6,8 +6,10 @@ Standard library only, at import: the worker of either library loads this file.
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import os
 import platform
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -143,11 +145,24 @@ def _blas_threads() -> str:
     return ", ".join(f"{pool['internal_api']} {pool['num_threads']}" for pool in pools) or "none"
 
 
+def _installed_version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def _first_line(*command: str) -> str:
+    """What a command prints first."""
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    return done.stdout.partition("\n")[0]
+
+
 def describe_library(library: Any) -> dict[str, str]:
     """Versions, BLAS and threads of the process that runs ``library``; asked in the worker."""
     about = {
         "python": platform.python_version(),
-        library.__name__: getattr(library, "__version__", "unknown"),
+        library.__name__: getattr(library, "__version__", None) or _installed_version(library.__name__),
     }
     numpy = sys.modules.get("numpy")
     if numpy is not None:
@@ -164,6 +179,8 @@ def describe_library(library: Any) -> dict[str, str]:
             for line in lines
             if "Version" in line or "capability" in line or "MKL-DNN" in line
         )
+    if library.__name__ == "tinygrad":
+        about["compiler"] = _first_line(os.environ.get("CC", "clang"), "--version")
     if hasattr(library, "get_num_threads"):
         about["threads"] = str(library.get_num_threads())
     for name in THREAD_VARIABLES + KERNEL_VARIABLES:

@@ -12,39 +12,37 @@ from typing import Any
 
 import numpy as np
 
+import nets_other
+from nets_other import Flatten, Function, Identity, Sequential, over_space
+
 Array = Any
+Slot = tuple[nets_other.Module, str]
 DECAY = 0.1  # of running statistics
 EPSILON = 1e-5
 
 
-class Module:
-    """Parameters, buffers and modules are attributes. ``training`` is always true here."""
+class Module(nets_other.Module):
+    """Names of the attributes that are parameters, and of those that are buffers."""
 
     parameters: tuple[str, ...] = ()
     buffers: tuple[str, ...] = ()
 
-    def __call__(self, x: Array) -> Array:
-        return self.forward(x)
 
-    def forward(self, x: Array) -> Array:
-        raise NotImplementedError
-
-    def children(self) -> list[Module]:
-        """Modules in attributes, and in lists among these, in the order of assignment."""
-        values = [
-            entry
-            for value in vars(self).values()
-            for entry in (value if isinstance(value, list) else [value])
-        ]
-        return [value for value in values if isinstance(value, Module)]
+def children(module: nets_other.Module) -> list[nets_other.Module]:
+    """Modules in attributes, and in lists among these, in the order of assignment."""
+    values = [
+        entry for value in vars(module).values() for entry in (value if isinstance(value, list) else [value])
+    ]
+    return [value for value in values if isinstance(value, nets_other.Module)]
 
 
-def slots(module: Module) -> tuple[list[tuple[Module, str]], list[tuple[Module, str]]]:
+def slots(module: nets_other.Module) -> tuple[list[Slot], list[Slot]]:
     """Where parameters and buffers of a network stand: (module, attribute), each once."""
-    found: tuple[list[tuple[Module, str]], list[tuple[Module, str]]] = ([], [])
-    found[0].extend((module, name) for name in module.parameters)
-    found[1].extend((module, name) for name in module.buffers)
-    for child in module.children():
+    found: tuple[list[Slot], list[Slot]] = ([], [])
+    if isinstance(module, Module):
+        found[0].extend((module, name) for name in module.parameters)
+        found[1].extend((module, name) for name in module.buffers)
+    for child in children(module):
         for kind, more in zip(found, slots(child), strict=True):
             kind.extend(more)
     return found
@@ -67,8 +65,9 @@ def columns(values: Array, ndim: int) -> Array:
 
 def namespace(jax: Any) -> Any:
     """What stands for ``torch``: ``nn``, ``nn.functional`` and ``cat``, over this JAX."""
+    average = over_space(lambda x, axes: x.mean(axes, keepdims=True))
     nn = SimpleNamespace(
-        Module=Module, Sequential=Sequential, Identity=Identity, Flatten=Flatten, Linear=Linear,
+        Module=nets_other.Module, Sequential=Sequential, Identity=Identity, Flatten=Flatten, Linear=Linear,
         ReLU=lambda: Function(jax.nn.relu),
         AdaptiveAvgPool1d=average, AdaptiveAvgPool2d=average,
         MaxPool1d=lambda width: MaxPool(jax, width, 1), MaxPool2d=lambda width: MaxPool(jax, width, 2),
@@ -86,42 +85,6 @@ def namespace(jax: Any) -> Any:
 def pad(jax: Any, x: Array, ends: tuple[int, int]) -> Array:
     """Zeros around the last axis."""
     return jax.numpy.pad(x, [(0, 0)] * (x.ndim - 1) + [ends])
-
-
-class Sequential(Module):
-    def __init__(self, *layers: Module) -> None:
-        self.layers = list(layers)
-
-    def forward(self, x: Array) -> Array:
-        for layer in self.layers:
-            x = layer(x)
-        return x
-
-
-class Function(Module):
-    """A function without parameters."""
-
-    def __init__(self, function: Any) -> None:
-        self.function = function
-
-    def forward(self, x: Array) -> Array:
-        return self.function(x)
-
-
-class Identity(Module):
-    def forward(self, x: Array) -> Array:
-        return x
-
-
-class Flatten(Module):
-    def forward(self, x: Array) -> Array:
-        return x.reshape(len(x), -1)
-
-
-def average(size: int) -> Module:
-    """The mean over all of space; no other adaptive pooling is asked for."""
-    assert size == 1, size
-    return Function(lambda x: x.mean(tuple(range(2, x.ndim)), keepdims=True))
 
 
 class Linear(Module):
@@ -207,12 +170,13 @@ class BatchNorm(Module):
 class LSTM(Module):
     """One layer, batch first (Hochreiter & Schmidhuber 1997); gates: input, forget, cell, output."""
 
-    parameters = ("weight", "recurrent", "bias")
+    parameters = ("weight", "recurrent", "bias", "recurrent_bias")
 
     def __init__(self, jax: Any, inputs: int, hidden: int) -> None:
         self.jax, self.hidden = jax, hidden
         self.weight = uniform((4 * hidden, inputs), hidden)
-        self.recurrent, self.bias = uniform((4 * hidden, hidden), hidden), uniform((4 * hidden,), hidden)
+        self.recurrent = uniform((4 * hidden, hidden), hidden)
+        self.bias, self.recurrent_bias = uniform((4 * hidden,), hidden), uniform((4 * hidden,), hidden)
 
     def forward(self, x: Array) -> Array:
         numpy, sigmoid = self.jax.numpy, self.jax.nn.sigmoid
@@ -224,7 +188,7 @@ class LSTM(Module):
             h = sigmoid(o) * numpy.tanh(c)
             return (h, c), h
 
-        gates = (x @ self.weight.T + self.bias).swapaxes(0, 1)
+        gates = (x @ self.weight.T + self.bias + self.recurrent_bias).swapaxes(0, 1)
         start = (numpy.zeros((len(x), self.hidden), x.dtype),) * 2
         last, states = self.jax.lax.scan(cell, start, gates)
         return states.swapaxes(0, 1), last

@@ -2,14 +2,13 @@
 
 The nets are in nets.py, their data in train_data.py. Both sides run in workers of their own and are asked in
 turn; memory and processor time come from a fresh process each. ``--learned`` trains some of the nets to the
-end and compares their accuracies, ``--others`` has columns for torch.compile and JAX.
+end and compares their accuracies, ``--others`` has columns for torch.compile, JAX and tinygrad.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import sys
 import tempfile
 from functools import partial
@@ -18,6 +17,7 @@ from typing import Any
 
 import training
 import training_jax
+import training_tinygrad
 from harness import (
     LEAST_ROUNDS,
     ROOT,
@@ -37,7 +37,7 @@ from harness import (
 )
 from machine import LoadMeter, usable_cores
 from nets import INFERENCE_TARGET, PROGRAMS, Program, programs_of_each_net
-from train_report import Losses, Result, TrainReport
+from train_report import Losses, Other, Result, TrainReport
 from worker import CONTROL, Worker, WorkerError, work
 
 TARGETS = {program.row: program.target for program in PROGRAMS} | {
@@ -45,6 +45,9 @@ TARGETS = {program.row: program.target for program in PROGRAMS} | {
 }
 UNIT = ["s", 1, None]
 COST_SECONDS = 0.5
+PATIENCE = 1800.0  # seconds that a compilation may take
+OTHERS = {steps.library: steps for steps in (training_jax.STEPS, training_tinygrad.STEPS)}
+LABELS = [training.COMPILED, *(steps.label for steps in OTHERS.values())]
 # Compilers that wait in processes of their own would count as foreign load.
 ONE_COMPILER = {"TORCHINDUCTOR_COMPILE_THREADS": "1"}
 FIRST_STEPS = 50
@@ -62,23 +65,33 @@ def more_options(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--learned", action="store_true", help="also train to the end and compare accuracies")
     parser.add_argument("--seeds", type=int, default=3, help="trainings to the end for each net (--learned)")
-    parser.add_argument("--others", action="store_true", help="columns for torch.compile and, if there, JAX")
+    parser.add_argument(
+        "--others", nargs="*", choices=LABELS, metavar="LABEL",
+        help=f"columns for {', '.join(LABELS)}, or only those named, where they are there",
+    )  # fmt: skip
     parser.add_argument(
         "--jax-python", default=str(ROOT / ".venv-jax" / "bin" / "python"),
-        help="interpreter of an environment that has JAX (.venv-jax/bin/python, see `make jax`)",
+        help="interpreter of an environment that has JAX, tinygrad (.venv-jax/bin/python, see `make jax`)",
     )  # fmt: skip
 
 
-def further_sides(wanted: argparse.Namespace) -> dict[str, Side]:
-    """The sides of the further columns by label: PyTorch's compiler, and JAX where it is installed."""
-    if not wanted.others:
-        return {}
-    sides = {}
-    if wanted.theirs == "torch":
-        sides[training.COMPILED] = Side(wanted.torch_python, "torch")
-    if os.path.exists(wanted.jax_python):
-        sides["JAX"] = Side(wanted.jax_python, "jax")
-    return sides
+def further_sides(wanted: argparse.Namespace) -> tuple[dict[str, Side], dict[str, str]]:
+    """The sides of the further columns by label, and why others are left out."""
+    if wanted.others is None:
+        return {}, {}
+    labels = wanted.others or LABELS
+    sides, lacks = {}, {}
+    if wanted.theirs == "torch" and training.COMPILED in labels:
+        sides[training.COMPILED] = Side(wanted.torch_python, "torch", PATIENCE)
+    for other in OTHERS.values():
+        if other.label not in labels:
+            continue
+        if lack := other.lack(wanted.jax_python):
+            lacks[other.label] = f"left out: {lack}"
+            print(f"no column for {other.label}: {lack}", file=sys.stderr)
+        else:
+            sides[other.label] = Side(wanted.jax_python, other.library, PATIENCE)
+    return sides, lacks
 
 
 class Session:
@@ -104,7 +117,6 @@ class Session:
         self.sides = both_sides(wanted)
         self.pair = workers[: len(self.sides)]
         self.others = dict(zip(labels, workers[len(self.pair) :], strict=True))
-        self.known = {label: set(worker.ask("names")["rows"]) for label, worker in self.others.items()}
         for worker in workers:
             worker.tell("threads", threads=wanted.threads)
 
@@ -168,25 +180,33 @@ class Session:
             return {}
         return found
 
-    def _others(self, program: Program, notes: list[str]) -> dict[str, float]:
-        """Medians of the further columns; what a compilation took goes to the notes."""
-        found = {}
+    def _others(self, program: Program, notes: list[str]) -> dict[str, Other]:
+        """The further columns, from the weights that we start from."""
+        found: dict[str, Other] = {}
+        if not self.others:
+            return found
         fewer = argparse.Namespace(**vars(self.wanted))
         fewer.rounds = max(LEAST_ROUNDS, self.wanted.rounds // 2)
+        ours = answered(self.pair[0], "start", row=program.row)["losses"]
         for label, worker in self.others.items():
-            if program.row not in self.known[label]:
-                continue
+            worker.close()  # what it is asked next, a new process does
             try:
-                seconds = answered(worker, "compile", row=program.row)["seconds"]
-                notes.append(f"{label}: the first step took {seconds:.1f} s, with its compilation")
+                answer = answered(worker, "compile", row=program.row, seconds=COST_SECONDS)
                 name = training.compiled_name(program) if label == training.COMPILED else program.row
                 values, errors = measure_sides([Asked(worker, name)], fewer)
             except WorkerError as error:
-                notes.append(f"{label}: {error}")
+                said = str(error).removeprefix(f"{worker.library}: ").partition("\n")[0]
+                notes.append(f"{label}: {said}")
                 continue
             notes += [f"{label}: {error}" for error in errors if error]
             if values[0]:
-                found[label] = Row(label, "s", values[0], []).our_median
+                found[label] = Other(
+                    step=Row(label, "s", values[0], []).our_median,
+                    compilation=answer["seconds"],
+                    calls=answer["first"],
+                    costs=answer["costs"],
+                    losses=Losses(answer["losses"], ours),
+                )
         return found
 
 
@@ -213,9 +233,12 @@ def measured(
         folder, sorted({program.data for program in [*programs, *predicted]})
     )
     environ = environment(wanted.threads) | {training.FOLDER: str(folder)}
-    others = further_sides(wanted)
+    others, lacks = further_sides(wanted)
     if others:
-        environ |= ONE_COMPILER
+        # What an earlier run compiled is not to be found again.
+        environ |= ONE_COMPILER | {"TORCHINDUCTOR_CACHE_DIR": str(folder / "inductor")}
+        for other in OTHERS.values():
+            environ |= other.environ
     with started([*both_sides(wanted), *others.values()], environ, wanted.timeout) as workers:
         about = describe(workers)
         session = Session(workers, wanted, environ, list(others), random)
@@ -226,6 +249,8 @@ def measured(
         during = meter.foreign_cores()
     faults = faults + load_fault(during, wanted.max_load, "during") + control_fault([control])
     about["data"] = {"random numbers instead of": ", ".join(random) or "nothing"}
+    if lacks:
+        about["further columns"] = lacks
     about["control"] = {"ratio of the same pure Python on both sides": f"{control.ratio:.2f}"}
     targets = {name: least for name, least in TARGETS.items() if wanted.theirs}
     load = {"before": before, "during": during}
@@ -239,7 +264,7 @@ def main(argv: list[str] | None = None) -> int:
     """Measure and report; the exit code as in :func:`harness.main`."""
     wanted = options("train", argv, more_options)
     if wanted.worker:
-        side: Any = training_jax if wanted.worker == "jax" else training
+        side: Any = OTHERS.get(wanted.worker, training)
         return work(wanted.worker, side.setup, side.requests)
     with tempfile.TemporaryDirectory(prefix="convgrad-bench-") as folder:
         return reported(wanted, "train", partial(measured, wanted, Path(folder)))

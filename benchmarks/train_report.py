@@ -19,6 +19,12 @@ MEMORY_WORDS = (
     "memory that was handed back and asked for again. Calls of malloc are not counted: Python serves small "
     "objects from its own arenas on both sides, so the number would say little of either."
 )
+COMPILING_WORDS = (
+    "In a process of its own for each, whose first calls compile: on one thread where the compiler can be "
+    "told so, with nothing kept from earlier runs. Losses beside ours are from the same weights, over the "
+    "same batches. Peaks of resident memory are above what the import left; a C compiler's own process is "
+    "not in them."
+)
 MIB = 2**20
 
 
@@ -68,6 +74,23 @@ class Losses(NamedTuple):
         return f"{said}; {doubles}, which ours leaves after {pair[0]} and theirs after {pair[1]}"
 
 
+class Other(NamedTuple):
+    """A program in a further column.
+
+    Attributes:
+        step: seconds of a training step.
+        compilation: seconds of the first ``calls``, which compile.
+        costs: what :func:`training.compilation` gives.
+        losses: its own beside ours.
+    """
+
+    step: float
+    compilation: float = math.nan
+    calls: int = 1
+    costs: dict[str, float] = {}
+    losses: Losses | None = None
+
+
 class Result(NamedTuple):
     """Everything about one program.
 
@@ -76,7 +99,7 @@ class Result(NamedTuple):
         costs: by side, what :func:`training.costs` gives; empty if not asked for.
         losses: of the first steps; None if not asked for.
         accuracy: by side, percent of the test part for every seed; empty if not asked for.
-        others: seconds of a step in the further columns.
+        others: by label of a further column.
         notes: what went wrong.
     """
 
@@ -85,7 +108,7 @@ class Result(NamedTuple):
     costs: dict[str, dict[str, float]] = {}
     losses: Losses | None = None
     accuracy: dict[str, list[float]] = {}
-    others: dict[str, float] = {}
+    others: dict[str, Other] = {}
     notes: list[str] = []
 
     def cost_ratio(self, what: str, sides: tuple[str, str]) -> float:
@@ -185,10 +208,27 @@ class TrainReport(Report):
         for result in self.results:
             cells = []
             for label in self.columns:
-                value = result.others.get(label)
-                ratio = value / result.step.our_median if value and result.step.ours else math.nan
-                cells.append(f"{show(value, 's')} ({ratio:.2f})" if value else "-")
+                other = result.others.get(label)
+                ratio = other.step / result.step.our_median if other and result.step.ours else math.nan
+                cells.append(f"{time_text(other.step)} ({ratio:.2f})" if other else "-")
             table.append([result.program.row, *cells])
+        return table
+
+    def compilation_table(self) -> list[list[str]]:
+        """Further columns: what they cost beside time, and whether they compute the same."""
+        table = [
+            [
+                "program", "with", "losses of the first steps", "first calls", "processor time of a step",
+                "peak, compiling", "peak thereafter",
+            ]
+        ]  # fmt: skip
+        for result in self.results:
+            for label, other in result.others.items():
+                said = other.losses.text() if other.losses is not None else "-"
+                line = [result.program.row, label, said, f"{other.calls}: {time_text(other.compilation)}"]
+                for what, form in (("cpu", time_text), ("compiling", memory_text), ("peak", memory_text)):
+                    line.append(form(other.costs.get(what, math.nan)))
+                table.append(line)
         return table
 
     def sections(self) -> list[tuple[str, str, list[list[str]], int]]:
@@ -212,6 +252,7 @@ class TrainReport(Report):
                 self.others_table() if self.columns else [],
                 1,
             ),
+            ("What compiling costs", COMPILING_WORDS, self.compilation_table(), 3),
         ]
         return [section for section in found if len(section[2]) > 1]
 
@@ -241,7 +282,10 @@ class TrainReport(Report):
                 "costs": result.costs,
                 "losses": None if result.losses is None else result.losses._asdict(),
                 "accuracy": result.accuracy,
-                "others": result.others,
+                "others": {
+                    label: other._asdict() | {"losses": other.losses and other.losses._asdict()}
+                    for label, other in result.others.items()
+                },
                 "notes": result.notes,
             }
             for result in self.results

@@ -25,6 +25,9 @@ FOLDER = "CONVGRAD_BENCH_FOLDER"
 KEPT = 8  # batches that are used in turn
 PEAK_STEPS = 5
 TEST_BATCH = 500
+WEIGHTS = "weights.npz"
+"""The file, in the same folder, of the weights that the further columns start from."""
+COMPARED = 10  # losses of theirs beside ours
 COMPILED = "torch.compile"
 """Label of the column of PyTorch's compiler."""
 
@@ -175,6 +178,11 @@ def costs(torch: Any, program: Program, seconds: float) -> dict[str, float]:
     for _ in range(PEAK_STEPS):
         step()
     peak = peak_bytes() - resident
+    return {"peak": float(peak), "resident": float(resident), **spent(step, seconds)}
+
+
+def spent(step: Callable[[], Any], seconds: float) -> dict[str, float]:
+    """Processor time ("cpu") and new pages ("faults") of a step, over so many seconds of them."""
     until, done = time.perf_counter() + seconds, 0
     cpu, faults = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     while not done or time.perf_counter() < until:
@@ -182,7 +190,41 @@ def costs(torch: Any, program: Program, seconds: float) -> dict[str, float]:
         done += 1
     cpu = (time.process_time() - cpu) / done
     faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - faults
-    return {"peak": float(peak), "resident": float(resident), "cpu": cpu, "faults": faults / done}
+    return {"cpu": cpu, "faults": faults / done}
+
+
+def compilation(make: Callable[[], Callable[[], Any]], first: int, seconds: float) -> Request:
+    """What a compiled training step costs, in a process that has done nothing else.
+
+    Args:
+        make: makes the step.
+        first: calls of it that compile.
+        seconds: of steps, for their processor time.
+    Returns:
+        "seconds" of the first calls, "first"; "losses" of the first steps; "costs": "compiling" and "peak",
+        bytes above the resident size after the import while it was compiled and in the steps thereafter
+        (with the batches that are used in turn in memory), "cpu" and "faults" of a step.
+    """
+    reset_peak()
+    resident = resident_bytes()
+    step = make()
+    start = time.perf_counter()
+    losses = [step().item() for _ in range(first)]
+    took, compiling = time.perf_counter() - start, peak_bytes() - resident
+    reset_peak()
+    losses += [step().item() for _ in range(COMPARED - first)]
+    peak = peak_bytes() - resident
+    costs = {"compiling": float(compiling), "peak": float(peak), **spent(step, seconds)}
+    return {"seconds": took, "first": first, "losses": losses, "costs": costs}
+
+
+def start_weights(torch: Any, program: Program) -> list[float]:
+    """Write the weights that training starts from; the losses of the first steps over the kept batches."""
+    torch.manual_seed(SEED)
+    training = Training(torch, program, itertools.cycle(kept_batches(torch, program)))
+    weights = [parameter.detach().numpy() for parameter in training.net.parameters()]
+    np.savez(Path(os.environ[FOLDER]) / WEIGHTS, *weights)
+    return [training.step().item() for _ in range(COMPARED)]
 
 
 # ---- what is learned
@@ -228,11 +270,11 @@ def requests(torch: Any) -> dict[str, Callable[[Request], Request]]:
     def cost(request: Request) -> Request:
         return costs(torch, programs[request["row"]], request["seconds"])
 
-    def compilation(request: Request) -> Request:
-        step = compiled_step(torch, programs[request["row"]])
-        start = time.perf_counter()
-        step()
-        return {"seconds": time.perf_counter() - start}
+    def compiled(request: Request) -> Request:
+        return compilation(partial(compiled_step, torch, programs[request["row"]]), 1, request["seconds"])
+
+    def start(request: Request) -> Request:
+        return {"losses": start_weights(torch, programs[request["row"]])}
 
     def losses(request: Request) -> Request:
         program = programs[request["row"]]
@@ -242,5 +284,6 @@ def requests(torch: Any) -> dict[str, Callable[[Request], Request]]:
         return {"accuracy": accuracy(torch, programs[request["row"]], request["seed"])}
 
     return {
-        "threads": threads, "costs": cost, "compile": compilation, "losses": losses, "accuracy": learned,
+        "threads": threads, "costs": cost, "compile": compiled, "start": start, "losses": losses,
+        "accuracy": learned,
     }  # fmt: skip

@@ -44,6 +44,8 @@ void learn_array_layout() {
     const char* name = format[0] == 'q' ? "int64" : format[0] == 'Q' ? "uint64" : format;
     array_layout.dtypes[int(format[0])] = numpy.attr("dtype")(name).release().ptr();
   }
+  const nb::object brain = nb::module_::import_("ml_dtypes").attr("bfloat16");
+  array_layout.dtypes[int(kBrainFormat)] = numpy.attr("dtype")(brain).release().ptr();
   array_layout.array = reinterpret_cast<PyTypeObject*>(nb::object(array).release().ptr());
 }
 

@@ -68,6 +68,7 @@ void in_tasks(Index n, Index itemsize, Index picoseconds, const Part& part) {
 constexpr Index kUnaryCosts[] = {CONVGRAD_UNARY_MAPS(CONVGRAD_COST)};
 constexpr Index kArithmeticCosts[] = {CONVGRAD_ARITHMETIC_MAPS(CONVGRAD_COST)};
 constexpr Index kBinaryCosts[] = {CONVGRAD_BINARY_MAPS(CONVGRAD_COST)};
+constexpr Index kTernaryCosts[] = {CONVGRAD_TERNARY_MAPS(CONVGRAD_COST)};
 #undef CONVGRAD_COST
 
 /// The codes of all operations by name; a comparison's name is NumPy's.
@@ -80,6 +81,8 @@ nb::typed<nb::dict, nb::str, nb::int_> map_codes() {
   CONVGRAD_ARITHMETIC_MAPS(CONVGRAD_CODE)
   code = 0;
   CONVGRAD_BINARY_MAPS(CONVGRAD_CODE)
+  code = 0;
+  CONVGRAD_TERNARY_MAPS(CONVGRAD_CODE)
 #undef CONVGRAD_CODE
   code = 0;
   for (const char* name : {"equal", "not_equal", "less", "less_equal", "greater", "greater_equal"})
@@ -137,6 +140,31 @@ void map_binary(int code, nb::handle x, nb::handle y, nb::handle out, bool wide,
   const Index cost = kBinaryCosts[code];
   if (wide) binary<double>(kernels_in_use<double>().maps.binary[code], cost, first, second, to, {a, b, c});
   else binary<float>(kernels_in_use<float>().maps.binary[code], cost, first, second, to, {a, b, c});
+}
+
+template <typename T>
+void ternary(int code, const Buffer& x, const Buffer& y, const Buffer& z, const Buffer& out, double a) {
+  const auto loop = kernels_in_use<T>().maps.ternary[code];
+  const T *const first = x.data<T>(), *const second = y.data<T>(), *const third = z.data<T>();
+  T* const to = out.data<T>();
+  const Numbers<T> numbers(a, 0, 0);
+  const Index n = out.size();
+  const bool past = streamed(to, n * Index(sizeof(T)));
+  in_tasks(n, sizeof(T), kTernaryCosts[code], [&](Index i, Index count) {
+    loop(first + i, second + i, third + i, to + i, count, numbers.values, past);
+  });
+}
+
+void map_ternary(int code, nb::handle x, nb::handle y, nb::handle z, nb::handle out, bool wide, double a) {
+  check_code(code, kTernaryMaps);
+  const Buffer first(x, wide), second(y, wide), third(z, wide), to(out, wide, Access::Write);
+  for (const Buffer* operand : {&first, &second, &third}) {
+    check_size(*operand, to.size());
+    check_overlap(*operand, to, wide ? 8 : 4);
+  }
+  if (to.size() == 0) return;
+  if (wide) ternary<double>(code, first, second, third, to, a);
+  else ternary<float>(code, first, second, third, to, a);
 }
 
 /// y as one row for every row of x (`inner` 1), or one value for a run of `inner` values of x.
@@ -294,9 +322,10 @@ void map_lookup(nb::handle x, nb::handle values, nb::handle out, bool wide, Inde
   else lookup<float>(from, table, to, plane);
 }
 
-/// float32 to bfloat16 or float16, or back; the halves are uint16 arrays of their bits.
+/// float32 to bfloat16 or float16, or back.
 void map_half(nb::handle x, nb::handle out, bool brain, bool narrow) {
-  const Buffer from(x, narrow ? 'f' : 'H', Access::Read), to(out, narrow ? 'H' : 'f', Access::Write);
+  const char half = brain ? kBrainFormat : 'e';
+  const Buffer from(x, narrow ? 'f' : half, Access::Read), to(out, narrow ? half : 'f', Access::Write);
   check_size(from, to.size());
   const HalfCasts& casts = table_in_use().half_casts;
   const Index n = to.size();
@@ -321,6 +350,8 @@ void bind_maps(nb::module_& m) {
         nb::arg("a") = 0.0, nb::arg("b") = 0.0, nb::arg("c") = 0.0);
   m.def("map_binary", &map_binary, nb::arg("code"), nb::arg("x"), nb::arg("y"), nb::arg("out"),
         nb::arg("wide"), nb::arg("a") = 0.0, nb::arg("b") = 0.0, nb::arg("c") = 0.0);
+  m.def("map_ternary", &map_ternary, nb::arg("code"), nb::arg("x"), nb::arg("y"), nb::arg("z"),
+        nb::arg("out"), nb::arg("wide"), nb::arg("a") = 0.0);
   m.def("map_arithmetic", &map_arithmetic, nb::arg("code"), nb::arg("x"), nb::arg("y"), nb::arg("out"),
         nb::arg("wide"), nb::arg("inner") = 0);
   m.def("map_scalar", &map_scalar, nb::arg("code"), nb::arg("x"), nb::arg("number"), nb::arg("out"),

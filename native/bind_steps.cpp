@@ -127,113 +127,94 @@ class Rates {
   double count_ = -1;
 };
 
-/// An array laid open for one step: it lives as long as the lists of the call.
-struct Slot {
-  std::unique_ptr<Buffer> buffer;
+using Buffers = std::vector<std::optional<Buffer>>;
 
-  const Buffer& open(nb::handle array, char format) {
-    buffer = std::make_unique<Buffer>(array, format, Access::Write);
-    return *buffer;
-  }
-};
+/// Lists of as many arrays each, laid open for one step: parameters, gradients, what is kept, counts.
+struct Columns {
+  std::size_t n;
+  Buffers params, grads, counts;
+  std::vector<Buffers> kept;
 
-/// One group of parameters and what an optimiser keeps of them; room for their addresses stays between steps.
-class ParameterArrays {
- public:
-  ParameterArrays() = default;
-  ParameterArrays(const ParameterArrays&) = delete;
-  ParameterArrays& operator=(const ParameterArrays&) = delete;
-
-  void step(int which, bool wide, const std::vector<double>& options, bool ascend, Arrays params,
-            Arrays grads, nb::typed<nb::list, Arrays> kept, std::optional<Arrays> counts) {
-    if (which < 0 || which >= kOptimisers) throw std::invalid_argument("no such optimiser");
-    Rates rates(Optimiser(which), options, ascend);
-    if (wide != wide_) slots_.clear();
-    wide_ = wide;
-    if (wide) run<double>(Optimiser(which), rates, params, grads, kept, counts);
-    else run<float>(Optimiser(which), rates, params, grads, kept, counts);
-  }
-
- private:
-  template <typename T>
-  void run(Optimiser optimiser, Rates& rates, const nb::list& params, const nb::list& grads,
-           const nb::list& kept, const std::optional<Arrays>& counts) {
-    const std::vector<int> places = rates.places();
-    const std::size_t n = params.size();
-    if (grads.size() != n || kept.size() != places.size())
-      throw std::invalid_argument("as many gradients and kept arrays are wanted as there are parameters");
-    std::vector<nb::list> columns{params};
-    for (nb::handle list : kept) columns.push_back(nb::cast<nb::list>(list));
-    if (rates.counted() && !counts) throw nb::type_error("this optimiser counts its steps");
-    if (rates.counted()) columns.push_back(*counts);
-    for (const nb::list& column : columns)
-      if (column.size() != n)
-        throw std::invalid_argument("as many gradients and kept arrays are wanted as there are parameters");
-    if (slots_.size() != n * columns.size()) {
-      slots_.clear();
-      slots_.resize(n * columns.size());
-    }
-    std::vector<std::unique_ptr<Buffer>> gradients;
-    gradients.reserve(n);
-    Tasks<Piece<T>> tasks;
+  Columns(const nb::list& params_list, const nb::list& grads_list, const nb::list& kept_lists,
+          const std::optional<Arrays>& count_list, char format)
+      : n(params_list.size()) {
+    params = open(params_list, format, Access::Write);
+    grads = open(grads_list, format, Access::Read);
+    for (nb::handle list : kept_lists) kept.push_back(open(nb::cast<nb::list>(list), format, Access::Write));
+    if (count_list) counts = open(*count_list, 'f', Access::Write);
     for (std::size_t i = 0; i < n; i++) {
-      gradients.push_back(std::make_unique<Buffer>(grads[i], format(), Access::Read));
-      for (std::size_t c = 0; c < columns.size(); c++) {
-        const bool count = c > places.size();
-        const Buffer& buffer = slots_[c * n + i].open(columns[c][i], count ? 'f' : format());
-        if (buffer.size() != (count ? 1 : gradients[i]->size()))
-          throw std::invalid_argument("a parameter, its gradient and what is kept of it are of one size");
-      }
+      bool fits = grads[i]->size() == params[i]->size();
+      for (const Buffers& column : kept) fits = fits && column[i]->size() == params[i]->size();
+      if (!fits || (count_list && counts[i]->size() != 1))
+        throw std::invalid_argument("a parameter, its gradient and what is kept of it are of one size");
     }
-    for (std::size_t i = 0; i < n; i++) {
-      if (rates.counted()) rates.at(advance(slots_[(columns.size() - 1) * n + i]));
-      else rates.at(0);
-      tasks.add(gradients[i]->size(), [&](Index offset, Index size) {
-        Piece<T> p{slots_[i].buffer->template data<T>() + offset,
-                   gradients[i]->template data<T>() + offset,
-                   {},
-                   size,
-                   T(rates.step),
-                   T(rates.root)};
-        for (std::size_t c = 0; c < places.size(); c++)
-          p.kept[places[c]] = slots_[(c + 1) * n + i].buffer->template data<T>() + offset;
-        return p;
-      });
-    }
-    tasks.close();
-    if (tasks.tasks() > 1 && share_memory(n)) tasks.join();
-    const Index nanoseconds = tasks.elements / (optimiser == Optimiser::Sgd ? 3 : 1);
-    const StepNumbers<T> numbers = rates.numbers<T>();
-    run_unlocked([&] {
-      kernels_in_use<T>().steps.step(optimiser, numbers, tasks.parts.data(), tasks.starts.data(),
-                                     tasks.tasks(), nanoseconds);
-    });
   }
   /// Whether two parameters are the same memory: their steps then come one after the other.
-  bool share_memory(std::size_t n) const {
-    std::vector<std::pair<const char*, const char*>> ranges;
+  template <typename T>
+  bool share_memory() const {
+    std::vector<std::pair<const T*, const T*>> ranges;
     ranges.reserve(n);
-    for (std::size_t i = 0; i < n; i++) {
-      const Buffer& b = *slots_[i].buffer;
-      ranges.emplace_back(b.data<char>(), b.data<char>() + b.size() * (wide_ ? 8 : 4));
-    }
+    for (const auto& b : params) ranges.emplace_back(b->data<T>(), b->data<T>() + b->size());
     std::sort(ranges.begin(), ranges.end());
     for (std::size_t i = 1; i < n; i++)
       if (ranges[i].first < ranges[i - 1].second) return true;
     return false;
   }
-  char format() const { return wide_ ? 'd' : 'f'; }
 
-  /// Count one step; steps are counted in single precision.
-  static double advance(const Slot& slot) {
-    float* count = slot.buffer->data<float>();
-    *count += 1;
-    return double(*count);
+ private:
+  Buffers open(const nb::list& arrays, char format, Access access) const {
+    if (arrays.size() != n)
+      throw std::invalid_argument("as many gradients and kept arrays are wanted as there are parameters");
+    Buffers opened(n);
+    for (std::size_t i = 0; i < n; i++) opened[i].emplace(arrays[i], format, access);
+    return opened;
   }
-
-  std::vector<Slot> slots_;
-  bool wide_ = false;
 };
+
+/// All that may fail comes before anything is changed, the counts too; these are in single precision.
+template <typename T>
+void step_columns(Optimiser optimiser, Rates& rates, const Columns& columns) {
+  const std::vector<int> places = rates.places();
+  Tasks<Piece<T>> tasks;
+  for (std::size_t i = 0; i < columns.n; i++) {
+    rates.at(rates.counted() ? double(*columns.counts[i]->data<float>() + 1) : 0.0);
+    tasks.add(columns.params[i]->size(), [&](Index offset, Index size) {
+      Piece<T> p{columns.params[i]->data<T>() + offset,
+                 columns.grads[i]->data<T>() + offset,
+                 {},
+                 size,
+                 T(rates.step),
+                 T(rates.root)};
+      for (std::size_t c = 0; c < places.size(); c++)
+        p.kept[places[c]] = columns.kept[c][i]->data<T>() + offset;
+      return p;
+    });
+  }
+  tasks.close();
+  if (tasks.tasks() > 1 && columns.share_memory<T>()) tasks.join();
+  if (rates.counted())
+    for (const auto& count : columns.counts) *count->data<float>() += 1;
+  const Index nanoseconds = tasks.elements / (optimiser == Optimiser::Sgd ? 3 : 1);
+  const StepNumbers<T> numbers = rates.numbers<T>();
+  run_unlocked([&] {
+    kernels_in_use<T>().steps.step(optimiser, numbers, tasks.parts.data(), tasks.starts.data(), tasks.tasks(),
+                                   nanoseconds);
+  });
+}
+
+void step_arrays(int which, bool wide, const std::vector<double>& options, bool ascend, Arrays params,
+                 Arrays grads, nb::typed<nb::list, Arrays> kept, std::optional<Arrays> counts) {
+  if (which < 0 || which >= kOptimisers) throw std::invalid_argument("no such optimiser");
+  const auto optimiser = Optimiser(which);
+  Rates rates(optimiser, options, ascend);
+  if (kept.size() != rates.places().size())
+    throw std::invalid_argument("as many gradients and kept arrays are wanted as there are parameters");
+  if (rates.counted() && !counts) throw nb::type_error("this optimiser counts its steps");
+  if (!rates.counted()) counts.reset();
+  const Columns columns(params, grads, kept, counts, wide ? 'd' : 'f');
+  if (wide) step_columns<double>(optimiser, rates, columns);
+  else step_columns<float>(optimiser, rates, columns);
+}
 
 // ---- clipping
 
@@ -289,10 +270,8 @@ void change(int what, bool wide, Arrays arrays, double a, double b) {
 
 void bind_steps(nb::module_& m) {
   using nb::arg;
-  nb::class_<ParameterArrays>(m, "ParameterArrays")
-      .def(nb::init<>())
-      .def("step", &ParameterArrays::step, arg("optimiser"), arg("wide"), arg("options"), arg("ascend"),
-           arg("params"), arg("grads"), arg("kept"), arg("counts").none());
+  m.def("step_arrays", &step_arrays, arg("optimiser"), arg("wide"), arg("options"), arg("ascend"),
+        arg("params"), arg("grads"), arg("kept"), arg("counts").none());
   m.def("sum_of_squares", &sum_of_squares, arg("wide"), arg("arrays"));
   m.def("change_arrays", &change, arg("change"), arg("wide"), arg("arrays"), arg("a"), arg("b"));
   bind_recurrent(m);

@@ -11,6 +11,7 @@
 #include "bindings.hpp"
 #include "blocks.hpp"
 #include "kernel.hpp"
+#include "pages.hpp"
 #include "parallel.hpp"
 
 using namespace convgrad;
@@ -180,6 +181,8 @@ NB_MODULE(_native, m) {
   m.def("get_num_threads", &thread_count);
   m.def("scratch_held", &scratch_held);
   m.def("scratch_trim", &scratch_trim);
+  m.def("fail_request", &fail_request, nb::arg("number"));
+  bind_attention(m);
   bind_maps(m);
   bind_norms(m);
   bind_pools(m);

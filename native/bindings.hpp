@@ -35,6 +35,9 @@ struct ArrayLayout {
   PyObject* dtypes[128] = {};  // by Python's format of their elements
 };
 extern ArrayLayout array_layout;
+/// What stands for bfloat16, for which Python has no format: arrays of it are read by their layout or not at
+/// all.
+inline constexpr char kBrainFormat = 'E';
 void learn_array_layout();
 
 /// The elements of an array, as long as the array lives. It must be what the kernels read as it is: nothing
@@ -91,6 +94,7 @@ inline const Kernels<double>& kernels_in_use<double>() {
   return table_in_use().double_precision;
 }
 
+void bind_attention(nb::module_& m);
 void bind_maps(nb::module_& m);
 void bind_norms(nb::module_& m);
 void bind_pools(nb::module_& m);

@@ -85,6 +85,7 @@ bool found(List& all, std::size_t size, Block::Pages& pages) {
 }  // namespace
 
 Block::Block(std::size_t bytes) : bytes_(bytes) {
+  request_memory();
   const std::size_t size = size_for(bytes);
   List& all = list();
   std::lock_guard<std::mutex> lock(all.mutex);

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 
+#include "attention.hpp"
 #include "depthwise_plan.hpp"
 #include "direct_plan.hpp"
 #include "fft_plan.hpp"
@@ -42,6 +43,7 @@ struct Kernels {
   Family<T, WeightView> weight_pixels;
   Family<T, FftView> fft_convolve;
   Family<T, FftView> fft_weights;
+  Attentions<T> attention;
   Maps<T> maps;
   Rows<T> rows;
   Norms<T> norms;

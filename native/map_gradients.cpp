@@ -1,4 +1,5 @@
-// map_gradients.cpp - gradients of elementwise functions: g times the derivative, from x or from the result.
+// map_gradients.cpp - elementwise functions of two and three operands: gradients (g times the derivative,
+// from x or from the result), and sums with a product in them.
 #include "map_loops.hpp"
 #include "map_math.hpp"
 #include "maps.hpp"
@@ -16,10 +17,25 @@ struct AddScaled {
     return x + y * p[0];
   }
 };
+/// Not a gradient: p[0] of the way from x to y, counted from the nearer end: all of it gives y itself.
+struct Lerp {
+  template <typename T>
+  CONVGRAD_INLINE Vec<T> of(Vec<T> x, Vec<T> y, const T* p) {
+    const bool near = p[0] > T(-0.5) && p[0] < T(0.5);
+    return near ? x + (y - x) * p[0] : y - (y - x) * (T(1) - p[0]);
+  }
+};
 struct AbsGrad {
   template <typename T>
   CONVGRAD_INLINE Vec<T> of(Vec<T> g, Vec<T> x, const T*) {
-    return x > T(0) ? g : (x < T(0) ? -g : g * x);  // 0 at 0; NaN stays
+    return x > T(0) ? g : (x < T(0) ? -g : g * T(0));
+  }
+};
+/// p[0], p[1]: the bounds, at which g passes; it does not where x is NaN.
+struct ClampGrad {
+  template <typename T>
+  CONVGRAD_INLINE Vec<T> of(Vec<T> g, Vec<T> x, const T* p) {
+    return x >= p[0] ? (x <= p[1] ? g : Vec<T>{}) : Vec<T>{};
   }
 };
 struct SquareGrad {
@@ -155,6 +171,43 @@ struct GeluTanhGrad {
   }
 };
 
+// A struct per name of CONVGRAD_TERNARY_MAPS.
+
+/// x + p[0] a b.
+struct AddProduct {
+  template <typename T>
+  CONVGRAD_INLINE Vec<T> of(Vec<T> x, Vec<T> a, Vec<T> b, const T* p) {
+    return x + a * b * p[0];
+  }
+};
+/// x + p[0] a / b.
+struct AddQuotient {
+  template <typename T>
+  CONVGRAD_INLINE Vec<T> of(Vec<T> x, Vec<T> a, Vec<T> b, const T* p) {
+    return x + a / b * p[0];
+  }
+};
+/// Of a / b, for b.
+struct DivisorGrad {
+  template <typename T>
+  CONVGRAD_INLINE Vec<T> of(Vec<T> g, Vec<T> a, Vec<T> b, const T*) {
+    return -g * (a / b / b);
+  }
+};
+/// For the first of the two operands: equals share g; NaN in one of them lets it pass.
+struct MaximumGrad {
+  template <typename T>
+  CONVGRAD_INLINE Vec<T> of(Vec<T> g, Vec<T> a, Vec<T> b, const T*) {
+    return a < b ? Vec<T>{} : (a == b ? g * T(0.5) : g);
+  }
+};
+struct MinimumGrad {
+  template <typename T>
+  CONVGRAD_INLINE Vec<T> of(Vec<T> g, Vec<T> a, Vec<T> b, const T*) {
+    return a > b ? Vec<T>{} : (a == b ? g * T(0.5) : g);
+  }
+};
+
 }  // namespace
 
 template <typename T>
@@ -165,7 +218,17 @@ const BinaryLoop<T>* binary_loops() {
   return loops;
 }
 
+template <typename T>
+const TernaryLoop<T>* ternary_loops() {
+#define CONVGRAD_LOOP(name, cost) &ternary_loop<T, name>,
+  static constexpr TernaryLoop<T> loops[] = {CONVGRAD_TERNARY_MAPS(CONVGRAD_LOOP)};
+#undef CONVGRAD_LOOP
+  return loops;
+}
+
 template const BinaryLoop<float>* binary_loops<float>();
 template const BinaryLoop<double>* binary_loops<double>();
+template const TernaryLoop<float>* ternary_loops<float>();
+template const TernaryLoop<double>* ternary_loops<double>();
 
 }  // namespace convgrad::CONVGRAD_ISA

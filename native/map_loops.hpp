@@ -79,6 +79,29 @@ static void binary_loop(const T* x, const T* y, T* out, Index n, const T* number
   if (streamed) end_stream();
 }
 
+/// out[i] = F(x[i], y[i], z[i]).
+template <typename T, typename F>
+static void ternary_loop(const T* x, const T* y, const T* z, T* out, Index n, const T* numbers,
+                         bool streamed) {
+  constexpr Index kLane = kLanes<T>, kStep = kTogether * kLane;
+  Index i = 0;
+  for (; i + kStep <= n; i += kStep) {
+    Vec<T> v[kTogether];
+    CONVGRAD_UNROLL
+    for (int k = 0; k < kTogether; k++)
+      v[k] = F::template of<T>(load(x + i + k * kLane), load(y + i + k * kLane), load(z + i + k * kLane),
+                               numbers);
+    put(out + i, v, streamed);
+  }
+  for (; i + kLane <= n; i += kLane)
+    store(out + i, F::template of<T>(load(x + i), load(y + i), load(z + i), numbers));
+  if (i < n) {
+    const Part<T> part(n - i);
+    store(out + i, F::template of<T>(load(x + i, part), load(y + i, part), load(z + i, part), numbers), part);
+  }
+  if (streamed) end_stream();
+}
+
 /// out[i] = F(x[i], y).
 template <typename T, typename F>
 static void scalar_loop(const T* x, T y, T* out, Index n, bool streamed) {

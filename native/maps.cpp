@@ -72,6 +72,7 @@ Maps<T> maps_functions() {
   Maps<T> all = choices<T>();
   all.unary = unary_loops<T>();
   all.binary = binary_loops<T>();
+  all.ternary = ternary_loops<T>();
   all.arithmetic = arithmetic;
   all.scalar = scalar;
   return all;

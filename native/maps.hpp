@@ -43,10 +43,12 @@ namespace convgrad {
   X(Minimum, 100)                   \
   X(SubFrom, 100)                   \
   X(DivInto, 300)
-/// Of two operands: gradients, but for the first.
+/// Of two operands: gradients, but for the first two.
 #define CONVGRAD_BINARY_MAPS(X) \
   X(AddScaled, 100)             \
+  X(Lerp, 100)                  \
   X(AbsGrad, 100)               \
+  X(ClampGrad, 100)             \
   X(SquareGrad, 100)            \
   X(SqrtGrad, 300)              \
   X(RsqrtGrad, 100)             \
@@ -67,10 +69,19 @@ namespace convgrad {
   X(GeluGrad, 800)              \
   X(GeluTanhGrad, 600)
 
+/// Of three operands.
+#define CONVGRAD_TERNARY_MAPS(X) \
+  X(AddProduct, 150)             \
+  X(AddQuotient, 300)            \
+  X(DivisorGrad, 500)            \
+  X(MaximumGrad, 150)            \
+  X(MinimumGrad, 150)
+
 #define CONVGRAD_COUNT(name, cost) +1
 inline constexpr int kUnaryMaps = CONVGRAD_UNARY_MAPS(CONVGRAD_COUNT);
 inline constexpr int kArithmeticMaps = CONVGRAD_ARITHMETIC_MAPS(CONVGRAD_COUNT);
 inline constexpr int kBinaryMaps = CONVGRAD_BINARY_MAPS(CONVGRAD_COUNT);
+inline constexpr int kTernaryMaps = CONVGRAD_TERNARY_MAPS(CONVGRAD_COUNT);
 #undef CONVGRAD_COUNT
 
 /// The comparisons, in NumPy's order of the names.
@@ -86,6 +97,9 @@ template <typename T>
 using UnaryLoop = void (*)(const T* x, T* out, Index n, const T* numbers, bool streamed);
 template <typename T>
 using BinaryLoop = void (*)(const T* x, const T* y, T* out, Index n, const T* numbers, bool streamed);
+template <typename T>
+using TernaryLoop = void (*)(const T* x, const T* y, const T* z, T* out, Index n, const T* numbers,
+                             bool streamed);
 /// The second operand is one value.
 template <typename T>
 using ScalarLoop = void (*)(const T* x, T y, T* out, Index n, bool streamed);
@@ -98,6 +112,7 @@ template <typename T>
 struct Maps {
   const UnaryLoop<T>* unary;
   const BinaryLoop<T>* binary;
+  const TernaryLoop<T>* ternary;
   const BinaryLoop<T>* arithmetic;
   const ScalarLoop<T>* scalar;
   const CompareLoop<T>* compare;
@@ -129,6 +144,8 @@ template <typename T>
 const UnaryLoop<T>* unary_loops();
 template <typename T>
 const BinaryLoop<T>* binary_loops();
+template <typename T>
+const TernaryLoop<T>* ternary_loops();
 /// The comparisons, selection and tables of Maps; the rest is empty.
 template <typename T>
 Maps<T> choices();

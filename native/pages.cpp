@@ -1,5 +1,8 @@
 #include "pages.hpp"
 
+#include <atomic>
+#include <new>
+
 #if defined(_WIN32)
 #ifndef NOMINMAX
 #define NOMINMAX
@@ -11,6 +14,16 @@
 #endif
 
 namespace convgrad {
+
+namespace {
+std::atomic<long> requests_left{0};
+}
+
+void request_memory() {
+  if (requests_left.load(std::memory_order_relaxed) > 0 && requests_left.fetch_sub(1) == 1)
+    throw std::bad_alloc();
+}
+long fail_request(long number) { return requests_left.exchange(number); }
 
 #if defined(_WIN32)
 

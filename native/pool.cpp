@@ -1,8 +1,9 @@
 // pool.cpp - threads that share the tasks of a job.
 //
-// A job is open while it has tasks to give; workers join open jobs, and whoever works takes chunks of tasks
-// from one counter. The caller works too and can finish alone: at the end it waits only for chunks that a
-// worker has begun. A worker without work watches for some microseconds and then sleeps.
+// A job is open while it has tasks to give; workers join open jobs. Each thread has a part of the tasks,
+// takes chunks of them from a counter, and helps with the other parts when its own is done. The caller works
+// too and can finish alone: at the end it waits only for chunks that a worker has begun. A worker without
+// work watches for some microseconds and then sleeps.
 #include "pool.hpp"
 
 #include <atomic>
@@ -30,7 +31,7 @@ namespace {
 constexpr Index kWatch = 50'000;      // a worker looks for the next job before it sleeps
 constexpr Index kWaitAwake = 20'000;  // a caller looks for the end of the last chunk before it sleeps
 constexpr Index kChunk = 60'000;      // tasks are handed out together up to about this time, see Job::work
-constexpr Index kNotWorthWaking = 40'000;  // shorter work is not offered to sleepers
+constexpr Index kNotWorthWaking = 40'000;  // shorter work is not offered to sleepers, unless it comes often
 constexpr Index kNotWorthSharing = 5'000;  // nor this to anybody
 constexpr Index kGap = 200'000;            // a watch that stood still so long was taken off its core
 constexpr Index kCrowded = 20'000'000;     // for this long after that nobody watches
@@ -38,6 +39,7 @@ constexpr Index kSettled = 1'000'000;      // a worker changes its place no more
 constexpr Index kMostInChunk = 64;
 constexpr int kSlots = 32;  // jobs that can be shared at a time
 constexpr int kMostWorkers = 1023;
+constexpr Index kMostParts = 16;
 
 // The state of a slot: open, whether its caller sleeps, how many workers may be at it, how many are.
 constexpr std::uint32_t kOpen = 1u << 31, kCallerSleeps = 1u << 30, kWorkers = (1u << 15) - 1;
@@ -60,24 +62,38 @@ class AtTask {
   bool before_;
 };
 
+/// A run of neighbouring tasks.
+struct alignas(64) JobPart {
+  std::atomic<Index> next{0};
+  Index end = 0;
+};
+
 struct alignas(64) Job {
   Job(Index tasks, Task run, void* context, Index threads)
-      : tasks(tasks), run(run), context(context), threads(threads) {}
+      : tasks(tasks), run(run), context(context), threads(threads), parts(min(threads, kMostParts)) {
+    for (Index i = 0; i < parts; i++) {
+      part[i].next.store(tasks * i / parts, std::memory_order_relaxed);
+      part[i].end = tasks * (i + 1) / parts;
+    }
+  }
 
   const Index tasks;
   const Task run;
   void* const context;
-  const Index threads;
+  const Index threads, parts;
   const unsigned age = forks;
   const Place caller{};
   bool shared = false;
-  alignas(64) std::atomic<Index> next{0};
+  JobPart part[kMostParts];
   alignas(64) std::atomic<bool> failed{false};
   std::exception_ptr error;  // the first one's; read when all have left
 
   void fail(std::exception_ptr why) {
     if (!failed.exchange(true)) error = std::move(why);
-    next.store(tasks);
+    give_up();
+  }
+  void give_up() {
+    for (Index i = 0; i < parts; i++) part[i].next.store(part[i].end);
   }
   /// Whether this is the child of a fork, where the tasks that other threads took are lost.
   bool orphaned() const { return shared && age != forks.load(std::memory_order_relaxed); }
@@ -90,25 +106,30 @@ struct alignas(64) Job {
     if (time - call->asked < kInterruptEvery && !signal) return;
     call->asked = time;
     if (call->interrupted()) fail(std::make_exception_ptr(Interrupted()));
-    if (orphaned()) next.store(tasks);  // the question ran foreign code
+    if (orphaned()) give_up();  // the question ran foreign code
+  }
+
+  /// Does the thread's own part and then what is left of the others. A thread has the same part of every job
+  /// of a size: what it finds there it has often written itself, in the job before, to its core's own cache.
+  void work(Index number) {
+    const AtTask here;
+    Index most = 1, time = now();
+    for (Index i = 0; i < parts; i++) take(part[(number + i) % parts], most, time);
   }
 
   /// Takes chunks until none is left: single tasks at first, more at a time if they turn out to be short.
-  /// Neighbouring tasks often end and begin in one cache line; threads that take them one by one in turn
-  /// would hand those lines to and fro all the time.
-  void work() {
-    const AtTask here;
-    Index most = 1;
-    for (Index time = now();;) {
-      const Index left = tasks - next.load(std::memory_order_relaxed);
-      const Index count = max(1, min(most, left / (4 * threads)));
-      const Index first = left > 0 ? next.fetch_add(count, std::memory_order_relaxed) : tasks;
-      if (first >= tasks) break;
+  void take(JobPart& from, Index& most, Index& time) {
+    for (;;) {
+      const Index left = from.end - from.next.load(std::memory_order_relaxed);
+      if (left <= 0) return;
+      const Index count = max(1, min(most, left / 4));
+      const Index first = from.next.fetch_add(count, std::memory_order_relaxed);
+      if (first >= from.end) return;
       try {
-        for (Index i = first; i < min(first + count, tasks); i++) run(context, i);
+        for (Index i = first; i < min(first + count, from.end); i++) run(context, i);
       } catch (...) {
         fail(std::current_exception());
-        break;
+        return;
       }
       const Index before = time;
       time = now();
@@ -151,6 +172,7 @@ class Pool {
   std::atomic<int> alive_{0};
   std::atomic<int> most_{kMostWorkers};  // fewer once the system refused one
   std::atomic<Index> crowded_until_{0};
+  std::atomic<Index> called_{0};  // when there was a job last
 };
 
 constexpr std::uint64_t kWatching = 1, kAsleep = std::uint64_t(1) << 32;
@@ -178,7 +200,7 @@ bool Pool::share(Job& job, Index nanoseconds) {
   slot->job = &job;
   slot->state.store(kOpen | std::uint32_t(workers) << kPlacesAt);
   call(workers, nanoseconds);
-  job.work();
+  job.work(0);
   if (!job.orphaned()) finish(*slot, job);
   return true;
 }
@@ -189,7 +211,11 @@ void Pool::call(int workers, Index nanoseconds) {
   // A worker counts itself in before it looks at jobs_ for the last time: one of the two sees the other.
   const std::uint64_t idle = idle_.load();
   const int watching = int(idle & (kAsleep - 1)), asleep = int(idle / kAsleep);
-  if (watching >= workers || asleep == 0 || (nanoseconds > 0 && nanoseconds < kNotWorthWaking)) return;
+  const Index time = now();
+  // who is woken will see the next one if they come so fast
+  const bool often = time - called_.exchange(time, std::memory_order_relaxed) < kWatch && !crowded(time);
+  if (watching >= workers || asleep == 0) return;
+  if (nanoseconds > 0 && nanoseconds < kNotWorthWaking && !often) return;
   wake(jobs_, int(min(workers - watching, asleep)));
 }
 
@@ -254,7 +280,7 @@ bool Pool::serve(int number) {
       if (job.caller.shared()) settle(job.caller);
       try {
         begin_scratch();
-        job.work();
+        job.work(number + 1);
         end_scratch();
       } catch (...) {
         job.fail(std::current_exception());
@@ -352,7 +378,7 @@ void parallel_for(Index tasks, Task run, void* context, Index nanoseconds) {
   }
   const bool serial = inside_task() || (nanoseconds > 0 && nanoseconds < kNotWorthSharing);
   Job job(tasks, run, context, serial ? 1 : min(thread_count(), tasks));
-  if (job.threads == 1 || !pool().share(job, nanoseconds)) job.work();
+  if (job.threads == 1 || !pool().share(job, nanoseconds)) job.work(0);
   if (job.orphaned()) throw std::runtime_error("forked while a kernel was running");
   if (job.failed) std::rethrow_exception(job.error);
 }

@@ -115,7 +115,10 @@ Owner& mine() {
 
 }  // namespace
 
-void* scratch(Scratch role, std::size_t bytes) { return mine().arenas.of[int(role)].get(bytes); }
+void* scratch(Scratch role, std::size_t bytes) {
+  request_memory();
+  return mine().arenas.of[int(role)].get(bytes);
+}
 
 void begin_scratch() {
   Owner& owner = mine();

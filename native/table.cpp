@@ -22,6 +22,7 @@ static Kernels<T> kernels_of() {
       weight_pixels_family<T>(),
       fft_convolve_family<T>(),
       fft_weights_family<T>(),
+      attention_functions<T>(),
       maps_functions<T>(),
       rows_functions<T>(),
       norms_functions<T>(),

@@ -359,3 +359,20 @@ def test_floats_warn_where_they_do_not_hold_every_integer() -> None:
     with pytest.warns(UserWarning, match=r"out of bounds \[-\(2\^11\), 2\^11\]"):
         values = Generator().randint(3000, 3007, 200, np.float16)
     assert values.min() >= 3000 and values.max() < 3007
+
+
+@pytest.mark.parametrize("given", [3, "cpu", np.random.default_rng(0)])
+def test_what_is_no_generator_is_named(given: object) -> None:
+    draws = [
+        lambda g: convgrad.rand(2, generator=g),
+        lambda g: convgrad.randperm(3, generator=g),
+        lambda g: convgrad.ones(2).uniform_(generator=g),
+        lambda g: convgrad.bernoulli(convgrad.ones(2), generator=g),
+        lambda g: convgrad.multinomial(convgrad.ones(2), 1, generator=g),
+        lambda g: convgrad.nn.init.normal_(convgrad.ones(2), generator=g),
+        lambda g: convgrad.utils.data.random_split(range(2), [1, 1], generator=g),
+        lambda g: list(convgrad.utils.data.DataLoader(range(2), shuffle=True, generator=g)),
+    ]
+    for draw in draws:
+        with pytest.raises(TypeError, match=f"must be torch.Generator or None, not {type(given).__name__}"):
+            draw(given)

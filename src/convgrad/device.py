@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from .errors import DeviceError
@@ -31,8 +32,14 @@ OTHERS = frozenset(
 )
 
 
+#: a name of small letters, or capitals, and a number
+_WELL_FORMED = re.compile(r"[A-Za-z_]+(:\d+)?").fullmatch
+
+
 class device:
     """The place of a tensor: ``device("cpu")`` or ``device("cpu", 0)``.
+
+    As a ``with`` block it is the device of new tensors inside, which the CPU is everywhere.
 
     Args:
         type: "cpu", "cpu:0" or another device.
@@ -56,7 +63,9 @@ class device:
             raise DeviceError(
                 f"device {type!r} was asked for, but convgrad runs on the CPU: use device='cpu'"
             )
-        name, colon, number = type.partition(":")
+        if not _WELL_FORMED(type):
+            raise DeviceError(f"Invalid device string: '{type}' (convgrad runs on the CPU: 'cpu')")
+        name, _, number = type.partition(":")
         if name not in ("cpu", "meta"):  # meta: to be compared with; check_device refuses it
             if name in OTHERS:
                 hint = " (Torch not compiled with CUDA enabled)" if name == "cuda" else ""
@@ -64,11 +73,9 @@ class device:
                     f"device {type!r} was asked for, but convgrad runs on the CPU{hint}: use device='cpu'"
                 )
             raise DeviceError(
-                f"Expected cpu device type at start of device string: {type} (convgrad runs on the CPU)"
+                f"Expected cpu device type at start of device string: {name} (convgrad runs on the CPU)"
             )
-        if colon:
-            if not number.isdigit():
-                raise DeviceError(f"Invalid device string: '{type}'")
+        if number:
             index = int(number)
         self.type = name
         self.index = index
@@ -84,6 +91,13 @@ class device:
 
     def __hash__(self) -> int:
         return hash((self.type, self.index))
+
+    def __enter__(self) -> device:
+        check_device(self)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        pass
 
     def __reduce__(self) -> tuple[Any, ...]:
         return device, (self.type, self.index)

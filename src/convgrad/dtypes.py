@@ -110,6 +110,16 @@ def from_numpy(np_dtype: np.dtype[Any]) -> dtype:
     return found
 
 
+def with_own_dtype(array: Array) -> Array:
+    """The same memory under the dtype object that ``is`` asks for: a pickle brings an equal one.
+
+    Raises:
+        DtypeError: NumPy knows the dtype, tensors do not.
+    """
+    own = from_numpy(array.dtype).np
+    return array if array.dtype is own else array.view(own)
+
+
 def as_dtype(value: Any) -> dtype:
     """A dtype from a dtype or a Python type, as ``dtype=`` arguments take it: float means float64 there."""
     if type(value) is dtype:

@@ -36,6 +36,10 @@ class DeviceError(ConvgradError, ValueError):
     """A device other than the CPU was asked for."""
 
 
+class OutOfMemoryError(ConvgradError):
+    """A GPU's memory is used up: for ``except`` clauses alone; of the CPU's ``MemoryError`` says so."""
+
+
 class DimError(IndexError, ConvgradError):
     """A dimension number out of range: IndexError, as PyTorch raises."""
 

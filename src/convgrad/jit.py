@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar
 
 from .errors import OutOfScopeError, absent
 
 __all__ = [
+    "Final",
     "ScriptModule",
     "annotate",
     "export",
@@ -15,6 +16,7 @@ __all__ = [
     "is_scripting",
     "is_tracing",
     "script",
+    "script_if_tracing",
     "trace",
     "unused",
 ]
@@ -68,7 +70,7 @@ def export(fn: F) -> F:
     return fn
 
 
-unused = export
+unused = script_if_tracing = export
 
 
 def ignore(drop: Any = False, **kwargs: Any) -> Any:

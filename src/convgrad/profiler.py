@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from .autograd.profiler import _WHY, profile, record_function
+from .autograd.profiler import (
+    _WHY,
+    ProfilerActivity,
+    profile,
+    record_function,
+    schedule,
+    tensorboard_trace_handler,
+)
 from .errors import absent
 
-__all__ = ["profile", "record_function"]
+__all__ = ["ProfilerActivity", "profile", "record_function", "schedule", "tensorboard_trace_handler"]
 
 __getattr__ = absent("profiler", _WHY)

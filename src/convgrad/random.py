@@ -12,7 +12,7 @@ from . import dtypes
 from .device import check_device
 from .dtypes import Array, as_dtype, default_dtype
 from .errors import ConvgradError
-from .generator import Generator, default_generator, show_states_as
+from .generator import Generator, chosen, default_generator, show_states_as
 from .generator.order import drawn_into, empty_as
 from .ops.sampling import Bernoulli, Normal, joint_shape
 from .tensor.arrays import sizes
@@ -90,10 +90,6 @@ def _finish(array: Any, requires_grad: bool) -> Tensor:
     return out.requires_grad_() if requires_grad else out
 
 
-def _source(generator: Generator | None) -> Generator:
-    return default_generator if generator is None else generator
-
-
 def _check_grad(kind: dtypes.dtype, requires_grad: bool) -> None:
     """Refused before anything is drawn."""
     if requires_grad and kind.category < dtypes.FLOATING:
@@ -118,7 +114,7 @@ def rand(
         given = {"generator": generator, "dtype": dtype, "requires_grad": requires_grad}
         return into("rand", rand, out, shape, given)
     check_device(device)
-    return _finish(_source(generator).uniform(sizes("rand", shape), _kind(dtype)), requires_grad)
+    return _finish(chosen(generator).uniform(sizes("rand", shape), _kind(dtype)), requires_grad)
 
 
 def randn(
@@ -133,7 +129,7 @@ def randn(
         given = {"generator": generator, "dtype": dtype, "requires_grad": requires_grad}
         return into("randn", randn, out, shape, given)
     check_device(device)
-    return _finish(_source(generator).normal(sizes("randn", shape), _kind(dtype)), requires_grad)
+    return _finish(chosen(generator).normal(sizes("randn", shape), _kind(dtype)), requires_grad)
 
 
 def randint(
@@ -161,7 +157,7 @@ def randint(
     check_device(device)
     kind = dtypes.int64 if dtype is None else as_dtype(dtype)
     _check_grad(kind, requires_grad)
-    return _finish(_source(generator).randint(low, high, sizes("randint", (size,)), kind.np), requires_grad)
+    return _finish(chosen(generator).randint(low, high, sizes("randint", (size,)), kind.np), requires_grad)
 
 
 def randperm(
@@ -172,14 +168,14 @@ def randperm(
     check_device(device)
     kind = dtypes.int64 if dtype is None else as_dtype(dtype)
     _check_grad(kind, requires_grad)
-    return _finish(_source(generator).randperm(n, kind.np), requires_grad)
+    return _finish(chosen(generator).randperm(n, kind.np), requires_grad)
 
 
 def _like(input: Tensor, dtype: Any, given: dict[str, Any], draw: Any) -> Tensor:
     """``draw(generator, shape, dtype, whole)`` laid out, and drawn, in the order of input's memory."""
     check_device(given.get("device"))
     kind = (input.dtype if dtype is None else as_dtype(dtype)).np
-    source, x = _source(given.get("generator")), input._data
+    source, x = chosen(given.get("generator")), input._data
     plain = str(given.get("memory_format")) == "torch.contiguous_format" or bool(stand_ins)
     target: Array = np.empty(x.shape, kind) if plain else empty_as(x, kind)
     whole = bool(target.flags.c_contiguous)
@@ -244,7 +240,7 @@ def normal(
             )
         check_device(device)
         return _finish(
-            _source(generator).normal(sizes("normal", (size,)), _kind(dtype), mean, std), requires_grad
+            chosen(generator).normal(sizes("normal", (size,)), _kind(dtype), mean, std), requires_grad
         )
     if isinstance(std, Tensor):
         if std._data.dtype.kind == "c":
@@ -253,9 +249,9 @@ def normal(
             raise ConvgradError("normal expects all elements of std >= 0.0")
     shape = joint_shape(*[t._data.shape if isinstance(t, Tensor) else () for t in (mean, std)])
     if not stand_ins:
-        return apply(Normal, (mean, std), (_source(generator),))
+        return apply(Normal, (mean, std), (chosen(generator),))
     kind, spread = tensors[0].dtype, 1.0 if isinstance(std, Tensor) else std
-    out = adopt(Tensor(_source(generator).normal(shape, kind.np, 0.0, spread), None))
+    out = adopt(Tensor(chosen(generator).normal(shape, kind.np, 0.0, spread), None))
     if isinstance(std, Tensor):
         out = (out * std).to(kind)
     return (out + mean).to(kind).detach()
@@ -279,8 +275,8 @@ def bernoulli(input: Tensor, p: Any = None, *, generator: Generator | None = Non
     if node is not None:
         return node.draw(bernoulli, input, generator)
     if p is None and not stand_ins:
-        return apply(Bernoulli, (input,), (_source(generator),))
-    return adopt(Tensor(_source(generator).bernoulli(chance, input._data.shape, input._data.dtype), None))
+        return apply(Bernoulli, (input,), (chosen(generator),))
+    return adopt(Tensor(chosen(generator).bernoulli(chance, input._data.shape, input._data.dtype), None))
 
 
 __all__ = [

@@ -105,6 +105,38 @@ def test_grad_of_what_is_not_used() -> None:
     assert filled[1].tolist() == [0] and x.grad is None
 
 
+def test_grad_takes_whatever_can_be_gone_through() -> None:
+    """``module.parameters()`` is a generator; one tensor stands for itself; no tensors need nothing."""
+    layer = torch.nn.Linear(2, 1)
+    out = layer(torch.ones(2))
+    weight, bias = torch.autograd.grad((o for o in (out, out)), layer.parameters())
+    assert weight.tolist() == [[2.0, 2.0]]
+    assert bias.tolist() == [2.0]
+    torch.autograd.backward([])
+    torch.autograd.backward(iter([layer(torch.ones(2))]), inputs=layer.parameters())
+    assert layer.weight.grad is not None
+    with pytest.raises(RuntimeError, match="all inputs have to be Tensors or GradientEdges, but got str"):
+        torch.autograd.grad(layer(torch.ones(2)), [layer.weight, "bias"])
+    with pytest.raises(TypeError, match="'int' object is not iterable"):
+        torch.autograd.grad(layer(torch.ones(2)), 3)
+    with pytest.raises(RuntimeError, match=r"`inputs` argument to `backward\(\)` cannot be empty"):
+        layer(torch.ones(2)).backward(inputs=[])
+
+
+def test_only_inputs_is_accepted_where_pytorch_has_it() -> None:
+    """Programs of the time when it meant something still give it, by name or as the sixth argument."""
+    x = torch.tensor([3.0], requires_grad=True)
+    (g,) = torch.autograd.grad(x * x, x, only_inputs=True)
+    assert g.tolist() == [6.0]
+    g, none = torch.autograd.grad(
+        x * x, (x, torch.ones(1, requires_grad=True)), None, None, False, True, True
+    )
+    assert g.tolist() == [6.0]
+    assert none is None
+    with pytest.warns(FutureWarning, match="only_inputs argument is deprecated and is ignored"):
+        torch.autograd.grad(x * x, x, only_inputs=False)
+
+
 def test_grad_with_respect_to_inner_values_and_itself() -> None:
     x = leaf(3.0)
     y = x * x

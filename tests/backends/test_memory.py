@@ -127,42 +127,6 @@ def test_they_stand_at_the_top_as_well() -> None:
     assert torch.memory_stats()["kept"] == 0
 
 
-# ---- growth
-
-
-def grown(steps: int) -> tuple[int, int]:
-    """How many bytes and objects more there are after so many small training steps."""
-    model = nn.Sequential(nn.Conv1d(1, 4, 3), nn.BatchNorm1d(4), nn.ReLU(), nn.Flatten(), nn.Linear(24, 2))
-    given = (model, torch.optim.Adam(model.parameters()), torch.randn(4, 1, 8), torch.randint(0, 2, (4,)))
-    for _ in range(20):
-        step(*given)
-    gc.collect()
-    tracemalloc.start()
-    try:
-        step(*given)
-        gc.collect()
-        bytes_before, objects = tracemalloc.get_traced_memory()[0], len(gc.get_objects())
-        in_use = memory.memory_stats()["in_use"]
-        for _ in range(steps):
-            step(*given)
-        gc.collect()
-        more = tracemalloc.get_traced_memory()[0] - bytes_before + memory.memory_stats()["in_use"] - in_use
-        return more, len(gc.get_objects()) - objects
-    finally:
-        tracemalloc.stop()
-
-
-def test_500_steps_do_not_grow() -> None:
-    bytes_more, objects = grown(500)
-    assert bytes_more < 30000 and objects < 50, (bytes_more, objects)
-
-
-@pytest.mark.slow
-def test_10000_steps_do_not_grow() -> None:
-    bytes_more, objects = grown(10000)
-    assert bytes_more < 30000 and objects < 50, (bytes_more, objects)
-
-
 # ---- allocations that fail
 
 

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 import convgrad
-import nets_jax
+import train
 import train_data
 import training
 import training_jax
+import training_other
+import training_tinygrad
 from harness import Row
 from nets import PROGRAMS, Program, programs_of_each_net
-from train_report import Losses, Result, TrainReport, agreement, gap
+from train_report import Losses, Other, Result, TrainReport, agreement, gap
 
 FOLDER = Path(__file__).resolve().parents[2] / "benchmarks"
 NETS = programs_of_each_net()
@@ -136,26 +141,118 @@ def test_a_whole_training_is_tested(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert 45 < found < 100
 
 
+def steps_beside_ours(steps: Any, program: Program, data: Path) -> None:
+    """From the same weights a library has our losses, in every step of its own formulas."""
+    library = pytest.importorskip(steps.library)
+    program = few(program)
+    ours = training.start_weights(convgrad, program)
+    try:
+        step = steps.step(library, program)
+        theirs = [step().item() for _ in range(3)]
+    except NotImplementedError as error:
+        pytest.skip(str(error))
+    finally:
+        (data / training.WEIGHTS).unlink()
+    assert theirs == pytest.approx(ours[:3], rel=2e-3)
+    assert theirs[0] == pytest.approx(ours[0], rel=1e-5)
+
+
 @pytest.mark.parametrize("program", NETS, ids=lambda program: program.name)
 def test_jax_trains_the_same_net(program: Program, data: Path) -> None:
-    """The same weights have the same loss and, after a step of their own formulas, the same next one."""
-    jax = pytest.importorskip("jax")
-    if not training_jax.can(jax, program):
-        pytest.skip("nets_jax.py has no part that it asks for")
-    program = few(program)
-    net = program.net(nets_jax.namespace(jax))
-    values = [np.array(getattr(*slot)) for slot in nets_jax.slots(net)[0]]
-    ours = training.Training(convgrad, program, iter(training.kept_batches(convgrad, program, 1) * 2))
-    own = list(ours.net.parameters())
-    if program.data != "vowels":  # PyTorch's LSTM has two biases
-        with convgrad.no_grad():
-            for parameter, value in zip(own, values, strict=True):
-                parameter.copy_(convgrad.from_numpy(value))
-        step = training_jax.training_step(jax, program)
-        theirs = [float(step())]
-        assert theirs[0] == pytest.approx(ours.step().item(), rel=1e-4)
-    else:
-        assert math.isfinite(float(training_jax.training_step(jax, program)()))
+    steps_beside_ours(training_jax.STEPS, program, data)
+
+
+@pytest.mark.parametrize(
+    "program",
+    [pytest.param(net, marks=[] if net is SPIRAL else pytest.mark.slow, id=net.name) for net in NETS],
+)
+def test_tinygrad_trains_the_same_net(program: Program, data: Path) -> None:
+    if lack := training_tinygrad.STEPS.lack(sys.executable):
+        pytest.skip(lack)
+    steps_beside_ours(training_tinygrad.STEPS, program, data)
+
+
+def test_tinygrad_leaves_nothing_of_a_step_undone(data: Path) -> None:
+    """What no loss needs is computed as well: the last step's parameters, and running statistics."""
+    tinygrad, steps = pytest.importorskip("tinygrad"), training_tinygrad.STEPS
+    if lack := steps.lack(sys.executable):
+        pytest.skip(lack)
+
+    def normed(torch: Any) -> Any:
+        nn = torch.nn
+        return nn.Sequential(nn.Linear(2, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Linear(8, 3))
+
+    program = SPIRAL._replace(net=normed)
+    training.start_weights(convgrad, program)
+    ours = training.Training(convgrad, program, iter(training.kept_batches(convgrad, program) * 4))
+    net = steps.net(tinygrad, program)
+    step = steps.make(tinygrad, program, net)
+    with np.load(data / training.WEIGHTS) as saved, convgrad.no_grad():
+        for parameter, name in zip(ours.net.parameters(), saved.files, strict=True):
+            parameter.copy_(convgrad.from_numpy(saved[name]))
+    (data / training.WEIGHTS).unlink()
+    for _ in range(4):
+        ours.step()
+        step()
+    norm = net.layers[1]
+    for theirs, own in ((norm.running_mean, ours.net[1].running_mean), (norm.weight, ours.net[1].weight)):
+        assert theirs.uop.is_realized
+        assert theirs.numpy() == pytest.approx(own.detach().numpy(), rel=1e-4, abs=1e-6)
+
+
+def test_a_net_that_lacks_a_part_is_named() -> None:
+    made = training_other.Steps("this", "This", lambda _: SimpleNamespace(nn=SimpleNamespace()), list, 1)
+    with pytest.raises(NotImplementedError, match=r"nets_this\.py has no Sequential"):
+        made.step(None, SPIRAL)
+
+
+def test_a_library_that_is_not_there_says_why(tmp_path: Path) -> None:
+    lacking = training_jax.STEPS.lack(str(tmp_path / "python"))
+    assert lacking == "no environment that has it (`make jax`)"
+    broken = dataclasses.replace(training_jax.STEPS, probe="raise OSError('no clang')")
+    assert broken.lack(sys.executable) == "OSError: no clang"
+    assert dataclasses.replace(broken, probe="pass").lack(sys.executable) == ""
+
+
+def test_columns_are_those_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def sides(*given: str) -> tuple[list[str], list[str]]:
+        line = [*given, "--jax-python", str(tmp_path / "python")]
+        found, lacks = train.further_sides(train.options("train", line, train.more_options))
+        return list(found), list(lacks)
+
+    assert sides() == ([], [])
+    assert sides("--others") == (["torch.compile"], ["JAX", "tinygrad"])
+    assert sides("--others", "--theirs", "convgrad") == ([], ["JAX", "tinygrad"])
+    assert sides("--others", "tinygrad") == ([], ["tinygrad"])
+    assert capsys.readouterr().err.endswith(
+        "no column for tinygrad: no environment that has it (`make jax`)\n"
+    )
+
+
+def test_a_compiled_step_is_asked_for_its_first_calls(data: Path) -> None:
+    calls: list[float] = []
+
+    def step() -> np.float64:
+        calls.append(0.01 if len(calls) < 2 else 0.0)
+        time.sleep(calls[-1])
+        return np.float64(len(calls))
+
+    found = training.compilation(lambda: step, 2, 0.0)
+    assert 0.02 <= found["seconds"] < 1 and found["first"] == 2
+    assert found["losses"] == list(range(1, training.COMPARED + 1))
+    assert len(calls) == training.COMPARED + 1 and found["costs"]["peak"] >= 0
+
+
+def test_weights_go_to_the_further_columns(data: Path) -> None:
+    losses = training.requests(convgrad)["start"]({"row": SPIRAL.row})["losses"]
+    assert len(losses) == training.COMPARED and losses[-1] < losses[0]
+    shapes = [(100, 2), (100,), (3, 100), (3,)]
+    weights = training_other.given_weights(shapes)
+    assert weights is not None and [weight.shape for weight in weights] == shapes
+    with pytest.raises(ValueError, match="are for another network, this one has"):
+        training_other.given_weights(shapes[:3])
+    (data / training.WEIGHTS).unlink()
+    assert training_other.given_weights(shapes) is None
 
 
 # ---- the report
@@ -197,11 +294,14 @@ def test_the_report_judges_time_memory_and_learning(tmp_path: Path) -> None:
     assert found[f"{SPIRAL.row}: peak memory 0.50 of b's, wanted 0.8"]
     assert found[f"{SPIRAL.row}: accuracy 97.00 %, b 97.40 %, wanted within 0.5"]
     assert len(found) == 5
-    text = report(others={"JAX": 0.03}).write(tmp_path).read_text()
+    jax = Other(0.03, 1.5, 2, {"cpu": 0.01, "compiling": 2**22, "peak": 2**21}, Losses([1.0], [1.0]))
+    text = report(others={"JAX": jax}).write(tmp_path).read_text()
     assert "| perceptron on the spiral, batch 1000 | 1.0 MiB | 2.0 MiB | 0.50 |" in text
     assert "| perceptron on the spiral, batch 1000 | 30 ms (3.00) |" in text
+    assert "difference 0.0e+00 | 2: 1.5 s | 10 ms | 4.0 MiB | 2.0 MiB |" in text
     saved = json.loads((tmp_path / "train.json").read_text())
     assert saved["programs"][0]["accuracy"] == {"a": [97.0], "b": [97.4]}
+    assert saved["programs"][0]["others"]["JAX"]["losses"]["ours"] == [1.0]
 
 
 def test_a_report_of_one_side_has_what_it_has() -> None:

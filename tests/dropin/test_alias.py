@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import pytest
 
@@ -232,6 +233,35 @@ def test_shells() -> None:
     ):
         with pytest.raises(NotImplementedError, match="out of convgrad's scope"):
             use()
+
+
+def test_what_programs_do_with_the_gpu_they_do_not_have() -> None:
+    """Checkpoints keep its generators' states, loops catch its errors, annotations name its classes."""
+    cuda = convgrad.cuda
+    assert cuda.get_rng_state_all() == []
+    cuda.set_rng_state_all([])
+    cuda.seed_all()
+    assert cuda.get_arch_list() == []
+    assert convgrad.OutOfMemoryError is cuda.OutOfMemoryError
+    assert issubclass(cuda.OutOfMemoryError, RuntimeError)
+    with cuda.stream(None), cuda.device(-1), convgrad.device("cpu") as place:
+        assert str(convgrad.ones(1).device) == str(place) == "cpu"
+    for use in (cuda.Stream, cuda.current_stream, cuda.get_rng_state, cuda.device(0).__enter__):
+        with pytest.raises(RuntimeError, match="CUDA"):
+            use()
+    with pytest.raises(RuntimeError, match="runs on the CPU"), convgrad.device("meta"):
+        pass
+
+
+def test_marks_of_tools_that_are_not_there_can_be_imported() -> None:
+    def square(x: int) -> int:
+        return x * x
+
+    assert convgrad.jit.script_if_tracing(square) is square
+    assert convgrad.jit.Final[int] == Final[int]
+    assert convgrad.profiler.ProfilerActivity.CPU.name == "CPU"
+    with pytest.raises(RuntimeError, match="cProfile"):
+        convgrad.profiler.schedule(wait=1, warmup=1, active=1)
 
 
 def test_mixed_precision_that_is_off() -> None:

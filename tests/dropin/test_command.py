@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -128,6 +129,17 @@ def test_the_names_are_listed(tmp_path: Path) -> None:
     names = output("-m", "convgrad.torch", "--names", "conv2d", folder=tmp_path).split()
     assert {"torch.conv2d", "torch.nn.functional.conv2d"} <= set(names)
     assert all("conv2d" in name for name in names)
+    done = run("-m", "convgrad.torch", "--names", "nonsense", folder=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "no name has 'nonsense' in it" in done.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell's pipe")
+def test_the_list_may_be_cut_off(tmp_path: Path) -> None:
+    listing = f"'{sys.executable}' -m convgrad.torch --names | head -n 1"
+    done = run("-c", f"import subprocess; subprocess.run({listing!r}, shell=True)", folder=tmp_path)
+    assert done.stdout.startswith("torch.")
+    assert done.stderr == ""
 
 
 def test_wrong_calls(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ UNARY: list[tuple[str, tuple[Any, ...], float, bool]] = [
     ("absolute", (), 0, False), ("negative", (), 0, False), ("square", (), 0.5, False), ("cube", (), 1.5, False),
     ("sqrt", (), 0.5, True), ("rsqrt", (), 1.5, True), ("reciprocal", (), 0.5, False), ("relu", (), 0, False),
     ("leaky_relu", (0.25,), 0.5, False), ("hardtanh", (-1.0, 1.5), 0, False), ("hardsigmoid", (), 2, False),
-    ("hardswish", (), 4, False), ("exp", (), 1.5, False), ("log", (), 1, True), ("tanh", (), 3, False),
+    ("clamp", (-1.0, 1.5), 0, False), ("hardswish", (), 4, False), ("exp", (), 1.5, False), ("log", (), 1, True), ("tanh", (), 3, False),
     ("sigmoid", (), 3, False), ("log_sigmoid", (), 3.5, False), ("silu", (), 3.5, False),
     ("softplus", (2.0, 20.0), 4, False), ("elu", (1.5, 1.25, 0.75), 3, False), ("mish", (), 5, False),
     ("erf", (), 3.5, False), ("gelu", (), 8, False), ("gelu_tanh", (), 30, False),
@@ -55,7 +55,13 @@ BINARY: list[tuple[str, tuple[Any, ...]]] = [
     ("leaky_relu_grad", (0.25,)), ("hardtanh_grad", (-1.0, 1.5)), ("hardsigmoid_grad", ()),
     ("hardswish_grad", ()), ("tanh_grad", ()), ("sigmoid_grad", ()), ("log_sigmoid_grad", ()),
     ("silu_grad", ()), ("softplus_grad", (1.5, 20.0)), ("elu_grad", (1.5, 1.25, 0.75)), ("mish_grad", ()),
-    ("erf_grad", ()), ("gelu_grad", ()), ("gelu_tanh_grad", ()),
+    ("erf_grad", ()), ("gelu_grad", ()), ("gelu_tanh_grad", ()), ("absolute_grad", ()),
+    ("clamp_grad", (-1.0, 1.5)), ("lerp", (0.25,)),
+]  # fmt: skip
+#: of three operands: name, parameters
+TERNARY: list[tuple[str, tuple[Any, ...]]] = [
+    ("add_product", (-1.5,)), ("add_quotient", (0.5,)), ("divisor_grad", ()), ("maximum_grad", ()),
+    ("minimum_grad", ()),
 ]  # fmt: skip
 
 
@@ -136,6 +142,74 @@ def test_gradients_are_near_the_definition(
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("name", "params"), TERNARY, ids=[row[0] for row in TERNARY])
+@pytest.mark.usefixtures("always")
+def test_functions_of_three_operands_are_near_the_definition(
+    name: str, params: tuple[Any, ...], dtype: Any, instruction_set: str
+) -> None:
+    kernel, definition = getattr(native_maps, name), getattr(maps, name)
+    for n in SIZES[1:]:
+        x, y, z = values(n, dtype), values(n, dtype), values(n, dtype)
+        z[::3] = y[::3]  # equal ones count for extremes
+        found = kernel(x, y, z, *params)
+        wanted = definition(*(a.astype(np.float64) for a in (x, y, z)), *params)
+        tolerance = 3e-6 if dtype is np.float32 else 1e-13
+        np.testing.assert_allclose(found, wanted, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.usefixtures("always")
+def test_gradients_at_special_values(instruction_set: str) -> None:
+    """Which values let a gradient pass, and what becomes of NaN: all pairs of special values."""
+    a, b = (side.ravel().astype(np.float32) for side in np.meshgrid(SPECIAL, SPECIAL))
+    g = np.linspace(-2, 2, a.size, dtype=np.float32)
+    with np.errstate(all="ignore"):
+        for name in ("maximum_grad", "minimum_grad", "divisor_grad"):
+            np.testing.assert_allclose(
+                getattr(native_maps, name)(g, a, b), getattr(maps, name)(g, a, b), 1e-5
+            )
+        np.testing.assert_array_equal(native_maps.absolute_grad(g, a), maps.absolute_grad(g, a))
+        for low, high in ((-1.0, 3.0), (None, 0.0), (0.0, None), (3.0, -1.0), (np.nan, None), (-np.inf, 1.0)):
+            if low == low:
+                np.testing.assert_array_equal(
+                    native_maps.clamp_grad(g, a, low, high), maps.clamp_grad(g, a, low, high)
+                )
+            np.testing.assert_array_equal(native_maps.clamp(a, low, high), maps.clamp(a, low, high))
+
+
+def test_clamping_into_a_result(instruction_set: str) -> None:
+    for x in (values(1000, np.float32), values(1000, np.float64), values(2000, np.float32)[::2]):
+        for low, high in ((-0.5, 0.5), (None, 0.5), (-0.5, None)):
+            target = x.copy() if x.flags.c_contiguous else np.repeat(x, 2)[::2]
+            wanted = maps.clamp(x, low, high)
+            native_maps.clamp(target, low, high, target)
+            np.testing.assert_array_equal(target, wanted)
+
+
+def test_interpolation_ends_at_its_ends(instruction_set: str) -> None:
+    a, b = values(2000, np.float32), values(2000, np.float32)
+    np.testing.assert_array_equal(native_maps.lerp(a, b, 0.0), a)
+    np.testing.assert_array_equal(native_maps.lerp(a, b, 1.0), b)
+    for weight in (-0.75, 0.25, 0.5, 0.75, 1.5):
+        np.testing.assert_allclose(native_maps.lerp(a, b, weight), maps.lerp(a, b, weight), 1e-5, 1e-5)
+
+
+@pytest.mark.parametrize("name", [row[0] for row in TERNARY])
+def test_three_operands_a_kernel_does_not_take(name: str) -> None:
+    kernel, definition = getattr(native_maps, name), getattr(maps, name)
+    params = next(row[1] for row in TERNARY if row[0] == name)
+    x, y, z = (np.abs(values(120, np.float32)).reshape(10, 12) + 1 for _ in range(3))
+    for spoilt in (
+        (x[:, ::2], y[:, ::2], z[:, ::2]), (x, y[0], z), (x, y, z[:, :1]), (x[:0], y[:0], z[:0]),
+        tuple(a.astype(np.float16) for a in (x, y, z)), (x.astype(np.float64), y, z), (x.T, y.T, z.T),
+    ):  # fmt: skip
+        found, wanted = kernel(*spoilt, *params), definition(*spoilt, *params)
+        assert found.dtype == wanted.dtype
+        np.testing.assert_allclose(
+            found.astype(np.float64), wanted.astype(np.float64), 1e-3 if x.itemsize == 2 else 1e-5
+        )
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", [row[0] for row in UNARY if not row[1]])
 @pytest.mark.usefixtures("always")
 def test_special_values_are_those_of_the_definition(name: str, dtype: Any, instruction_set: str) -> None:
@@ -171,6 +245,8 @@ def test_same_bits_for_any_number_of_threads() -> None:
                 seen.setdefault(name, set()).add(kernel(np.abs(x), *params).tobytes())
             for name, params in BINARY:
                 seen.setdefault(name, set()).add(getattr(native_maps, name)(g, x, *params).tobytes())
+            for name, params in TERNARY:
+                seen.setdefault(name, set()).add(getattr(native_maps, name)(g, x, x + 1, *params).tobytes())
             seen.setdefault("add", set()).add(native_maps.arithmetic(np.add, x, g).tobytes())
         assert [name for name, bits in seen.items() if len(bits) > 1] == []
 
@@ -297,6 +373,8 @@ def test_wrong_calls_are_refused() -> None:
         with pytest.raises(ValueError, match="no such operation"):
             _native.map_binary(code, x, x, out, False)
         with pytest.raises(ValueError, match="no such operation"):
+            _native.map_ternary(code, x, x, x, out, False)
+        with pytest.raises(ValueError, match="no such operation"):
             _native.map_arithmetic(code, x, x, out, False)
         with pytest.raises(ValueError, match="no such operation"):
             _native.map_scalar(code, x, 1.0, out, False)
@@ -306,6 +384,8 @@ def test_wrong_calls_are_refused() -> None:
         _native.map_unary(0, y, out, False)
     with pytest.raises(ValueError, match="as many elements"):
         _native.map_binary(0, x, y, out, False)
+    with pytest.raises(ValueError, match="as many elements"):
+        _native.map_ternary(0, x, x, y, out, False)
     with pytest.raises(ValueError, match="as many elements"):
         _native.map_arithmetic(0, x, y, out, False)
     with pytest.raises(ValueError, match="as many elements"):
@@ -330,7 +410,7 @@ def test_wrong_calls_are_refused() -> None:
 
 
 def test_every_kernel_of_the_family_is_tested() -> None:
-    named = {row[0] for row in UNARY} | {row[0] for row in BINARY}
+    named = {row[0] for row in (*UNARY, *BINARY, *TERNARY)}
     others = {"add_scaled", "arithmetic", "cast", "compare", "copy", "lookup", "mapped", "select"}
     assert named | others == set(FAMILIES["maps"].kernels)
 

@@ -12,6 +12,7 @@ import pytest
 
 from convgrad.kernels import native, planner
 from convgrad.kernels.algorithms import ALGORITHMS, Cost
+from convgrad.kernels.algorithms.algorithm import Machine
 from convgrad.kernels.geometry import Geometry, conv_output_size
 from convgrad.kernels.planner import UnfitError, Wish, allowed, candidates, choose, refusal
 from convgrad.kernels.problem import (
@@ -243,3 +244,15 @@ def test_the_table_of_algorithms_is_sound() -> None:
     for algorithm in ALGORITHMS:
         assert algorithm.summary and set(algorithm.primitives) <= set(PRIMITIVES)
         assert algorithm.name.replace("_", "").isalnum() and algorithm.name.islower()
+
+
+@pytest.mark.parametrize(
+    ("size", "channels", "blocks", "panels"),
+    [(32, 128, 1, 1), (64, 64, 2, 8), (128, 32, 4, 8), (96, 32, 2, 8), (130, 32, 4, 8), (2000, 128, 16, 8)],
+)
+def test_a_short_signal_is_work_for_two_threads(size: int, channels: int, blocks: int, panels: int) -> None:
+    """An even number of blocks, or where one block is all, a task for each panel of channels."""
+    given = problem(size=(size,), kernel=(7,), channels=channels, out=channels, batch=1, padding=3)
+    direct = next(a for a in ALGORITHMS if a.name == "direct_channels")
+    cut = direct.cut(given, Machine("avx512", 64, 2, 1e11, 2e10))
+    assert (-(-size // cut[2]), cut[6]) == (blocks, panels)

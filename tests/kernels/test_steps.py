@@ -87,9 +87,8 @@ def test_steps_have_the_bits_of_the_definition(
                 threads.set_num_threads(number)
                 params, grads, lists, counts = made(kept, counted, dtype)
                 before = [g.copy() for g in grads]
-                held: dict[str, Any] = {}
                 for _ in range(3):
-                    getattr(native_steps, name)(options, ascend, params, grads, lists, counts, held)
+                    getattr(native_steps, name)(options, ascend, params, grads, lists, counts)
                 for a, b in zip(flat(params, lists, counts), wanted, strict=True):
                     np.testing.assert_array_equal(a, b)
                 for a, b in zip(grads, before, strict=True):
@@ -136,7 +135,7 @@ def test_arrays_with_gaps_are_stepped_by_the_definition(where: str, spoil: Any) 
     params, grads, lists, _ = made(1, False, np.float32, (5, 40, 17))
     column = {"params": params, "grads": grads, "kept": lists[0]}[where]
     column[1] = spoil(column[1])
-    native_steps.sgd(options, False, params, grads, lists, None, {})
+    native_steps.sgd(options, False, params, grads, lists, None)
     for a, b in zip(flat(params, lists, None), wanted, strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -155,10 +154,9 @@ def test_arrays_are_not_held_after_a_step() -> None:
     options = (0.5, 0.0, 0.0, 0.0, 0.0)
     p, q, g = (np.full(4, v, np.float32) for v in (1.0, 10.0, 1.0))
     counts = [sys.getrefcount(a) for a in (p, q, g)]
-    held: dict[str, Any] = {}
-    native_steps.sgd(options, False, [p], [g], [], None, held)
-    native_steps.sgd(options, False, [q], [g], [], None, held)
-    native_steps.sgd(options, False, [q, p], [g, g], [], None, held)
+    native_steps.sgd(options, False, [p], [g], [])
+    native_steps.sgd(options, False, [q], [g], [])
+    native_steps.sgd(options, False, [q, p], [g, g], [])
     assert [sys.getrefcount(a) for a in (p, q, g)] == counts
     assert (p.tolist(), q.tolist()) == ([0.0] * 4, [9.0] * 4)
 
@@ -185,7 +183,7 @@ def test_wrong_operands_are_refused_before_anything_changes() -> None:
     ]  # fmt: skip
     for error, message, arguments in bad:
         with pytest.raises(error, match=message):
-            machine._native.ParameterArrays().step(*arguments)
+            machine._native.step_arrays(*arguments)
     assert (p.tolist(), v.tolist(), count.item()) == ([1.0] * 4, [0.0] * 4, 0.0)
     for change in (-1, 3):
         with pytest.raises(ValueError, match="no such change"):

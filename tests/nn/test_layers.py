@@ -225,3 +225,33 @@ def test_wrappers_for_several_devices() -> None:
     assert nn.parallel.data_parallel(layer, (), module_kwargs={"input": torch.ones(4, 3)}).shape == (4, 2)
     with pytest.raises(RuntimeError, match="Run a dummy forward pass"):
         nn.LazyLinear(2)._replicate_for_data_parallel()
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"affine": False}, {"bias": False}, {"dtype": torch.float64}], ids=str
+)
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_batch_norm_in_evaluation_is_the_function(settings: dict[str, Any], mode: Any) -> None:
+    """The short way of a module in evaluation gives what ``batch_norm`` gives, and refuses what it refuses."""
+    layer = nn.BatchNorm1d(3, **settings)
+    dtype = settings.get("dtype", torch.float32)
+    layer(torch.randn(5, 3, 7, dtype=dtype) * 3 + 1)
+    layer.eval()
+    pair = nn.Sequential(layer, nn.ReLU())
+    for shape in ((2, 3, 9), (4, 3), (0, 3)):
+        x = torch.randn(*shape, dtype=dtype)
+        wanted = nn.functional.batch_norm(
+            x, layer.running_mean, layer.running_var, layer.weight, layer.bias, eps=layer.eps
+        )
+        with mode():
+            for found, right in ((layer(x), wanted), (pair(x), wanted.relu())):
+                np.testing.assert_array_equal(found.numpy(), right.detach().numpy())
+                assert found.dtype is dtype and found.is_inference() == (mode is torch.inference_mode)
+    with mode():
+        with pytest.raises(ValueError, match="expected 2D or 3D input"):
+            layer(torch.zeros(1, 3, 2, 2, dtype=dtype))
+        with pytest.raises(RuntimeError, match="running_mean should contain 2 elements not 3"):
+            layer(torch.zeros(4, 2, dtype=dtype))
+    layer.track_running_stats, layer.running_mean, layer.running_var = False, None, None
+    with mode():
+        assert abs(float(layer(torch.randn(50, 3, dtype=dtype) + 9).mean())) < 1  # of the batch itself

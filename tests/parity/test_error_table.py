@@ -69,6 +69,17 @@ def _conv(t: Any, x: tuple[int, ...], w: tuple[int, ...], **how: Any) -> Any:
 #: what, the mistake, the type of torch's exception, words of its message that convgrad's has too
 TABLE: list[tuple[str, Mistake, type[Exception], str]] = [
     # -- shapes
+    ("mse_loss", lambda t: t.nn.functional.mse_loss(t.ones(2), t.ones(3)), RuntimeError, "The size of tensor a (2) must match the size of tensor b (3) at non-singleton dimension 0"),
+    # -- devices, generators, gradients
+    ("device", lambda t: t.ones(1).to("float32"), RuntimeError, "Invalid device string: 'float32'"),
+    ("device number", lambda t: t.device("cpu:a"), RuntimeError, "Invalid device string: 'cpu:a'"),
+    ("cuda event", lambda t: t.cuda.Event(enable_timing=True), RuntimeError, "Tried to instantiate dummy base class Event"),
+    ("cuda stream", lambda t: t.cuda.Stream(), RuntimeError, "torch.cuda.Stream requires CUDA support"),
+    ("generator", lambda t: t.rand(2, generator=3), TypeError, "torch.Generator"),
+    ("generator of randperm", lambda t: t.randperm(2, generator=3), TypeError, "torch.Generator"),
+    ("generator of normal_", lambda t: t.ones(2).normal_(generator=3), TypeError, "torch.Generator"),
+    ("grad of text", lambda t: t.autograd.grad(t.ones(1, requires_grad=True).sum(), ["a"]), RuntimeError, "all inputs have to be Tensors or GradientEdges, but got str"),
+    ("backward to nothing", lambda t: t.ones(1, requires_grad=True).sum().backward(inputs=[]), RuntimeError, "`inputs` argument to `backward()` cannot be empty"),
     ("add", lambda t: t.ones(2, 3) + t.ones(4), RuntimeError, "must match the size of tensor b"),
     ("add sizes", lambda t: t.ones(2, 3) * t.ones(2, 4), RuntimeError, "at non-singleton dimension 1"),
     ("add in place", lambda t: t.ones(3).add_(t.ones(2, 3)), RuntimeError, "doesn't match the broadcast shape"),

@@ -8,6 +8,7 @@ import pickle
 import numpy as np
 import pytest
 
+import convgrad as torch
 from convgrad import dtypes
 from convgrad.tensor import creation, functions_exchange
 
@@ -75,3 +76,22 @@ def test_gradient_is_cast_back() -> None:
     x.double().sum().backward()
     assert x.grad.dtype is dtypes.float32
     assert not x.long().requires_grad
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64, np.int64, np.bool_])
+def test_what_comes_out_of_a_pickle_takes_the_short_ways_too(kind: type) -> None:
+    """NumPy's pickles bring a dtype object of their own; the operators ask for one with ``is``."""
+    array = np.ones((2, 3), kind)
+    foreign = pickle.loads(pickle.dumps(array))
+    tensors = [
+        pickle.loads(pickle.dumps(torch.from_numpy(array))),
+        pickle.loads(pickle.dumps(torch.nn.Buffer(torch.from_numpy(array)))),
+        pickle.loads(pickle.dumps(torch.nn.Parameter(torch.from_numpy(array), False))),
+        torch.from_numpy(foreign),
+        torch.tensor(foreign),
+    ]
+    for tensor in tensors:
+        assert tensor._data.dtype is np.dtype(kind)
+    foreign[0, 0] = 0
+    assert not tensors[3][0, 0], "from_numpy shares the memory"
+    assert tensors[0].resize_(3, 4).shape == (3, 4)

@@ -284,6 +284,34 @@ def test_ctrl_c(kind: str, tmp_path: Path) -> None:
     assert done.returncode == 0
 
 
+ENDING = """
+import convgrad
+from convgrad.utils.data import DataLoader
+class Data:
+    def __len__(self): return 8
+    def __getitem__(self, i): return convgrad.rand(1)
+closed = list(DataLoader(Data(), 2, num_workers=2))
+kept = DataLoader(Data(), 2, num_workers=2, persistent_workers=True)
+print(len(closed), len(list(kept)))
+begun = iter(DataLoader(Data(), 2, num_workers=2))
+next(begun)
+"""
+
+
+def test_threads_leave_nothing_behind_at_the_end_of_the_program(tmp_path: Path) -> None:
+    """Those of a closed crew, of persistent workers, and of a pass that was not gone through."""
+    script = tmp_path / "program.py"
+    script.write_text(ENDING)
+    done = subprocess.run(
+        [sys.executable, script],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert (done.stdout.strip(), done.stderr) == ("4 4", "")
+
+
 SPAWNED = """
 from convgrad.utils.data import DataLoader
 class Data:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,11 @@ from ..tensor import dual
 from ..tensor.methods.grad import root, run_backward
 from ..tensor.tensor import Tensor, from_traced
 from .edge import edge_root, is_edge, target
+
+_ONLY_INPUTS = (
+    "only_inputs argument is deprecated and is ignored now (defaults to True). To accumulate gradient for "
+    "other parts of the graph, please use torch.autograd.backward."
+)
 
 
 def backward(
@@ -41,6 +47,8 @@ def backward(
     cotangents = (None,) * len(outputs) if given is None else _sequence(given)
     if len(cotangents) != len(outputs):
         raise GradError(f"got {len(outputs)} tensors and {len(cotangents)} gradients")
+    if not outputs:
+        return
     if any(map(is_edge, outputs)):
         retain = create_graph if retain_graph is None else retain_graph
         roots = [
@@ -59,6 +67,7 @@ def grad(
     grad_outputs: Any = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
+    only_inputs: bool = True,
     allow_unused: bool | None = None,
     is_grads_batched: bool = False,
     materialize_grads: bool = False,
@@ -67,10 +76,11 @@ def grad(
 
     Args:
         outputs: a tensor or a sequence of them.
-        inputs: tracked tensors, leaves or not.
+        inputs: tracked tensors, leaves or not; one, or any iterable of them, as ``module.parameters()``.
         grad_outputs: cotangents of the outputs; None for outputs of one element.
         retain_graph: keep the graph; None means create_graph.
         create_graph: the gradients are themselves tracked, for higher derivatives.
+        only_inputs: accepted and ignored, as in PyTorch; False is warned about.
         allow_unused: give None, rather than an error, for an input the outputs do not depend on.
         is_grads_batched: the cotangents carry a leading batch dimension; so do the gradients.
         materialize_grads: give zeros instead of None.
@@ -81,6 +91,8 @@ def grad(
     """
     if materialize_grads and allow_unused is False:
         raise ValueError("Expected allow_unused to be True or not passed when materialize_grads=True")
+    if not only_inputs:
+        warnings.warn(_ONLY_INPUTS, FutureWarning, stacklevel=2)
     results, wanted = _sequence(outputs), _sequence(inputs)
     if not wanted:
         raise GradError("`inputs` argument to `grad()` cannot be empty.")
@@ -93,7 +105,10 @@ def grad(
             if not tensor.requires_grad:
                 raise GradError("One of the differentiated Tensors does not require grad")
         elif not is_edge(tensor):
-            raise TypeError(f"inputs can be Tensors only, but element {index} is {type(tensor).__name__}")
+            kind = type(tensor).__name__
+            raise GradError(
+                f"all inputs have to be Tensors or GradientEdges, but got {kind} (element {index})"
+            )
     if dual.stand_ins:
         node = dual.batch_of(*results)
         if node is not None:
@@ -158,7 +173,10 @@ def _batched(
         found = walk.gradients(outputs, inputs, cotangents, retain, create_graph)
     else:
         rows = [
-            grad(outputs, inputs, [c[i] for c in given], retain or i + 1 < count, create_graph, True)
+            grad(
+                outputs, inputs, [c[i] for c in given], retain or i + 1 < count, create_graph,
+                allow_unused=True,
+            )
             for i in range(count)
         ]  # fmt: skip
         if not rows:
@@ -198,7 +216,8 @@ def stack_rows(rows: Sequence[Any]) -> Any:
 
 
 def _sequence(value: Any) -> tuple[Any, ...]:
-    return tuple(value) if isinstance(value, (tuple, list)) and not is_edge(value) else (value,)
+    """One tensor or edge as a tuple, else what the iterable gives, as ``module.parameters()``."""
+    return (value,) if isinstance(value, Tensor) or is_edge(value) else tuple(value)
 
 
 __all__ = ["backward", "grad", "stack_rows"]

@@ -3,19 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from enum import Enum
+from typing import Any, NoReturn, TypeVar
 
 from ..errors import OutOfScopeError, absent
 
-__all__ = ["profile", "record_function"]
+__all__ = ["ProfilerActivity", "profile", "record_function", "schedule", "tensorboard_trace_handler"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _WHY = (
     "the profiler is out of convgrad's scope: use cProfile or perf, convgrad.explain for convolutions, and "
-    "torch.autograd.graph.memory_report for memory"
+    "torch.autograd.graph.memory_report or convgrad.backends.memory.report for memory"
 )
 __getattr__ = absent("profiler", _WHY)
+
+
+class ProfilerActivity(Enum):
+    """What a profile watches: for imports and the arguments of ``profile``, which is an error."""
+
+    CPU = 0
+    XPU = 1
+    CUDA = 2
+    MTIA = 3
+    HPU = 4
+    PrivateUse1 = 5
+
+
+def schedule(*args: Any, **kwargs: Any) -> NoReturn:
+    """Always an error.
+
+    Raises:
+        OutOfScopeError: always.
+    """
+    raise OutOfScopeError(f"torch.profiler: {_WHY}")
+
+
+tensorboard_trace_handler = schedule
 
 
 class profile:

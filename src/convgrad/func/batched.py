@@ -9,7 +9,7 @@ import numpy as np
 
 from .. import dtypes
 from ..errors import ConvgradError, ShapeError
-from ..generator import default_generator
+from ..generator import chosen
 from ..graph.node import cell_of
 from ..ops.op import Op
 from ..tensor import dual
@@ -203,7 +203,7 @@ class Batched(Tensor):
             return self
         check_writable(whole, name)
         with node.level.suspended():
-            whole._data[...] = draw(generator or default_generator, self._data.shape if p is None else p)
+            whole._data[...] = draw(chosen(generator), self._data.shape if p is None else p)
         cell_of(whole).bump(name)
         whole._node = None
         return self

@@ -11,6 +11,8 @@ arguments; ``order``: which element of a tensor gets the first number; ``own``: 
 
 from __future__ import annotations
 
+from typing import Any
+
 from .limits import BFLOAT16
 from .own import DefaultGenerator, Generator, own_stream
 from .stream import DEFAULT_SEED, show_states_as
@@ -19,4 +21,23 @@ default_generator: Generator = DefaultGenerator()
 default_generator.seed()
 """The generator that every function uses if none is given; seeded from the system's entropy at import."""
 
-__all__ = ["BFLOAT16", "DEFAULT_SEED", "Generator", "default_generator", "own_stream", "show_states_as"]
+
+def chosen(generator: Any) -> Generator:
+    """The generator that a function was given, or the default one for None.
+
+    Raises:
+        TypeError: no Generator, such as a seed or one of NumPy's.
+    """
+    if generator is None:
+        return default_generator
+    if not isinstance(generator, Generator):
+        raise TypeError(
+            f"argument 'generator' must be torch.Generator or None, not {type(generator).__name__}; a seed "
+            "goes into torch.Generator().manual_seed(seed)"
+        )
+    return generator
+
+
+__all__ = [
+    "BFLOAT16", "DEFAULT_SEED", "Generator", "chosen", "default_generator", "own_stream", "show_states_as",
+]  # fmt: skip

@@ -44,17 +44,21 @@ _ROWS = (
     "variance_along",
 )  # fmt: skip
 _MAPS = (
-    "absolute", "add_scaled", "arithmetic", "cast", "compare", "copy", "cube", "elu", "elu_grad", "erf",
+    "absolute", "absolute_grad", "add_product", "add_quotient", "add_scaled", "arithmetic", "cast", "clamp",
+    "clamp_grad", "compare", "copy", "cube", "divisor_grad", "elu", "elu_grad", "erf",
     "erf_grad", "exp", "gelu", "gelu_grad", "gelu_tanh", "gelu_tanh_grad", "hardsigmoid",
     "hardsigmoid_grad", "hardswish", "hardswish_grad", "hardtanh", "hardtanh_grad", "leaky_relu",
-    "leaky_relu_grad", "log", "log_sigmoid", "log_sigmoid_grad", "lookup", "mapped", "mish",
-    "mish_grad", "negative", "reciprocal", "reciprocal_grad", "relu", "relu_grad", "rsqrt",
-    "rsqrt_grad", "select", "sigmoid", "sigmoid_grad", "silu", "silu_grad", "softplus",
-    "softplus_grad", "sqrt", "sqrt_grad", "square", "square_grad", "tanh", "tanh_grad",
+    "leaky_relu_grad", "lerp", "log", "log_sigmoid", "log_sigmoid_grad", "lookup", "mapped",
+    "maximum_grad", "minimum_grad", "mish", "mish_grad", "negative", "reciprocal", "reciprocal_grad",
+    "relu", "relu_grad", "rsqrt", "rsqrt_grad", "select", "sigmoid", "sigmoid_grad", "silu", "silu_grad",
+    "softplus", "softplus_grad", "sqrt", "sqrt_grad", "square", "square_grad", "tanh", "tanh_grad",
 )  # fmt: skip
 
 #: the module that defines them -> kernels; their functions document them
 FAMILIES = {
+    "attention": Family(
+        "native_attention", ("attention", "attention_grad"), ("attention", "attention_grad")
+    ),
     "maps": Family("native_maps", _MAPS, _MAPS),
     "reference": Family("native", _CONVOLUTIONS, _CONVOLUTIONS),
     "norms": Family("native_norms", _NORMS, _NORMS),
@@ -92,13 +96,23 @@ class Table:
     """One attribute per kernel of ``FAMILIES``, bound when it is first read."""
 
     name: str
+
+    attention: Callable[..., tuple[Array, Array | None]]
+    attention_grad: Callable[..., tuple[Array | None, ...]]
+
     absolute: Callable[..., Array]
+    absolute_grad: Callable[..., Array]
+    add_product: Callable[..., Array]
+    add_quotient: Callable[..., Array]
     add_scaled: Callable[..., Array]
     arithmetic: Callable[..., Any]
     cast: Callable[..., Array]
+    clamp: Callable[..., Any]
+    clamp_grad: Callable[..., Array]
     compare: Callable[..., Any]
     copy: Callable[..., Array]
     cube: Callable[..., Array]
+    divisor_grad: Callable[..., Array]
     elu: Callable[..., Array]
     elu_grad: Callable[..., Array]
     erf: Callable[..., Array]
@@ -116,11 +130,14 @@ class Table:
     hardtanh_grad: Callable[..., Array]
     leaky_relu: Callable[..., Array]
     leaky_relu_grad: Callable[..., Array]
+    lerp: Callable[..., Array]
     log: Callable[..., Array]
     log_sigmoid: Callable[..., Array]
     log_sigmoid_grad: Callable[..., Array]
     lookup: Callable[..., Array]
     mapped: Callable[..., Any]
+    maximum_grad: Callable[..., Array]
+    minimum_grad: Callable[..., Array]
     mish: Callable[..., Array]
     mish_grad: Callable[..., Array]
     negative: Callable[..., Array]

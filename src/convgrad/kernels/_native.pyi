@@ -33,12 +33,42 @@ def set_num_threads(threads: int) -> None: ...
 def get_num_threads() -> int: ...
 def scratch_held() -> int: ...
 def scratch_trim() -> None: ...
+def fail_request(number: int) -> int: ...
+def attend(
+    q: object,
+    k: object,
+    v: object,
+    mask: object | None,
+    noise: object | None,
+    out: object,
+    norm: object | None,
+    scale: float,
+    wide: bool,
+) -> None: ...
+def attend_grad(
+    g: object,
+    q: object,
+    k: object,
+    v: object,
+    mask: object | None,
+    noise: object | None,
+    out: object,
+    norm: object,
+    gq: object | None,
+    gk: object | None,
+    gv: object | None,
+    scale: float,
+    wide: bool,
+) -> None: ...
 def map_codes() -> dict[str, int]: ...
 def map_unary(
     code: int, x: object, out: object, wide: bool, a: float = 0.0, b: float = 0.0, c: float = 0.0
 ) -> None: ...
 def map_binary(
     code: int, x: object, y: object, out: object, wide: bool, a: float = 0.0, b: float = 0.0, c: float = 0.0
+) -> None: ...
+def map_ternary(
+    code: int, x: object, y: object, z: object, out: object, wide: bool, a: float = 0.0
 ) -> None: ...
 def map_arithmetic(code: int, x: object, y: object, out: object, wide: bool, inner: int = 0) -> None: ...
 def map_scalar(code: int, x: object, number: float, out: object, wide: bool) -> None: ...
@@ -197,21 +227,16 @@ def rows_picked(
 ) -> int: ...
 def rows_taken(x: object, places: object, out: object, width: int, wide: bool) -> bool: ...
 def rows_placed(g: object, places: object, factors: object, out: object, wide: bool) -> bool: ...
-
-class ParameterArrays:
-    def __init__(self) -> None: ...
-    def step(
-        self,
-        optimiser: int,
-        wide: bool,
-        options: Sequence[float],
-        ascend: bool,
-        params: list[Any],
-        grads: list[Any],
-        kept: list[list[Any]],
-        counts: list[Any] | None,
-    ) -> None: ...
-
+def step_arrays(
+    optimiser: int,
+    wide: bool,
+    options: Sequence[float],
+    ascend: bool,
+    params: list[Any],
+    grads: list[Any],
+    kept: list[list[Any]],
+    counts: list[Any] | None,
+) -> None: ...
 def sum_of_squares(wide: bool, arrays: list[Any]) -> float: ...
 def change_arrays(change: int, wide: bool, arrays: list[Any], a: float, b: float) -> None: ...
 def recur(

@@ -40,8 +40,9 @@ def select(condition: Any, a: Any, b: Any) -> Array:
 
 
 def cast(x: Array, dtype: np.dtype[Any]) -> Array:
-    """x in another dtype, a copy; floats are rounded to nearest, ties to even."""
-    return x.astype(dtype)
+    """x in another dtype, a copy; floats are rounded to nearest, ties to even, and may become infinite."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        return x.astype(dtype)
 
 
 def copy(x: Array) -> Array:
@@ -57,6 +58,21 @@ def lookup(x: Array, values: Array) -> Array:
 def add_scaled(x: Array, y: Array, alpha: float, out: Array | None = None) -> Array:
     """``x + alpha y``."""
     return np.add(x, y * alpha, out)
+
+
+def lerp(x: Array, y: Array, weight: float) -> Array:
+    """``x + weight (y - x)``; from half of the way on counted from y's end: weight 1 gives y itself."""
+    return x + weight * (y - x) if abs(weight) < 0.5 else y - (y - x) * (1 - weight)
+
+
+def add_product(x: Array, a: Array, b: Array, factor: Any) -> Array:
+    """``x + factor a b``."""
+    return x + factor * (a * b)
+
+
+def add_quotient(x: Array, a: Array, b: Array, factor: Any) -> Array:
+    """``x + factor a / b``."""
+    return x + factor * (a / b)
 
 
 # ---- simple functions
@@ -111,6 +127,13 @@ def hardtanh(x: Array, low: Any, high: Any) -> Array:
     """x kept within [low, high]."""
     kind = x.dtype.type
     return np.minimum(np.maximum(x, kind(low)), kind(high))
+
+
+def clamp(x: Array, low: Any, high: Any, out: Array | None = None) -> Any:
+    """x kept within [low, high], of which one may be None. NaN stays; as a bound it makes all NaN."""
+    if low is not None:
+        x = np.maximum(x, low, out=out)
+    return x if high is None else np.minimum(x, high, out=out)
 
 
 def hardsigmoid(x: Array) -> Array:
@@ -226,6 +249,32 @@ def square_grad(g: Array, x: Array) -> Array:
 def relu_grad(g: Array, out: Array) -> Array:
     """Of ``relu``: a NaN in g stays out where x < 0."""
     return np.where(out != 0, g, 0.0)
+
+
+def absolute_grad(g: Array, x: Array) -> Array:
+    """Of ``absolute``: 0 at 0, and where x is NaN."""
+    return g * np.where(x != x, 0.0, np.sign(x))
+
+
+def clamp_grad(g: Array, x: Array, low: Any, high: Any) -> Array:
+    """Of ``clamp``: g passes at the bounds too."""
+    inside = True if low is None else x >= low
+    return np.where(inside if high is None else inside & (x <= high), g, 0.0)
+
+
+def maximum_grad(g: Array, a: Array, b: Array) -> Array:
+    """Of ``maximum(a, b)`` for a: half of g where both are equal."""
+    return np.where(a < b, 0.0, np.where(a == b, g * 0.5, g))
+
+
+def minimum_grad(g: Array, a: Array, b: Array) -> Array:
+    """Of ``minimum(a, b)`` for a: half of g where both are equal."""
+    return np.where(a > b, 0.0, np.where(a == b, g * 0.5, g))
+
+
+def divisor_grad(g: Array, a: Array, b: Array) -> Array:
+    """Of ``a / b`` for b."""
+    return -g * (a / b / b)
 
 
 def leaky_relu_grad(g: Array, x: Array, slope: float) -> Array:

@@ -6,6 +6,7 @@ not aligned, and those so small that NumPy is done before a kernel has looked at
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import lru_cache
 from math import prod
@@ -97,9 +98,9 @@ gelu_tanh = _unary("GeluTanh", maps.gelu_tanh, _PASSES)
 
 
 def _unary_with(
-    name: str, definition: Callable[..., Array], numbers: Callable[..., tuple[float, ...]]
+    name: str, definition: Callable[..., Array], numbers: Callable[..., tuple[float, ...]] | None = None
 ) -> Callable[..., Array]:
-    """The same for a function with parameters; ``numbers`` makes the kernel's of them."""
+    """The same for a function with parameters; ``numbers`` makes the kernel's of them if they are others."""
     code, call = _CODES[name], _native.map_unary
 
     def kernel(x: Array, *params: Any) -> Array:
@@ -107,18 +108,15 @@ def _unary_with(
         if not x.size or (dtype is not F32 and dtype is not F64):
             return definition(x, *params)
         out = _empty_as(x, dtype)
+        values = params if numbers is None else numbers(*params)
         try:
-            call(code, x, out, dtype is F64, *numbers(*params))
+            call(code, x, out, dtype is F64, *values)
         except TypeError:
-            call(code, _plain(x), out, dtype is F64, *numbers(*params))
+            call(code, _plain(x), out, dtype is F64, *values)
         return out
 
     kernel.__doc__ = definition.__doc__
     return kernel
-
-
-def _as_they_are(*params: float) -> tuple[float, ...]:
-    return params
 
 
 def _elu_numbers(alpha: float, scale: float, speed: float) -> tuple[float, ...]:
@@ -129,9 +127,29 @@ def _elu_grad_numbers(alpha: float, scale: float, speed: float) -> tuple[float, 
     return alpha * scale * speed, scale, speed
 
 
-leaky_relu = _unary_with("LeakyRelu", maps.leaky_relu, _as_they_are)
-hardtanh = _unary_with("Hardtanh", maps.hardtanh, _as_they_are)
-softplus = _unary_with("Softplus", maps.softplus, _as_they_are)
+def _bounds(low: Any, high: Any) -> tuple[float, ...]:
+    return -math.inf if low is None else float(low), math.inf if high is None else float(high)
+
+
+_CLAMP = _CODES["Hardtanh"]
+
+
+def clamp(x: Array, low: Any, high: Any, out: Array | None = None) -> Any:
+    """``maps.clamp``, into ``out`` if it is given."""
+    dtype = x.dtype
+    if (dtype is F32 or dtype is F64) and low == low and high == high:
+        target = _empty_as(x, dtype) if out is None else out
+        try:
+            _native.map_unary(_CLAMP, x, target, dtype is F64, *_bounds(low, high))
+            return target
+        except TypeError:
+            pass
+    return maps.clamp(x, low, high, out)
+
+
+leaky_relu = _unary_with("LeakyRelu", maps.leaky_relu)
+hardtanh = _unary_with("Hardtanh", maps.hardtanh)
+softplus = _unary_with("Softplus", maps.softplus)
 elu = _unary_with("Elu", maps.elu, _elu_numbers)
 
 
@@ -141,7 +159,7 @@ elu = _unary_with("Elu", maps.elu, _elu_numbers)
 def _gradient(
     name: str,
     definition: Callable[..., Array],
-    numbers: Callable[..., tuple[float, ...]] = _as_they_are,
+    numbers: Callable[..., tuple[float, ...]] | None = None,
 ) -> Callable[..., Array]:
     code, call = _CODES[name], _native.map_binary
 
@@ -150,16 +168,19 @@ def _gradient(
         if not g.size or (dtype is not F32 and dtype is not F64) or saved.shape != g.shape:
             return definition(g, saved, *params)
         out = _empty_as(g, dtype)
+        values = params if numbers is None else numbers(*params)
         try:
-            call(code, g, saved, out, dtype is F64, *numbers(*params))
+            call(code, g, saved, out, dtype is F64, *values)
         except TypeError:
-            call(code, _plain(g), _plain(saved), out, dtype is F64, *numbers(*params))
+            call(code, _plain(g), _plain(saved), out, dtype is F64, *values)
         return out
 
     kernel.__doc__ = definition.__doc__
     return kernel
 
 
+absolute_grad = _gradient("AbsGrad", maps.absolute_grad)
+clamp_grad = _gradient("ClampGrad", maps.clamp_grad, _bounds)
 sqrt_grad = _gradient("SqrtGrad", maps.sqrt_grad)
 rsqrt_grad = _gradient("RsqrtGrad", maps.rsqrt_grad)
 reciprocal_grad = _gradient("ReciprocalGrad", maps.reciprocal_grad)
@@ -179,6 +200,36 @@ mish_grad = _gradient("MishGrad", maps.mish_grad)
 erf_grad = _gradient("ErfGrad", maps.erf_grad)
 gelu_grad = _gradient("GeluGrad", maps.gelu_grad)
 gelu_tanh_grad = _gradient("GeluTanhGrad", maps.gelu_tanh_grad)
+
+
+# ---- three operands
+
+
+def _ternary(name: str, definition: Callable[..., Array]) -> Callable[..., Array]:
+    code, call = _CODES[name], _native.map_ternary
+
+    def kernel(x: Array, y: Array, z: Array, factor: Any = 0.0) -> Array:
+        dtype, shape = x.dtype, x.shape
+        served = (dtype is F32 or dtype is F64) and y.dtype is dtype is z.dtype
+        if not served or y.shape != shape or z.shape != shape or not x.size:
+            return definition(x, y, z, factor) if takes_factor else definition(x, y, z)
+        out = _empty_as(x, dtype)
+        try:
+            call(code, x, y, z, out, dtype is F64, float(factor))
+        except TypeError:
+            call(code, _plain(x), _plain(y), _plain(z), out, dtype is F64, float(factor))
+        return out
+
+    takes_factor = definition.__code__.co_argcount == 4
+    kernel.__doc__ = definition.__doc__
+    return kernel
+
+
+add_product = _ternary("AddProduct", maps.add_product)
+add_quotient = _ternary("AddQuotient", maps.add_quotient)
+divisor_grad = _ternary("DivisorGrad", maps.divisor_grad)
+maximum_grad = _ternary("MaximumGrad", maps.maximum_grad)
+minimum_grad = _ternary("MinimumGrad", maps.minimum_grad)
 
 
 # ---- arithmetic
@@ -254,6 +305,19 @@ def add_scaled(x: Array, y: Array, alpha: float, out: Array | None = None) -> Ar
     return maps.add_scaled(x, y, alpha, out)
 
 
+def lerp(x: Array, y: Array, weight: float) -> Array:
+    """``maps.lerp``."""
+    dtype = x.dtype
+    if (dtype is F32 or dtype is F64) and y.dtype is dtype and y.shape == x.shape and x.size >= _COSTLY:
+        out = _empty_as(x, dtype)
+        try:
+            _native.map_binary(_CODES["Lerp"], x, y, out, dtype is F64, float(weight))
+            return out
+        except TypeError:
+            pass
+    return maps.lerp(x, y, weight)
+
+
 def copy(x: Array) -> Array:
     """``maps.copy``, into memory that is kept."""
     if x.nbytes < LARGE or not x.flags.c_contiguous:
@@ -291,9 +355,11 @@ def select(condition: Any, a: Any, b: Any) -> Array:
     """``maps.select``."""
     given = a if type(a) is np.ndarray else b
     dtype = given.dtype if type(given) is np.ndarray else None
-    if (dtype is F32 or dtype is F64) and type(condition) is np.ndarray and condition.size >= _COSTLY:
+    if (dtype is F32 or dtype is F64) and type(condition) is np.ndarray and condition.ndim:
         shape = condition.shape
-        if all([type(x) is float or (type(x) is np.ndarray and x.shape == shape) for x in (a, b)]):
+        if (type(a) is float or (type(a) is np.ndarray and a.shape == shape)) and (
+            type(b) is float or (type(b) is np.ndarray and b.shape == shape)
+        ):
             out = _empty_as(condition, dtype)
             try:
                 _native.map_select(condition, a, b, out, dtype is F64)
@@ -305,19 +371,21 @@ def select(condition: Any, a: Any, b: Any) -> Array:
 
 def cast(x: Array, dtype: np.dtype[Any]) -> Array:
     """``maps.cast``, compiled between float32 and the halves."""
-    if x.size >= _COSTLY and (x.dtype is F32 or dtype is F32):
-        half = dtype if x.dtype is F32 else x.dtype
-        if (half is BF16 or half is F16) and x.flags.c_contiguous and x.flags.aligned:
-            narrow = dtype is half
-            out = _empty_as(x, dtype)
-            source, target = (x, out.view(np.uint16)) if narrow else (x.view(np.uint16), out)
-            _native.map_half(source, target, half is BF16, narrow)
+    given = x.dtype
+    half = dtype if given is F32 else given if dtype is F32 else None
+    if half is BF16 or half is F16:
+        out = _empty_as(x, dtype)
+        try:
+            _native.map_half(x, out, half is BF16, given is F32)
             return out
+        except TypeError:
+            pass
     if x.size * dtype.itemsize >= LARGE and x.flags.c_contiguous and x.dtype.kind != "V" != dtype.kind:
         out = empty_large(x.shape, dtype)
-        np.copyto(out, x, casting="unsafe")
+        with np.errstate(invalid="ignore", over="ignore"):
+            np.copyto(out, x, casting="unsafe")
         return out
-    return x.astype(dtype)
+    return maps.cast(x, dtype)
 
 
 def lookup(x: Array, values: Array) -> Array:

@@ -22,50 +22,41 @@ _MULTIPLY, _CLAMP, _FILL = range(3)
 
 
 def sgd(
-    options: Options, ascend: bool, params: Arrays, grads: Arrays, kept: list[Arrays], counts: None = None,
-    held: Any = None,
+    options: Options, ascend: bool, params: Arrays, grads: Arrays, kept: list[Arrays], counts: None = None
 ) -> None:  # fmt: skip
     """``steps.sgd``."""
-    _step(_SGD, steps.sgd, options, ascend, params, grads, kept, counts, held)
+    _step(_SGD, steps.sgd, options, ascend, params, grads, kept, counts)
 
 
 def adam(
-    options: Options, ascend: bool, params: Arrays, grads: Arrays, kept: list[Arrays], counts: Arrays,
-    held: Any = None,
+    options: Options, ascend: bool, params: Arrays, grads: Arrays, kept: list[Arrays], counts: Arrays
 ) -> None:  # fmt: skip
     """``steps.adam``."""
-    _step(_ADAM, steps.adam, options, ascend, params, grads, kept, counts, held)
+    _step(_ADAM, steps.adam, options, ascend, params, grads, kept, counts)
 
 
 def rmsprop(
-    options: Options, ascend: bool, params: Arrays, grads: Arrays, kept: list[Arrays], counts: Arrays,
-    held: Any = None,
+    options: Options, ascend: bool, params: Arrays, grads: Arrays, kept: list[Arrays], counts: Arrays
 ) -> None:  # fmt: skip
     """``steps.rmsprop``."""
-    _step(_RMSPROP, steps.rmsprop, options, ascend, params, grads, kept, counts, held)
+    _step(_RMSPROP, steps.rmsprop, options, ascend, params, grads, kept, counts)
 
 
 def adagrad(
-    options: Options, ascend: bool, params: Arrays, grads: Arrays, kept: list[Arrays], counts: Arrays,
-    held: Any = None,
+    options: Options, ascend: bool, params: Arrays, grads: Arrays, kept: list[Arrays], counts: Arrays
 ) -> None:  # fmt: skip
     """``steps.adagrad``."""
-    _step(_ADAGRAD, steps.adagrad, options, ascend, params, grads, kept, counts, held)
+    _step(_ADAGRAD, steps.adagrad, options, ascend, params, grads, kept, counts)
 
 
 def _step(
     number: int, definition: Any, options: Options, ascend: bool, params: Arrays, grads: Arrays,
-    kept: list[Arrays], counts: Any, held: Any,
+    kept: list[Arrays], counts: Any,
 ) -> None:  # fmt: skip
     dtype = params[0].dtype if params else None
     if dtype is F32 or dtype is F64:
-        arrays = None if held is None else held.get("arrays")
-        if arrays is None:
-            arrays = _native.ParameterArrays()
-            if held is not None:
-                held["arrays"] = arrays
         try:
-            arrays.step(number, dtype is F64, options, ascend, params, grads, kept, counts)
+            _native.step_arrays(number, dtype is F64, options, ascend, params, grads, kept, counts)
             return
         except (TypeError, ValueError):
             pass  # nothing was changed
@@ -82,7 +73,7 @@ def _one_by_one(
     for i, data in enumerate(params):
         own = None if counts is None else [counts[i]]
         lists = [column[i : i + 1] for column in kept]
-        _step(number, definition, options, ascend, [data], [grads[i]], lists, own, None)
+        _step(number, definition, options, ascend, [data], [grads[i]], lists, own)
 
 
 def _wide(arrays: Arrays) -> bool | None:

@@ -2,19 +2,20 @@
 
 Every optimiser's kernel has one signature::
 
-    kernel(options, ascend, params, grads, kept, counts, held)
+    kernel(options, ascend, params, grads, kept, counts)
 
 ``options`` are its numbers; ``ascend`` turns the gradients round; ``params`` and ``grads`` are arrays, float,
 as many of each; ``kept`` has a list of as many arrays for each thing it remembers; ``counts`` are their
-numbers of steps, 0-d, which it counts up (None: it counts none); ``held`` is a dictionary of the caller's,
-always the same one for the same parameters, in which a compiled form may leave what it made ready.
+numbers of steps, 0-d, which it counts up (None: it counts none).
+
+Memory to compute in is taken before a parameter, or what is kept of it, changes. Where it is not to be had
+the parameters before that one have made their step and the others have not.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -31,8 +32,7 @@ Arrays = list[Array]
 
 
 def sgd(
-    options: Options, ascend: bool, params: Arrays, grads: Arrays, kept: list[Arrays], counts: None = None,
-    held: Any = None,
+    options: Options, ascend: bool, params: Arrays, grads: Arrays, kept: list[Arrays], counts: None = None
 ) -> None:  # fmt: skip
     """``v = momentum v + (1 - dampening) (g + decay p)``, ``p -= lr v``; Nesterov's form looks ahead by v.
 
@@ -43,20 +43,19 @@ def sgd(
     lr, decay, momentum, dampening, nesterov = options
     share = 1 - dampening
     for i, (data, g) in enumerate(zip(params, grads, strict=True)):
-        work = scratch(data)
+        work, part = scratch(data), scratch(data) if momentum and (nesterov or share != 1) else None
         g = decayed(np.negative(g) if ascend else g, data, decay, work)
         if momentum:
             v = kept[0][i]
             np.multiply(v, momentum, out=v)
-            np.add(v, g if share == 1 else g * share, out=v)
-            g = np.add(g, v * momentum, out=work) if nesterov else v
+            np.add(v, g if share == 1 else np.multiply(g, share, out=part), out=v)
+            g = np.add(g, np.multiply(v, momentum, out=part), out=work) if nesterov else v
         np.multiply(g, lr, out=work)
         np.subtract(data, work, out=data)
 
 
 def adam(
-    options: Options, ascend: bool, params: Arrays, grads: Arrays, kept: list[Arrays], counts: Arrays,
-    held: Any = None,
+    options: Options, ascend: bool, params: Arrays, grads: Arrays, kept: list[Arrays], counts: Arrays
 ) -> None:  # fmt: skip
     """``p -= lr m / (sqrt(v) + eps)`` with running means m of g and v of g², corrected for their start at 0.
 
@@ -67,27 +66,26 @@ def adam(
     """
     lr, beta1, beta2, eps, decay, decoupled, amsgrad = options
     for i, (data, g, count) in enumerate(zip(params, grads, counts, strict=True)):
-        step = _advance(count)
-        m, v, work = kept[0][i], kept[1][i], scratch(data)
+        m, v, work, denominator = kept[0][i], kept[1][i], scratch(data), scratch(data)
         if ascend:
             g = np.negative(g)
+        if decay and not decoupled:
+            g = decayed(g, data, decay, scratch(data))
+        step = _advance(count)
         if decay and decoupled:
             np.multiply(data, 1 - lr * decay, out=data)
-        elif decay:
-            g = decayed(g, data, decay, scratch(data))
         mean_into(m, g, 1 - beta1, work)
         square_into(v, g, beta2, work)
         if amsgrad:
             v = np.maximum(kept[2][i], v, out=kept[2][i])
-        denominator = np.sqrt(v, out=scratch(data))
+        np.sqrt(v, out=denominator)
         np.divide(denominator, math.sqrt(1 - beta2**step), out=denominator)
         np.add(denominator, eps, out=denominator)
         divide_into(data, m, -lr / (1 - beta1**step), denominator, work)
 
 
 def rmsprop(
-    options: Options, ascend: bool, params: Arrays, grads: Arrays, kept: list[Arrays], counts: Arrays,
-    held: Any = None,
+    options: Options, ascend: bool, params: Arrays, grads: Arrays, kept: list[Arrays], counts: Arrays
 ) -> None:  # fmt: skip
     """``p -= lr g / (sqrt(s) + eps)`` with a running mean s of g², or of the square of g less its mean.
 
@@ -97,11 +95,10 @@ def rmsprop(
     """
     lr, alpha, eps, decay, momentum, centered = options
     for i, (data, g, count) in enumerate(zip(params, grads, counts, strict=True)):
-        _advance(count)
-        square, work = kept[0][i], scratch(data)
+        square, work, size = kept[0][i], scratch(data), scratch(data)
         g = decayed(np.negative(g) if ascend else g, data, decay, scratch(data))
+        _advance(count)
         square_into(square, g, alpha, work)
-        size = scratch(data)
         if centered:
             mean = kept[1][i]
             mean_into(mean, g, 1 - alpha, work)
@@ -120,8 +117,7 @@ def rmsprop(
 
 
 def adagrad(
-    options: Options, ascend: bool, params: Arrays, grads: Arrays, kept: list[Arrays], counts: Arrays,
-    held: Any = None,
+    options: Options, ascend: bool, params: Arrays, grads: Arrays, kept: list[Arrays], counts: Arrays
 ) -> None:  # fmt: skip
     """``p -= lr / (1 + (step - 1) lr_decay) g / (sqrt(s) + eps)`` with the sum s of all g².
 
@@ -131,12 +127,12 @@ def adagrad(
     """
     lr, lr_decay, eps, decay = options
     for i, (data, g, count) in enumerate(zip(params, grads, counts, strict=True)):
-        step = _advance(count)
-        total, work = kept[0][i], scratch(data)
+        total, work, size = kept[0][i], scratch(data), scratch(data)
         g = decayed(np.negative(g) if ascend else g, data, decay, scratch(data))
+        step = _advance(count)
         np.multiply(g, g, out=work)
         np.add(total, work, out=total)
-        size = np.sqrt(total, out=scratch(data))
+        np.sqrt(total, out=size)
         np.add(size, eps, out=size)
         divide_into(data, g, -lr / (1 + (step - 1) * lr_decay), size, work)
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..dtypes import HALVES, Array
 from ..errors import ConvgradError
-from ..generator import Generator, default_generator
+from ..generator import Generator, chosen
 from ..generator.order import drawn_into, empty_as
 from ..graph.node import cell_of
 from ..tensor.tensor import Tensor
@@ -31,10 +31,6 @@ def _fill(tensor: Tensor, values: Any, name: str) -> Tensor:
     return tensor
 
 
-def _source(generator: Generator | None) -> Any:
-    return default_generator if generator is None else generator
-
-
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Numbers spread evenly over ``[a, b)``."""
     return _fill(tensor, _uniform(tensor._data, a, b, generator), "uniform_")
@@ -48,12 +44,12 @@ def normal_(
 
 
 def _uniform(data: Array, a: float, b: float, generator: Generator | None) -> Array:
-    source = _source(generator)
+    source = chosen(generator)
     return drawn_into(data, lambda shape: source.uniform(shape, data.dtype, a, b))
 
 
 def _normal(data: Array, mean: float, std: float, generator: Generator | None) -> Array:
-    source, whole = _source(generator), bool(data.flags.c_contiguous)
+    source, whole = chosen(generator), bool(data.flags.c_contiguous)
     return drawn_into(data, lambda shape: source.normal(shape, data.dtype, mean, std, whole))
 
 
@@ -263,7 +259,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
     if data.size == 0:
         return tensor
     rows = data.shape[0]
-    flat = _source(generator).normal((rows, data.size // rows), data.dtype, 0.0, 1.0)
+    flat = chosen(generator).normal((rows, data.size // rows), data.dtype, 0.0, 1.0)
     wide = flat.astype(np.float32) if data.dtype in HALVES else flat
     q, r = np.linalg.qr(wide.T if rows < flat.shape[1] else wide)
     q = q * np.sign(np.diagonal(r))
@@ -280,7 +276,7 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Gener
     zeros = math.ceil(sparsity * rows)
     normal_(tensor, 0.0, std, generator)
     for column in range(columns):
-        tensor._data[_source(None).randperm(rows)[:zeros], column] = 0
+        tensor._data[chosen(None).randperm(rows)[:zeros], column] = 0
     return tensor
 
 

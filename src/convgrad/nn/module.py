@@ -17,7 +17,7 @@ from .parameter import Buffer, Parameter
 from .state import StateMethods
 
 T = TypeVar("T", bound="Module")
-_MISSING: Any = object()
+_TABLES = ("_parameters", "_modules", "_buffers")
 
 
 _TYPES = {
@@ -102,10 +102,9 @@ class Module(StateMethods, MovingMethods, HookMethods):
 
     def __getattr__(self, name: str) -> Any:
         own = self.__dict__
-        for table in ("_parameters", "_buffers", "_modules"):
-            found = own.get(table, {}).get(name, _MISSING)
-            if found is not _MISSING:
-                return found
+        for table in _TABLES:
+            if table in own and name in own[table]:
+                return own[table][name]
         raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
 
     def __setattr__(self, name: str, value: Any) -> None:

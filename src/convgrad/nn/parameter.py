@@ -75,6 +75,7 @@ class Buffer(Tensor):
     """
 
     __slots__ = ("persistent",)
+    _shown_as = "tensor"
 
     def __init__(self, data: Any = None, *, persistent: bool = True) -> None:
         if data is None:
@@ -96,11 +97,11 @@ class Buffer(Tensor):
 
 
 def _rebuild_parameter(kind: type[Parameter], data: Array, requires_grad: bool) -> Parameter:
-    return kind(Tensor(data, None), requires_grad)
+    return kind(Tensor(dtypes.with_own_dtype(data), None), requires_grad)
 
 
 def _rebuild_buffer(data: Array, persistent: bool) -> Buffer:
-    return Buffer(Tensor(data, None), persistent=persistent)
+    return Buffer(Tensor(dtypes.with_own_dtype(data), None), persistent=persistent)
 
 
 def replace_array(tensor: Any, array: Array) -> None:

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import Array
+from ..kernels import table
 from . import formula
 from .activation import Softmax, through_softmax
-from .formula import Value, call, swap_last, where
+from .formula import Value, bare, call, swap_last, where
 from .matmul import MatMul
 from .op import Op
 
@@ -18,52 +19,29 @@ class ScaledDotProductAttention(Op):
     """``softmax(scale q kᵀ + mask) v``: q ``(..., L, E)``, k ``(..., S, E)``, v ``(..., S, F)``.
 
     ``mask`` (or None) is added to the scores; ``allowed`` (a constant, or None) is False where a query may
-    not
-    look; ``noise`` (or None) multiplies the weights (dropout). A query that may look nowhere gets zeros.
+    not look; ``noise`` (or None) multiplies the weights (dropout). A query that may look nowhere gets zeros.
     Source: Vaswani et al. 2017, arXiv:1706.03762, section 3.2.1.
     """
 
     backward_name = "ScaledDotProductFlashAttentionForCpuBackward0"
-    saves = ("q", "k", "v", "mask", "p", "allowed", "noise", "scale")
+    saves = ("q", "k", "v", "mask", "out", "norm", "allowed", "noise", "scale")
 
     @staticmethod
     def forward(
         q: Array, k: Array, v: Array, mask: Array, allowed: Any, noise: Any, scale: float
     ) -> tuple[Array, tuple[Any, ...]]:
-        p = np.asarray(MatMul.forward(q * scale, k.swapaxes(-1, -2))[0])
-        if mask is not None:
-            p = p + mask
-        if allowed is not None:
-            p = np.where(allowed, p, p.dtype.type(-np.inf))
-        if p.size:
-            top = p.max(-1, keepdims=True)
-            p -= np.where(top == -np.inf, 0, top)
-            np.exp(p, p)
-            total = np.add.reduce(p, -1, keepdims=True)
-            p /= np.where(total == 0, 1, total)
-        out = MatMul.forward(p if noise is None else p * noise, v)[0]
-        return out, (q, k, v, mask, p, allowed, noise, scale)
-
-    @staticmethod
-    def relift(
-        q: Value, k: Value, v: Value, mask: Value, _p: Value, allowed: Any, noise: Any, scale: float
-    ) -> tuple[Any, ...]:
-        """The weights again from recorded q and k, so that second derivatives see them move."""
-        s = call(MatMul, q * scale, swap_last(k))
-        if mask is not None:
-            s = s + mask
-        if allowed is not None:
-            s = where(allowed, s, -np.inf)
-        lost = ~np.any(s != -np.inf, -1, keepdims=True)
-        p = where(lost, 0.0, call(Softmax, where(lost, 0.0, s), -1))
-        return q, k, v, mask, p, allowed, noise, scale
+        out, norm = table.attention(q, k, v, _added(mask, allowed, q.dtype), noise, scale)
+        return out, (q, k, v, mask, out, norm, allowed, noise, scale)
 
     @staticmethod
     def vjp(
-        needs: tuple[bool, ...], g: Value, q: Value, k: Value, v: Value, _mask: Value, p: Value, _allowed:
-            Any,
-        noise: Any, scale: float,
+        needs: tuple[bool, ...], g: Value, q: Value, k: Value, v: Value, mask: Value, out: Value, norm: Any,
+        allowed: Any, noise: Any, scale: float,
     ) -> tuple[Value, ...]:  # fmt: skip
+        if not needs[3] and bare(g, q, k, v, out):
+            added = _added(mask, allowed, q.dtype)
+            return (*table.attention_grad(g, q, k, v, added, noise, scale, out, norm, needs[:3]), None)
+        p = _weights(q, k, mask, allowed, scale)
         gq = gk = gv = gs = None
         if needs[2]:
             gv = call(MatMul, swap_last(p if noise is None else p * noise), g)
@@ -77,9 +55,10 @@ class ScaledDotProductAttention(Op):
 
     @staticmethod
     def jvp(
-        tangents: tuple[Value, ...], q: Value, k: Value, v: Value, _mask: Value, p: Value, _allowed: Any,
-        noise: Any, scale: float,
+        tangents: tuple[Value, ...], q: Value, k: Value, v: Value, mask: Value, _out: Value, _norm: Any,
+        allowed: Any, noise: Any, scale: float,
     ) -> Value:  # fmt: skip
+        p = _weights(q, k, mask, allowed, scale)
         dq, dk, dv, dm = tangents
         moved = []
         if dq is not None:
@@ -97,6 +76,24 @@ class ScaledDotProductAttention(Op):
         for part in parts[1:]:
             total = total + part
         return total
+
+
+def _added(mask: Any, allowed: Any, dtype: Any) -> Any:
+    """A mask and where one may look, as numbers to add to the scores; None if there is neither."""
+    if allowed is None:
+        return mask
+    return np.where(allowed, dtype.type(0) if mask is None else mask, dtype.type(-np.inf))
+
+
+def _weights(q: Value, k: Value, mask: Value, allowed: Any, scale: float) -> Value:
+    """The softmax of the scores, zeros where a query may look nowhere."""
+    s = call(MatMul, q * scale, swap_last(k))
+    if mask is not None:
+        s = s + mask
+    if allowed is not None:
+        s = where(allowed, s, -np.inf)
+    lost = ~np.any(s != -np.inf, -1, keepdims=True)
+    return where(lost, 0.0, call(Softmax, where(lost, 0.0, s), -1))
 
 
 def _through_softmax(d: Value, p: Value) -> Value:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..dtypes import Array
+from ..kernels import table
 from .elementwise import Imag, Real
-from .formula import Value, call, conj, where, zeros_like
+from .formula import LARGE, Value, call, conj, plain, where, zeros_like
 from .op import Elementwise, Linear
 
 
@@ -27,10 +28,12 @@ class Abs(Elementwise):
     def forward(x: Array) -> tuple[Array, tuple[Array]]:
         if x.dtype.kind == "b":
             raise NotImplementedError("\"abs_cpu\" not implemented for 'Bool'")
-        return np.abs(x), (x,)
+        return (np.abs(x) if x.size < LARGE else table.absolute(x)), (x,)
 
     @staticmethod
     def vjp_x(g: Value, x: Value) -> Value:
+        if plain(g, x):
+            return table.absolute_grad(g, x)
         return g * call(Sgn, x)
 
     @staticmethod

@@ -103,6 +103,8 @@ class Div(Ufunc):
 
     @staticmethod
     def vjp_b(g: Value, a: Value, b: Value) -> Value:
+        if plain(g, a) and plain(g, b) and g.size >= FEW:
+            return table.divisor_grad(g, a, b)
         return -g * conj((a / b) / b)
 
 
@@ -262,7 +264,7 @@ class Lerp(Elementwise):
 
     @staticmethod
     def forward(a: Array, b: Array, w: Any) -> tuple[Array, tuple[Any]]:
-        return (a + w * (b - a) if abs(w) < 0.5 else b - (b - a) * (1 - w)), (w,)
+        return table.lerp(a, b, w), (w,)
 
     @staticmethod
     def vjp_a(g: Value, w: Any) -> Value:
@@ -304,7 +306,7 @@ class Addcmul(Elementwise):
     @staticmethod
     def forward(x: Array, a: Array, b: Array, value: Any) -> tuple[Array, tuple[Any, ...]]:
         refuse("addcmul_cpu_out", "b", x)
-        return x + value * (a * b), (a, b, value)
+        return table.add_product(x, a, b, value), (a, b, value)
 
     @staticmethod
     def vjp_x(g: Value, _a: Value, _b: Value, _value: Any) -> Value:
@@ -326,7 +328,7 @@ class Addcdiv(Elementwise):
 
     @staticmethod
     def forward(x: Array, a: Array, b: Array, value: Any) -> tuple[Array, tuple[Any, ...]]:
-        return x + value * (a / b), (a, b, value)
+        return table.add_quotient(x, a, b, value), (a, b, value)
 
     @staticmethod
     def vjp_x(g: Value, _a: Value, _b: Value, _value: Any) -> Value:
@@ -382,7 +384,7 @@ class Where(Elementwise):
 
     @staticmethod
     def forward(a: Array, b: Array, condition: Any) -> tuple[Array, tuple[Any]]:
-        if type(condition) is np.ndarray and condition.size >= FEW:
+        if type(condition) is np.ndarray:
             return table.select(condition, a, b), (condition,)
         return np.where(condition, a, b), (condition,)
 

@@ -76,6 +76,8 @@ def sum(x: Value, axis: Axes = None, keepdims: bool = False) -> Value:
 
 #: NumPy adds up fewer elements than these as soon as a kernel
 _MANY = 4096
+#: and fewer rows than these
+_MANY_ROWS = 32
 #: from so many elements on a sum is worth asking for a kernel
 _LONG = 256
 _ALL_AXES = [tuple(range(ndim)) for ndim in range(65)]
@@ -279,17 +281,18 @@ def cast(x: Value, dtype: np.dtype[Any]) -> Value:
         return x.cast(dtype)
     if x.dtype.kind == "c" and dtype.kind != "c":
         x = x.real
-    return x.astype(dtype)
+    return table.cast(x, dtype)
 
 
 def sum_to(x: Value, shape: tuple[int, ...]) -> Value:
     """Sum a gradient over what broadcasting repeated, down to an operand's ``shape``."""
     lead = len(x.shape) - len(shape)
     if type(x) is ndarray and (x.dtype is F32 or x.dtype is F64):
+        if lead == 1 and len(shape) == 1 and x.shape[1] == shape[0]:  # the usual case, a bias
+            long = x.shape[0] >= _MANY_ROWS and x.flags.c_contiguous
+            return table.channel_sum(x[:, :, None]) if long else sum(x, 0)
         if x.size >= _MANY and x.flags.c_contiguous and (sizes := _around(x.shape, (1,) * lead + shape)):
             return table.channel_sum(x.reshape(sizes)).reshape(shape)
-        if lead == 1 and x.shape[1:] == shape:
-            return sum(x, 0)  # the usual case, a bias
     axes = tuple(range(lead)) + tuple(
         lead + i for i, n in enumerate(shape) if n == 1 and x.shape[lead + i] != 1
     )

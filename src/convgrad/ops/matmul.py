@@ -355,8 +355,10 @@ class Addr(Op):
 
 def affine(x: Array, weight: Array, bias: Array | None, activation: str | None = None) -> Array:
     """``x @ weight.T + bias``, and zero for what is negative if ``activation`` is "relu"."""
+    if x.ndim == 2 and bias is not None:  # the usual case: the bias costs NumPy another pass
+        return table.product(x, weight.T, bias, activation)
     flat = rows(x)
-    small = flat.size * weight.shape[0] < formula.LARGE_PRODUCT
+    small = bias is None and activation is None and flat.size * weight.shape[0] < formula.LARGE_PRODUCT
     out = (products if small else table).product(flat, weight.T, bias, activation)
     return out.reshape((*x.shape[:-1], weight.shape[0]))
 

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import Array
+from ..kernels import maps, table
 from .elementwise import refuse
-from .formula import Value, where, zeros_like
+from .formula import LARGE, Value, plain, where, zeros_like
 from .op import Elementwise, Ufunc
 
 
@@ -26,14 +27,18 @@ class Maximum(Ufunc):
     @staticmethod
     def forward(a: Array, b: Array) -> tuple[Array, tuple[Array, Array]]:
         refuse("maximum", "c", a, b)
-        return np.maximum(a, b), (a, b)
+        return (np.maximum(a, b) if a.size < LARGE else table.arithmetic(np.maximum, a, b)), (a, b)
 
     @staticmethod
     def vjp_a(g: Value, a: Value, b: Value) -> Value:
+        if plain(g, a):
+            return table.maximum_grad(g, a, b)
         return _share(g, a == b, a < b)
 
     @staticmethod
     def vjp_b(g: Value, a: Value, b: Value) -> Value:
+        if plain(g, b):
+            return table.maximum_grad(g, b, a)
         return _share(g, a == b, b < a)
 
 
@@ -47,14 +52,18 @@ class Minimum(Ufunc):
     @staticmethod
     def forward(a: Array, b: Array) -> tuple[Array, tuple[Array, Array]]:
         refuse("minimum", "c", a, b)
-        return np.minimum(a, b), (a, b)
+        return (np.minimum(a, b) if a.size < LARGE else table.arithmetic(np.minimum, a, b)), (a, b)
 
     @staticmethod
     def vjp_a(g: Value, a: Value, b: Value) -> Value:
+        if plain(g, a):
+            return table.minimum_grad(g, a, b)
         return _share(g, a == b, a > b)
 
     @staticmethod
     def vjp_b(g: Value, a: Value, b: Value) -> Value:
+        if plain(g, b):
+            return table.minimum_grad(g, b, a)
         return _share(g, a == b, b > a)
 
 
@@ -105,11 +114,6 @@ class Fmin(Ufunc):
         return where((a <= b) | (b != b), 0.0, g)
 
 
-def _between(x: Array, low: Any, high: Any) -> Array:
-    out = x if low is None else np.maximum(x, low)
-    return out.copy() if low is None and high is None else out if high is None else np.minimum(out, high)
-
-
 class Clamp(Elementwise):
     """x kept within [low, high], numbers or None; the gradient passes at the bounds themselves too."""
 
@@ -119,10 +123,12 @@ class Clamp(Elementwise):
 
     @staticmethod
     def forward(x: Array, low: Any, high: Any) -> tuple[Array, tuple[Any, ...]]:
-        return _between(x, low, high), (x, low, high)
+        return table.clamp(x, low, high), (x, low, high)
 
     @staticmethod
     def vjp_x(g: Value, x: Value, low: Any, high: Any) -> Value:
+        if plain(g, x):
+            return table.clamp_grad(g, x, low, high)
         return where(_inside(x, low, high), g, 0.0)
 
 
@@ -153,7 +159,7 @@ class ClampTensor(Elementwise):
 
     @staticmethod
     def forward(x: Array, low: Array, high: Array) -> tuple[Array, tuple[Any, ...]]:
-        return _between(x, low, high), (x, low, high)
+        return maps.clamp(x, low, high), (x, low, high)
 
     @staticmethod
     def vjp_x(g: Value, x: Value, low: Value, high: Value) -> Value:

@@ -401,6 +401,8 @@ class Cast(Linear):
 
 def cast_array(x: Array, dtype: np.dtype[Any]) -> Array:
     """x in another dtype, as C casts: no warning for values that do not fit; complex keeps the real part."""
+    if dtype is F32 or (x.dtype is F32 and dtype.kind in "fV"):
+        return table.cast(x.real if x.dtype.kind == "c" else x, dtype)
     kind = x.dtype.kind
     if kind == "c" and dtype.kind not in "cb":
         x = x.real

@@ -60,14 +60,19 @@ class Adadelta(Algorithm):
             if not state:
                 state["step"] = scalar(0.0)
                 state["square_avg"], state["acc_delta"] = zeros(data), zeros(data)
-            advance(state)
-            v, u, work = state["square_avg"]._data, state["acc_delta"]._data, scratch(data)
+            v, u, work, move = (
+                state["square_avg"]._data,
+                state["acc_delta"]._data,
+                scratch(data),
+                scratch(data),
+            )
             if group["weight_decay"]:
                 g = decayed(g, data, group["weight_decay"], scratch(data))
+            advance(state)
             square_into(v, g, rho, work)
             np.add(v, eps, out=work)
             np.sqrt(work, out=work)
-            move = np.add(u, eps, out=scratch(data))
+            np.add(u, eps, out=move)
             np.sqrt(move, out=move)
             np.divide(move, work, out=move)
             np.multiply(move, g, out=move)

@@ -80,8 +80,6 @@ class Adafactor(Algorithm):
             smallest, size = group["eps"]
             smallest = float(np.finfo(data.dtype).eps) if smallest is None else smallest
             scale = max(size, _norm(data) / math.sqrt(data.size)) * min(lr, 1 / math.sqrt(step))
-            if decay:
-                np.multiply(data, 1 - lr * decay, out=data)
             weight = step ** group["beta2_decay"]
             update = _variance(g, state, weight, smallest)
             np.maximum(update, smallest * smallest, out=update)
@@ -89,6 +87,8 @@ class Adafactor(Algorithm):
             np.divide(g, update, out=update)
             clip = max(1.0, _norm(update) / (math.sqrt(data.size) * d))
             np.multiply(update, scale / clip, out=update)
+            if decay:
+                np.multiply(data, 1 - lr * decay, out=data)
             np.subtract(data, update, out=data)
 
 

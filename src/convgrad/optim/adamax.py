@@ -63,10 +63,10 @@ class Adamax(Algorithm):
             if not state:
                 state["step"] = scalar(0.0)
                 state["exp_avg"], state["exp_inf"] = zeros(data), zeros(data)
-            step = advance(state)
             m, u, work = state["exp_avg"]._data, state["exp_inf"]._data, scratch(data)
             if group["weight_decay"]:
                 g = decayed(g, data, group["weight_decay"], scratch(data))
+            step = advance(state)
             mean_into(m, g, 1 - beta1, work)
             np.multiply(u, beta2, out=u)
             np.abs(g, out=work)

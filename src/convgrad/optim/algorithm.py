@@ -5,6 +5,10 @@ place; that of a ``Joint`` one is a kernel that takes all of them at once. Param
 handed to it as such arrays: complex ones as pairs of real numbers, float16 and bfloat16 ones as float32,
 rounded once at the end of the step. With ``differentiable=True`` the step is a program of tensors instead
 (``recorded.py``), so that it can be differentiated itself.
+
+Where memory runs out in a step (MemoryError), a parameter and what is kept of it have made their step or have
+not begun it: compiled kernels take what they need before they change anything, the loops here before they
+change a parameter. (In ``Adafactor`` and ``Muon`` one parameter's running means may have moved alone.)
 """
 
 from __future__ import annotations
@@ -131,8 +135,10 @@ class Joint(Algorithm):
             kept = [[state[name]._data for state in states] for name in names]
             counts = [state["step"]._data for state in states] if self._counted else None
             options, ascend = self._options(group), bool(group.get("maximize", False))
-            getattr(table, self._kernel)(options, ascend, datas, grads, kept, counts, self._held_for(group))
-            bump_all(params, type(self).__name__ + ".step")
+            try:
+                getattr(table, self._kernel)(options, ascend, datas, grads, kept, counts)
+            finally:  # some may have made their step before memory ran out
+                bump_all(params, type(self).__name__ + ".step")
         if others:
             for data, g, state in self._walk({**group, "params": others}):
                 self._update_one(data, g, state, group)
@@ -182,16 +188,6 @@ class Joint(Algorithm):
         counts = [state["step"]._data] if self._counted else None
         getattr(table, self._kernel)(self._options(group), False, [data], [g], kept, counts)
 
-    def _held_for(self, group: dict[str, Any]) -> dict[str, Any]:
-        """What the kernel made ready for a group."""
-        all_held: dict[int, dict[str, Any]] = self.__dict__.setdefault("_held", {})
-        if len(all_held) > len(self.param_groups):  # groups that have gone
-            all_held.clear()
-        held = all_held.get(id(group))
-        if held is None:
-            held = all_held[id(group)] = {}
-        return held
-
 
 def _gradient(param: Any) -> Any:
     """The array of a parameter's gradient, or None."""
@@ -228,12 +224,12 @@ def _as_single(data: Array, g: Array, state: State) -> Iterator[tuple[Array, Arr
     single = {k: _cast(v, kind, F32) for k, v in state.items()}
     wide = data.astype(F32)
     yield wide, g.astype(F32), single
+    made = {k: v if k in SCALARS else _cast(v, F32, kind) for k, v in single.items() if k not in state}
     data[...] = wide
     for name, value in single.items():
-        if name not in state:
-            state[name] = value if name in SCALARS else _cast(value, F32, kind)
-        elif state[name] is not value:
+        if name in state and state[name] is not value:
             state[name]._data[...] = value._data
+    state.update(made)
 
 
 def _cast(value: Any, old: Any, new: Any) -> Any:

@@ -52,10 +52,10 @@ class ASGD(Algorithm):
             if not state:
                 state["step"], state["eta"], state["mu"] = scalar(0.0), scalar(lr), scalar(1.0)
                 state["ax"] = zeros(data)
-            step = advance(state)
             mean, work = state["ax"]._data, scratch(data)
             eta, mu = state["eta"]._data, state["mu"]._data
             g = decayed(g, data, group["weight_decay"], work)
+            step = advance(state)
             np.multiply(data, 1 - lambd * float(eta), out=data)
             np.multiply(g, float(eta), out=work)
             np.subtract(data, work, out=data)

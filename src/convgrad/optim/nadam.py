@@ -72,18 +72,19 @@ class NAdam(Algorithm):
             if not state:
                 state["step"], state["mu_product"] = scalar(0.0), scalar(1.0)
                 state["exp_avg"], state["exp_avg_sq"] = zeros(data), zeros(data)
-            step = advance(state)
             m, v, work = state["exp_avg"]._data, state["exp_avg_sq"]._data, scratch(data)
+            denominator = scratch(data)
+            if decay and not group["decoupled_weight_decay"]:
+                g = decayed(g, data, decay, scratch(data))
+            step = advance(state)
             if decay and group["decoupled_weight_decay"]:
                 np.multiply(data, 1 - lr * decay, out=data)
-            elif decay:
-                g = decayed(g, data, decay, scratch(data))
             mu, after = [beta1 * (1.0 - 0.5 * 0.96 ** (t * slowness)) for t in (step, step + 1)]
             product = state["mu_product"]._data
             product *= mu
             mean_into(m, g, 1 - beta1, work)
             square_into(v, g, beta2, work)
-            denominator = np.divide(v, 1 - beta2**step, out=scratch(data))
+            np.divide(v, 1 - beta2**step, out=denominator)
             np.sqrt(denominator, out=denominator)
             np.add(denominator, group["eps"], out=denominator)
             divide_into(data, g, -lr * (1.0 - mu) / (1.0 - float(product)), denominator, work)

@@ -69,19 +69,20 @@ class RAdam(Algorithm):
             if not state:
                 state["step"] = scalar(0.0)
                 state["exp_avg"], state["exp_avg_sq"] = zeros(data), zeros(data)
-            step = advance(state)
             m, v, work = state["exp_avg"]._data, state["exp_avg_sq"]._data, scratch(data)
+            scale = scratch(data)
+            if decay and not group["decoupled_weight_decay"]:
+                g = decayed(g, data, decay, scratch(data))
+            step = advance(state)
             if decay and group["decoupled_weight_decay"]:
                 np.multiply(data, 1 - lr * decay, out=data)
-            elif decay:
-                g = decayed(g, data, decay, scratch(data))
             mean_into(m, g, 1 - beta1, work)
             square_into(v, g, beta2, work)
             np.divide(m, 1 - beta1**step, out=work)
             np.multiply(work, lr, out=work)
             rectified = recorded.rectification(step, beta2)
             if rectified:
-                scale = np.sqrt(v, out=scratch(data))
+                np.sqrt(v, out=scale)
                 np.add(scale, group["eps"], out=scale)
                 np.divide((1 - beta2**step) ** 0.5, scale, out=scale)
                 np.multiply(work, scale, out=work)

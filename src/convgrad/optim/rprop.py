@@ -52,11 +52,11 @@ class Rprop(Algorithm):
             if not state:
                 state["step"], state["prev"] = scalar(0.0), zeros(data)
                 state["step_size"] = Tensor(np.full_like(data, float(group["lr"]), order="C"), None)
-            advance(state)
             previous, size = state["prev"]._data, state["step_size"]._data
             work = np.multiply(g, previous, out=scratch(data))
-            turned = np.asarray(work < 0)
-            np.multiply(size, up, out=size, where=work > 0)
+            turned, alike = np.asarray(work < 0), np.asarray(work > 0)
+            advance(state)
+            np.multiply(size, up, out=size, where=alike)
             np.multiply(size, down, out=size, where=turned)
             # the upper bound last: PyTorch's clamp, should they be the wrong way round
             np.minimum(np.maximum(size, smallest, out=size), largest, out=size)

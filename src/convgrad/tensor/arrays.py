@@ -224,7 +224,7 @@ def from_foreign(array: Array) -> Array:
             f"types are: "
             f"{_NUMPY_NAMES}."
         )
-    return array
+    return dtypes.with_own_dtype(array)
 
 
 def shared(array: Any) -> Array:
@@ -239,7 +239,7 @@ def shared(array: Any) -> Array:
         raise TypeError(
             f"expected np.ndarray (got {type(array).__name__}); for lists and numbers use torch.tensor()"
         )
-    from_foreign(array)
+    array = from_foreign(array)
     if any([s < 0 and n > 1 for s, n in zip(array.strides, array.shape, strict=True)]):
         raise ShapeError(
             "At least one stride in the given numpy array is negative, and tensors with negative strides "

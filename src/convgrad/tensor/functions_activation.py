@@ -7,7 +7,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+from numpy import ndarray
+
+from ..dtypes import F32, F64
 from ..errors import ConvgradError
+from ..graph.grad_mode import MODE, OFF
 from ..ops import activation as ops
 from ..ops.op import Op
 from .methods.base import dim_index
@@ -21,8 +26,16 @@ SELU_ALPHA, SELU_SCALE = 1.6732632423543772848170429916717, 1.050700987355480493
 def _activate(
     name: str, op: type[Op], x: Any, params: tuple[Any, ...] = (), inplace: bool = False, kinds: str = "biuc"
 ) -> Any:
-    check_tensor(name, x, "input")
-    if x._data.dtype.kind in kinds:
+    if not isinstance(x, Tensor):
+        check_tensor(name, x, "input")
+    data = x._data
+    dtype = data.dtype
+    if (dtype is F32 or dtype is F64) and not inplace:
+        if MODE.get() != OFF:
+            return apply(op, (x,), params)
+        out = op.forward(data, *params)[0]  # the usual case of nets at work, in fewer steps
+        return Tensor(out if type(out) is ndarray else np.asarray(out), None)
+    if dtype.kind in kinds:
         raise NotImplementedError(
             f'"{name}_cpu" not implemented for dtype {x.dtype}: it takes floating point tensors'
         )
@@ -71,8 +84,7 @@ def gelu(input: Tensor, approximate: str = "none") -> Any:
 
 def silu(input: Tensor, inplace: bool = False) -> Any:
     """``x sigmoid(x)``, also called swish. Source: arXiv:1702.03118."""
-    check_tensor("silu", input, "input")
-    if input._data.dtype.kind == "c" and input.requires_grad:
+    if isinstance(input, Tensor) and input._data.dtype.kind == "c" and input.requires_grad:
         raise ConvgradError("silu does not support automatic differentiation for outputs with complex dtype.")
     return _activate("silu", ops.Silu, input, (), inplace, "biu")
 

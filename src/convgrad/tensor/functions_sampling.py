@@ -8,7 +8,7 @@ import numpy as np
 
 from ..dtypes import unsupported
 from ..errors import DtypeError, ShapeError
-from ..generator import Generator, default_generator
+from ..generator import Generator, chosen
 from ..ops import sampling
 from .checks import scalar_name
 from .methods.operands import check_tensor
@@ -33,7 +33,7 @@ def poisson(input: Tensor, generator: Generator | None = None) -> Any:
     Source: Knuth, TAOCP 2, 3.4.1; W. Hörmann, Insurance: Mathematics and Economics 12 (1993).
     """
     check_tensor("poisson", input, "input")
-    return apply(sampling.Poisson, (input,), (generator or default_generator,))
+    return apply(sampling.Poisson, (input,), (chosen(generator),))
 
 
 def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) -> Tensor:
@@ -76,7 +76,7 @@ def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) ->
             f"binomial: The size of tensor a {list(count._data.shape)} must match the size of tensor b "
             f"{list(prob._data.shape)}: count and prob are broadcast together"
         ) from None
-    return Tensor(sampling.binomial(n, p, generator or default_generator), None)
+    return Tensor(sampling.binomial(n, p, chosen(generator)), None)
 
 
 def _check_wide(kernel: str, x: Tensor) -> None:
@@ -96,7 +96,7 @@ def _standard_gamma(self: Tensor, generator: Generator | None = None) -> Tensor:
     """
     check_tensor("_standard_gamma", self, "self")
     _check_wide("gamma_cpu", self)
-    return Tensor(sampling.standard_gamma(self._data, generator or default_generator), None)
+    return Tensor(sampling.standard_gamma(self._data, chosen(generator)), None)
 
 
 def _sample_dirichlet(self: Tensor, generator: Generator | None = None) -> Tensor:
@@ -110,7 +110,7 @@ def _sample_dirichlet(self: Tensor, generator: Generator | None = None) -> Tenso
     """
     check_tensor("_sample_dirichlet", self, "self")
     _check_wide("dirichlet", self)
-    return Tensor(sampling.dirichlet(self._data, generator or default_generator)[0], None)
+    return Tensor(sampling.dirichlet(self._data, chosen(generator))[0], None)
 
 
 __all__ = ["binomial", "poisson"]

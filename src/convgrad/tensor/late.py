@@ -87,6 +87,7 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
         margin_ranking_loss native_dropout poisson_nll_loss rrelu rrelu_ triplet_margin_loss
         """
     ),
+    "errors": _names("OutOfMemoryError"),
     "serialization": _names("load save"),
     "nn.functional.recurrent": _names(
         "gru gru_cell lstm lstm_cell rnn_relu rnn_relu_cell rnn_tanh rnn_tanh_cell"

@@ -20,7 +20,8 @@ from ..graph.hooks import present
 from ..graph.node import LEAF, Cell, Node, attach, attach_one, cell_of, snapshot
 from ..graph.traced import Traced
 from ..kernels import table
-from ..ops import activation, rounding, special
+from ..ops import activation, rounding, select, special
+from ..ops import complex as cplx
 from ..ops import elementwise as ew
 from ..ops.formula import LARGE, product
 from ..ops.matmul import Mm
@@ -42,31 +43,24 @@ from .methods.reduce import ReduceMethods
 from .methods.shape import ShapeMethods
 from .methods.special import SpecialMethods
 from .methods.storage import StorageMethods
-from .promotion import as_common, common_dtype, half_dtype, promote
+from .promotion import CONSTANTS, as_common, common_dtype, constant, half_dtype, promote
 from .views import View, break_view, check_writable, link_views, rewrite
 
 _mode = MODE.get
 _NOT_GIVEN: Any = object()
 
-# A ufunc takes a 0-d array 170 ns sooner than a Python number, forward and backward: keep the usual ones.
-_CONSTANTS: dict[np.dtype[Any], dict[Any, Array]] = {F32: {}, F64: {}}
 
+def _binary(op: type[Ufunc], slow: Callable[[Any, Any], Any] | None = None) -> Callable[[Any, Any], Any]:
+    """A method for a two-operand ufunc: float tensors of one dtype, or with a number, in one closure.
 
-def _constant(value: float, dtype: np.dtype[Any]) -> Any:
-    """A number as a read-only 0-d array of ``dtype``; zeros stay numbers, since 0.0 == -0.0."""
-    if not value:
-        return value
-    array = np.array(value, dtype)
-    array.flags.writeable = False
-    table = _CONSTANTS[dtype]
-    if len(table) < 1024:
-        table[value] = array
-    return array
+    ``slow`` is what serves all else; it is also asked for numbers.
+    """
+    ufunc, numbers = op.ufunc, slow is None
+    if slow is None:
 
+        def slow(self: Any, other: Any) -> Any:
+            return binary(op, self, other)
 
-def _binary(op: type[Ufunc]) -> Callable[[Any, Any], Any]:
-    """A method for a two-operand ufunc: float tensors of one dtype, or with a number, in one closure."""
-    ufunc = op.ufunc
     saves = bool(op.saves)
     keep_a, keep_b, keep_both = [op.plan(needs)[1] for needs in ((True, False), (False, True), (True, True))]
 
@@ -76,15 +70,15 @@ def _binary(op: type[Ufunc]) -> Callable[[Any, Any], Any]:
         if isinstance(other, Tensor):
             b: Any = other._data
             if b.dtype is not dtype or (dtype is not F32 and dtype is not F64):
-                return binary(op, self, other)
+                return slow(self, other)
             nb = other._node
-        elif (type(other) is float or type(other) is int) and (dtype is F32 or dtype is F64):
-            b = _CONSTANTS[dtype].get(other)
+        elif (type(other) is float or type(other) is int) and (dtype is F32 or dtype is F64) and numbers:
+            b = CONSTANTS[dtype].get(other)
             if b is None:
-                b = _constant(other, dtype)
+                b = constant(other, dtype)
             nb = None
         else:
-            return binary(op, self, other)
+            return slow(self, other)
         try:
             out = ufunc(a, b) if a.size < LARGE else table.arithmetic(ufunc, a, b)
         except ValueError:
@@ -93,7 +87,7 @@ def _binary(op: type[Ufunc]) -> Callable[[Any, Any], Any]:
             out = np.asarray(out)
         mode = _mode()
         if mode != RECORD:
-            return Tensor(out, None) if mode == OFF else binary(op, self, other)
+            return Tensor(out, None) if mode == OFF else slow(self, other)
         na = self._node
         if na is None and nb is None:
             return Tensor(out, None)
@@ -272,8 +266,8 @@ def apply(op: type[Op], inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -
 
 
 def _apply_one(op: type[Op], x: Tensor, data: Array, params: tuple[Any, ...], mode: int) -> Tensor:
-    """``apply`` for one operand and one result, while recording or not: the usual case, in fewer steps."""
-    if mode and op.holds:
+    """``apply`` for one operand and one result, recording or not: the usual case, in fewer steps."""
+    if op.holds and mode:
         params = held((x,), params)
     out, saved = op.forward(data, *params)
     result = Tensor(out if type(out) is ndarray else np.asarray(out), None)
@@ -336,6 +330,10 @@ class Tensor(
     log = _unary(ew.Log)
     sqrt, tanh, sigmoid = _unary(special.Sqrt), _unary(special.Tanh), _unary(special.Sigmoid)
     sin, cos, relu = _unary(special.Sin), _unary(special.Cos), _unary(activation.Relu)
+    erf, abs = _unary(special.Erf), _unary(cplx.Abs)
+    absolute = abs
+    maximum = _binary(select.Maximum, SpecialMethods.maximum)
+    minimum = _binary(select.Minimum, SpecialMethods.minimum)
     __gt__ = _comparison(np.greater, ArithmeticMethods.__gt__)
     __lt__ = _comparison(np.less, ArithmeticMethods.__lt__)
     __ge__ = _comparison(np.greater_equal, ArithmeticMethods.__ge__)

@@ -85,6 +85,21 @@ def run(call: Call) -> None:
         runpy.run_path(call.target, run_name="__main__")
 
 
+def list_names(text: str) -> None:
+    """Print the names with ``text`` in them; whoever reads them may stop early, as ``head`` does.
+
+    Raises:
+        SystemExit: there are none.
+    """
+    names = public_names(text)
+    if not names:
+        sys.exit(f"no name has {text!r} in it (names are compared letter by letter)")
+    try:
+        print("\n".join(names), flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is flushed at the end
+
+
 def main(words: Sequence[str]) -> None:
     """Install the alias and do what was asked for."""
     call = parse(words)
@@ -93,7 +108,7 @@ def main(words: Sequence[str]) -> None:
         return
     install()
     if call.what == "names":
-        print("\n".join(public_names(call.target)))
+        list_names(call.target)
         return
     try:
         run(call)

@@ -18,6 +18,8 @@ from convgrad.kernels.problem import FORWARD, INPUT_GRAD, WEIGHT_GRAD, Problem
 
 DEPTH = 256  # products per chain of additions: short chains round less
 CACHE = 2**18  # bytes that a block's source, or its sums, may take: a part of the second-level cache
+PANELS = 8  # of a task
+FEW_TASKS = 4  # that the panels of few blocks are cut into, if there are as many
 TASKS = 16  # tasks that a call is cut into at least, if they are worth it: threads then end together
 _MOST_PHASES = 4096
 _NEAR = 1024  # entries of a plane up to which channels of 1x1 convolutions are read where they are
@@ -59,10 +61,19 @@ class Direct(NativeAlgorithm):
         each = prod(sides.every)
         # of one residue of the stride; fewer would read all weights too often
         pixels = max(min(48, most // each), min(448 // each, most // each, total // TASKS))
+        pieces = ceil(total, max(1, pixels))
+        if total == sides.counts[2] and 1 < pieces < 8 and pieces % 2:  # a short signal, that two may share
+            pixels = ceil(total, pieces + 1)
         span = spans(sides.counts, max(1, pixels))
         images = max(1, min(problem.batch, pixels // prod(sides.counts)))
         chunk = max(1, CACHE // (size * prod(span) * images * 2))
-        return (*span, images, min(chunk, sides.contracted), DEPTH, 8)
+        blocks = blocks_of(sides.counts, list(span)) * ceil(problem.batch, images) * problem.groups
+        panels = PANELS
+        number = self._panels(sides, machine, problem)
+        if number > 1 and blocks * ceil(number, PANELS) < FEW_TASKS:
+            # a short signal is one block: threads share its panels, each with a copy of the source
+            panels = max(1, number * blocks // FEW_TASKS)
+        return (*span, images, min(chunk, sides.contracted), DEPTH, panels)
 
     def _most_pixels(self, problem: Problem, sides: Sides, machine: Machine) -> int:
         """Outputs of a block whose sums stay in the cache."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...dtypes import Array
 from ...errors import DtypeError, ShapeError
+from ...ops.matmul import Affine
 from ...tensor import functions_linear
 from ...tensor.checks import scalar_name
 from ...tensor.functions_shape import pad
@@ -25,6 +26,9 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """
     if not isinstance(input, Tensor):
         raise TypeError(f"linear(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
+    out = functions_linear.plain_linear(input, weight, bias, Affine)
+    if out is not None:
+        return out
     x, w = input._data.shape, weight._data.shape
     if len(w) == 2 and x and x[-1] != w[1]:
         raise _linear_error(input._data, weight._data)

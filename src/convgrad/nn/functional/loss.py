@@ -13,6 +13,7 @@ from ...errors import ConvgradError, DtypeError, ShapeError
 from ...ops import loss as ops
 from ...size import Size
 from ...tensor.checks import scalar_name
+from ...tensor.methods.operands import broadcast_error
 from ...tensor.tensor import Tensor, apply
 from .reduction import Weight, check_constant, check_pair, legacy_reduction, reduced
 
@@ -55,10 +56,7 @@ def _broadcast(name: str, input: Tensor, target: Tensor) -> tuple[int, ...]:
     try:
         shape = np.broadcast_shapes(a, b)
     except ValueError:
-        raise ShapeError(
-            f"{name}: The size of tensor a {list(a)} (input) must match the size of tensor b {list(b)} "
-            "(target); they do not even broadcast"
-        ) from None
+        raise ShapeError(f"{name} of input and target: {broadcast_error(a, b)}") from None
     fix = _fix(a, b)
     warnings.warn(
         f"Using a target size ({Size(b)}) that is different to the input size ({Size(a)}). This will "

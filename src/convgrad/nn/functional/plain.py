@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ...generator import Generator, default_generator
+from ...generator import Generator, chosen
 from ...tensor.tensor import Tensor
 from . import likelihood, loss, ranking
 from .activation import randomised_relu
@@ -162,7 +162,7 @@ def rrelu(
     generator: Generator | None = None,
 ) -> Tensor:  # fmt: skip
     """``nn.functional.rrelu``, with random numbers of any generator."""
-    return randomised_relu(input, lower, upper, training, generator or default_generator)
+    return randomised_relu(input, lower, upper, training, chosen(generator))
 
 
 def rrelu_(
@@ -170,4 +170,4 @@ def rrelu_(
     generator: Generator | None = None,
 ) -> Tensor:  # fmt: skip
     """``rrelu`` in place."""
-    return randomised_relu(input, lower, upper, training, generator or default_generator, True)
+    return randomised_relu(input, lower, upper, training, chosen(generator), True)

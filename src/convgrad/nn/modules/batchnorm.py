@@ -7,15 +7,20 @@ from typing import Any
 import numpy as np
 
 from ... import dtypes
+from ...dtypes import F32, F64
+from ...graph.grad_mode import INFERENCE, MODE
 from ...graph.node import cell_of
+from ...kernels import table
 from ...tensor.methods.operands import check_tensor
 from ...tensor.tensor import Tensor
 from .. import functional as F
 from .. import init
 from ..module import Module, check_device
-from ..parameter import UninitializedBuffer, UninitializedParameter, is_lazy
+from ..parameter import Parameter, UninitializedBuffer, UninitializedParameter, is_lazy
 from .lazy import LazyModuleMixin
 from .linear import add_affine, reset_affine
+
+_TENSORS = (Parameter, Tensor)
 
 
 class _NormBase(Module):
@@ -115,7 +120,39 @@ class _BatchNorm(_NormBase):
 
     def forward(self, input: Any) -> Any:
         """The normalised input, of its shape."""
-        return F.batch_norm(input, *self._settings(input))
+        out = None if self.training else self._evaluated(input)
+        return F.batch_norm(input, *self._settings(input)) if out is None else out
+
+    def _evaluated(self, input: Any, activation: str | None = None) -> Any:
+        """What evaluation gives, or None where that is for ``batch_norm``: something is recorded, or amiss.
+
+        A batch of one is normalised in less time than that function takes for its checks.
+        """
+        mode = MODE.get()
+        if mode & ~INFERENCE or type(input) is not Tensor:
+            return None
+        self._check_input_dim(input)
+        x, own, buffers = input._data, self._parameters, self._buffers
+        dtype, channels = x.dtype, x.shape[1:2]
+        if (dtype is not F32 and dtype is not F64) or not x.size:
+            return None
+        arrays: list[Any] = []
+        for value in (
+            own.get("weight"), own.get("bias"), buffers.get("running_mean"), buffers.get("running_var")
+        ):  # fmt: skip
+            if value is None:
+                arrays.append(None)
+            elif type(value) in _TENSORS and value._data.dtype is dtype and value._data.shape == channels:
+                arrays.append(value._data)
+            else:
+                return None
+        weight, bias, mean, var = arrays
+        if mean is None or var is None or len(own) != 2:
+            return None
+        out = Tensor(table.batch_norm_eval(x, weight, bias, mean, var, self.eps, activation)[0], None)
+        if mode:
+            cell_of(out).inference = True
+        return out
 
     def _settings(self, input: Any) -> tuple[Any, ...]:
         """What ``batch_norm`` takes beside the input, which is checked and counted as a batch."""

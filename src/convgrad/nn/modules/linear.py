@@ -97,6 +97,9 @@ class Linear(Module):
 
     def forward(self, input: Any) -> Any:
         """``(..., in_features)`` to ``(..., out_features)``."""
+        own = self._parameters  # read here, attributes of modules take ten times as long
+        if "weight" in own and "bias" in own:
+            return F.linear(input, own["weight"], own["bias"])
         return F.linear(input, self.weight, self.bias)
 
     def extra_repr(self) -> str:

@@ -15,6 +15,7 @@ from ...dtypes import F32, F64
 from ...graph import watch
 from ...graph.grad_mode import DUAL, MODE, WATCH
 from ...ops.fused import AffineRelu
+from ...tensor.functions_linear import plain_linear
 from ...tensor.tensor import Tensor, apply
 from ..functional.conv import convolve, convolve_transposed, convolve_with_border
 from ..functional.norm import normalise_batch
@@ -60,6 +61,9 @@ def _linear(module: Any, input: Any) -> Any:
     """``relu`` of what ``Linear`` gives."""
     own = module._parameters
     weight, bias = own["weight"], own["bias"]
+    out = plain_linear(input, weight, bias, AffineRelu, "relu")
+    if out is not None:
+        return out
     x, w = input._data.shape, weight._data.shape
     if len(w) != 2 or not x or x[-1] != w[1] or (bias is not None and bias._data.shape != w[:1]):
         return module.forward(input).relu()  # which says what is wrong
@@ -68,6 +72,10 @@ def _linear(module: Any, input: Any) -> Any:
 
 def _batch_norm(module: Any, input: Any) -> Any:
     """``relu`` of what ``BatchNorm1d`` and its kin give."""
+    if not module.training:
+        out = module._evaluated(input, "relu")
+        if out is not None:
+            return out
     mean, var, weight, bias, training, momentum, eps = module._settings(input)
     return normalise_batch(input, mean, var, weight, bias, training, momentum, eps, BATCH_RELU, (None,))
 
@@ -94,7 +102,7 @@ FIRST: dict[type, First] = {
         for kind in (ConvTranspose1d, ConvTranspose2d, ConvTranspose3d)
     },
     **{
-        kind: _first(kind, _batch_norm, "_settings", "_check_input_dim")
+        kind: _first(kind, _batch_norm, "_settings", "_evaluated", "_check_input_dim")
         for kind in (BatchNorm1d, BatchNorm2d, BatchNorm3d)
     },
     Linear: _first(Linear, _linear),

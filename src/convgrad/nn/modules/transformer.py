@@ -23,6 +23,7 @@ from ..module import Module, check_device
 from .attention import MultiheadAttention
 from .container import ModuleList
 from .dropout import Dropout
+from .encoding import encode
 from .linear import Linear
 from .normalization import LayerNorm
 
@@ -140,6 +141,10 @@ class TransformerEncoderLayer(_Layer):
         """
         padding = _numbers("src_key_padding_mask", src_key_padding_mask, src, src_mask)
         mask = _numbers("src_mask", src_mask, src)
+        if type(self) is TransformerEncoderLayer and not self.training:
+            out = encode(self, src, mask, padding, is_causal)
+            if out is not None:
+                return out
 
         def attend(x: Tensor) -> Tensor:
             return self._sa_block(x, mask, padding, is_causal)

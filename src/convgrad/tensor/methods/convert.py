@@ -11,7 +11,7 @@ from ... import dtypes
 from ...device import check_device
 from ...dtypes import Array
 from ...errors import ConvgradError, DeviceError, ShapeError
-from ...graph.grad_mode import is_grad_enabled
+from ...graph.grad_mode import MODE, OFF, RECORD, is_grad_enabled
 from ...ops import shape as ops
 from ..arrays import as_kind
 from .base import Methods
@@ -31,8 +31,12 @@ class ConvertMethods(Methods):
     # -- other dtypes -------------------------------------------------------------------------------
 
     def _cast(self, kind: dtypes.dtype, copy: builtins.bool = False) -> Any:
-        if self._data.dtype is kind.np or self._data.dtype == kind.np:
+        data, goal = self._data, kind.np
+        if data.dtype is goal or (kind.category < dtypes.FLOATING and data.dtype == goal):
             return self._apply(ops.Clone, (self,)) if copy else self
+        mode = MODE.get()
+        if mode == OFF or (mode == RECORD and self._node is None):
+            return self._wrap(ops.cast_array(data, goal))
         if kind.category < dtypes.FLOATING:  # no gradient passes an integer
             return self._wrap(ops.cast_array(self._data, kind.np))
         return self._apply(ops.Cast, (self,), (kind.np,))
@@ -58,6 +62,8 @@ class ConvertMethods(Methods):
             >>> x.to(torch.float64).dtype, x.to("cpu", torch.int64).dtype
             (torch.float64, torch.int64)
         """
+        if len(args) == 1 and type(args[0]) is dtypes.dtype and device is None and other is None:
+            return self._cast(args[0], copy)
         positional = list(args)
         if positional:
             first = positional.pop(0)

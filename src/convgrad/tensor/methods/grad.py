@@ -271,7 +271,7 @@ def run_backward(
         return
     chosen = (inputs,) if hasattr(inputs, "_data") else tuple(inputs)
     if not chosen:
-        raise GradError("`inputs` argument to `backward` cannot be empty.")
+        raise GradError("`inputs` argument to `backward()` cannot be empty.")
     for index, tensor in enumerate(chosen):
         if tensor._node is None:
             raise GradError(f"element {index} of the input tensors does not require grad")

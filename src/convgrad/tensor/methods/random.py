@@ -8,7 +8,7 @@ import numpy as np
 
 from ...dtypes import Array, unsupported
 from ...errors import ShapeError
-from ...generator import Generator, default_generator
+from ...generator import Generator, chosen
 from ...generator.order import drawn_beside, drawn_into
 from ...ops import elementwise as ew
 from ...ops.sampling import Bernoulli
@@ -51,7 +51,7 @@ class RandomMethods(Methods):
         if node is not None:
             return node.draw(_trials, self, generator)
         if p is None and not stand_ins:
-            return self._apply(Bernoulli, (self,), (generator or default_generator,))
+            return self._apply(Bernoulli, (self,), (chosen(generator),))
         out: Any = self._wrap(self._data.copy())
         return out.bernoulli_(self if p is None else p, generator=generator)
 
@@ -145,7 +145,7 @@ class RandomMethods(Methods):
     def _fill(self, name: str, draw: Any, generator: Generator | None, p: Array | None = None) -> Any:
         """Store ``draw(generator, shape)``, or ``draw(generator, p)``; what was before gets gradient 0."""
         record = check_writable(self, name)
-        source = generator or default_generator
+        source = chosen(generator)
         if p is None:
             drawn = drawn_into(self._data, lambda shape: draw(source, shape))
         else:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ... import dtypes
 from ...errors import ConvgradError
-from ...generator import Generator, default_generator
+from ...generator import Generator, chosen
 from ...ops.sampling import categories
 from .base import Methods
 
@@ -83,5 +83,5 @@ class LateMethods(Methods):
             raise ConvgradError("probability tensor contains either `inf`, `nan` or element < 0")
         if not bool((rows > 0).any(axis=1).all()):
             raise ConvgradError("invalid multinomial distribution (sum of probabilities <= 0)")
-        drawn = categories(rows, num_samples, replacement, generator or default_generator)
+        drawn = categories(rows, num_samples, replacement, chosen(generator))
         return self._wrap(drawn if data.ndim == 2 else drawn[0])

@@ -1,4 +1,4 @@
-"""Elementary and special functions, clamping, choosing and activations as methods."""
+"""Elementary and special functions, choosing and activations as methods."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 
 from ... import dtypes
-from ...errors import ConvgradError, ShapeError
+from ...errors import ConvgradError
 from ...graph.grad_mode import MODE
 from ...graph.node import cell_of
 from ...ops import activation, rounding, select, special
 from ...ops import complex as cplx
 from ...ops import elementwise as ew
 from ...ops.op import Op
-from .base import Methods, dim_index, documented_by
+from .base import dim_index, documented_by
+from .clamp import ClampMethods, write
 from .operands import (
     broadcast_error,
     cast,
@@ -61,7 +62,7 @@ def _pair2(op: type[Op], name: str, floats: bool = False) -> tuple[Method, Metho
 
     def in_place(self: Any, other: Any) -> Any:
         check_tensor(name + "_", other)
-        return _write(self, name + "_", op, operands(self, other, floats=floats), ())
+        return write(self, name + "_", op, operands(self, other, floats=floats), ())
 
     return _named(method, name, op), _named(in_place, name + "_", op, " In place.")
 
@@ -73,8 +74,8 @@ def _named(method: Method, name: str, op: type[Op], note: str = "") -> Method:
     return method
 
 
-class SpecialMethods(Methods):
-    """Elementwise functions of one operand, clamping and choosing, activations and softmax."""
+class SpecialMethods(ClampMethods):
+    """Elementwise functions of one operand, choosing, activations and softmax."""
 
     __slots__ = ()
 
@@ -272,41 +273,7 @@ class SpecialMethods(Methods):
         check_tensor("equal", other)
         return self._data.shape == other._data.shape and bool((self == other)._data.all())
 
-    # -- clamping and choosing --------------------------------------------------------------------------
-
-    def clamp(self, min: Any = None, max: Any = None) -> Any:
-        """Values kept within [min, max]: numbers, tensors or None; NaN stays."""
-        op, bounds = _clamping(self, min, max)
-        return run(op, bounds[:1], bounds[1:]) if op is select.Clamp else run(op, bounds)
-
-    def clamp_(self, min: Any = None, max: Any = None) -> Any:
-        """``clamp`` in place."""
-        op, bounds = _clamping(self, min, max)
-        return _clamp_in_place(self, "clamp_", op, bounds)
-
-    def clamp_min(self, min: Any) -> Any:
-        """Values raised to at least ``min``."""
-        op, bounds = _clamping(self, min, None, select.ClampMin, select.ClampMinTensor)
-        return run(op, bounds[:1], bounds[1:]) if op is select.ClampMin else run(op, bounds)
-
-    def clamp_max(self, max: Any) -> Any:
-        """Values lowered to at most ``max``."""
-        op, bounds = _clamping(self, None, max, select.ClampMax, select.ClampMaxTensor)
-        return run(op, bounds[:1], bounds[1:]) if op is select.ClampMax else run(op, bounds)
-
-    def clamp_min_(self, min: Any) -> Any:
-        """``clamp_min`` in place."""
-        return _clamp_in_place(
-            self, "clamp_min_", *_clamping(self, min, None, select.ClampMin, select.ClampMinTensor)
-        )
-
-    def clamp_max_(self, max: Any) -> Any:
-        """``clamp_max`` in place."""
-        return _clamp_in_place(
-            self, "clamp_max_", *_clamping(self, None, max, select.ClampMax, select.ClampMaxTensor)
-        )
-
-    clip, clip_ = clamp, clamp_
+    # -- choosing ---------------------------------------------------------------------------------------
 
     def where(self, condition: Any, other: Any) -> Any:
         """self where ``condition`` (bool) holds, else ``other``, a tensor or number."""
@@ -452,44 +419,6 @@ def _replacements(data: Any, nan: Any, posinf: Any, neginf: Any) -> tuple[Any, A
     )
 
 
-def _clamping(
-    x: Any, low: Any, high: Any, op: type[Op] = select.Clamp, tensor_op: type[Op] = select.ClampTensor
-) -> tuple[type[Op], tuple[Any, ...]]:
-    """The operator and the promoted (x, low, high) of a clamp."""
-    if low is None and high is None:
-        raise ConvgradError("torch.clamp: At least one of 'min' or 'max' must not be None")
-    for bound, name in ((low, "min"), (high, "max")):
-        if bound is not None:
-            check_operand("clamp", bound, name)
-    bounds = operands(x, low, high)
-    if bounds[0]._data.dtype.kind == "c":
-        raise NotImplementedError("clamp is not supported for complex types")
-    return (tensor_op if hasattr(low, "_data") or hasattr(high, "_data") else op), bounds
-
-
-def _clamp_in_place(x: Any, name: str, op: type[Op], bounds: tuple[Any, ...]) -> Any:
-    if issubclass(op, select.Clamp):
-        return _write(x, name, op, bounds[:1], bounds[1:])
-    return _write(x, name, op, bounds, ())
-
-
-def _write(x: Any, name: str, op: type[Op], inputs: tuple[Any, ...], params: tuple[Any, ...]) -> Any:
-    """``op`` in place of x, of which the first input is the promoted form."""
-    if inputs[0] is x:
-        return x._inplace(name, op, inputs[1:], params)
-    wide, own = dtypes.from_numpy(inputs[0]._data.dtype), dtypes.from_numpy(x._data.dtype)
-    if not dtypes.can_cast(wide, own):
-        raise ConvgradError(f"result type {wide} can't be cast to the desired output type {own} ({name})")
-    inputs[0]._cell = None  # the values are a copy already: writing to x does not touch them
-    result = run(op, inputs, params)
-    if result._data.shape != x._data.shape:
-        raise ShapeError(
-            f"output with shape {list(x._data.shape)} doesn't match the broadcast shape "
-            f"{list(result._data.shape)} ({name})"
-        )
-    return x._inplace(name, ew.Copy, (result,))
-
-
 def check_condition(condition: Any) -> Any:
     """The array of ``where``'s condition: bool, or uint8 as PyTorch still allows."""
     check_tensor("where", condition, "condition")
@@ -571,7 +500,7 @@ def _fused_in_place(
             (x._cell or cell_of(x)).bump(name)
             return x
     inputs, factor = _fused(name, x, tensor1, tensor2, value)
-    return _write(x, name, op, inputs, (factor,))
+    return write(x, name, op, inputs, (factor,))
 
 
 def _softened(x: Any, op: Any, name: str, dim: Any, dtype: Any) -> Any:

@@ -343,6 +343,6 @@ def rebuild(kind: type[Any], array: Array, requires_grad: bool, state: dict[str,
     if array.dtype not in dtypes._FROM_NUMPY:
         raise DtypeError(f"cannot rebuild a tensor of dtype {array.dtype}")
     out: Any = object.__new__(kind)
-    out._data, out._node, out._cell, out._view = array, None, None, None
+    out._data, out._node, out._cell, out._view = dtypes.with_own_dtype(array), None, None, None
     out.__dict__.update(state)
     return out.requires_grad_() if requires_grad else out

@@ -7,6 +7,7 @@ has to be picklable. Processes are for examples that are made by Python code.
 
 from __future__ import annotations
 
+import atexit
 import copy
 import os
 import queue
@@ -15,6 +16,7 @@ import signal
 import threading
 import time
 import warnings
+import weakref
 from typing import Any
 
 import numpy as np
@@ -27,8 +29,10 @@ from .workers import STOP, Failure, Plan, Result, WorkerInfo, run_worker
 
 #: seconds between two looks of a worker process at whether its parent is alive
 _LOOK = 5.0
-#: seconds that worker processes are given to end by themselves
+#: seconds that workers are given to end by themselves
 _PATIENCE = 1.0
+#: the worker threads there are, and the queues that they take their tasks from
+_threads: weakref.WeakKeyDictionary[threading.Thread, Any] = weakref.WeakKeyDictionary()
 
 
 def multiprocessing() -> Any:
@@ -54,12 +58,14 @@ class ThreadCrew:
         for i, tasks in enumerate(self._tasks):
             own = plan._replace(dataset=_own_copy(plan.dataset))
             info = WorkerInfo(i, count, seed + i, own.dataset)
-            threading.Thread(
+            thread = threading.Thread(
                 target=_thread,
                 args=(own, info, tasks, self._results, recording),
                 name=f"DataLoader worker {i}",
                 daemon=True,
-            ).start()
+            )
+            _threads[thread] = tasks
+            thread.start()
 
     def send(self, worker: int, task: Any) -> None:
         """Give a worker a task."""
@@ -76,12 +82,28 @@ class ThreadCrew:
     def close(self) -> None:
         """Let the workers end, each after the batch it is at."""
         for tasks in self._tasks:
-            while True:  # what was ordered and not begun is not wanted any more
-                try:
-                    tasks.get_nowait()
-                except queue.Empty:
-                    break
-            tasks.put(STOP)
+            _dismiss(tasks)
+
+
+def _dismiss(tasks: Any) -> None:
+    """End the thread that takes its tasks from the queue."""
+    while True:  # what was ordered and not begun is not wanted any more
+        try:
+            tasks.get_nowait()
+        except queue.Empty:
+            break
+    tasks.put(STOP)
+
+
+@atexit.register
+def _end_threads() -> None:
+    """At the end of the process: one stopped in the midst of a batch would leave behind what it holds."""
+    running = list(_threads.items())
+    for _, tasks in running:
+        _dismiss(tasks)
+    deadline = time.monotonic() + _PATIENCE
+    for thread, _ in running:
+        thread.join(max(0.0, deadline - time.monotonic()))
 
 
 def _own_copy(dataset: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from ...dtypes import Array
-from ...generator import Generator, default_generator
+from ...generator import Generator, chosen
 from ...tensor.tensor import Tensor
 
 T = TypeVar("T", covariant=True)
@@ -256,6 +256,6 @@ def random_split(dataset: Any, lengths: Sequence[float], generator: Generator | 
             "Sum of input lengths does not equal the length of the input dataset! "
             f"({' + '.join(map(str, lengths))} against {len(dataset)})"
         )
-    order = (default_generator if generator is None else generator).randperm(len(dataset)).tolist()
+    order = chosen(generator).randperm(len(dataset)).tolist()
     ends = list(itertools.accumulate(sizes))
     return [Subset(dataset, order[end - size : end]) for end, size in zip(ends, sizes, strict=True)]

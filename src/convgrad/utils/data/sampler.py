@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 
 from ...dtypes import float64
-from ...generator import Generator, default_generator
+from ...generator import Generator, chosen
 from ...tensor.creation import as_tensor
 
 T = TypeVar("T", covariant=True)
@@ -71,7 +71,7 @@ class RandomSampler(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         n, wanted = len(self.data_source), self.num_samples
-        generator = self.generator or Generator().manual_seed(draw_seed(None))
+        generator = chosen(self.generator or Generator().manual_seed(draw_seed(None)))
         if self.replacement:
             for _ in range(wanted // 32):
                 yield from generator.randint(0, n, 32).tolist()
@@ -87,7 +87,7 @@ class RandomSampler(Sampler[int]):
 
 def draw_seed(generator: Generator | None) -> int:
     """A fresh seed from a generator: one 63-bit number."""
-    return int((default_generator if generator is None else generator).whole_range((), np.int64))
+    return int(chosen(generator).whole_range((), np.int64))
 
 
 class SubsetRandomSampler(Sampler[int]):
@@ -97,7 +97,7 @@ class SubsetRandomSampler(Sampler[int]):
         self.indices, self.generator = indices, generator
 
     def __iter__(self) -> Iterator[int]:
-        for i in (self.generator or default_generator).randperm(len(self.indices)).tolist():
+        for i in chosen(self.generator).randperm(len(self.indices)).tolist():
             yield self.indices[i]
 
     def __len__(self) -> int:
