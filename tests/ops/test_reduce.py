@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from convgrad.autograd import grad
 from convgrad.graph.engine import run
 from convgrad.ops import scan
 from convgrad.tensor import return_types
@@ -166,3 +167,19 @@ def test_cumsum_in_place_writes_through_a_view() -> None:
     base = tensor([[1.0, 2.0], [3.0, 4.0]])
     base[0].cumsum_(0)
     assert base.tolist() == [[1.0, 3.0], [3.0, 4.0]]
+
+
+def test_the_sum_of_a_large_leaf_writes_no_gradient_that_is_one_number() -> None:
+    """It is seen as the leaf's shape; ``.grad`` is an array of its own, and so is what is computed with it."""
+    x = Tensor(np.zeros((200, 300), np.float32), None).requires_grad_()
+    (found,) = grad(x.sum(), x)
+    assert found.stride() == (0, 0) and found.shape == x.shape and (found == 1).all()
+    for times in (1.0, 2.0):
+        x.sum().backward()
+        assert x.grad.stride() == (300, 1) and (x.grad == times).all()
+    x.grad.mul_(3.0)
+    assert (x.grad == 6).all()
+    (found,) = grad((x * x).sum(), x)
+    assert (found == 0).all() and found.stride() == (300, 1)
+    (found,) = grad(x.sum(), x, create_graph=True)
+    assert (found == 1).all()

@@ -63,7 +63,7 @@ def _windows(
 
 def _max(x: Array, window: Windows, ceil_mode: bool) -> tuple[Any, Any]:
     """A pooling, and the result's shape with what makes arrays for the values and for the taps."""
-    key = ("max", x.shape, x.dtype.char, window, ceil_mode)  # a char is hashed sooner than a dtype
+    key = ("max", x.shape, x.dtype, window, ceil_mode)
     found = _ready.get(key)
     if found is not None:
         return found

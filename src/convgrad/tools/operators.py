@@ -14,6 +14,7 @@ import re
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
+from functools import _lru_cache_wrapper
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
@@ -149,6 +150,8 @@ def _found(value: Any) -> Iterator[Any]:
         yield value
     elif isinstance(value, (FunctionType, staticmethod)):
         yield getattr(value, "__func__", value)
+    elif isinstance(value, _lru_cache_wrapper):  # what remembers its results
+        yield value.__wrapped__
 
 
 def _mentions(function: FunctionType) -> Iterator[Any]:

@@ -296,7 +296,7 @@ class ReduceMethods(OrderMethods):
         if dim is not None and self._is_plain(dim):
             data = self._data
             axis = dim % data.ndim
-            pair = table.extreme_along(data, axis, op is reduce.MinDim, keepdim)
+            pair = table.extreme_along(data, axis, name == "min", keepdim)
             if self._node is None or not _mode():
                 return self._wrap(pair[0]), self._wrap(pair[1])
             old = data.shape
