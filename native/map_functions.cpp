@@ -163,34 +163,6 @@ struct GeluTanh {
   }
 };
 
-/// x to the power of p[0], which is neither 0 nor infinite; p[1]: 0 if it is no whole number, 1 if it is an
-/// odd one, 2 if an even one. Of double alone e^(p log x) is not precise: float goes through it.
-template <typename T>
-CONVGRAD_INLINE Vec<T> power(Vec<T> x, T exponent, T kind) {
-  const Vec<T> size = magnitude<T>(x);
-  const Vec<T> value = vector_exp<T>(vector_log<T>(size) * exponent);
-  if (kind == T(1)) return with_sign<T>(value, x);
-  if (kind == T(2)) return value;
-  return (x < T(0)) & (size < kInfinity<T>) ? splat(T(__builtin_nan(""))) : value;
-}
-struct Power {
-  template <typename T>
-  CONVGRAD_INLINE Vec<T> of(Vec<T> x, const T* p) {
-    if constexpr (sizeof(T) == 8) {
-      return power<T>(x, p[0], p[1]);
-    } else {
-      typedef float Half __attribute__((vector_size(kVectorBytes / 2)));
-      Half halves[2];
-      __builtin_memcpy(halves, &x, sizeof(x));
-      for (Half& half : halves)
-        half = __builtin_convertvector(
-            power<double>(__builtin_convertvector(half, Vec<double>), double(p[0]), double(p[1])), Half);
-      __builtin_memcpy(&x, halves, sizeof(x));
-      return x;
-    }
-  }
-};
-
 }  // namespace
 
 template <typename T>

@@ -31,8 +31,7 @@ namespace convgrad {
   X(Mish, 500)                 \
   X(Erf, 700)                  \
   X(Gelu, 700)                 \
-  X(GeluTanh, 500)             \
-  X(Power, 1500)
+  X(GeluTanh, 500)
 
 /// Of two operands, of which the second may be one number, or shorter.
 #define CONVGRAD_ARITHMETIC_MAPS(X) \

@@ -185,17 +185,6 @@ def test_clamping_into_a_result(instruction_set: str) -> None:
             np.testing.assert_array_equal(target, wanted)
 
 
-@pytest.mark.parametrize("exponent", [2.5, -1.5, 4, -3, 5.0, 0.1, 30.5, -0.001])
-def test_powers(exponent: float, instruction_set: str) -> None:
-    x = np.concatenate([values(3001, np.float32), np.float32(SPECIAL), 10.0 ** RNG.uniform(-30, 30, 501)])
-    x = x.astype(np.float32)
-    found = native_maps.power(x, exponent)
-    with np.errstate(all="ignore"):
-        wanted = np.power(x.astype(np.float64), np.float32(exponent).astype(np.float64)).astype(np.float32)
-    np.testing.assert_allclose(found, wanted, 1e-7, 1.2e-38)
-    np.testing.assert_array_equal(np.signbit(found[x == 0]), np.signbit(wanted[x == 0]))
-
-
 def test_interpolation_ends_at_its_ends(instruction_set: str) -> None:
     a, b = values(2000, np.float32), values(2000, np.float32)
     np.testing.assert_array_equal(native_maps.lerp(a, b, 0.0), a)
@@ -438,7 +427,7 @@ def test_wrong_calls_are_refused() -> None:
 
 def test_every_kernel_of_the_family_is_tested() -> None:
     named = {row[0] for row in (*UNARY, *BINARY, *TERNARY)}
-    others = {"add_scaled", "arithmetic", "cast", "compare", "copy", "lookup", "mapped", "power", "select"}
+    others = {"add_scaled", "arithmetic", "cast", "compare", "copy", "lookup", "mapped", "select"}
     assert named | others == set(FAMILIES["maps"].kernels)
 
 

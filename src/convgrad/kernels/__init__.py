@@ -49,7 +49,7 @@ _MAPS = (
     "erf_grad", "exp", "gelu", "gelu_grad", "gelu_tanh", "gelu_tanh_grad", "hardsigmoid",
     "hardsigmoid_grad", "hardswish", "hardswish_grad", "hardtanh", "hardtanh_grad", "leaky_relu",
     "leaky_relu_grad", "lerp", "log", "log_sigmoid", "log_sigmoid_grad", "lookup", "mapped",
-    "maximum_grad", "minimum_grad", "mish", "mish_grad", "negative", "power", "reciprocal",
+    "maximum_grad", "minimum_grad", "mish", "mish_grad", "negative", "reciprocal",
     "reciprocal_grad", "relu", "relu_grad", "rsqrt", "rsqrt_grad", "select", "sigmoid", "sigmoid_grad",
     "silu", "silu_grad", "softplus", "softplus_grad", "sqrt", "sqrt_grad", "square", "square_grad",
     "tanh", "tanh_grad",
@@ -142,7 +142,6 @@ class Table:
     mish: Callable[..., Array]
     mish_grad: Callable[..., Array]
     negative: Callable[..., Array]
-    power: Callable[..., Any]
     reciprocal: Callable[..., Array]
     reciprocal_grad: Callable[..., Array]
     relu: Callable[..., Array]

@@ -98,11 +98,6 @@ def cube(x: Array) -> Array:
     return np.square(x) * x
 
 
-def power(x: Array, exponent: float) -> Any:
-    """``x ** exponent``"""
-    return np.power(x, exponent)
-
-
 def sqrt(x: Array) -> Array:
     """The square root."""
     return np.sqrt(x)

@@ -147,20 +147,6 @@ def clamp(x: Array, low: Any, high: Any, out: Array | None = None) -> Any:
     return maps.clamp(x, low, high, out)
 
 
-def power(x: Array, exponent: float) -> Any:
-    """``maps.power`` for float32, whose digits a double keeps."""
-    exponent = float(np.float32(exponent)) if x.dtype is F32 else exponent
-    if x.dtype is F32 and exponent and math.isfinite(exponent) and x.size:
-        out = _empty_as(x, F32)
-        kind = 0.0 if exponent % 1 else 2.0 - exponent % 2
-        try:
-            _native.map_unary(_CODES["Power"], x, out, False, exponent, kind)
-            return out
-        except TypeError:
-            pass
-    return maps.power(x, exponent)
-
-
 leaky_relu = _unary_with("LeakyRelu", maps.leaky_relu)
 hardtanh = _unary_with("Hardtanh", maps.hardtanh)
 softplus = _unary_with("Softplus", maps.softplus)
@@ -269,6 +255,15 @@ def _repetition(shape: tuple[int, ...], part: tuple[int, ...]) -> int:
 def arithmetic(ufunc: np.ufunc, a: Any, b: Any, out: Array | None = None) -> Any:
     """``maps.arithmetic``."""
     dtype = a.dtype if type(a) is np.ndarray else None
+    if (dtype is F32 or dtype is F64) and type(b) is np.ndarray and b.dtype is dtype and out is None:
+        shape, code = a.shape, _ARITHMETIC.get(ufunc)
+        if a.size < _SIMPLE and code is not None and (inner := _repetition(shape, b.shape)):
+            small = np.empty(shape, dtype)  # the usual case of few numbers, in fewer steps
+            try:
+                _native.map_arithmetic(code, a, b, small, dtype is F64, inner)
+                return small
+            except TypeError:
+                return maps.arithmetic(ufunc, a, b)
     if (dtype is F32 or dtype is F64) and a.size >= _COSTLY and ufunc in _ARITHMETIC:
         try:
             done = _arithmetic(ufunc, a, b, dtype, out)

@@ -142,8 +142,6 @@ def _power(x: Any, p: Any) -> Any:
             return table.rsqrt(x)
         if p == -1:
             return table.reciprocal(x)
-        if x.size >= LARGE and p:
-            return table.power(x, p)
     elif type(p) is np.ndarray and p.dtype.kind in "iub":
         return _integer_power(x, p)
     return np.power(x, p)
