@@ -22,7 +22,6 @@ def namespace(tinygrad: Any) -> Any:
         MaxPool1d=lambda width: max_pool(width, 1), MaxPool2d=lambda width: max_pool(width, 2),
         BatchNorm1d=own.BatchNorm, BatchNorm2d=own.BatchNorm,
         Conv1d=own.Conv1d, Conv2d=own.Conv2d, ConvTranspose2d=own.ConvTranspose2d,
-        LSTM=lambda inputs, hidden, **_batch_first: LSTM(tinygrad, inputs, hidden),
         functional=SimpleNamespace(relu=tensor.relu, pad=tensor.pad),
     )  # fmt: skip
     return SimpleNamespace(nn=nn, cat=lambda parts, axis: parts[0].cat(*parts[1:], dim=axis))
@@ -31,18 +30,3 @@ def namespace(tinygrad: Any) -> Any:
 def max_pool(width: int, ndim: int) -> Module:
     """Maxima of windows side by side; tinygrad's pooling has as many dimensions as its window."""
     return Function(lambda x: x.max_pool2d((width,) * ndim))
-
-
-class LSTM(Module):
-    """One layer, batch first, of tinygrad's cell: every step of it is compiled."""
-
-    def __init__(self, tinygrad: Any, inputs: int, hidden: int) -> None:
-        self.stack, self.cell = tinygrad.Tensor.stack, tinygrad.nn.LSTMCell(inputs, hidden)
-
-    def forward(self, x: Array) -> tuple[Array, tuple[Array, Array]]:
-        states, state = [], None
-        for at in range(x.shape[1]):
-            state = self.cell(x[:, at], state)
-            states.append(state[0])
-        assert state is not None
-        return self.stack(*states, dim=1), state
