@@ -63,7 +63,11 @@ FORMS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("settings", FORMS, ids=str)
+def _words(settings: dict[str, Any]) -> str:
+    return "-".join([f"{k}={getattr(v, '__name__', v)}" for k, v in settings.items()]) or "as it is"
+
+
+@pytest.mark.parametrize("settings", FORMS, ids=_words)
 @pytest.mark.parametrize("masks", ["none", "bool", "float", "heads", "padding", "both", "causal", "hint"])
 def test_few_steps_are_the_layer(settings: dict[str, Any], masks: str, calls: Calls) -> None:
     net = layer(**settings)
