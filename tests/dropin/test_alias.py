@@ -63,10 +63,10 @@ def test_functions_are_not_replaced_by_modules_of_the_same_name() -> None:
         ("torch.nn.functional", "nothing", "docs/dropin.md"),
         ("torch.backends", "nothing", "docs/dropin.md"),
         ("torch.jit", "load", "TorchScript is out of convgrad's scope"),
-        ("torch.cuda", "Stream", "runs on the CPU"),
+        ("torch.cuda", "CUDAGraph", "runs on the CPU"),
         ("torch.distributed", "init_process_group", "not there yet"),
         ("torch.hub", "nothing", "state dict"),
-        ("torch.profiler", "schedule", "cProfile"),
+        ("torch.profiler", "supported_activities", "cProfile"),
     ],
 )
 def test_missing_names_are_named(module: str, name: str, why: str) -> None:
