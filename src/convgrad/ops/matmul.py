@@ -355,12 +355,15 @@ class Addr(Op):
 
 def affine(x: Array, weight: Array, bias: Array | None, activation: str | None = None) -> Array:
     """``x @ weight.T + bias``, and zero for what is negative if ``activation`` is "relu"."""
+    columns = weight.shape[0]
+    if bias is not None and bias.size != columns:
+        bias = np.full(columns, bias)  # one number for all
     if x.ndim == 2 and bias is not None:  # the usual case: the bias costs NumPy another pass
         return table.product(x, weight.T, bias, activation)
     flat = rows(x)
-    small = bias is None and activation is None and flat.size * weight.shape[0] < formula.LARGE_PRODUCT
+    small = bias is None and activation is None and flat.size * columns < formula.LARGE_PRODUCT
     out = (products if small else table).product(flat, weight.T, bias, activation)
-    return out.reshape((*x.shape[:-1], weight.shape[0]))
+    return out.reshape((*x.shape[:-1], columns))
 
 
 class Affine(Op):

@@ -6,9 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from ..dtypes import F32, F64
 from ..errors import ShapeError
-from ..graph.grad_mode import MODE, OFF
 from ..ops import einsum as contraction
 from ..ops import matmul as ops
 from ..ops.einsum import Labels
@@ -58,35 +56,6 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         same_scalar_type(bias._data, x)
     check_expands(bias._data, (math.prod(x.shape[:-1]), w.shape[0]))
     op = ops.Affine if x.ndim == 2 else ops.AffineFolded
-    return apply(op, (bias, input, weight))
-
-
-def plain_linear(
-    input: Tensor, weight: Tensor, bias: Tensor | None, op: Any, activation: str | None = None
-) -> Tensor | None:
-    """``linear`` of two-dimensional floats of one dtype that fit each other, in few steps; else None.
-
-    Args:
-        input, weight, bias: as in ``linear``.
-        op: the operator that is recorded.
-        activation: what ``op`` applies to the result, "relu" or None.
-    """
-    if bias is None:
-        return None
-    x, w, b = input._data, weight._data, bias._data
-    dtype = x.dtype
-    if (
-        (dtype is not F32 and dtype is not F64)
-        or w.dtype is not dtype
-        or b.dtype is not dtype
-        or x.ndim != 2
-        or w.ndim != 2
-        or x.shape[1] != w.shape[1]
-        or b.shape != w.shape[:1]
-    ):
-        return None
-    if MODE.get() == OFF:
-        return Tensor(ops.affine(x, w, b, activation), None)
     return apply(op, (bias, input, weight))
 
 

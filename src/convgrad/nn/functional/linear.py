@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from ...dtypes import Array
+from typing import Any
+
+from ...dtypes import F32, F64, Array
 from ...errors import DtypeError, ShapeError
-from ...ops.matmul import Affine
+from ...graph.grad_mode import MODE, OFF
+from ...ops.matmul import Affine, affine
 from ...tensor import functions_linear
 from ...tensor.checks import scalar_name
 from ...tensor.functions_shape import pad
-from ...tensor.tensor import Tensor
+from ...tensor.tensor import Tensor, apply
 
 
 def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -26,7 +29,7 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """
     if not isinstance(input, Tensor):
         raise TypeError(f"linear(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}")
-    out = functions_linear.plain_linear(input, weight, bias, Affine)
+    out = plain_linear(input, weight, bias, Affine)
     if out is not None:
         return out
     x, w = input._data.shape, weight._data.shape
@@ -44,6 +47,35 @@ def linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
             f"mat1 and mat2 must have the same dtype, but got {names[0]} and {names[1]}: linear's input is "
             f"{input.dtype}, its weight {weight.dtype}; use input.to({weight.dtype})"
         ) from None
+
+
+def plain_linear(
+    input: Tensor, weight: Tensor, bias: Tensor | None, op: Any, activation: str | None = None
+) -> Tensor | None:
+    """``linear`` of two-dimensional floats of one dtype that fit each other, in few steps; else None.
+
+    Args:
+        input, weight, bias: as in ``linear``.
+        op: the operator that is recorded.
+        activation: what ``op`` applies to the result, "relu" or None.
+    """
+    if bias is None:
+        return None
+    x, w, b = input._data, weight._data, bias._data
+    dtype = x.dtype
+    if (
+        (dtype is not F32 and dtype is not F64)
+        or w.dtype is not dtype
+        or b.dtype is not dtype
+        or x.ndim != 2
+        or w.ndim != 2
+        or x.shape[1] != w.shape[1]
+        or b.shape != w.shape[:1]
+    ):
+        return None
+    if MODE.get() == OFF:
+        return Tensor(affine(x, w, b, activation), None)
+    return apply(op, (bias, input, weight))
 
 
 def _linear_error(x: Array, w: Array) -> ShapeError:

@@ -15,9 +15,9 @@ from ...dtypes import F32, F64
 from ...graph import watch
 from ...graph.grad_mode import DUAL, MODE, WATCH
 from ...ops.fused import AffineRelu
-from ...tensor.functions_linear import plain_linear
 from ...tensor.tensor import Tensor, apply
 from ..functional.conv import convolve, convolve_transposed, convolve_with_border
+from ..functional.linear import plain_linear
 from ..functional.norm import normalise_batch
 from ..fused import BATCH_RELU, RELU, TRANSPOSED_RELU
 from ..hooks import ACTIVE
