@@ -337,7 +337,7 @@ def test_update_bn() -> None:
         nn = library.nn
         library.manual_seed(1)
         model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4, momentum=0.3)).eval()
-        rng = np.random.default_rng(2)
+        rng = np.random.default_rng(3)
         batches = [library.tensor(rng.standard_normal((5, 3)).astype(np.float32)) for _ in range(3)]
         namespace.swa_utils.update_bn([[b, 1] for b in batches], model, device="cpu")
         namespace.swa_utils.update_bn(batches, nn.Linear(3, 3))

@@ -334,8 +334,7 @@ class Tensor(
     log = _unary(ew.Log)
     sqrt, tanh, sigmoid = _unary(special.Sqrt), _unary(special.Tanh), _unary(special.Sigmoid)
     sin, cos, relu = _unary(special.Sin), _unary(special.Cos), _unary(activation.Relu)
-    erf, abs = _unary(special.Erf), _unary(cplx.Abs)
-    absolute = abs
+    erf, abs, absolute = _unary(special.Erf), _unary(cplx.Abs), _unary(cplx.Abs)
     maximum = _binary(select.Maximum, SpecialMethods.maximum)
     minimum = _binary(select.Minimum, SpecialMethods.minimum)
     __gt__ = _comparison(np.greater, ArithmeticMethods.__gt__)
