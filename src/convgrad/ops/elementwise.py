@@ -142,6 +142,8 @@ def _power(x: Any, p: Any) -> Any:
             return table.rsqrt(x)
         if p == -1:
             return table.reciprocal(x)
+        if x.size >= LARGE and x.dtype.kind == "f" and x.flags.c_contiguous and type(p) is float:
+            return np.power(x, p, out=allocator(x.shape, x.dtype)(x.shape, x.dtype))  # memory that is kept
     elif type(p) is np.ndarray and p.dtype.kind in "iub":
         return _integer_power(x, p)
     return np.power(x, p)
@@ -178,6 +180,10 @@ class Pow(Elementwise):
                 return zeros_like(g)
             if p == 2 and plain(g, x):
                 return table.square_grad(g, x)
+            if plain(g, x) and x.size >= LARGE:
+                slope = _power(x, p - 1)  # an array of our own, which the products may fill
+                table.arithmetic(np.multiply, slope, p, slope)
+                return table.arithmetic(np.multiply, slope, g, slope)
             return g * conj(x + x if p == 2 else p * x ** (p - 1))
         return where(p == 0, 0.0, g * conj(p * x ** (p - 1)))
 
