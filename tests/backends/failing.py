@@ -70,18 +70,30 @@ def _counting() -> tuple[Any, ...]:
     context, places = handler.ctx, (handler.malloc, handler.calloc, handler.realloc)
     # NumPy's functions expect Python's lock, which PYFUNCTYPE keeps.
     malloc, calloc, realloc = [ctypes.PYFUNCTYPE(*s)(place) for s, place in zip(_SIGNATURES, places)]
+
+    def refuse(size: int) -> bool:
+        """Once is enough: NumPy asks on while the exception is on its way, when no Python may run."""
+        refused = _now.refuse(size)
+        if refused:
+            handler.malloc, handler.calloc, handler.realloc = places
+        return refused
+
     counting = (
-        lambda _, size: None if _now.refuse(size) else malloc(context, size),
-        lambda _, count, size: None if _now.refuse(count * size) else calloc(context, count, size),
-        lambda _, old, size: None if _now.refuse(size) else realloc(context, old, size),
+        lambda _, size: None if refuse(size) else malloc(context, size),
+        lambda _, count, size: None if refuse(count * size) else calloc(context, count, size),
+        lambda _, old, size: None if refuse(size) else realloc(context, old, size),
     )
     kept = tuple([ctypes.CFUNCTYPE(*s)(function) for s, function in zip(_SIGNATURES, counting)])
-    # Arrays are freed by NumPy itself: while an exception is on its way, no Python may run.
+    # Arrays are freed by NumPy itself, for the same reason.
     handler.name = b"counting"
-    handler.malloc, handler.calloc, handler.realloc = (ctypes.cast(f, _POINTER).value for f in kept)
     new = ctypes.pythonapi.PyCapsule_New
     new.restype, new.argtypes = ctypes.py_object, [_POINTER, ctypes.c_char_p, _POINTER]
     return new(ctypes.addressof(handler), b"mem_handler", None), handler, kept
+
+
+def _arm() -> None:
+    _, handler, kept = _HANDLER
+    handler.malloc, handler.calloc, handler.realloc = (ctypes.cast(f, _POINTER).value for f in kept)
 
 
 _HANDLER = _counting()
@@ -93,6 +105,7 @@ def arrays(requests: Requests) -> Iterator[None]:
     """NumPy asks ``requests`` for the memory of each array."""
     global _now
     _now = requests
+    _arm()
     usual = _set_handler(_HANDLER[0])
     try:
         yield
