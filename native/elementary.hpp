@@ -107,7 +107,7 @@ CONVGRAD_INLINE Vec<T> square_root(Vec<T> x) {
 }
 /// n / d for finite n and d within 2^-100 and 2^100. AVX-512 divides 16 numbers in 16 cycles; its estimate of
 /// 1/d, good to 14 bits, and what the quotient leaves of n take a quarter of that, and err by 0.6 units at
-/// most.
+/// most. What is left is to be exact, whatever the compiler makes of products and sums.
 template <typename T>
 CONVGRAD_INLINE Vec<T> quotient(Vec<T> n, Vec<T> d) {
 #if defined(__AVX512F__)
@@ -119,7 +119,8 @@ CONVGRAD_INLINE Vec<T> quotient(Vec<T> n, Vec<T> d) {
     r = r + r * (T(1) - d * r);
   }
   const Vec<T> q = n * r;
-  return q + r * (n - d * q);
+  if constexpr (sizeof(T) == 4) return q + r * (Vec<T>)_mm512_fnmadd_ps((__m512)d, (__m512)q, (__m512)n);
+  else return q + r * (Vec<T>)_mm512_fnmadd_pd((__m512d)d, (__m512d)q, (__m512d)n);
 #else
   return n / d;
 #endif
