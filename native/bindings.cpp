@@ -155,11 +155,10 @@ nb::typed<nb::dict, nb::str, nb::str> build_info() {
 }  // namespace
 
 NB_MODULE(_native, m) {
-  // A daemon thread that the end of the process cuts off keeps its generator; nanobind takes that for a leak.
+  // A daemon thread that the end of the process cuts off, such as a worker of a loader that is kept, holds
+  // its generator and arrays to the end; nanobind takes that for a leak.
   nb::set_leak_warnings(false);
   learn_array_layout();
-  // A daemon thread, such as a worker of a loader that is kept, may hold arrays to the end of the process.
-  nb::set_leak_warnings(false);
   nb::class_<BoundKernel>(m, "Kernel")
       .def("__call__", &BoundKernel::call, nb::arg("first"), nb::arg("second"), nb::arg("bias").none(),
            nb::arg("out"), nb::arg("activation") = 0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,28 +11,19 @@ from numpy.typing import NDArray
 
 import convgrad as torch
 from convgrad.kernels import attention as definitions
-from convgrad.kernels.machine import _native, instruction_set
+from convgrad.kernels.machine import _native
 
 if _native is not None:
     from convgrad.kernels import native_attention
 
 Array = NDArray[Any]
 compiled = pytest.mark.skipif(_native is None, reason="nothing is compiled here")
-SETS = _native.instruction_sets() if _native is not None else []
 DTYPES = [np.float32, np.float64]
 #: batch, heads, queries, keys, features of a query, features of a value
 SIZES = [
     (1, 1, 1, 1, 1, 1), (2, 3, 5, 7, 4, 4), (1, 4, 28, 28, 16, 16), (2, 1, 16, 15, 8, 9), (1, 2, 17, 33, 31, 3),
     (1, 1, 50, 64, 65, 17), (1, 1, 3, 530, 5, 6), (1, 2, 400, 20, 6, 5), (3, 1, 9, 1200, 2, 2), (1, 1, 2, 3, 600, 4),
 ]  # fmt: skip
-
-
-@pytest.fixture(params=SETS)
-def every_set(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Each instruction set in turn."""
-    _native.use_instruction_set(request.param)
-    yield request.param
-    _native.use_instruction_set(instruction_set())
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import product
 from math import prod
 from typing import Any
@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 
 from convgrad.kernels import norms
 from convgrad.kernels.geometry import Ints
-from convgrad.kernels.machine import _native, instruction_set
+from convgrad.kernels.machine import _native
 
 if _native is not None:
     from convgrad.kernels import native_norms
 
 Array = NDArray[Any]
 compiled = pytest.mark.skipif(_native is None, reason="nothing is compiled here")
-SETS = _native.instruction_sets() if _native is not None else []
 DTYPES = [np.float32, np.float64]
 #: of the largest value, by bytes of an element
 TOLERANCE = {4: 4e-6, 8: 1e-13}
@@ -34,14 +33,6 @@ SHAPES: list[Ints] = [
     (2, 3), (7, 100), (130, 33), (1, 1, 2), (3, 70, 4), (4, 3, 1, 1), (4, 3, 7), (4, 3, 8), (4, 3, 9), (2, 3, 15),
     (2, 3, 16), (2, 3, 17), (2, 5, 8, 8), (1, 16, 4, 4), (3, 2, 70, 71), (1, 2, 61, 141), (70, 2, 33), (2, 9, 3, 5, 7),
 ]  # fmt: skip
-
-
-@pytest.fixture(params=SETS)
-def every_set(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Each instruction set in turn."""
-    _native.use_instruction_set(request.param)
-    yield request.param
-    _native.use_instruction_set(instruction_set())
 
 
 @pytest.fixture
