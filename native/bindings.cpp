@@ -193,4 +193,5 @@ NB_MODULE(_native, m) {
   bind_random(m);
   bind_rows(m);
   bind_steps(m);
+  bind_ufuncs(m);
 }

@@ -103,5 +103,6 @@ void bind_recurrent(nb::module_& m);
 void bind_random(nb::module_& m);
 void bind_rows(nb::module_& m);
 void bind_steps(nb::module_& m);
+void bind_ufuncs(nb::module_& m);
 
 }  // namespace convgrad

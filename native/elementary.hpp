@@ -46,12 +46,6 @@ inline constexpr Unsigned<T> kSign = Unsigned<T>(1) << (8 * sizeof(T) - 1);
 template <typename T>
 inline constexpr T kInfinity = sizeof(T) == 4 ? T(__builtin_huge_valf()) : T(__builtin_huge_val());
 
-#if defined(__AVX512F__)
-/// Of the instructions' forms with a mask, which need no undefined vector that GCC 12 would warn of.
-inline constexpr unsigned char kAll = 0xff;
-inline constexpr unsigned short kAllOf16 = 0xffff;
-#endif
-
 template <typename T>
 CONVGRAD_INLINE Vec<T> magnitude(Vec<T> x) {
   return (Vec<T>)((Bits<T>)x & ~kSign<T>);
@@ -61,30 +55,14 @@ template <typename T>
 CONVGRAD_INLINE Vec<T> with_sign(Vec<T> value, Vec<T> sign) {
   return (Vec<T>)((Bits<T>)value | ((Bits<T>)sign & kSign<T>));
 }
-/// x, or the bound where x is beyond it. NaN stays: the instructions give their second operand then.
+/// x, or the bound where x is beyond it. NaN stays.
 template <typename T>
 CONVGRAD_INLINE Vec<T> at_least(Vec<T> x, T low) {
-#if defined(__AVX512F__)
-  if constexpr (sizeof(T) == 4) return (Vec<T>)_mm512_maskz_max_ps(kAllOf16, (__m512)splat(low), (__m512)x);
-  else return (Vec<T>)_mm512_maskz_max_pd(kAll, (__m512d)splat(low), (__m512d)x);
-#elif defined(__AVX2__)
-  if constexpr (sizeof(T) == 4) return (Vec<T>)_mm256_max_ps((__m256)splat(low), (__m256)x);
-  else return (Vec<T>)_mm256_max_pd((__m256d)splat(low), (__m256d)x);
-#else
-  return x < low ? splat(low) : x;
-#endif
+  return larger_or_second<T>(splat(low), x);
 }
 template <typename T>
 CONVGRAD_INLINE Vec<T> at_most(Vec<T> x, T high) {
-#if defined(__AVX512F__)
-  if constexpr (sizeof(T) == 4) return (Vec<T>)_mm512_maskz_min_ps(kAllOf16, (__m512)splat(high), (__m512)x);
-  else return (Vec<T>)_mm512_maskz_min_pd(kAll, (__m512d)splat(high), (__m512d)x);
-#elif defined(__AVX2__)
-  if constexpr (sizeof(T) == 4) return (Vec<T>)_mm256_min_ps((__m256)splat(high), (__m256)x);
-  else return (Vec<T>)_mm256_min_pd((__m256d)splat(high), (__m256d)x);
-#else
-  return x > high ? splat(high) : x;
-#endif
+  return smaller_or_second<T>(splat(high), x);
 }
 /// The square root, correctly rounded.
 template <typename T>
@@ -202,6 +180,12 @@ template <typename T>
 CONVGRAD_INLINE Vec<T> vector_exp(Vec<T> x) {
   using F = Format<T>;
   return value_of<T>(power_of_e<T>(at_most<T>(at_least<T>(x, F::kLeastExp), F::kMostExp)));
+}
+
+/// e^x for x <= 0, and NaN, which is all that is left of a softmax's exponents.
+template <typename T>
+CONVGRAD_INLINE Vec<T> vector_exp_of_fall(Vec<T> x) {
+  return value_of<T>(power_of_e<T>(at_least<T>(x, Format<T>::kLeastExp)));
 }
 
 /// e^x - 1. From x = -50 on it is -1 in either precision.

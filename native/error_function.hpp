@@ -6,12 +6,34 @@
 
 namespace convgrad::CONVGRAD_ISA {
 
-/// e^(-factor a²): the square of the upper half of a's bits is exact, and what it leaves out enters after the
-/// reduction; a rounded square would lose as many units as it is large.
+/// a² as the sum of two numbers, without an error: the product and what it was rounded by; or, where no
+/// instruction gives that, the square of the upper half of a's bits, which is exact, and what it leaves out.
+template <typename T>
+struct ExactSquare {
+  Vec<T> high, low;
+};
+template <typename T>
+CONVGRAD_INLINE ExactSquare<T> exact_square(Vec<T> a) {
+#if defined(__AVX512F__)
+  const Vec<T> high = a * a;
+  if constexpr (sizeof(T) == 4) return {high, (Vec<T>)_mm512_fmsub_ps((__m512)a, (__m512)a, (__m512)high)};
+  else return {high, (Vec<T>)_mm512_fmsub_pd((__m512d)a, (__m512d)a, (__m512d)high)};
+#elif defined(__AVX2__)
+  const Vec<T> high = a * a;
+  if constexpr (sizeof(T) == 4) return {high, (Vec<T>)_mm256_fmsub_ps((__m256)a, (__m256)a, (__m256)high)};
+  else return {high, (Vec<T>)_mm256_fmsub_pd((__m256d)a, (__m256d)a, (__m256d)high)};
+#else
+  const Vec<T> upper = (Vec<T>)((Bits<T>)a & Format<T>::kUpperHalf);
+  return {upper * upper, (a - upper) * (a + upper)};
+#endif
+}
+
+/// e^(-factor a²) for a power of two. What a rounded square leaves out enters after the reduction: without it
+/// as many units would be lost as the square is large.
 template <typename T>
 CONVGRAD_INLINE Vec<T> bell(Vec<T> a, T factor) {
-  const Vec<T> upper = (Vec<T>)((Bits<T>)a & Format<T>::kUpperHalf);
-  return value_of<T>(power_of_e<T>(upper * upper * -factor, (a - upper) * (a + upper) * -factor));
+  const ExactSquare<T> square = exact_square<T>(a);
+  return value_of<T>(power_of_e<T>(square.high * -factor, square.low * -factor));
 }
 
 /// P(X > a) e^(a²/2) of a standard normal X, for a >= 0: t = K / (K + a) times a polynomial in 2 t - 1 (the

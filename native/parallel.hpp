@@ -48,6 +48,18 @@ class FlushSubnormals {
   unsigned long long saved_;
 };
 
+/// Treats them as the numbers they are, also on the pool's threads: for loops that are not ours.
+class KeepSubnormals {
+ public:
+  KeepSubnormals();
+  ~KeepSubnormals();
+  KeepSubnormals(const KeepSubnormals&) = delete;
+  KeepSubnormals& operator=(const KeepSubnormals&) = delete;
+
+ private:
+  unsigned long long saved_;
+};
+
 /// Asked every kInterruptEvery between tasks, on the thread that called the kernel; true gives the call up.
 using Interrupt = bool (*)(void* context);
 inline constexpr Index kInterruptEvery = 20'000'000;  // nanoseconds

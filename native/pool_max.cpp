@@ -21,6 +21,16 @@ CONVGRAD_INLINE Numbers<T> same_numbers(Index number) {
   using Lane = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
   return Lane(number) - Numbers<T>{};
 }
+template <typename T, int... I>
+CONVGRAD_INLINE Numbers<T> numbers_of_lanes(std::integer_sequence<int, I...>) {
+  return Numbers<T>{I...};
+}
+
+/// Every lane's value in the next one, and another in the first.
+template <typename T, int... I>
+CONVGRAD_INLINE Vec<T> moved_up(Vec<T> v, T first, std::integer_sequence<int, I...>) {
+  return __builtin_shufflevector(v, splat(first), (I ? I - 1 : kLanes<T>)...);
+}
 
 /// The largest values so far, and the taps they came from.
 template <typename T>
@@ -57,34 +67,48 @@ CONVGRAD_INLINE Vec<T> tap_entries(const T* p, Index s, Index lanes, Index reada
   return v;
 }
 
-/// The input rows that the windows of an output row meet, as pointers to the column where the row's first
-/// window begins, and the number of each one's first tap.
+/// The same for an entry p[at] and those after it, of a row of so many: lowest where the row has none.
+template <typename T, int S>
+CONVGRAD_INLINE Vec<T> overhanging_entries(const T* row, Index at, Index s, Index lanes, Index length) {
+  const Index before = at < 0 ? ceil_div(-at, s) : 0, from = at + before * s;  // lanes, and the first entry
+  const Index there = min(lanes - before, from < length ? ceil_div(length - from, s) : 0);
+  Vec<T> v{};
+  if (there > 0) v = tap_entries<T, S>(row + from, s, there, length - from);
+  v = numbers_of_lanes<T>(LaneNumbers<T>()) < same_numbers<T>(there) ? v : splat(kLowest<T>);
+  for (Index i = 0; i < before; i++) v = moved_up<T>(v, kLowest<T>, LaneNumbers<T>());
+  return v;
+}
+
+/// The input rows that the windows of an output row meet, and the number of each one's first tap.
 template <typename T>
 struct Rows {
   const T* row[kMostTaps];
   Index number[kMostTaps];
   Index count;
-  Index length;  // entries that may be read of each
+  Index length;
 };
 
-/// Outputs [0, count) of a row, the first `lead` windows of which begin outside: the entries there are
-/// lowest.
+/// A row of outputs. Entries outside are lowest.
 template <typename T, int S, int K>
-CONVGRAD_INLINE void row_maxima(const MaxView& v, const Rows<T>& rows, Index first, Index count, T* out,
-                                unsigned char* winner) {
+CONVGRAD_INLINE void row_maxima(const MaxView& v, const Rows<T>& rows, T* out, unsigned char* winner) {
   constexpr int L = kLanes<T>;
-  const Index s = S ? S : v.stride[2], taps = K ? K : v.kernel[2], d = v.dilation[2];
-  for (Index o = 0; o < count; o += L) {
-    const Index lanes = min(L, count - o), at = o * s, outside = v.low[2] - (first + o) * s;
-    Best<T> best{Vec<T>{} + kLowest<T>, same_numbers<T>(rows.number[0])};
-    for (int i = 0; i < lanes && outside - i * s > 0; i++)
-      best.tap[i] += min(taps - 1, ceil_div(outside - i * s, d));
-    for (Index r = 0; r < rows.count; r++) {
-      const T* p = rows.row[r] + at;
-      CONVGRAD_UNROLL
-      for (Index j = 0; j < taps; j++)
-        Best<T>::meet(best, tap_entries<T, S>(p + j * d, s, lanes, rows.length - at - j * d),
-                      rows.number[r] + j);
+  const Index s = S ? S : v.stride[2], taps = K ? K : v.kernel[2], d = v.dilation[2], n = rows.length;
+  for (Index o = 0; o < v.out[2]; o += L) {
+    const Index lanes = min(L, v.out[2] - o), at = o * s - v.low[2];
+    Best<T> best{splat(kLowest<T>), same_numbers<T>(rows.number[0])};
+    const auto meet_all = [&](auto&& entries) {
+      for (Index r = 0; r < rows.count; r++) {
+        CONVGRAD_UNROLL
+        for (Index j = 0; j < taps; j++)
+          Best<T>::meet(best, entries(rows.row[r], at + j * d), rows.number[r] + j);
+      }
+    };
+    if (at >= 0 && at + (lanes - 1) * s + (taps - 1) * d < n) {
+      meet_all([&](const T* row, Index i) { return tap_entries<T, S>(row + i, s, lanes, n - i); });
+    } else {
+      for (int i = 0; i < lanes && at + i * s < 0; i++)
+        best.tap[i] += min(taps - 1, ceil_div(-at - i * s, d));  // the first that is inside
+      meet_all([&](const T* row, Index i) { return overhanging_entries<T, S>(row, i, s, lanes, n); });
     }
     Best<T>::keep(best, out + o, winner + o, lanes);
   }
@@ -116,10 +140,8 @@ struct Maxima {
   T* out;
   unsigned char* winner;
   Index* index;
-  bool inside;     // no window overhangs its row
-  Index per_task;  // output rows
-  Index block;     // outputs of a row that are computed at a time, where borders must be added
-  Index room;      // entries of a row with its borders, for so many outputs
+  bool inside;                     // no window overhangs its row
+  Index per_task;                  // output rows
   std::int32_t offset[kMostTaps];  // from where a window begins to each of its taps
 
   static void run(void* self, Index task) { (*static_cast<const Maxima*>(self))(task); }
@@ -134,8 +156,7 @@ struct Maxima {
       const Index begin[2] = {z * v.stride[0] - v.low[0], y * v.stride[1] - v.low[1]};
       Rows<T> met;
       meet(x + plane * v.in_pixels(), begin, met);
-      if (inside) maxima(met, 0, v.out[2], r * v.out[2]);
-      else with_borders(met, r * v.out[2]);
+      maxima(met, r * v.out[2]);
       if (index) positions((begin[0] * v.in[1] + begin[1]) * v.in[2] - v.low[2], r * v.out[2]);
       if (++y < v.out[1]) continue;
       y = 0;
@@ -158,38 +179,17 @@ struct Maxima {
     }
   }
 
-  /// Copies of the rows, between borders of lowest values.
-  void with_borders(Rows<T>& met, Index to) const {
-    T* memory = static_cast<T*>(scratch(Scratch::Task, sizeof(T) * std::size_t(met.count * room)));
-    Rows<T> copies;
-    copies.count = met.count;
-    copies.length = room;
-    for (Index o = 0; o < v.out[2]; o += block) {
-      const Index count = min(block, v.out[2] - o), begin = o * v.stride[2] - v.low[2];
-      const Index from = max(0, -begin), until = max(from, min(room, v.in[2] - begin));
-      for (Index r = 0; r < met.count; r++) {
-        T* row = memory + r * room;
-        copies.row[r] = row;
-        copies.number[r] = met.number[r];
-        for (Index i = 0; i < from; i++) row[i] = kLowest<T>;
-        __builtin_memcpy(row + from, met.row[r] + begin + from, sizeof(T) * std::size_t(until - from));
-        for (Index i = until; i < room; i++) row[i] = kLowest<T>;
-      }
-      maxima(copies, o, count, to + o);
-    }
-  }
-
-  void maxima(const Rows<T>& rows, Index first, Index count, Index to) const {
+  void maxima(const Rows<T>& rows, Index to) const {
     T* values = out + to;
     unsigned char* taps = winner + to;
     const Index s = v.stride[2], k = v.kernel[2];
-    if (inside && s == 2 && k == 2 && v.dilation[2] == 1) row_maxima_of_pairs(rows, count, values, taps);
-    else if (s == 1 && k == 3) row_maxima<T, 1, 3>(v, rows, first, count, values, taps);
-    else if (s == 1) row_maxima<T, 1, 0>(v, rows, first, count, values, taps);
-    else if (s == 2 && k == 3) row_maxima<T, 2, 3>(v, rows, first, count, values, taps);
-    else if (s == 2) row_maxima<T, 2, 0>(v, rows, first, count, values, taps);
-    else if (s == 4) row_maxima<T, 4, 0>(v, rows, first, count, values, taps);
-    else row_maxima<T, 0, 0>(v, rows, first, count, values, taps);
+    if (inside && s == 2 && k == 2 && v.dilation[2] == 1) row_maxima_of_pairs(rows, v.out[2], values, taps);
+    else if (s == 1 && k == 3) row_maxima<T, 1, 3>(v, rows, values, taps);
+    else if (s == 1) row_maxima<T, 1, 0>(v, rows, values, taps);
+    else if (s == 2 && k == 3) row_maxima<T, 2, 3>(v, rows, values, taps);
+    else if (s == 2) row_maxima<T, 2, 0>(v, rows, values, taps);
+    else if (s == 4) row_maxima<T, 4, 0>(v, rows, values, taps);
+    else row_maxima<T, 0, 0>(v, rows, values, taps);
   }
 
   void positions(Index begin, Index to) const {
@@ -216,8 +216,6 @@ void max_over_windows(const MaxView& v, const T* x, T* out, unsigned char* winne
   m.v = v, m.x = x, m.out = out, m.winner = winner, m.index = index;
   const Index span = (v.kernel[2] - 1) * v.dilation[2];
   m.inside = v.low[2] == 0 && (v.out[2] - 1) * v.stride[2] + span < v.in[2];
-  m.block = min(v.out[2], max(kLanes<T>, 4096 / (v.stride[2] * v.kernel[0] * v.kernel[1])));
-  m.room = m.block * v.stride[2] + span + 2 * kLanes<T>;
   if (index) offsets_of_taps(v, m.offset);
   const Index rows = v.planes * v.out[0] * v.out[1];
   m.per_task = max(1, kTask / v.out[2]);

@@ -10,6 +10,9 @@
 
 namespace convgrad::CONVGRAD_ISA {
 
+template <typename V>
+using Element = std::remove_reference_t<decltype(V{}[0])>;
+
 // ---- what is joined, and how: `first` is done to each number, `join` to two results
 
 struct Sum {
@@ -53,7 +56,7 @@ struct Most {
   }
   template <typename V>
   CONVGRAD_INLINE V join(V a, V b) {
-    return (a > b) | (a != a) ? a : b;
+    return a == a ? larger_or_second<Element<V>>(a, b) : a;
   }
 };
 
@@ -67,7 +70,7 @@ struct Least {
   }
   template <typename V>
   CONVGRAD_INLINE V join(V a, V b) {
-    return (a < b) | (a != a) ? a : b;
+    return a == a ? smaller_or_second<Element<V>>(a, b) : a;
   }
 };
 
@@ -140,11 +143,23 @@ CONVGRAD_INLINE Vec<T> joined(Vec<T>* v) {
   return v[0];
 }
 
+/// A few numbers added as PyTorch adds them: four sums, the first of which takes what is beyond the fourth.
+/// Where a difference of sums is nearly nothing, as in weighted covariances, another order shows.
+template <typename R, typename T>
+CONVGRAD_INLINE T short_sum(const T* x, Index n, T centre) {
+  T a[4];
+  for (Index k = 0; k < 4; k++) a[k] = k < n ? R::first(x[k], centre) : T(R::kNothing);
+  for (Index i = 4; i < n; i++) a[0] += R::first(x[i], centre);
+  return ((a[0] + a[1]) + a[2]) + a[3];
+}
+
 /// n numbers joined into one, which stands in every lane; `rest` is rest_of(n).
 template <typename R, typename T>
 static Vec<T> fold_row(const T* x, Index n, const Part<T>& rest, T centre_value = 0) {
   constexpr int L = kLanes<T>, A = 8;
   constexpr Index block = 16 * A * L;
+  if constexpr (std::is_base_of_v<Sum, R>)
+    if (n < 8) return splat(short_sum<R, T>(x, n, centre_value));
   const Vec<T> centre = splat(centre_value), nothing = splat(T(R::kNothing));
   Pairs<R, T> pairs;
   Index i = 0;

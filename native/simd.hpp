@@ -116,6 +116,38 @@ CONVGRAD_INLINE void store(T* p, Vec<T> v, const Part<T>& part) {
 #endif
 }
 
+#if defined(__AVX512F__)
+/// Of the instructions' forms with a mask, which need no undefined vector that GCC 12 would warn of.
+inline constexpr unsigned char kAll = 0xff;
+inline constexpr unsigned short kAllOf16 = 0xffff;
+#endif
+
+/// The larger one, and the second where one of them is NaN, as the instructions have it.
+template <typename T>
+CONVGRAD_INLINE Vec<T> larger_or_second(Vec<T> a, Vec<T> b) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4) return (Vec<T>)_mm512_maskz_max_ps(kAllOf16, (__m512)a, (__m512)b);
+  else return (Vec<T>)_mm512_maskz_max_pd(kAll, (__m512d)a, (__m512d)b);
+#elif defined(__AVX2__)
+  if constexpr (sizeof(T) == 4) return (Vec<T>)_mm256_max_ps((__m256)a, (__m256)b);
+  else return (Vec<T>)_mm256_max_pd((__m256d)a, (__m256d)b);
+#else
+  return a > b ? a : b;
+#endif
+}
+template <typename T>
+CONVGRAD_INLINE Vec<T> smaller_or_second(Vec<T> a, Vec<T> b) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(T) == 4) return (Vec<T>)_mm512_maskz_min_ps(kAllOf16, (__m512)a, (__m512)b);
+  else return (Vec<T>)_mm512_maskz_min_pd(kAll, (__m512d)a, (__m512d)b);
+#elif defined(__AVX2__)
+  if constexpr (sizeof(T) == 4) return (Vec<T>)_mm256_min_ps((__m256)a, (__m256)b);
+  else return (Vec<T>)_mm256_min_pd((__m256d)a, (__m256d)b);
+#else
+  return a < b ? a : b;
+#endif
+}
+
 /// The sum of all lanes, added in halves.
 template <typename T>
 CONVGRAD_INLINE T lane_sum(Vec<T> v) {

@@ -19,6 +19,16 @@ CONVGRAD_INLINE Vec<T> log_sum_exp(Vec<T> top, Vec<T> sum) {
   return top - top == T(0) ? top + vector_log<T>(sum) : top;
 }
 
+/// What exponents are shifted by. A NaN need not be found, since it makes the sum NaN; but beside an infinite
+/// number it must be, where the shift may be the answer.
+template <typename T>
+struct Largest : Most {
+  using Later = Largest;
+  CONVGRAD_INLINE Vec<T> join(Vec<T> a, Vec<T> b) { return larger_or_second<T>(a, b); }
+};
+template <SoftmaxKind K, typename T>
+using Shift = std::conditional_t<K == SoftmaxKind::LogSumExp, Most, Largest<T>>;
+
 // ---- along rows
 
 /// The sum of term(i) over a row's vectors and of term(i, part) of what is left, in pairs of blocks.
@@ -65,9 +75,9 @@ void turned_rows(const T* x, Index n, Index rows, const Part<T>& row, T* out) {
   Vec<T> v[kLanes<T>];
   load_turned<T>(x, n, rows, row, v);
   Vec<T> top = v[0], sum{};
-  for (Index c = 1; c < n; c++) top = Most::join(top, v[c]);
+  for (Index c = 1; c < n; c++) top = Shift<K, T>::join(top, v[c]);
   for (Index c = 0; c < n; c++) {
-    const Vec<T> e = vector_exp<T>(v[c] - top);
+    const Vec<T> e = vector_exp_of_fall<T>(v[c] - top);
     sum = c ? sum + e : e;
     v[c] = K == SoftmaxKind::Softmax ? e : v[c] - top;
   }
@@ -80,43 +90,66 @@ void turned_rows(const T* x, Index n, Index rows, const Part<T>& row, T* out) {
   store_turned<T>(out, n, rows, row, v);
 }
 
-/// A row that fits N vectors, of which the last may be a part: nothing is read or written twice.
+/// Vector i of a row of N, the last of which may be a part.
+template <int N, typename T>
+CONVGRAD_INLINE Vec<T> fetched(const T* row, int i, const Part<T>& end) {
+  return i < N - 1 ? load(row + i * kLanes<T>) : load(row + i * kLanes<T>, end);
+}
+template <int N, typename T>
+CONVGRAD_INLINE void stored(T* row, int i, Vec<T> v, const Part<T>& end) {
+  if (i < N - 1) store(row + i * kLanes<T>, v);
+  else store(row + i * kLanes<T>, v, end);
+}
+
+/// As many rows as a vector has lanes, of N vectors each, the last of which may be a part: one logarithm or
+/// division serves all of them, and no row waits for that of the one before it.
 template <SoftmaxKind K, int N, typename T>
-void short_row(const T* x, const Part<T>& rest, T* out) {
+void rows_together(const T* x, Index n, Index rows, const Part<T>& end, T* out) {
   constexpr int L = kLanes<T>;
-  Vec<T> v[N], e[N], t[N];
-  CONVGRAD_UNROLL
-  for (int i = 0; i < N; i++) {
-    v[i] = i < N - 1 ? load(x + i * L) : completed(load(x + i * L, rest), rest, T(Most::kNothing));
-    t[i] = v[i];
+  alignas(64) T tops[L] = {}, sums[L];
+  for (int i = 0; i < L; i++) sums[i] = T(1);
+  for (Index r = 0; r < rows; r++) {
+    Vec<T> v[N], t[N];
+    CONVGRAD_UNROLL
+    for (int i = 0; i < N; i++) {
+      v[i] = fetched<N>(x + r * n, i, end);
+      if (i == N - 1) v[i] = completed(v[i], end, T(Most::kNothing));
+      t[i] = v[i];
+    }
+    CONVGRAD_UNROLL
+    for (int i = 1; i < N; i++) t[0] = Shift<K, T>::join(t[0], t[i]);
+    const Vec<T> top = lanes_joined<Shift<K, T>, T>(t[0]);
+    CONVGRAD_UNROLL
+    for (int i = 0; i < N; i++) {
+      t[i] = vector_exp_of_fall<T>(v[i] - top);
+      if constexpr (K == SoftmaxKind::Softmax) stored<N>(out + r * n, i, t[i], end);
+    }
+    CONVGRAD_UNROLL
+    for (int i = 1; i < N; i++) t[0] += t[i];
+    tops[r] = top[0];
+    sums[r] = lanes_joined<Sum, T>(t[0])[0];
   }
-  CONVGRAD_UNROLL
-  for (int i = 1; i < N; i++) t[0] = Most::join(t[0], t[i]);
-  const Vec<T> top = lanes_joined<Most, T>(t[0]);
-  CONVGRAD_UNROLL
-  for (int i = 0; i < N; i++) t[i] = e[i] = vector_exp<T>(v[i] - top);
-  CONVGRAD_UNROLL
-  for (int i = 1; i < N; i++) t[0] += t[i];
-  const Vec<T> sum = lanes_joined<Sum, T>(t[0]);
+  const Vec<T> sum = load(sums);
   if constexpr (K == SoftmaxKind::LogSumExp) {
-    *out = log_sum_exp<T>(top, sum)[0];
+    store(out, log_sum_exp<T>(load(tops), sum), Part<T>(rows));
     return;
   }
-  const Vec<T> by = K == SoftmaxKind::Softmax ? T(1) / sum : vector_log<T>(sum);
-  CONVGRAD_UNROLL
-  for (int i = 0; i < N; i++) {
-    const Vec<T> y = K == SoftmaxKind::Softmax ? e[i] * by : (v[i] - top) - by;
-    if (i < N - 1) store(out + i * L, y);
-    else store(out + i * L, y, rest);
+  store(sums, K == SoftmaxKind::Softmax ? T(1) / sum : vector_log<T>(sum));
+  for (Index r = 0; r < rows; r++) {
+    CONVGRAD_UNROLL
+    for (int i = 0; i < N; i++) {
+      const Vec<T> v = fetched<N>((K == SoftmaxKind::Softmax ? out : x) + r * n, i, end);
+      stored<N>(out + r * n, i, K == SoftmaxKind::Softmax ? v * sums[r] : (v - tops[r]) - sums[r], end);
+    }
   }
 }
 
 template <SoftmaxKind K, typename T>
 void long_row(const T* x, Index n, const Part<T>& rest, T* out) {
   constexpr int L = kLanes<T>;
-  const Vec<T> top = fold_row<Most, T>(x, n, rest);
+  const Vec<T> top = fold_row<Shift<K, T>, T>(x, n, rest);
   const auto term = [&](Index i, auto... part) {
-    const Vec<T> e = vector_exp<T>(load(x + i, part...) - top);
+    const Vec<T> e = vector_exp_of_fall<T>(load(x + i, part...) - top);
     if constexpr (K == SoftmaxKind::Softmax) store(out + i, e, part...);
     return e;
   };
@@ -145,12 +178,16 @@ void rows_of(const RowShape& s, Index first, Index last, const T* x, T* out) {
       turned_rows<K, T>(x + o * n, n, min(L, last - o), end, out + o * step);
     return;
   }
-  for (Index o = first; o < last; o++) {
+  const Index vectors = ceil_div(n, L);
+  for (Index o = first; o < last; o += L) {
     const T* from = x + o * n;
     T* to = out + o * step;
-    if (n <= 2 * L) short_row<K, 2>(from, end, to);
-    else if (n <= 4 * L && n > 3 * L) short_row<K, 4>(from, end, to);
-    else long_row<K>(from, n, rest, to);
+    const Index rows = min(L, last - o);
+    if (vectors == 2) rows_together<K, 2>(from, n, rows, end, to);
+    else if (vectors == 3) rows_together<K, 3>(from, n, rows, end, to);
+    else if (vectors == 4) rows_together<K, 4>(from, n, rows, end, to);
+    else
+      for (Index r = 0; r < rows; r++) long_row<K>(from + r * n, n, rest, to + r * step);
   }
 }
 
@@ -160,7 +197,7 @@ template <SoftmaxKind K, typename T>
 void columns_of(const RowShape& s, Index width, const T* x, T* out) {
   constexpr int L = kLanes<T>;
   T top[kMostColumns], sum[kMostColumns], block[kMostColumns];  // long sums are added in blocks
-  fold_wide_columns<Most, T>(x, s.length, s.inner, width, nullptr, top);
+  fold_wide_columns<Shift<K, T>, T>(x, s.length, s.inner, width, nullptr, top);
   const auto along = [&](auto&& at) {
     Index j = 0;
     for (; j + L <= width; j += L) at(j);
@@ -168,7 +205,7 @@ void columns_of(const RowShape& s, Index width, const T* x, T* out) {
   };
   for (Index r = 0; r < s.length; r++) {
     along([&](Index j, auto... part) {
-      const Vec<T> e = vector_exp<T>(load(x + r * s.inner + j, part...) - load<T>(top + j, part...));
+      const Vec<T> e = vector_exp_of_fall<T>(load(x + r * s.inner + j, part...) - load<T>(top + j, part...));
       if constexpr (K == SoftmaxKind::Softmax) store(out + r * s.inner + j, e, part...);
       store(block + j, r % kBlock ? load<T>(block + j, part...) + e : e, part...);
     });
@@ -198,7 +235,7 @@ CONVGRAD_INLINE Vec<T> summand(Vec<T> g, Vec<T> y) {
 }
 template <SoftmaxKind K, typename T>
 CONVGRAD_INLINE Vec<T> pulled(Vec<T> g, Vec<T> y, Vec<T> sum) {
-  return K == SoftmaxKind::Softmax ? y * (g - sum) : g - vector_exp<T>(y) * sum;
+  return K == SoftmaxKind::Softmax ? y * (g - sum) : g - vector_exp_of_fall<T>(y) * sum;
 }
 
 template <SoftmaxKind K, typename T>

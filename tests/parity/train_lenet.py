@@ -15,7 +15,7 @@ import numpy as np
 
 
 def lenet(nn: Any) -> Any:
-    """LeNet-5 (LeCun et al. 1998) with ReLU and dropout; what dropout gets is never 0, so that it shows its mask."""
+    """LeNet-5 (LeCun et al. 1998) with ReLU and dropout, which gets no 0 but by chance, and so shows its mask."""
     return nn.Sequential(
         nn.Conv2d(1, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
         nn.Conv2d(6, 16, 5), nn.Dropout2d(0.1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
@@ -29,12 +29,16 @@ def array(tensor: Any) -> Any:
     return tensor.detach().numpy().copy()
 
 
-def watch_masks(net: Any, nn: Any, found: list[Any], most: int) -> None:
-    """The masks of the dropout layers go to ``found``, as bits, until there are ``most``."""
+def watch_masks(net: Any, nn: Any, found: list[Any], hidden: list[Any], most: int) -> None:
+    """The masks of the dropout layers go to ``found``, as bits, until there are ``most``.
 
-    def note(_layer: Any, _inputs: Any, output: Any) -> None:
+    Where a layer got exactly 0 its mask does not show: a bit in ``hidden`` says so.
+    """
+
+    def note(_layer: Any, inputs: Any, output: Any) -> None:
         if len(found) < most:
             found.append(np.packbits(array(output) != 0))
+            hidden.append(np.packbits(array(inputs[0]) == 0))
 
     for layer in net:
         if isinstance(layer, (nn.Dropout, nn.Dropout2d)):
@@ -72,8 +76,8 @@ def train(torch: Any, settings: dict[str, Any], digits: Any) -> dict[str, Any]:
     labels = torch.from_numpy(digits["labels"]).to(torch.int64)
     dataset = torch.utils.data.TensorDataset(images, labels, torch.arange(len(labels)))
     loader = torch.utils.data.DataLoader(dataset, batch_size=settings["batch"], shuffle=True)
-    losses, batches, masks = [], [], []
-    watch_masks(net, torch.nn, masks, 3 * settings["watched"])
+    losses, batches, masks, hidden = [], [], [], []
+    watch_masks(net, torch.nn, masks, hidden, 3 * settings["watched"])
     for optimizer, epochs in optimizers(torch, net, settings):
         for _ in range(epochs):
             for x, y, index in loader:
@@ -89,6 +93,7 @@ def train(torch: Any, settings: dict[str, Any], digits: Any) -> dict[str, Any]:
         "losses": np.array(losses),
         "batches": np.concatenate(batches),
         "masks": np.concatenate(masks),
+        "hidden": np.concatenate(hidden),
         "state": state,
         "accuracy": np.array(
             accuracy(torch, net, test, torch.from_numpy(digits["test_labels"]).to(torch.int64))

@@ -43,10 +43,15 @@ _SIMPLE, _COSTLY, _PASSES = 32768, 1024, 1
 _SHORTEST = 16
 
 
+#: elements up to which no array is large, whatever its dtype
+_SMALL = LARGE // 16
+_empty = np.empty
+
+
 def _empty_as(x: Array, dtype: np.dtype[Any]) -> Array:
     """Memory for a result of x's shape."""
     large = x.size * dtype.itemsize >= LARGE
-    return empty_large(x.shape, dtype) if large else np.empty(x.shape, dtype)
+    return empty_large(x.shape, dtype) if large else _empty(x.shape, dtype)
 
 
 def _plain(x: Array) -> Array:
@@ -62,9 +67,10 @@ def _unary(name: str, definition: Callable[[Array], Array], smallest: int) -> Ca
 
     def kernel(x: Array) -> Array:
         dtype = x.dtype
-        if x.size < smallest or (dtype is not F32 and dtype is not F64):
+        size = x.size
+        if size < smallest or (dtype is not F32 and dtype is not F64):
             return definition(x)
-        out = _empty_as(x, dtype)
+        out = _empty(x.shape, dtype) if size < _SMALL else _empty_as(x, dtype)
         try:
             call(code, x, out, dtype is F64)
         except TypeError:
@@ -105,9 +111,10 @@ def _unary_with(
 
     def kernel(x: Array, *params: Any) -> Array:
         dtype = x.dtype
-        if not x.size or (dtype is not F32 and dtype is not F64):
+        size = x.size
+        if not size or (dtype is not F32 and dtype is not F64):
             return definition(x, *params)
-        out = _empty_as(x, dtype)
+        out = _empty(x.shape, dtype) if size < _SMALL else _empty_as(x, dtype)
         values = params if numbers is None else numbers(*params)
         try:
             call(code, x, out, dtype is F64, *values)
@@ -167,7 +174,7 @@ def _gradient(
         dtype = g.dtype
         if not g.size or (dtype is not F32 and dtype is not F64) or saved.shape != g.shape:
             return definition(g, saved, *params)
-        out = _empty_as(g, dtype)
+        out = _empty(g.shape, dtype) if g.size < _SMALL else _empty_as(g, dtype)
         values = params if numbers is None else numbers(*params)
         try:
             call(code, g, saved, out, dtype is F64, *values)
@@ -271,7 +278,8 @@ def arithmetic(ufunc: np.ufunc, a: Any, b: Any, out: Array | None = None) -> Any
             done = None
         if done is not None:
             return done
-    return maps.arithmetic(ufunc, a, b, out)
+    done = _in_parts(ufunc, a, b) if out is None and type(a) is np.ndarray else None
+    return maps.arithmetic(ufunc, a, b, out) if done is None else done
 
 
 def _arithmetic(ufunc: np.ufunc, a: Array, b: Any, dtype: np.dtype[Any], out: Array | None) -> Array | None:
@@ -339,10 +347,27 @@ def copy(x: Array) -> Array:
 
 
 def mapped(ufunc: np.ufunc, x: Array) -> Any:
-    """``maps.mapped``: NumPy's own, into memory that is kept."""
-    if x.nbytes >= LARGE and (x.dtype is F32 or x.dtype is F64) and x.flags.c_contiguous:
-        return ufunc(x, empty_large(x.shape, x.dtype))
-    return ufunc(x)
+    """``maps.mapped``: NumPy's own loop, on several threads, into memory that is kept."""
+    done = _in_parts(ufunc, x, None)
+    return ufunc(x) if done is None else done
+
+
+def _in_parts(ufunc: np.ufunc, x: Array, other: Any) -> Array | None:
+    """``ufunc(x)``, or ``ufunc(x, other)`` of a number or an array like x; None where that is NumPy's to do."""
+    dtype = x.dtype
+    if (dtype is not F32 and dtype is not F64) or x.nbytes < LARGE:
+        return None
+    if (
+        other is not None
+        and type(other) is not float
+        and (type(other) is not np.ndarray or other.shape != x.shape)
+    ):
+        return None
+    out = empty_large(x.shape, dtype)
+    try:
+        return out if _native.map_ufunc(ufunc, x, other, out, dtype is F64) else None
+    except TypeError:  # one is strided, not aligned or of another dtype
+        return None
 
 
 # ---- choices and casts

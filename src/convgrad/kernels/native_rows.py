@@ -6,6 +6,7 @@ stand side by side are reduced one group after the other.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
 from typing import Any
 
@@ -177,25 +178,46 @@ def extreme_along(x: Array, axis: int, least: bool, keepdims: bool = True) -> tu
     return value, place
 
 
-def softmax(x: Array, axis: Any) -> Array:
-    """``rows.softmax`` compiled."""
-    if type(axis) is tuple or not _fits(x, _SOFTENED):
-        return rows.softmax(x, axis)
-    return _softened(_SOFTMAX, x, axis)
+class _Softened(dict[tuple[Ints, Any, bool], tuple[int, int, int, Any] | None]):
+    """Shape, axis and whether it is float64 -> outer, length, inner and what makes the result; or nothing."""
+
+    def __missing__(self, key: tuple[Ints, Any, bool]) -> tuple[int, int, int, Any] | None:
+        shape, axis, double = key
+        found = None
+        if type(axis) is int and prod(shape):
+            found = (*_views[shape, (axis % len(shape),)][:3], allocator(shape, F64 if double else F32))
+        if len(self) >= 4096:
+            self.clear()
+        self[key] = found
+        return found
 
 
-def log_softmax(x: Array, axis: Any) -> Array:
-    """``rows.log_softmax`` compiled."""
-    if type(axis) is tuple or not _fits(x, _SOFTENED):
-        return rows.log_softmax(x, axis)
-    return _softened(_LOG_SOFTMAX, x, axis)
+_softened = _Softened()
 
 
-def _softened(kind: int, x: Array, axis: int) -> Array:
-    outer, length, inner, _, _, _ = _views[x.shape, (axis % x.ndim,)]
-    out: Array = allocator(x.shape, x.dtype)(x.shape, x.dtype)
-    _native.rows_softmax(kind, x, out, outer, length, inner, x.dtype is F64)
-    return out
+def _softening(kind: int, definition: Callable[[Array, Any], Array]) -> Callable[[Array, Any], Array]:
+    call = _native.rows_softmax
+
+    def kernel(x: Array, axis: Any) -> Array:
+        dtype, shape = x.dtype, x.shape
+        double = dtype is F64
+        plan = _softened[shape, axis, double] if double or dtype is F32 else None
+        if plan is None:
+            return definition(x, axis)
+        outer, length, inner, empty = plan
+        out: Array = empty(shape, dtype)
+        try:
+            call(kind, x, out, outer, length, inner, double)
+        except TypeError:  # x is strided or not aligned
+            return definition(x, axis)
+        return out
+
+    kernel.__doc__ = f"``rows.{definition.__name__}`` compiled."
+    return kernel
+
+
+softmax = _softening(_SOFTMAX, rows.softmax)
+log_softmax = _softening(_LOG_SOFTMAX, rows.log_softmax)
 
 
 def log_sum_exp_over(x: Array, axes: Axes, keepdims: bool) -> Array:
@@ -210,29 +232,35 @@ def log_sum_exp_over(x: Array, axes: Axes, keepdims: bool) -> Array:
     return out
 
 
-def softmax_grad(g: Array, out: Array, axis: Any) -> Array:
-    """``rows.softmax_grad`` compiled."""
-    if type(axis) is tuple or not _fits(out, _SOFTENED) or not _alike(g, out):
-        return rows.softmax_grad(g, out, axis)
-    return _softened_grad(_SOFTMAX, g, out, axis)
+def _softening_grad(
+    kind: int, definition: Callable[[Array, Array, Any], Array]
+) -> Callable[[Array, Array, Any], Array]:
+    call = _native.rows_softmax_grad
+
+    def kernel(g: Array, out: Array, axis: Any) -> Array:
+        dtype, shape = out.dtype, out.shape
+        double = dtype is F64
+        plan = _softened[shape, axis, double] if double or dtype is F32 else None
+        if plan is None or g.shape != shape:
+            return definition(g, out, axis)
+        outer, length, inner, empty = plan
+        gx: Array = empty(shape, dtype)
+        try:
+            call(kind, g, out, gx, outer, length, inner, double)
+        except TypeError:  # one is strided, not aligned or of another dtype
+            return definition(g, out, axis)
+        return gx
+
+    kernel.__doc__ = f"``rows.{definition.__name__}`` compiled."
+    return kernel
 
 
-def log_softmax_grad(g: Array, out: Array, axis: Any) -> Array:
-    """``rows.log_softmax_grad`` compiled."""
-    if type(axis) is tuple or not _fits(out, _SOFTENED) or not _alike(g, out):
-        return rows.log_softmax_grad(g, out, axis)
-    return _softened_grad(_LOG_SOFTMAX, g, out, axis)
+softmax_grad = _softening_grad(_SOFTMAX, rows.softmax_grad)
+log_softmax_grad = _softening_grad(_LOG_SOFTMAX, rows.log_softmax_grad)
 
 
 def _alike(g: Array, x: Array) -> bool:
     return g.dtype is x.dtype and g.shape == x.shape and g.flags.c_contiguous and g.flags.aligned
-
-
-def _softened_grad(kind: int, g: Array, y: Array, axis: int) -> Array:
-    outer, length, inner, _, _, _ = _views[y.shape, (axis % y.ndim,)]
-    gx: Array = allocator(y.shape, y.dtype)(y.shape, y.dtype)
-    _native.rows_softmax_grad(kind, g, y, gx, outer, length, inner, y.dtype is F64)
-    return gx
 
 
 # ---- positions

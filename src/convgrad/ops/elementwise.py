@@ -27,7 +27,7 @@ def refuse(name: str, kinds: str, *arrays: Any) -> None:
             raise unsupported(name, a.dtype)
 
 
-def _binary(ufunc: np.ufunc, a: Any, b: Any) -> Any:
+def applied(ufunc: np.ufunc, a: Any, b: Any) -> Any:
     """Of arrays, of which one may be a number."""
     return ufunc(a, b) if type(a) is not np.ndarray or a.size < LARGE else table.arithmetic(ufunc, a, b)
 
@@ -39,7 +39,7 @@ class Add(Ufunc):
 
     @staticmethod
     def forward(a: Array, b: Array) -> tuple[Array, tuple[()]]:
-        return _binary(np.add, a, b), ()
+        return applied(np.add, a, b), ()
 
     @staticmethod
     def vjp_a(g: Value) -> Value:
@@ -57,7 +57,7 @@ class Sub(Ufunc):
 
     @staticmethod
     def forward(a: Array, b: Array) -> tuple[Array, tuple[()]]:
-        return _binary(np.subtract, a, b), ()
+        return applied(np.subtract, a, b), ()
 
     @staticmethod
     def vjp_a(g: Value) -> Value:
@@ -76,7 +76,7 @@ class Mul(Ufunc):
 
     @staticmethod
     def forward(a: Array, b: Array) -> tuple[Array, tuple[Array, Array]]:
-        return _binary(np.multiply, a, b), (a, b)
+        return applied(np.multiply, a, b), (a, b)
 
     @staticmethod
     def vjp_a(g: Value, _a: Value, b: Value) -> Value:
@@ -95,7 +95,7 @@ class Div(Ufunc):
 
     @staticmethod
     def forward(a: Array, b: Array) -> tuple[Array, tuple[Array, Array]]:
-        return _binary(np.true_divide, a, b), (a, b)
+        return applied(np.true_divide, a, b), (a, b)
 
     @staticmethod
     def vjp_a(g: Value, _a: Value, b: Value) -> Value:
@@ -129,6 +129,10 @@ class Neg(Ufunc):
         return minus(g)
 
 
+#: up to which every whole number is one of float32's
+_EXACT = 2**24
+
+
 def _power(x: Any, p: Any) -> Any:
     """x ** p; the exponents that NumPy has faster words for are spelt in them (PyTorch does so too)."""
     if type(p) in (int, float) and type(x) is np.ndarray:
@@ -142,11 +146,11 @@ def _power(x: Any, p: Any) -> Any:
             return table.rsqrt(x)
         if p == -1:
             return table.reciprocal(x)
-        if x.size >= LARGE and x.dtype.kind == "f" and x.flags.c_contiguous and type(p) is float:
-            return np.power(x, p, out=allocator(x.shape, x.dtype)(x.shape, x.dtype))  # memory that is kept
+        if x.size >= LARGE and x.dtype.kind == "f" and abs(p) < _EXACT:
+            return table.arithmetic(np.power, x, float(p))
     elif type(p) is np.ndarray and p.dtype.kind in "iub":
         return _integer_power(x, p)
-    return np.power(x, p)
+    return applied(np.power, x, p)
 
 
 def _integer_power(x: Any, p: Array) -> Any:

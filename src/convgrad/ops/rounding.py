@@ -13,7 +13,9 @@ import numpy as np
 
 from ..dtypes import Array, unsupported
 from ..errors import ConvgradError
-from .formula import Value, call, zeros_like
+from ..kernels import table
+from .elementwise import applied
+from .formula import LARGE, Value, call, zeros_like
 from .op import Elementwise, Ufunc
 
 
@@ -38,6 +40,12 @@ def _refuse(cls: type[Step], x: Array, kinds: str) -> None:
         raise unsupported(cls.kernel, x.dtype)
 
 
+def _rounded(ufunc: np.ufunc, x: Array) -> Array:
+    if x.dtype.kind in "iu":
+        return x.copy()
+    return np.asarray(ufunc(x) if x.size < LARGE else table.mapped(ufunc, x))
+
+
 class Floor(Step):
     """The largest integer not above x."""
 
@@ -46,7 +54,7 @@ class Floor(Step):
     @classmethod
     def forward(cls, x: Array) -> tuple[Array, tuple[()]]:
         _refuse(cls, x, "bc")
-        return (x.copy() if x.dtype.kind in "iu" else np.floor(x)), ()
+        return _rounded(np.floor, x), ()
 
 
 class Ceil(Step):
@@ -57,7 +65,7 @@ class Ceil(Step):
     @classmethod
     def forward(cls, x: Array) -> tuple[Array, tuple[()]]:
         _refuse(cls, x, "bc")
-        return (x.copy() if x.dtype.kind in "iu" else np.ceil(x)), ()
+        return _rounded(np.ceil, x), ()
 
 
 class Trunc(Step):
@@ -68,7 +76,7 @@ class Trunc(Step):
     @classmethod
     def forward(cls, x: Array) -> tuple[Array, tuple[()]]:
         _refuse(cls, x, "bc")
-        return (x.copy() if x.dtype.kind in "iu" else np.trunc(x)), ()
+        return _rounded(np.trunc, x), ()
 
 
 class Round(Step):
@@ -79,7 +87,7 @@ class Round(Step):
     @classmethod
     def forward(cls, x: Array) -> tuple[Array, tuple[()]]:
         _refuse(cls, x, "bc")
-        return (x.copy() if x.dtype.kind in "iu" else np.rint(x)), ()
+        return _rounded(np.rint, x), ()
 
 
 class RoundDecimals(Step):
@@ -157,7 +165,7 @@ class DivFloor(_Quotient):
     @staticmethod
     def forward(a: Array, b: Array) -> tuple[Array, tuple[()]]:
         _divisible("div_floor_cpu", a, b)
-        return np.floor_divide(a, b), ()
+        return applied(np.floor_divide, a, b), ()
 
 
 class FloorDivide(DivFloor):
@@ -188,7 +196,7 @@ class Remainder(Ufunc):
     @staticmethod
     def forward(a: Array, b: Array) -> tuple[Array, tuple[Any, Any]]:
         _divisible("remainder_cpu", a, b)
-        return np.remainder(a, b), (a, b)
+        return applied(np.remainder, a, b), (a, b)
 
     @staticmethod
     def vjp_a(g: Value, _a: Value, _b: Value) -> Value:
@@ -214,7 +222,7 @@ class Fmod(Ufunc):
     @staticmethod
     def forward(a: Array, b: Array) -> tuple[Array, tuple[Any, Any]]:
         _divisible("fmod_cpu", a, b)
-        return np.fmod(a, b), (a, b)
+        return applied(np.fmod, a, b), (a, b)
 
     @staticmethod
     def vjp_a(g: Value, _a: Value, _b: Value) -> Value:

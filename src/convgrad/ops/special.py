@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import Array
+from ..dtypes import F32, Array
 from ..kernels import table
 from ..kernels.error_function import erfc
-from .elementwise import Exp, Log, refuse
+from .elementwise import Exp, Log, applied, refuse
 from .errorfunction import digamma, erfinv, lgamma, polygamma
 from .formula import LARGE, Value, call, conj, one_minus, plain, times, where
 from .op import Elementwise, Ufunc
@@ -96,7 +96,10 @@ class Exp2(OfOutput):
 
     @classmethod
     def forward(cls, x: Array) -> tuple[Array, tuple[Array]]:
-        out = np.exp(x * LN2) if x.dtype.kind == "c" else np.exp2(x)
+        if x.dtype.kind == "c":
+            out = np.exp(x * LN2)
+        else:
+            out = np.exp2(x) if x.size < LARGE else table.mapped(np.exp2, x)
         return out, (out,)
 
     @staticmethod
@@ -285,7 +288,7 @@ class Atan2(Ufunc):
     @staticmethod
     def forward(a: Array, b: Array) -> tuple[Array, tuple[Array, Array]]:
         refuse("atan2_cpu", "c", a, b)
-        return np.arctan2(a, b), (a, b)
+        return applied(np.arctan2, a, b), (a, b)
 
     @staticmethod
     def vjp_a(g: Value, a: Value, b: Value) -> Value:
@@ -311,7 +314,7 @@ class Hypot(Ufunc):
     @staticmethod
     def forward(a: Array, b: Array) -> tuple[Array, tuple[Array, Array, Array]]:
         refuse("hypot_cpu", "biuc", a, b)
-        out = np.hypot(a, b)
+        out = applied(np.hypot, a, b)
         return out, (a, b, out)
 
     @staticmethod
@@ -333,7 +336,7 @@ class LogAddExp(Ufunc):
     @staticmethod
     def forward(a: Array, b: Array) -> tuple[Array, tuple[Array, Array, Array]]:
         refuse("logaddexp_cpu", "biuc", a, b)
-        out = np.logaddexp(a, b)
+        out = applied(np.logaddexp, a, b)
         return out, (a, b, out)
 
     @staticmethod
@@ -360,7 +363,7 @@ class LogAddExp2(Ufunc):
     @staticmethod
     def forward(a: Array, b: Array) -> tuple[Array, tuple[Array, Array, Array]]:
         refuse("logaddexp2_cpu", "biuc", a, b)
-        out = np.logaddexp2(a, b)
+        out = applied(np.logaddexp2, a, b)
         return out, (a, b, out)
 
     @staticmethod
@@ -451,7 +454,8 @@ class Erf(OfInput):
 
     @classmethod
     def forward(cls, x: Array) -> tuple[Array, tuple[Array]]:
-        refuse("erf_vml_cpu", "c", x)
+        if x.dtype is not F32:
+            refuse("erf_vml_cpu", "c", x)
         return table.erf(x), (x,)
 
     @staticmethod

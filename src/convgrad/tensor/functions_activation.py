@@ -12,7 +12,7 @@ from numpy import ndarray
 
 from ..dtypes import F32, F64
 from ..errors import ConvgradError
-from ..graph.grad_mode import MODE, OFF
+from ..graph.grad_mode import MODE, RECORD
 from ..ops import activation as ops
 from ..ops.op import Op
 from .methods.base import dim_index
@@ -31,9 +31,10 @@ def _activate(
     data = x._data
     dtype = data.dtype
     if (dtype is F32 or dtype is F64) and not inplace:
-        if MODE.get() != OFF:
+        mode = MODE.get()
+        if mode > RECORD or (mode and x._node is not None):
             return apply(op, (x,), params)
-        out = op.forward(data, *params)[0]  # the usual case of nets at work, in fewer steps
+        out = op.forward(data, *params)[0]  # nothing is recorded: in fewer steps
         return Tensor(out if type(out) is ndarray else np.asarray(out), None)
     if dtype.kind in kinds:
         raise NotImplementedError(
