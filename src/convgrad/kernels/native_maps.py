@@ -353,7 +353,7 @@ def mapped(ufunc: np.ufunc, x: Array) -> Any:
 
 
 def _in_parts(ufunc: np.ufunc, x: Array, other: Any) -> Array | None:
-    """``ufunc(x)``, or ``ufunc(x, other)`` of a number or an array like x; None where that is NumPy's to do."""
+    """``ufunc(x)`` or ``ufunc(x, other)``, a number or an array like x; None where it is left to NumPy."""
     dtype = x.dtype
     if (dtype is not F32 and dtype is not F64) or x.nbytes < LARGE:
         return None
