@@ -1,4 +1,6 @@
 // bind_ufuncs.cpp - NumPy's own loops on several threads: functions that take NumPy long and have no kernel.
+#include <nanobind/stl/string.h>
+
 #include <cstring>
 #include <string>
 
