@@ -1,5 +1,6 @@
 // bind_rows.cpp - what Python sees of rows.hpp.
 #include <stdexcept>
+#include <vector>
 
 #include "bindings.hpp"
 #include "rows.hpp"
@@ -179,41 +180,68 @@ Index counted(const Buffer& classes, Index count, Index ignored) {
   return good ? used : -1;
 }
 
-/// Minus the log-probabilities x (rows, count) of the classes, those to ignore being 0: one per row, their
-/// sum, or if `mean` their mean. How many count; nothing is done where that is none, or a class is wrong
-/// (-1). `factors` gets what each was multiplied by, `places` the classes, 0 where ignored.
-Index rows_picked(nb::handle x, nb::handle classes, nb::handle factors, nb::handle places, nb::handle out,
-                  Index ignored, bool each, bool mean, bool wide) {
+/// What the terms of a mean are divided by: how many classes count, or the sum of their weights.
+template <typename T>
+T divisor(const Buffer& classes, const T* weights, Index count, Index ignored, Index used) {
+  if (weights == nullptr) return T(used);
+  std::vector<Index> times(std::size_t(count), 0);  // a long sum would round as often as it is long
+  for (Index r = 0; r < classes.size(); r++) {
+    const Index at = classes.data<Index>()[r];
+    if (at != ignored) times[std::size_t(at)]++;
+  }
+  double total = 0;
+  for (Index c = 0; c < count; c++) total += double(times[std::size_t(c)]) * double(weights[c]);
+  return T(total);
+}
+
+/// Minus the log-probabilities x (samples, count, ..) of the classes (samples, ..), by their weights unless
+/// that is None, those to ignore being 0: each, their sum, or if `mean` their mean. How many count; nothing
+/// is done where that is none, or their weights are nothing (0), or a class is wrong (-1). `factors` gets
+/// what each was multiplied by, `places` the classes, 0 where ignored.
+Index rows_picked(nb::handle x, nb::handle classes, nb::handle weights, nb::handle factors, nb::handle places,
+                  nb::handle out, Index samples, Index count, Index ignored, bool each, bool mean,
+                  bool wide) {
   const Buffer a(x, wide), t(classes, 'q', Access::Read), f(factors, wide, Access::Write);
   const Buffer p(places, 'q', Access::Write), o(out, wide, Access::Write);
-  const Index rows = t.size(), count = rows ? a.size() / rows : 0;
-  require({{&a, product(rows, count)}, {&f, rows}, {&p, rows}, {&o, each ? rows : 1}});
-  const Index used = counted(t, count, ignored);
+  const Buffer w(weights.is_none() ? factors : weights, wide);
+  const Index positions = t.size();
+  if (samples < 1 || positions % samples != 0) throw std::invalid_argument("sizes out of range");
+  require({{&a, product(positions, count)}, {&f, positions}, {&p, positions}, {&o, each ? positions : 1}});
+  if (!weights.is_none()) require({{&w, count}});
+  Index used = counted(t, count, ignored);
   if (used <= 0) return used;
   with_precision(wide, [&](auto zero) {
     using T = decltype(zero);
-    for (Index r = 0; r < rows; r++) {
+    const T* const by = weights.is_none() ? nullptr : w.data<T>();
+    const T all = mean ? divisor<T>(t, by, count, ignored, used) : T(1);
+    if (all == T(0)) {
+      used = 0;
+      return;
+    }
+    for (Index r = 0; r < positions; r++) {
       const Index at = t.data<Index>()[r];
-      f.data<T>()[r] = at == ignored ? T(0) : T(-1) / T(mean ? used : 1);
+      f.data<T>()[r] = at == ignored ? T(0) : (by ? -by[at] : T(-1)) / all;
       p.data<Index>()[r] = at == ignored ? 0 : at;
     }
-    kernels_in_use<T>().rows.picked({rows, count}, a.data<T>(), p.data<Index>(), f.data<T>(), each,
-                                    o.data<T>());
+    kernels_in_use<T>().rows.picked({samples, count, positions / samples}, a.data<T>(), p.data<Index>(),
+                                    f.data<T>(), each, o.data<T>());
   });
   return used;
 }
 
-/// Its adjoint; False, and nothing done, where a class is not within the rows of `out`.
-bool rows_placed(nb::handle g, nb::handle places, nb::handle factors, nb::handle out, bool wide) {
+/// Its adjoint; False, and nothing done, where a class is not within `out` (samples, count, ..).
+bool rows_placed(nb::handle g, nb::handle places, nb::handle factors, nb::handle out, Index samples,
+                 Index count, bool wide) {
   const Buffer a(g, wide), p(places, 'q', Access::Read), f(factors, wide), o(out, wide, Access::Write);
-  const Index rows = p.size(), count = rows ? o.size() / rows : 0;
+  const Index positions = p.size();
   const bool each = a.size() != 1;
-  require({{&f, rows}, {&o, product(rows, count)}, {&a, each ? rows : 1}});
+  if (samples < 1 || positions % samples != 0) throw std::invalid_argument("sizes out of range");
+  require({{&f, positions}, {&o, product(positions, count)}, {&a, each ? positions : 1}});
   if (o.size() == 0 || !within(p, count)) return false;
   with_precision(wide, [&](auto zero) {
     using T = decltype(zero);
-    kernels_in_use<T>().rows.placed({rows, count}, a.data<T>(), p.data<Index>(), f.data<T>(), each,
-                                    o.data<T>());
+    kernels_in_use<T>().rows.placed({samples, count, positions / samples}, a.data<T>(), p.data<Index>(),
+                                    f.data<T>(), each, o.data<T>());
   });
   return true;
 }
@@ -238,10 +266,12 @@ void bind_rows(nb::module_& m) {
         arg("wide"));
   m.def("rows_loss_grad", rows_loss_grad, arg("kind"), arg("g"), arg("x"), arg("y"), arg("out"), arg("width"),
         arg("factor"), arg("wide"));
-  m.def("rows_picked", rows_picked, arg("x"), arg("classes"), arg("factors"), arg("places"), arg("out"),
-        arg("ignored"), arg("each"), arg("mean"), arg("wide"));
+  m.def("rows_picked", rows_picked, arg("x"), arg("classes"), arg("weights").none(), arg("factors"),
+        arg("places"), arg("out"), arg("samples"), arg("count"), arg("ignored"), arg("each"), arg("mean"),
+        arg("wide"));
   m.def("rows_taken", rows_taken, arg("x"), arg("places"), arg("out"), arg("width"), arg("wide"));
-  m.def("rows_placed", rows_placed, arg("g"), arg("places"), arg("factors"), arg("out"), arg("wide"));
+  m.def("rows_placed", rows_placed, arg("g"), arg("places"), arg("factors"), arg("out"), arg("samples"),
+        arg("count"), arg("wide"));
 }
 
 }  // namespace convgrad

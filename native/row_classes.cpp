@@ -14,12 +14,13 @@ constexpr Index kTask = 16384;  // elements that are written
 template <typename T>
 void picked(const ClassShape& s, const T* x, const Index* classes, const T* factors, bool each, T* out) {
   double sums[4] = {};  // an addition waits for the one before it
-  for (Index r = 0; r < s.rows; r++) {
-    // where nothing counts an infinite number must not make NaN
-    const T term = factors[r] == T(0) ? T(0) : factors[r] * x[r * s.classes + classes[r]];
-    if (each) out[r] = term;
-    else sums[r % 4] += double(term);
-  }
+  for (Index n = 0, r = 0; n < s.samples; n++, x += s.classes * s.inner)
+    for (Index i = 0; i < s.inner; i++, r++) {
+      // where nothing counts an infinite number must not make NaN
+      const T term = factors[r] == T(0) ? T(0) : factors[r] * x[classes[r] * s.inner + i];
+      if (each) out[r] = term;
+      else sums[r % 4] += double(term);
+    }
   if (!each) *out = T((sums[0] + sums[1]) + (sums[2] + sums[3]));
 }
 
@@ -53,19 +54,24 @@ void placed(const ClassShape& s, const T* g, const Index* classes, const T* fact
     const T* factors;
     bool each;
     T* out;
-    Index together;
-  } run{s, g, classes, factors, each, out, max(1, kTask / s.classes)};
+    Index together;  // samples
+
+    void operator()(Index n) const {
+      const Index size = s.classes * s.inner;
+      T* to = out + n * size;
+      __builtin_memset(to, 0, sizeof(T) * std::size_t(size));
+      for (Index i = 0, r = n * s.inner; i < s.inner; i++, r++)
+        to[classes[r] * s.inner + i] = factors[r] * g[each ? r : 0];
+    }
+  } run{s, g, classes, factors, each, out, max(1, kTask / (s.classes * s.inner))};
   parallel_for(
-      ceil_div(s.rows, run.together),
+      ceil_div(s.samples, run.together),
       [](void* context, Index task) {
         const Run& at = *static_cast<Run*>(context);
-        const Index first = task * at.together, last = min(at.s.rows, first + at.together);
-        const Index width = at.s.classes;
-        __builtin_memset(at.out + first * width, 0, sizeof(T) * std::size_t((last - first) * width));
-        for (Index r = first; r < last; r++)
-          at.out[r * width + at.classes[r]] = at.factors[r] * at.g[at.each ? r : 0];
+        const Index first = task * at.together, last = min(at.s.samples, first + at.together);
+        for (Index n = first; n < last; n++) at(n);
       },
-      &run, s.rows * s.classes * Index(sizeof(T)) / 24 + s.rows);
+      &run, s.positions() * (s.classes * Index(sizeof(T)) / 24 + 1));
 }
 
 template void picked(const ClassShape&, const float*, const Index*, const float*, bool, float*);

@@ -29,9 +29,12 @@ struct Positions {
   Index indices() const { return each ? outer * count * inner : count; }
 };
 
-/// Rows with a number for each class; of each row one class is the right one.
+/// Numbers (samples, classes, inner), of each position's classes one being the right one: entry r is that of
+/// sample r / inner.
 struct ClassShape {
-  Index rows, classes;
+  Index samples, classes, inner;
+
+  Index positions() const { return samples * inner; }
 };
 
 /// What an instruction set offers for one element type. A NaN counts as the largest and as the smallest.
@@ -56,12 +59,12 @@ struct Rows {
   /// out[i] = g[i] * factor * (the derivative of the loss by x[i]); g[0] for all if not `each`.
   void (*loss_grad)(Loss kind, Index count, const T* x, const T* y, T width, const T* g, bool each, T factor,
                     T* out);
-  /// out[r] = factors[r] * x[r, classes[r]], 0 where the factor is 0; only their sum if not `each`.
+  /// out[r] = factors[r] * x[.., classes[r], ..], 0 where the factor is 0; only their sum if not `each`.
   void (*picked)(const ClassShape& shape, const T* x, const Index* classes, const T* factors, bool each,
                  T* out);
   /// out (count, width): rows of x, by their places.
   void (*taken)(Index count, Index width, const T* x, const Index* places, T* out);
-  /// Zeros, and out[r, classes[r]] = factors[r] * g[r]; g[0] for all if not `each`.
+  /// Zeros, and out[.., classes[r], ..] = factors[r] * g[r]; g[0] for all if not `each`.
   void (*placed)(const ClassShape& shape, const T* g, const Index* classes, const T* factors, bool each,
                  T* out);
 };

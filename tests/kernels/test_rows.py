@@ -123,34 +123,48 @@ def test_folds_of_what_the_kernels_do_not_take() -> None:
 
 @by_set
 @by_dtype
-@pytest.mark.parametrize("shape", [(1, 1), (1, 5), (5, 3), (33, 10), (7, 40), (3_000, 3), (70, 701)], ids=str)
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(
+    "shape", [(1, 1), (1, 5), (5, 3), (33, 10), (7, 40), (3_000, 3), (70, 701), (2, 5, 7), (3, 4, 5, 6), (1, 21, 70)],
+    ids=str,
+)  # fmt: skip
 @pytest.mark.parametrize("reduction", ["none", "sum", "mean"])
-def test_likelihood_of_classes(name: str, dtype: Any, shape: tuple[int, int], reduction: str) -> None:
+def test_likelihood_of_classes(name: str, dtype: Any, shape: Any, reduction: str, weighted: bool) -> None:
     _native.use_instruction_set(name)
     rng = np.random.default_rng(1)
-    x, classes = drawn(shape, dtype), rng.integers(0, shape[1], shape[0])
-    for ignored in (-100, int(classes[-1])):
-        if (classes == ignored).all():
-            assert native_rows.likelihood_loss(x, classes, ignored, reduction) is None
-            assert rows.likelihood_loss(x, classes, ignored, reduction) is None
-            continue
-        x[classes == ignored] = np.inf  # counts nothing
+    x, classes = drawn(shape, dtype), rng.integers(0, shape[1], (shape[0], *shape[2:]))
+    weights = rng.random(shape[1]).astype(dtype) + dtype(0.25) if weighted else None
+    for ignored in (-100, int(classes.flat[-1])):
         used = classes != ignored
-        exact = -np.take_along_axis(x.astype(np.longdouble), classes[:, None], 1)[:, 0][used]
-        each = np.zeros(shape[0], np.longdouble)
-        each[used] = exact
-        wanted = {"none": each, "sum": np.asarray(exact.sum()), "mean": np.asarray(exact.mean())}[reduction]
+        if not used.any():
+            assert native_rows.likelihood_loss(x, classes, ignored, reduction, weights) is None
+            assert rows.likelihood_loss(x, classes, ignored, reduction, weights) is None
+            continue
+        np.put_along_axis(
+            x, classes[:, None], np.where(used, drawn(classes.shape, dtype, 3), np.inf)[:, None], 1
+        )
+        by = used * (np.ones(shape[1]) if weights is None else weights.astype(np.longdouble))[classes]
+        picked = np.take_along_axis(x.astype(np.longdouble), classes[:, None], 1)[:, 0]
+        each = np.where(used, -np.where(used, picked, 0) * by, 0)
+        whole = by.sum() if reduction == "mean" else 1
+        wanted = each if reduction == "none" else np.asarray(each.sum() / whole)
         for form in (native_rows, rows):
-            found = form.likelihood_loss(x, classes, ignored, reduction)
+            found = form.likelihood_loss(x, classes, ignored, reduction, weights)
             assert found is not None
             out, places, factors = found
-            scale = np.abs(exact).mean() if reduction == "mean" else np.abs(exact).sum()
-            near(out, wanted, dtype, 8, scale)
-            g = drawn(shape[:1], dtype, 2) if reduction == "none" else np.full((), 1.5, dtype)
-            pulled = form.likelihood_grad(g, places, factors, shape[1])
+            near(out, wanted, dtype, 8, np.abs(each).sum() / whole)
+            g = drawn(classes.shape, dtype, 2) if reduction == "none" else np.full((), 1.5, dtype)
             spread = np.zeros(shape, np.longdouble)
-            spread[used, classes[used]] = -(g * used)[used] / (used.sum() if reduction == "mean" else 1)
-            near(pulled, spread, dtype, 4)
+            np.put_along_axis(spread, classes[:, None], (-g * by / whole)[:, None], 1)
+            near(form.likelihood_grad(g, places, factors, shape[1]), spread, dtype, 4)
+
+
+def test_classes_whose_weights_are_nothing_have_no_mean() -> None:
+    x, classes, weights = drawn((3, 4), np.float32), np.array([1, 1, 2]), np.array([1, 0, 0, 1], np.float32)
+    for form in (native_rows, rows):
+        assert form.likelihood_loss(x, classes, -100, "mean", weights) is None
+        found = form.likelihood_loss(x, classes, -100, "sum", weights)
+        assert found is not None and found[0] == 0
 
 
 def test_a_class_that_is_none_is_not_looked_up() -> None:
@@ -360,55 +374,84 @@ WRONG: list[tuple[str, tuple[Any, ...], type[Exception]]] = [
     ("rows_extreme", (0, np.ones(6, F32), np.ones(2, F32), np.ones(2, F32), 1, 3, 2, False), TypeError),
     ("rows_extreme", (0, np.ones(6, F32), np.ones(6, F32), np.ones(5, I64), 6, 1, 1, False), ValueError),
     ("rows_reduce", (5, np.ones(6, F32), np.ones(2, F32), 2, 3, 1, False), ValueError),
-    (
-        "rows_picked",
-        (
-            np.ones(6, F32),
-            np.zeros(4, I64),
-            np.ones(4, F32),
-            np.ones(4, I64),
-            np.ones((), F32),
-            -1,
-            False,
-            True,
-            False,
-        ),
-        ValueError,
-    ),
-    (
-        "rows_picked",
-        (
-            np.ones(6, F32),
-            np.zeros(2, I64),
-            np.ones(2, F32),
-            np.ones(2, I64),
-            np.ones((), F32),
-            -1,
-            True,
-            True,
-            False,
-        ),
-        ValueError,
-    ),
-    (
-        "rows_picked",
-        (
-            np.ones(6, F32),
-            np.zeros(2, F32),
-            np.ones(2, F32),
-            np.ones(2, I64),
-            np.ones((), F32),
-            -1,
-            False,
-            True,
-            False,
-        ),
-        TypeError,
-    ),
+    *[
+        ("rows_picked", (np.ones(6, F32), classes, weights, *outs, *sizes, -1, each, True, False), kind)
+        for classes, weights, outs, sizes, each, kind in (
+            (
+                np.zeros(4, I64),
+                None,
+                (np.ones(4, F32), np.ones(4, I64), np.ones((), F32)),
+                (4, 3),
+                False,
+                ValueError,
+            ),
+            (
+                np.zeros(2, I64),
+                None,
+                (np.ones(2, F32), np.ones(2, I64), np.ones((), F32)),
+                (2, 3),
+                True,
+                ValueError,
+            ),
+            (
+                np.zeros(2, F32),
+                None,
+                (np.ones(2, F32), np.ones(2, I64), np.ones((), F32)),
+                (2, 3),
+                False,
+                TypeError,
+            ),
+            (
+                np.zeros(2, I64),
+                None,
+                (np.ones(2, F32), np.ones(2, I64), np.ones((), F32)),
+                (0, 3),
+                False,
+                ValueError,
+            ),
+            (
+                np.zeros(2, I64),
+                None,
+                (np.ones(2, F32), np.ones(2, I64), np.ones((), F32)),
+                (3, 3),
+                False,
+                ValueError,
+            ),
+            (
+                np.zeros(2, I64),
+                np.ones(2, F32),
+                (np.ones(2, F32), np.ones(2, I64), np.ones((), F32)),
+                (2, 3),
+                False,
+                ValueError,
+            ),
+            (
+                np.zeros(2, I64),
+                np.ones(3),
+                (np.ones(2, F32), np.ones(2, I64), np.ones((), F32)),
+                (2, 3),
+                False,
+                TypeError,
+            ),
+        )
+    ],
     ("rows_taken", (np.ones(6, F32), np.zeros(2, I64), np.ones(5, F32), 3, False), ValueError),
     ("rows_taken", (np.ones(6, F32), np.zeros(2, I64), np.ones(6, F32), 0, False), ValueError),
-    ("rows_placed", (np.ones(3, F32), np.zeros(2, I64), np.ones(2, F32), np.ones(6, F32), False), ValueError),
-    ("rows_placed", (np.ones(2, F32), np.zeros(2, I64), np.ones(2, F32), np.ones(5, F32), False), ValueError),
+    (
+        "rows_placed",
+        (np.ones(3, F32), np.zeros(2, I64), np.ones(2, F32), np.ones(6, F32), 2, 3, False),
+        ValueError,
+    ),
+    (
+        "rows_placed",
+        (np.ones(2, F32), np.zeros(2, I64), np.ones(2, F32), np.ones(5, F32), 2, 3, False),
+        ValueError,
+    ),
+    (
+        "rows_placed",
+        (np.ones(2, F32), np.zeros(2, I64), np.ones(2, F32), np.ones(6, F32), 3, 3, False),
+        ValueError,
+    ),
     ("rows_softmax", (0, np.ones(6, F32), np.ones(2, F32), 2, 3, 1, False), ValueError),
     ("rows_softmax", (3, np.ones(6, F32), np.ones(6, F32), 2, 3, 1, False), ValueError),
     ("rows_softmax_grad", (0, np.ones(5, F32), np.ones(6, F32), np.ones(6, F32), 2, 3, 1, False), ValueError),

@@ -217,16 +217,21 @@ def rows_loss_grad(
 def rows_picked(
     x: object,
     classes: object,
+    weights: object | None,
     factors: object,
     places: object,
     out: object,
+    samples: int,
+    count: int,
     ignored: int,
     each: bool,
     mean: bool,
     wide: bool,
 ) -> int: ...
 def rows_taken(x: object, places: object, out: object, width: int, wide: bool) -> bool: ...
-def rows_placed(g: object, places: object, factors: object, out: object, wide: bool) -> bool: ...
+def rows_placed(
+    g: object, places: object, factors: object, out: object, samples: int, count: int, wide: bool
+) -> bool: ...
 def step_arrays(
     optimiser: int,
     wide: bool,

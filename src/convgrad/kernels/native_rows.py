@@ -183,8 +183,8 @@ class _Softened(dict[tuple[Ints, Any, bool], tuple[int, int, int, Any] | None]):
 
     def __missing__(self, key: tuple[Ints, Any, bool]) -> tuple[int, int, int, Any] | None:
         shape, axis, double = key
-        found = None
-        if type(axis) is int and prod(shape):
+        found: tuple[int, int, int, Any] | None = None
+        if type(axis) is int and 0 not in shape:
             found = (*_views[shape, (axis % len(shape),)][:3], allocator(shape, F64 if double else F32))
         if len(self) >= 4096:
             self.clear()
@@ -310,15 +310,16 @@ def add_along(g: Array, index: Indices, axis: int, places: int) -> Array:
 
 
 def likelihood_loss(
-    x: Array, classes: Indices, ignored: int, reduction: str
+    x: Array, classes: Indices, ignored: int, reduction: str, weights: Array | None = None
 ) -> tuple[Array, Indices, Array] | None:
     """``rows.likelihood_loss`` compiled."""
     if not classes.size or not _fit_positions(x, classes):
-        return rows.likelihood_loss(x, classes, ignored, reduction)
+        return rows.likelihood_loss(x, classes, ignored, reduction, weights)
     dtype, shape, each = x.dtype, classes.shape, reduction == "none"
     places, factors, out = _empty(shape, _INT64), _empty(shape, dtype), _empty(shape if each else (), dtype)
+    sizes = x.shape[:2]
     used = _native.rows_picked(
-        x, classes, factors, places, out, ignored, each, reduction == "mean", dtype is F64
+        x, classes, weights, factors, places, out, *sizes, ignored, each, reduction == "mean", dtype is F64
     )
     return (out, places, factors) if used > 0 else None
 
@@ -327,9 +328,9 @@ def likelihood_grad(g: Array, places: Indices, factors: Array, count: int) -> Ar
     """``rows.likelihood_grad`` compiled."""
     if not _fit_positions(g, places) or g.dtype is not factors.dtype or not factors.flags.c_contiguous:
         return rows.likelihood_grad(g, places, factors, count)
-    shape = (*places.shape, count)
+    shape = (places.shape[0], count, *places.shape[1:])
     out: Array = allocator(shape, g.dtype)(shape, g.dtype)
-    if not _native.rows_placed(g, places, factors, out, g.dtype is F64):
+    if not _native.rows_placed(g, places, factors, out, shape[0], count, g.dtype is F64):
         return rows.likelihood_grad(g, places, factors, count)
     return out
 

@@ -161,27 +161,32 @@ def add_along(g: Array, index: Indices, axis: int, places: int) -> Array:
 
 
 def likelihood_loss(
-    x: Array, classes: Indices, ignored: int, reduction: str
+    x: Array, classes: Indices, ignored: int, reduction: str, weights: Array | None = None
 ) -> tuple[Array, Indices, Array] | None:
-    """Minus the log-probabilities x ``(N, C)`` of the classes ``(N,)``: each, 0 where ignored, sum or mean.
+    """Minus the log-probabilities x ``(N, C, ...)`` of the classes ``(N, ...)``: each, sum, mean.
+    ``weights`` (C,): how much each class counts.
 
-    Beside it what backward needs: the classes, 0 where ignored, and the factor of each. None where no class
-    counts or one is outside [0, C).
+    Beside it what backward needs: the classes, 0 where ignored, and the factor of each. None where nothing
+    counts or a class is outside [0, C).
     """
     used = classes != ignored
-    count = int(np.count_nonzero(used))
     places = np.where(used, classes, 0)
-    if not count or places.min() < 0 or places.max() >= x.shape[1]:
+    if not places.size or places.min() < 0 or places.max() >= x.shape[1]:
         return None
-    factors = used * x.dtype.type(-1 / count if reduction == "mean" else -1)
-    picked = np.where(used, x[np.arange(len(places)), places] * factors, x.dtype.type(0))
+    factors = used.astype(x.dtype) if weights is None else used * weights[places]
+    total = _add_reduce(factors, None) if reduction == "mean" else 1
+    if not total or not used.any():
+        return None
+    factors = factors / x.dtype.type(-total)
+    picked = np.take_along_axis(x, places[:, None], 1)[:, 0]
+    picked = np.where(factors == 0, x.dtype.type(0), picked * factors)
     return picked if reduction == "none" else np.asarray(_add_reduce(picked, None)), places, factors
 
 
 def likelihood_grad(g: Array, places: Indices, factors: Array, count: int) -> Array:
-    """Zeros ``(N, count)`` in which ``factors g`` stand at the places; g is ``(N,)`` or of one element."""
-    out = np.zeros((len(places), count), g.dtype)
-    out[np.arange(len(places)), places] = g * factors
+    """Zeros ``(N, count, ...)`` in which ``factors g`` stand at the places; g has their shape or size 1."""
+    out = np.zeros((places.shape[0], count, *places.shape[1:]), g.dtype)
+    np.put_along_axis(out, places[:, None], (g * factors)[:, None], 1)
     return out
 
 

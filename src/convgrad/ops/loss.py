@@ -249,8 +249,9 @@ def _by_label(x: Value, p: Any) -> Value:
 
 
 class NllLoss(Linear):
-    """``coeff[n, l] x[n, target[n, l], l]``, summed if ``reduce``; x is ``(N, C, L)``
-    (or ``(N, C)``, and then target and coeff are ``(N,)``).
+    """``coeff[n, ...] x[n, target[n, ...], ...]``, summed if ``reduce``.
+
+    x is ``(N, C, ...)``, target and coeff are ``(N, ...)``.
 
     ``coeff`` holds minus the class weight, over the sum of weights for a mean, 0 where ignored.
     """
@@ -276,7 +277,7 @@ class NllLoss2D(NllLoss):
 
 
 class NllSpread(Linear):
-    """Zeros ``(N, C, L)`` with ``coeff g`` at the targets: the adjoint of ``NllLoss``."""
+    """Zeros ``(N, C, ...)`` with ``coeff g`` at the targets: the adjoint of ``NllLoss``."""
 
     saves = ("target", "coeff", "reduce", "shape")
 
@@ -284,7 +285,7 @@ class NllSpread(Linear):
     def forward(
         g: Array, target: Any, coeff: Any, reduce: bool, shape: tuple[int, ...]
     ) -> tuple[Array, tuple[Any, ...]]:
-        if g.dtype is coeff.dtype and len(shape) == 2 and (g.dtype is F32 or g.dtype is F64):
+        if g.dtype is coeff.dtype and coeff.size and (g.dtype is F32 or g.dtype is F64):
             return table.likelihood_grad(g, target, coeff, shape[1]), (target, coeff, reduce, shape)
         placed = np.asarray(g * coeff).astype(g.dtype, copy=False)[:, None]
         return table.add_along(placed, target[:, None], 1, shape[1]), (target, coeff, reduce, shape)

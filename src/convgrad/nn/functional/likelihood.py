@@ -104,8 +104,10 @@ def _check_classes(name: str, input: Tensor, target: Tensor) -> None:
         )
 
 
-def _of_rows(input: Tensor, target: Tensor, ignored: int, how: str, scores: bool) -> Tensor | None:
-    """The usual case in few steps: float rows and a class for each. None for all else, and for what is wrong.
+def _by_class(
+    input: Tensor, target: Tensor, weight: Weight, ignored: int, how: str, scores: bool
+) -> Tensor | None:
+    """The usual case in few steps: floats and a class for each position. None for all else, and errors.
 
     ``scores``: log-softmax comes first, as the node of its own that it would be.
     """
@@ -114,13 +116,19 @@ def _of_rows(input: Tensor, target: Tensor, ignored: int, how: str, scores: bool
         return None
     x, classes = input._data, target._data
     dtype, shape = x.dtype, x.shape
-    if (dtype is not F32 and dtype is not F64) or classes.dtype is not _INT64 or len(shape) != 2:
+    if (dtype is not F32 and dtype is not F64) or classes.dtype is not _INT64 or len(shape) < 2:
         return None
-    if classes.shape != shape[:1] or not x.size or how not in _REDUCTIONS or type(ignored) is not int:
+    wanted = shape[:1] if len(shape) == 2 else (shape[0], *shape[2:])
+    if classes.shape != wanted or not x.size or how not in _REDUCTIONS or type(ignored) is not int:
         return None
+    weights = None
+    if weight is not None:
+        weights = weight._data
+        if weight._node is not None or weights.dtype is not dtype or weights.shape != shape[1:2]:
+            return None
     if scores:
         x = table.log_softmax(x, 1)
-    found = table.likelihood_loss(x, classes, ignored, how)
+    found = table.likelihood_loss(x, classes, ignored, how, weights)
     if found is None:
         return None
     out, places, factors = found
@@ -130,7 +138,8 @@ def _of_rows(input: Tensor, target: Tensor, ignored: int, how: str, scores: bool
     if scores:
         node = Node(LogSoftmax, (node,), (x, 1), None, shape, dtype)
     saved = (places, factors, how != "none", shape)
-    return Tensor(out, Node(ops.NllLoss, (node,), saved, None, out.shape, dtype))
+    op = ops.NllLoss if len(shape) == 2 else ops.NllLoss2D
+    return Tensor(out, Node(op, (node,), saved, None, out.shape, dtype))
 
 
 def nll_loss(
@@ -154,8 +163,8 @@ def nll_loss(
         IndexError: a class outside ``0 .. C - 1``.
         ValueError: batch sizes differ.
     """
-    if weight is None and size_average is None and reduce is None:
-        out = _of_rows(input, target, ignore_index, reduction, False)
+    if size_average is None and reduce is None:
+        out = _by_class(input, target, weight, ignore_index, reduction, False)
         if out is not None:
             return out
     how = legacy_reduction(reduction, size_average, reduce)
@@ -240,8 +249,8 @@ def cross_entropy(
         reduction: as for ``nll_loss``; with probabilities "mean" divides by the number of predictions.
         label_smoothing: this share of the target is spread evenly over all classes.
     """
-    if weight is None and size_average is None and reduce is None and label_smoothing == 0.0:
-        out = _of_rows(input, target, ignore_index, reduction, True)
+    if size_average is None and reduce is None and label_smoothing == 0.0:
+        out = _by_class(input, target, weight, ignore_index, reduction, True)
         if out is not None:
             return out
     how = legacy_reduction(reduction, size_average, reduce)
