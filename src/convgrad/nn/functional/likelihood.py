@@ -279,8 +279,10 @@ def cross_entropy(
         total = -terms.sum()
         return total if how == "sum" else total / (logp._data.size / max(1, count))
     nll = nll_loss(logp, target, weight, ignore_index=ignore_index, reduction=how)
-    used = Tensor(np.asarray(target._data != ignore_index).astype(input._data.dtype), None)
-    smooth = -(logp if factors is None else logp * factors).sum(axis) * used.reshape(logp.sum(axis).shape)
+    smooth = -(logp if factors is None else logp * factors).sum(axis)
+    used = target._data != ignore_index
+    if not used.all():
+        smooth = smooth * Tensor(used.astype(input._data.dtype), None).reshape(smooth._data.shape)
     if how == "mean":
         smooth = smooth.sum() / float(np.add.reduce(classes[1], None))
     elif how == "sum":
