@@ -6,8 +6,8 @@
 namespace convgrad::CONVGRAD_ISA {
 namespace {
 
-constexpr Index kTask = 16384;  // elements
-constexpr int kVectors = 4;     // of a row, kept in registers while rows are added to one another
+constexpr Index kTask = 16384;                         // elements
+constexpr int kVectors = kVectorBytes == 64 ? 16 : 8;  // of a row: sums that half of the registers hold
 
 template <typename T>
 struct Gather {
@@ -18,12 +18,18 @@ struct Gather {
   Index together;
 
   void operator()(Index task) const {
-    const Index first = task * together, last = min(s.outer * s.count, first + together);
-    for (Index row = first; row < last; row++) {
-      const T* from = x + row / s.count * s.places * s.inner;
+    const Index last = min(s.outer * s.count, (task + 1) * together);
+    for (Index row = task * together; row < last;) {
+      const Index o = row / s.count, end = min(last, (o + 1) * s.count);
+      const T* from = x + o * s.places * s.inner;
       const Index* at = index + row * s.inner;
       T* to = out + row * s.inner;
-      for (Index i = 0; i < s.inner; i++) to[i] = from[at[i] * s.inner + i];
+      if (s.inner == 1)
+        for (Index k = 0; k < end - row; k++) to[k] = from[at[k]];
+      else
+        for (Index k = 0; k < end - row; k++, at += s.inner, to += s.inner)
+          for (Index i = 0; i < s.inner; i++) to[i] = from[at[i] * s.inner + i];
+      row = end;
     }
   }
 };
@@ -36,16 +42,20 @@ CONVGRAD_INLINE void add_columns(const Moves& s, const T* x, const Index* from, 
   for (Index k = 0; k < s.count;) {
     const Index place = to[k];
     Vec<T> sums[vectors];
+    CONVGRAD_UNROLL
     for (int v = 0; v < vectors; v++) sums[v] = load<T>(out + place * s.width + v * L);
     for (; k < s.count && to[k] == place; k++) {
       const T* row = x + from[k] * s.width;
       if (factors) {
         const Vec<T> factor = splat(factors[k]);
+        CONVGRAD_UNROLL
         for (int v = 0; v < vectors; v++) sums[v] += factor * load<T>(row + v * L);
       } else {
+        CONVGRAD_UNROLL
         for (int v = 0; v < vectors; v++) sums[v] += load<T>(row + v * L);
       }
     }
+    CONVGRAD_UNROLL
     for (int v = 0; v < vectors; v++) store(out + place * s.width + v * L, sums[v]);
   }
 }
@@ -68,6 +78,7 @@ struct AddRows {
       __builtin_memset(out + p * s.width + i, 0, sizeof(T) * std::size_t(last - i));
     for (; i + kVectors * L <= last; i += kVectors * L)
       add_columns<kVectors>(s, x + i, from, to, factors, out + i);
+    for (; i + 4 * L <= last; i += 4 * L) add_columns<4>(s, x + i, from, to, factors, out + i);
     for (; i + L <= last; i += L) add_columns<1>(s, x + i, from, to, factors, out + i);
     if (i == last) return;
     for (Index k = 0; k < s.count; k++)
@@ -91,7 +102,7 @@ void gather(const Positions& s, const T* x, const Index* index, T* out) {
 template <typename T>
 void move_rows(const Moves& s, const T* x, const Index* from, const Index* to, const T* factors, T* out) {
   // Every task reads all positions and writes columns of its own: what arrives at one is added in order.
-  constexpr Index block = kVectors * kLanes<T>;
+  constexpr Index block = 4 * kLanes<T>;
   const Index tasks = max(1, min(min(16, s.width / block), s.count * s.width / kTask));
   AddRows<T> run{s, x, from, to, factors, out, round_up(ceil_div(s.width, tasks), block)};
   parallel_for(
