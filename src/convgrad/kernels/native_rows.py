@@ -331,8 +331,10 @@ def add_along(g: Array, index: Indices, axis: int, places: int) -> Array:
 def take_along(x: Array, index: Indices, axis: int) -> Array:
     """``rows.take_along`` compiled; what is as wide as floats is moved as if it were floats."""
     kind = _MOVED_AS.get(x.dtype)
-    if kind is None or not index.size or index.dtype is not _INT64 or not index.flags.c_contiguous:
+    if kind is None or not index.size or index.dtype is not _INT64:
         return rows.take_along(x, index, axis)
+    if not index.flags.c_contiguous:
+        index = index.copy()  # less than what NumPy makes of it
     shape, there = index.shape, x.shape
     outer, count, inner, _ = _lines[shape, axis, True]
     if shape[:axis] != there[:axis] or shape[axis + 1 :] != there[axis + 1 :]:

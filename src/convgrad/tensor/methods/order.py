@@ -341,7 +341,9 @@ class OrderMethods(Methods):
 
         Int64 ``(n, ndim)``, or a tuple of one tensor per dimension.
         """
-        found = self._data != 0
+        found = self._data
+        if found.dtype.kind != "b":
+            found = found != 0
         if as_tuple:
             return tuple([self._wrap(i) for i in _positions(np.atleast_1d(found))])
         return self._wrap(_positions(found).T)
@@ -354,7 +356,7 @@ class OrderMethods(Methods):
 def _positions(found: Array) -> Array:
     """Where a bool array holds: ``(ndim, n)``, the positions along each axis in a row of their own."""
     if found.ndim < 2 or found.size < _MANY:
-        return np.argwhere(found).T
+        return np.array(found.nonzero()) if found.ndim else np.argwhere(found).T
     flat = np.flatnonzero(found)  # much quicker than the positions along several axes
     shape = (found.ndim, flat.size)
     out: Array = allocator(shape, flat.dtype)(shape, flat.dtype)
