@@ -50,8 +50,9 @@ class Border(Linear):
         shape = x.shape
         first = _first_padded(x, widths)
         if first is not None:
-            out = borders.pad(x.reshape(1, -1, *shape[first:]), widths[first:], mode)
-            return out.reshape(*shape[:first], *out.shape[2:]), (widths, mode, shape)
+            out = table.pad(x, widths, 0)
+            borders.write(out.reshape(1, -1, *out.shape[first:]), shape[first:], widths[first:], mode)
+            return out, (widths, mode, shape)
         for axis, (before, after) in enumerate(widths):
             if before or after:
                 x = np.take(x, sources(shape[axis], before, after, mode), axis)
