@@ -91,11 +91,11 @@ def _cosines(x1: Tensor, x2: Tensor, dim: int, eps: float) -> Tensor | None:
         return None
     axis = dim_index(dim, a.ndim)
     with np.errstate(all="ignore"):
-        directions = [
+        product, other = [
             x / np.maximum(np.sqrt(table.squares_over(x, (axis,), True)), dtype.type(eps)) for x in (a, b)
         ]
-        np.multiply(*directions, out=directions[0])
-    return Tensor(table.fold(SUM, directions[0], axis, False), None)
+        product *= other
+    return Tensor(table.fold(SUM, product, axis, False), None)
 
 
 def pairwise_distance(
