@@ -14,6 +14,7 @@ from ...graph.grad_mode import MODE, RECORD
 from ...kernels import table
 from ...kernels.rows import SUM
 from ...ops.distance import Cdist, EuclideanDist, PairNorm
+from ...ops.formula import LARGE
 from ...tensor.checks import scalar_name
 from ...tensor.functions_shape import broadcast_tensors
 from ...tensor.methods.base import dim_index, dim_tuple
@@ -88,6 +89,8 @@ def _cosines(x1: Tensor, x2: Tensor, dim: int, eps: float) -> Tensor | None:
     if mode & ~RECORD or (mode and (x1._node is not None or x2._node is not None)):
         return None
     if (dtype is not F32 and dtype is not F64) or b.dtype is not dtype or a.shape != b.shape or not a.ndim:
+        return None
+    if a.size >= LARGE:  # the operators have several threads
         return None
     axis = dim_index(dim, a.ndim)
     with np.errstate(all="ignore"):
