@@ -26,21 +26,26 @@ struct Run {
   T* to;
   Index together, ranges;
 
-  /// Places of the result: a range of them, for some of outer. What arrives at one is added in its order.
+  /// Places of the result: a range of them (or of columns, for `each`), for some of outer. What arrives at
+  /// one is added in its order.
   void operator()(Index task) const {
-    const Index range = task % ranges, size = ceil_div(s.places, ranges);
-    const Index low = range * size, high = min(s.places, low + size);
+    const Index range = task % ranges, all = s.each ? s.inner : s.places, size = ceil_div(all, ranges);
+    const Index low = min(all, range * size), high = min(all, low + size);
     for (Index o = task / ranges * together; o < min(s.outer, (task / ranges + 1) * together); o++) {
       T* out = to + o * s.places * s.inner;
       const T* g = from + o * s.count * s.inner;
-      __builtin_memset(out + low * s.inner, 0, sizeof(T) * std::size_t((high - low) * s.inner));
       if (!s.each) {
+        __builtin_memset(out + low * s.inner, 0, sizeof(T) * std::size_t((high - low) * s.inner));
         for (Index k = 0; k < s.count; k++)
           if (index[k] >= low && index[k] < high) add_row(g + k * s.inner, s.inner, out + index[k] * s.inner);
       } else {
         const Index* at = index + o * s.count * s.inner;
+        if (ranges == 1) __builtin_memset(out, 0, sizeof(T) * std::size_t(s.places * s.inner));
+        else
+          for (Index p = 0; p < s.places; p++)
+            __builtin_memset(out + p * s.inner + low, 0, sizeof(T) * std::size_t(high - low));
         for (Index k = 0; k < s.count; k++)
-          for (Index i = 0; i < s.inner; i++) out[at[k * s.inner + i] * s.inner + i] += g[k * s.inner + i];
+          for (Index i = low; i < high; i++) out[at[k * s.inner + i] * s.inner + i] += g[k * s.inner + i];
       }
     }
   }
@@ -54,6 +59,7 @@ void add_at(const Positions& s, const T* g, const Index* index, T* out) {
   Run<T> run{s, g, index, out, max(1, kTask / work), 1};
   // Every range reads all positions: worth it where a row is more than its position.
   if (!s.each && s.inner >= 16 && s.outer < 8) run.ranges = max(1, min(min(8, s.places), work / (2 * kTask)));
+  if (s.each && s.inner >= 128 && s.outer < 8) run.ranges = max(1, min(min(4, s.inner / 128), work / kTask));
   parallel_for(
       ceil_div(s.outer, run.together) * run.ranges, [](void* r, Index i) { (*static_cast<Run<T>*>(r))(i); },
       &run,

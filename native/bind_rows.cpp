@@ -1,8 +1,10 @@
 // bind_rows.cpp - what Python sees of rows.hpp.
+#include <optional>
 #include <stdexcept>
 #include <vector>
 
 #include "bindings.hpp"
+#include "parallel.hpp"
 #include "rows.hpp"
 
 namespace convgrad {
@@ -46,11 +48,13 @@ void with_precision(bool wide, const Run& run) {
 
 void rows_reduce(int kind, nb::handle x, nb::handle out, Index outer, Index length, Index inner, bool wide) {
   const RowShape s = shape_from(outer, length, inner);
-  const auto how = kind_from(kind, Reduction::Mean);
+  const auto how = kind_from(kind, Reduction::Product);
   const Buffer a(x, wide), b(out, wide, Access::Write);
   require({{&a, s.elements()}, {&b, s.lines()}});
   with_precision(wide, [&](auto zero) {
     using T = decltype(zero);
+    std::optional<KeepSubnormals> as_numpy;  // sums have none that count
+    if (how == Reduction::Product) as_numpy.emplace();
     kernels_in_use<T>().rows.reduce(how, s, a.data<T>(), b.data<T>());
   });
 }
@@ -124,6 +128,55 @@ bool rows_add_at(nb::handle g, nb::handle index, nb::handle out, Index outer, In
     kernels_in_use<T>().rows.add_at(s, a.data<T>(), i.data<Index>(), b.data<T>());
   });
   return true;
+}
+
+/// False, and nothing done, where a position is not within [0, places).
+bool rows_gather(nb::handle x, nb::handle index, nb::handle out, Index outer, Index places, Index count,
+                 Index inner, bool wide) {
+  product(product(product(outer, places), count), inner);
+  const Positions s{outer, places, count, inner, true};
+  const Buffer a(x, wide), i(index, 'q', Access::Read), b(out, wide, Access::Write);
+  require({{&a, outer * places * inner}, {&i, s.indices()}, {&b, s.indices()}});
+  if (b.size() == 0) return true;
+  if (!within(i, places)) return false;
+  with_precision(wide, [&](auto zero) {
+    using T = decltype(zero);
+    kernels_in_use<T>().rows.gather(s, a.data<T>(), i.data<Index>(), b.data<T>());
+  });
+  return true;
+}
+
+/// Rows of x (.., width) weighted and added to those of out; False, and nothing done, where one is not
+/// within.
+bool rows_move(nb::handle x, nb::handle from, nb::handle to, nb::handle factors, nb::handle out, Index width,
+               bool wide) {
+  const Buffer a(x, wide), f(from, 'q', Access::Read), t(to, 'q', Access::Read), o(out, wide, Access::Write);
+  if (width < 1) throw std::invalid_argument("sizes must be positive");
+  std::optional<Buffer> by;
+  if (!factors.is_none()) by.emplace(factors, wide);
+  const Moves s{f.size(), o.size() / width, width};
+  require({{&a, product(a.size() / width, width)}, {&o, product(s.places, width)}, {&t, s.count}});
+  if (by) require({{&*by, s.count}});
+  if (!within(f, a.size() / width) || !within(t, s.places)) return false;
+  with_precision(wide, [&](auto zero) {
+    using T = decltype(zero);
+    kernels_in_use<T>().rows.move_rows(s, a.data<T>(), f.data<Index>(), t.data<Index>(),
+                                       by ? by->data<T>() : nullptr, o.data<T>());
+  });
+  return true;
+}
+
+void rows_scan(int kind, nb::handle x, nb::handle out, Index outer, Index length, Index inner, bool reverse,
+               bool wide) {
+  const RowShape s = shape_from(outer, length, inner);
+  const auto how = kind_from(kind, Scan::Product);
+  const Buffer a(x, wide), b(out, wide, Access::Write);
+  require({{&a, s.elements()}, {&b, s.elements()}});
+  with_precision(wide, [&](auto zero) {
+    using T = decltype(zero);
+    const KeepSubnormals as_numpy;
+    kernels_in_use<T>().rows.scan(how, s, reverse, a.data<T>(), b.data<T>());
+  });
 }
 
 /// One loss per pair, or their sum, a single element, if not `each`.
@@ -262,6 +315,12 @@ void bind_rows(nb::module_& m) {
         arg("length"), arg("inner"), arg("wide"));
   m.def("rows_add_at", rows_add_at, arg("g"), arg("index"), arg("out"), arg("outer"), arg("places"),
         arg("count"), arg("inner"), arg("each"), arg("wide"));
+  m.def("rows_gather", rows_gather, arg("x"), arg("index"), arg("out"), arg("outer"), arg("places"),
+        arg("count"), arg("inner"), arg("wide"));
+  m.def("rows_move", rows_move, arg("x"), arg("from_"), arg("to"), arg("factors").none(), arg("out"),
+        arg("width"), arg("wide"));
+  m.def("rows_scan", rows_scan, arg("kind"), arg("x"), arg("out"), arg("outer"), arg("length"), arg("inner"),
+        arg("reverse"), arg("wide"));
   m.def("rows_losses", rows_losses, arg("kind"), arg("x"), arg("y"), arg("out"), arg("width"), arg("each"),
         arg("wide"));
   m.def("rows_loss_grad", rows_loss_grad, arg("kind"), arg("g"), arg("x"), arg("y"), arg("out"), arg("width"),

@@ -103,6 +103,8 @@ void reduce(Reduction kind, const RowShape& s, const T* x, T* out) {
       return reduce_by<Least, T>(s, x, nullptr, out);
     case Reduction::Mean:
       return reduce_by<Sum, T>(s, x, nullptr, out, T(s.length));
+    case Reduction::Product:
+      return reduce_by<Product, T>(s, x, nullptr, out);
   }
 }
 

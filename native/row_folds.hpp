@@ -36,6 +36,20 @@ struct Squares : Sum {
   }
 };
 
+struct Product {
+  using Later = Product;
+  static constexpr bool kCentred = false;
+  static constexpr double kNothing = 1.0;
+  template <typename V>
+  CONVGRAD_INLINE V first(V x, V) {
+    return x;
+  }
+  template <typename V>
+  CONVGRAD_INLINE V join(V a, V b) {
+    return a * b;
+  }
+};
+
 /// Squares of what remains when a centre is taken away, one per row or column.
 struct Centred : Sum {
   static constexpr bool kCentred = true;

@@ -7,8 +7,9 @@ namespace convgrad::CONVGRAD_ISA {
 
 template <typename T>
 Rows<T> rows_functions() {
-  return {reduce<T>, moments<T>,  extreme<T>,   softmax<T>, softmax_grad<T>, add_at<T>,
-          losses<T>, loss_sum<T>, loss_grad<T>, picked<T>,  taken<T>,        placed<T>};
+  return {reduce<T>,   moments<T>,   extreme<T>,   softmax<T>, softmax_grad<T>,
+          add_at<T>,   gather<T>,    move_rows<T>, scan<T>,    losses<T>,
+          loss_sum<T>, loss_grad<T>, picked<T>,    taken<T>,   placed<T>};
 }
 
 template Rows<float> rows_functions<float>();

@@ -13,7 +13,8 @@ struct RowShape {
   Index elements() const { return outer * length * inner; }
 };
 
-enum class Reduction { Sum, Squares, Most, Least, Mean };
+enum class Reduction { Sum, Squares, Most, Least, Mean, Product };
+enum class Scan { Sum, Product };
 enum class Extreme { Most, Least };
 enum class SoftmaxKind { Softmax, LogSoftmax, LogSumExp };
 
@@ -27,6 +28,11 @@ struct Positions {
   bool each;
 
   Index indices() const { return each ? outer * count * inner : count; }
+};
+
+/// Rows of `width` that go from one table to another of `places` rows, `count` times one.
+struct Moves {
+  Index count, places, width;
 };
 
 /// Numbers (samples, classes, inner), of each position's classes one being the right one: entry r is that of
@@ -52,6 +58,13 @@ struct Rows {
   void (*softmax_grad)(SoftmaxKind kind, const RowShape& shape, const T* g, const T* y, T* out);
   /// out (outer, places, inner): g (outer, count, inner) added at the positions, one after the other.
   void (*add_at)(const Positions& shape, const T* g, const Index* index, T* out);
+  /// out (outer, count, inner): x (outer, places, inner) at the positions, one for `each`. Its adjoint.
+  void (*gather)(const Positions& shape, const T* x, const Index* index, T* out);
+  /// out (places, width): zeros, and out[to[k]] += factors[k] * x[from[k]], in order; no factors: 1.
+  void (*move_rows)(const Moves& shape, const T* x, const Index* from, const Index* to, const T* factors,
+                    T* out);
+  /// Running sums or products along the middle, from the end if `reverse`; out has x's shape.
+  void (*scan)(Scan kind, const RowShape& shape, bool reverse, const T* x, T* out);
   /// One loss per pair.
   void (*losses)(Loss kind, Index count, const T* x, const T* y, T width, T* out);
   /// Their sum.
@@ -89,6 +102,12 @@ template <typename T>
 void softmax_grad(SoftmaxKind kind, const RowShape& shape, const T* g, const T* y, T* out);
 template <typename T>
 void add_at(const Positions& shape, const T* g, const Index* index, T* out);
+template <typename T>
+void gather(const Positions& shape, const T* x, const Index* index, T* out);
+template <typename T>
+void move_rows(const Moves& shape, const T* x, const Index* from, const Index* to, const T* factors, T* out);
+template <typename T>
+void scan(Scan kind, const RowShape& shape, bool reverse, const T* x, T* out);
 template <typename T>
 void losses(Loss kind, Index count, const T* x, const T* y, T width, T* out);
 template <typename T>

@@ -323,7 +323,8 @@ def test_comparison_and_selection(dtype: Any, instruction_set: str) -> None:
             assert found.dtype == bool
             np.testing.assert_array_equal(found, ufunc(a, other))
     condition = a > b
-    for x, y in ((a, b), (a, 0.0), (2.0, b)):
+    zero = np.zeros((), dtype)
+    for x, y in ((a, b), (a, 0.0), (2.0, b), (zero, b), (a, zero), (zero, 1.0)):
         found = native_maps.select(condition, x, y)
         assert found.dtype == dtype
         np.testing.assert_array_equal(found, np.where(condition, x, y))

@@ -252,6 +252,93 @@ def test_rows_by_their_places(name: str, dtype: Any, width: int) -> None:
         np.testing.assert_array_equal(form.take_rows(x[::2, ::-1], np.array([1, 0])), x[[2, 0], ::-1])
 
 
+@by_set
+@by_dtype
+@by_shape
+def test_elements_by_their_places(name: str, dtype: Any, shape: tuple[int, ...]) -> None:
+    _native.use_instruction_set(name)
+    rng = np.random.default_rng(4)
+    for kind in (dtype, np.int32, np.int64, np.float16, np.complex64):
+        x = drawn(shape, dtype).astype(kind)
+        for axis, places in enumerate(shape):
+            index = rng.integers(0, places, (*shape[:axis], 5, *shape[axis + 1 :]))
+            exact = np.take_along_axis(x, index, axis)
+            for given in (x, x.astype(kind, order="F")):
+                for form in (native_rows, rows):
+                    found = form.take_along(given, index, axis)
+                    assert found.dtype == kind
+                    np.testing.assert_array_equal(found, exact)
+            none = np.moveaxis(np.moveaxis(index, axis, 0)[:0], 0, axis)
+            assert native_rows.take_along(x, none, axis).shape == none.shape
+
+
+@by_set
+@by_dtype
+@pytest.mark.parametrize("width", [1, 3, LANES, 4 * LANES + 3, 200])
+@pytest.mark.parametrize("count", [0, 1, 7, 3_000])
+def test_rows_added_to_rows(name: str, dtype: Any, width: int, count: int) -> None:
+    _native.use_instruction_set(name)
+    rng = np.random.default_rng(5)
+    x, factors = drawn((30, width), dtype), drawn((count,), dtype)
+    source, target = rng.integers(0, 30, count), rng.integers(0, 20, count)
+    for to in (target, np.sort(target)):
+        for by in (None, factors):
+            exact = rows.move_rows(x.astype(np.longdouble), source, to, by, 20)
+            near(rows.move_rows(x, source, to, by, 20), exact, dtype, 64)
+            near(native_rows.move_rows(x, source, to, by, 20), exact, dtype, 64)
+            near(native_rows.move_rows(np.asfortranarray(x), source, to, by, 20), exact, dtype, 64)
+
+
+@by_set
+@by_dtype
+@by_shape
+def test_running_sums_and_products(name: str, dtype: Any, shape: tuple[int, ...]) -> None:
+    _native.use_instruction_set(name)
+    for x in (drawn(shape, dtype), drawn(shape[::-1], dtype).T):
+        for axis in range(len(shape)):
+            for ufunc in (np.add, np.multiply):
+                for reverse in (False, True):
+                    found = native_rows.scan(ufunc, x, axis, reverse)
+                    assert found.dtype == dtype
+                    np.testing.assert_array_equal(found, rows.scan(ufunc, x, axis, reverse))
+
+
+@by_set
+@by_dtype
+@by_shape
+def test_products(name: str, dtype: Any, shape: tuple[int, ...]) -> None:
+    _native.use_instruction_set(name)
+    x = drawn(shape, dtype)
+    x = np.where(np.abs(x) < 0.1, 1, np.sign(x) * (1 + x / 100)).astype(dtype)  # no overflow
+    for axis in (None, *range(len(shape))):
+        for keepdims in (False, True):
+            exact = np.multiply.reduce(x.astype(np.longdouble), axis, keepdims=keepdims)
+            found = native_rows.fold(rows.PRODUCT, x, axis, keepdims)
+            assert found.shape == exact.shape and found.dtype == dtype
+            rounding = np.finfo(dtype).eps * x.size
+            np.testing.assert_allclose(found, exact.astype(dtype), rounding, 0)
+            np.testing.assert_allclose(rows.fold(rows.PRODUCT, x, axis, keepdims), found, rounding, 0)
+
+
+def test_products_may_be_subnormal() -> None:
+    x = np.full((40, 6), 1e-7, np.float32)
+    for found in (
+        native_rows.scan(np.multiply, x, 1, False)[:, -1],
+        native_rows.fold(rows.PRODUCT, x, 1, False),
+    ):
+        np.testing.assert_allclose(found, np.full(40, 1e-42), 1e-2)
+
+
+def test_places_outside_are_left_to_numpy() -> None:
+    x = np.ones((3, 4), np.float32)
+    with pytest.raises(IndexError):
+        native_rows.take_along(x, np.full((3, 4), 7), 0)
+    np.testing.assert_array_equal(native_rows.take_along(x, np.full((3, 4), -1), 0), x)
+    for source, target in ((3, 0), (0, 2), (-1, 5)):
+        with pytest.raises(IndexError):
+            native_rows.move_rows(x, np.array([0, source]), np.array([0, target]), None, 2)
+
+
 def test_positions_outside_are_left_to_numpy() -> None:
     g = np.ones((3, 4), np.float32)
     with pytest.raises(IndexError):
@@ -373,7 +460,7 @@ WRONG: list[tuple[str, tuple[Any, ...], type[Exception]]] = [
     ("rows_moments", (np.ones(6, F32), np.ones(2, F32), np.ones(1, F32), 2, 3, 1, 1.0, False), ValueError),
     ("rows_extreme", (0, np.ones(6, F32), np.ones(2, F32), np.ones(2, F32), 1, 3, 2, False), TypeError),
     ("rows_extreme", (0, np.ones(6, F32), np.ones(6, F32), np.ones(5, I64), 6, 1, 1, False), ValueError),
-    ("rows_reduce", (5, np.ones(6, F32), np.ones(2, F32), 2, 3, 1, False), ValueError),
+    ("rows_reduce", (6, np.ones(6, F32), np.ones(2, F32), 2, 3, 1, False), ValueError),
     *[
         ("rows_picked", (np.ones(6, F32), classes, weights, *outs, *sizes, -1, each, True, False), kind)
         for classes, weights, outs, sizes, each, kind in (
@@ -465,6 +552,22 @@ WRONG: list[tuple[str, tuple[Any, ...], type[Exception]]] = [
         (np.ones(6, F32), np.zeros(3, F32), np.ones(4, F32), 1, 2, 3, 2, False, False),
         TypeError,
     ),
+    ("rows_gather", (np.ones(6, F32), np.zeros(4, I64), np.ones(5, F32), 1, 3, 2, 2, False), ValueError),
+    ("rows_gather", (np.ones(6, F32), np.zeros(4, F32), np.ones(4, F32), 1, 3, 2, 2, False), TypeError),
+    (
+        "rows_gather",
+        (np.ones(6, F32), np.zeros(4, I64), np.ones(4, F32), 1, 1 << 60, 2, 2, False),
+        ValueError,
+    ),
+    ("rows_move", (np.ones(6, F32), *[np.zeros(2, I64)] * 2, None, np.ones(5, F32), 3, False), ValueError),
+    ("rows_move", (np.ones(6, F32), *[np.zeros(2, I64)] * 2, None, np.ones(6, F32), 0, False), ValueError),
+    (
+        "rows_move",
+        (np.ones(6, F32), *[np.zeros(2, I64)] * 2, np.ones(3, F32), np.ones(6, F32), 3, False),
+        ValueError,
+    ),
+    ("rows_scan", (0, np.ones(6, F32), np.ones(5, F32), 2, 3, 1, False, False), ValueError),
+    ("rows_scan", (2, np.ones(6, F32), np.ones(6, F32), 2, 3, 1, False, False), ValueError),
     ("rows_losses", (0, np.ones(6, F32), np.ones(5, F32), np.ones(6, F32), 1.0, True, False), ValueError),
     ("rows_losses", (0, np.ones(6, F32), np.ones(6, F32), np.ones(6, F32), 1.0, False, False), ValueError),
     (

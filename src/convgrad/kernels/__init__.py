@@ -39,9 +39,9 @@ _NORMS = (
 )  # fmt: skip
 _ROWS = (
     "add_along", "add_rows", "extreme_along", "fold", "least_over", "likelihood_grad", "likelihood_loss",
-    "log_softmax", "log_softmax_grad", "log_sum_exp_over", "moments_over", "most_over", "pair_loss_grad",
-    "pair_loss_sum", "pair_losses", "softmax", "softmax_grad", "squares_over", "sum_over", "take_rows",
-    "variance_along",
+    "log_softmax", "log_softmax_grad", "log_sum_exp_over", "moments_over", "most_over", "move_rows",
+    "pair_loss_grad", "pair_loss_sum", "pair_losses", "scan", "softmax", "softmax_grad", "squares_over",
+    "sum_over", "take_along", "take_rows", "variance_along",
 )  # fmt: skip
 _MAPS = (
     "absolute", "absolute_grad", "add_product", "add_quotient", "add_scaled", "arithmetic", "cast", "clamp",
@@ -228,13 +228,16 @@ class Table:
     log_sum_exp_over: Callable[..., Array]
     moments_over: Callable[..., tuple[Array, Array]]
     most_over: Callable[..., Array]
+    move_rows: Callable[..., Array]
     pair_loss_grad: Callable[..., Array]
     pair_loss_sum: Callable[..., Array]
     pair_losses: Callable[..., Array]
+    scan: Callable[..., Array]
     softmax: Callable[..., Array]
     softmax_grad: Callable[..., Array]
     squares_over: Callable[..., Array]
     sum_over: Callable[..., Array]
+    take_along: Callable[..., Array]
     take_rows: Callable[..., Array | None]
     variance_along: Callable[..., Array]
 

@@ -22,9 +22,14 @@ def pad(x: Array, padding: Pairs, border: str) -> Array:
     sizes = zip(x.shape[2:], padding, strict=True)
     out = np.empty((*x.shape[:2], *[low + n + high for n, (low, high) in sizes]), x.dtype)
     out[_inside(x.shape[2:], padding)] = x
-    for place, source, _ in _borders(x.shape[2:], padding, border):
-        out[place] = out[source]
+    write(out, x.shape[2:], padding, border)
     return out
+
+
+def write(out: Array, size: Ints, padding: Pairs, border: str) -> None:
+    """The borders of ``(N, C, *padded)``, in whose middle an input of ``size`` stands."""
+    for place, source, _ in _borders(size, padding, border):
+        out[place] = out[source]
 
 
 def fold(gx: Array, padding: Pairs, border: str) -> Array:

@@ -393,6 +393,10 @@ def select(condition: Any, a: Any, b: Any) -> Array:
     dtype = given.dtype if type(given) is np.ndarray else None
     if (dtype is F32 or dtype is F64) and type(condition) is np.ndarray and condition.ndim:
         shape = condition.shape
+        if type(a) is np.ndarray and not a.ndim and a.dtype is dtype:
+            a = float(a)
+        if type(b) is np.ndarray and not b.ndim and b.dtype is dtype:
+            b = float(b)
         if (type(a) is float or (type(a) is np.ndarray and a.shape == shape)) and (
             type(b) is float or (type(b) is np.ndarray and b.shape == shape)
         ):

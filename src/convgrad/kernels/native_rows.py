@@ -27,11 +27,14 @@ _SOFTMAX, _LOG_SOFTMAX, _LOG_SUM_EXP = range(3)
 _REDUCED = 256
 _SOFTENED = 1
 _PAIRED = 1
+_SCANNED = 64
 _LONG_ROW = 4096
 #: up to which they are copied rather than left to NumPy
 _COPIED = 4096
 
 _INT64 = np.dtype(np.int64)
+#: dtype -> the float dtype as which elements are moved
+_MOVED_AS: dict[np.dtype[Any], np.dtype[Any]] = {F32: F32, F64: F64, np.dtype(np.int32): F32, _INT64: F64}
 
 
 class _Views(dict[tuple[Ints, Axes], tuple[int, int, int, Ints, Ints, Axes]]):
@@ -178,6 +181,25 @@ def extreme_along(x: Array, axis: int, least: bool, keepdims: bool = True) -> tu
     return value, place
 
 
+_SCANS: dict[np.ufunc, int] = {np.add: 0, np.multiply: 1}
+
+
+def scan(ufunc: np.ufunc, x: Array, axis: int, reverse: bool) -> Array:
+    """``rows.scan`` compiled, for sums and products."""
+    dtype, kind = x.dtype, _SCANS.get(ufunc)
+    if kind is None or (dtype is not F32 and dtype is not F64) or x.size < _SCANNED:
+        return rows.scan(ufunc, x, axis, reverse)
+    if not x.flags.c_contiguous:
+        x = x.copy()
+    outer, length, inner, _ = _lines[x.shape, axis, True]
+    out: Array = allocator(x.shape, dtype)(x.shape, dtype)
+    try:
+        _native.rows_scan(kind, x, out, outer, length, inner, reverse, dtype is F64)
+    except TypeError:  # x is not aligned
+        return rows.scan(ufunc, x, axis, reverse)
+    return out
+
+
 class _Softened(dict[tuple[Ints, Any, bool], tuple[int, int, int, Any] | None]):
     """Shape, axis and whether it is float64 -> outer, length, inner and what makes the result; or nothing."""
 
@@ -304,6 +326,47 @@ def add_along(g: Array, index: Indices, axis: int, places: int) -> Array:
     if not _native.rows_add_at(g, index, out, *sizes, True, g.dtype is F64):
         return rows.add_along(g, index, axis, places)
     return out
+
+
+def take_along(x: Array, index: Indices, axis: int) -> Array:
+    """``rows.take_along`` compiled; what is as wide as floats is moved as if it were floats."""
+    kind = _MOVED_AS.get(x.dtype)
+    if kind is None or not index.size or index.dtype is not _INT64:
+        return rows.take_along(x, index, axis)
+    if not index.flags.c_contiguous:
+        index = index.copy()  # less than what NumPy makes of it
+    shape, there = index.shape, x.shape
+    outer, count, inner, _ = _lines[shape, axis, True]
+    if shape[:axis] != there[:axis] or shape[axis + 1 :] != there[axis + 1 :]:
+        return rows.take_along(x, index, axis)
+    if not x.flags.c_contiguous:
+        if x.size > index.size:
+            return rows.take_along(x, index, axis)
+        x = x.copy()
+    out: Array = allocator(shape, kind)(shape, x.dtype)
+    try:
+        found = _native.rows_gather(
+            x if kind is x.dtype else x.view(kind), index, out if kind is x.dtype else out.view(kind),
+            outer, there[axis], count, inner, kind is F64,
+        )  # fmt: skip
+    except TypeError:  # one is not aligned
+        found = False
+    return out if found else rows.take_along(x, index, axis)
+
+
+def move_rows(x: Array, source: Indices, target: Indices, factors: Array | None, places: int) -> Array:
+    """``rows.move_rows`` compiled: the rows that are added up are not stored on the way."""
+    dtype, width = x.dtype, x.shape[1]
+    if not source.size or not width or (dtype is not F32 and dtype is not F64):
+        return rows.move_rows(x, source, target, factors, places)
+    if not x.flags.c_contiguous:
+        x = x.copy()  # less than what is moved
+    out: Array = allocator((places, width), dtype)((places, width), dtype)
+    try:
+        done = _native.rows_move(x, source, target, factors, out, width, dtype is F64)
+    except TypeError:  # one is strided, not aligned or of another dtype
+        done = False
+    return out if done else rows.move_rows(x, source, target, factors, places)
 
 
 # ---- classes

@@ -19,20 +19,23 @@ Axes = tuple[int, ...]
 
 #: NumPy's stubs want keepdims as a literal
 _add_reduce: Any = np.add.reduce
+_multiply_reduce: Any = np.multiply.reduce
 
 
 # ---- reductions
 
-SUM, SQUARES, MOST, LEAST, MEAN = range(5)
+SUM, SQUARES, MOST, LEAST, MEAN, PRODUCT = range(6)
 
 
 def fold(kind: int, x: Array, axis: int | None, keepdims: bool) -> Array:
-    """The sum, mean, largest or smallest value along one axis, or of all elements."""
+    """The sum, mean, product, largest or smallest value along one axis, or of all elements."""
     axes = tuple(range(x.ndim)) if axis is None else (axis % x.ndim,)
     if kind == MEAN:
         count = math.prod([x.shape[i] for i in axes])
         total = sum_over(x, axes, keepdims)
         return np.asarray(total / count if count else total * math.nan)
+    if kind == PRODUCT:
+        return np.asarray(_multiply_reduce(x, axes, keepdims=keepdims, dtype=x.dtype))
     over = {SUM: sum_over, SQUARES: squares_over, MOST: most_over, LEAST: least_over}[kind]
     return over(x, axes, keepdims)
 
@@ -79,6 +82,13 @@ def extreme_along(x: Array, axis: int, least: bool, keepdims: bool = True) -> tu
     place = np.asarray((np.argmin if least else np.argmax)(x, axis=axis, keepdims=True))
     value = np.take_along_axis(x, place, axis)
     return (value, place) if keepdims else (np.squeeze(value, axis), np.squeeze(place, axis))
+
+
+def scan(ufunc: np.ufunc, x: Array, axis: int, reverse: bool) -> Array:
+    """``ufunc`` accumulated along ``axis``, from its end if ``reverse``."""
+    if reverse:
+        return np.flip(ufunc.accumulate(np.flip(x, axis), axis, dtype=x.dtype), axis)
+    return np.asarray(ufunc.accumulate(x, axis, dtype=x.dtype))
 
 
 # ---- softmax
@@ -155,6 +165,20 @@ def add_along(g: Array, index: Indices, axis: int, places: int) -> Array:
     where[axis] = index
     np.add.at(out, tuple(where), g)
     return out
+
+
+def take_along(x: Array, index: Indices, axis: int) -> Array:
+    """``out[i, j] = x[index[i, j], j]`` (for axis 0); the other axes of x and index are as long."""
+    return np.take_along_axis(x, index, axis)
+
+
+def move_rows(x: Array, source: Indices, target: Indices, factors: Array | None, places: int) -> Array:
+    """Zeros ``(places, D)`` with ``out[target[k]] += factors[k] x[source[k]]``, in order; None: no factors.
+
+    x is ``(V, D)``, the indices and factors are ``(n,)``. With the indices exchanged it is its own adjoint.
+    """
+    rows = x.take(source, 0)
+    return add_rows(rows if factors is None else rows * factors[:, None], target, 0, places)
 
 
 # ---- classes

@@ -9,7 +9,7 @@ import numpy as np
 from ..dtypes import Array
 from ..kernels import table
 from . import formula
-from .formula import Value, call, reshape, where
+from .formula import Value, call, where
 from .op import Linear, Op
 from .reduce import ScatterSum
 
@@ -71,8 +71,8 @@ class EmbeddingDense(Linear):
 class EmbeddingBag(Op):
     """Sums of rows, ``out[b] = sum of s[i] w[index[i]] where bag[i] = b``; w ``(V, D)``, out ``(bags, D)``.
 
-    index and bag are ``(n,)``, bag ascending; s is ``(n,)`` or None, for ones. ``rarity`` as for
-    ``Embedding``.
+    index and bag are ``(n,)``; s is ``(n,)`` or None, for ones. ``rarity`` as for ``Embedding``. The gradient
+    of w is such sums as well, with index and bag exchanged.
     """
 
     holds = True
@@ -83,23 +83,16 @@ class EmbeddingBag(Op):
     def forward(
         w: Array, s: Array, index: Any, bag: Any, bags: int, rarity: bool
     ) -> tuple[Array, tuple[Any, ...]]:
-        rows = w.take(index, 0)
-        if s is not None:
-            rows = rows * s[:, None]
-        out = np.zeros((bags, w.shape[1]), rows.dtype)
-        full, starts = bag_starts(bag)
-        if full.size:
-            out[full] = np.add.reduceat(rows, starts, 0)
-        return out, (w, s, index, bag, bags, rarity, w.shape[0])
+        return table.move_rows(w, index, bag, s, bags), (w, s, index, bag, bags, rarity, w.shape[0])
 
     @staticmethod
     def vjp_w(
         g: Value, _w: Value, s: Value, index: Any, bag: Any, _bags: int, rarity: bool, rows: int
     ) -> Value:
-        g = _weighted(call(Embedding, g, bag, -1), s)
         if rarity:
-            g = g * _one_over_count(index, g.dtype)[:, None]
-        return call(EmbeddingDense, g, index, -1, rows)
+            share = _one_over_count(index, g.dtype)
+            s = share if s is None else s * share
+        return call(EmbeddingBag, g, s, bag, index, rows, False)
 
     @staticmethod
     def vjp_s(
@@ -118,10 +111,6 @@ class EmbeddingBag(Op):
         d: Value, w: Value, _s: Value, index: Any, bag: Any, bags: int, _rarity: bool, _rows: int
     ) -> Value:
         return call(EmbeddingBag, w, d, index, bag, bags, False)
-
-
-def _weighted(x: Value, s: Value) -> Value:
-    return x if s is None else x * reshape(s, (s.shape[0], 1))
 
 
 def bag_starts(bag: Array) -> tuple[Array, Array]:

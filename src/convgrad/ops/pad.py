@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import Array
-from ..kernels import table
+from ..kernels import borders, table
 from .formula import Value, call
 from .op import Linear, Op
 
@@ -48,6 +48,11 @@ class Border(Linear):
     @staticmethod
     def forward(x: Array, widths: Widths, mode: str) -> tuple[Array, tuple[Any, ...]]:
         shape = x.shape
+        first = _first_padded(x, widths)
+        if first is not None:
+            out = table.pad(x, widths, 0)
+            borders.write(out.reshape(1, -1, *out.shape[first:]), shape[first:], widths[first:], mode)
+            return out, (widths, mode, shape)
         for axis, (before, after) in enumerate(widths):
             if before or after:
                 x = np.take(x, sources(shape[axis], before, after, mode), axis)
@@ -66,6 +71,10 @@ class BorderFold(Linear):
 
     @staticmethod
     def forward(x: Array, widths: Widths, mode: str, shape: tuple[int, ...]) -> tuple[Array, tuple[Any, ...]]:
+        first = _first_padded(x, widths)
+        if first is not None:
+            wide = np.array(x.reshape(1, -1, *x.shape[first:]), order="C")  # a copy, which is written into
+            return borders.fold(wide, widths[first:], mode).reshape(shape), (widths, mode, shape)
         for axis, (before, after) in enumerate(widths):
             if before or after:
                 x = _fold(x, axis, sources(shape[axis], before, after, mode), shape[axis])
@@ -74,6 +83,13 @@ class BorderFold(Linear):
     @staticmethod
     def vjp_x(g: Value, widths: Widths, mode: str, shape: tuple[int, ...]) -> Value:
         return call(Border, g, widths, mode)
+
+
+def _first_padded(x: Array, widths: Widths) -> int | None:
+    """From which axis on x gets borders; None where it has no elements, no borders or is cut."""
+    if not x.size or any(a < 0 or b < 0 for a, b in widths):
+        return None
+    return next((axis for axis, (a, b) in enumerate(widths) if a or b), None)
 
 
 def _fold(x: Array, axis: int, source: Array, size: int) -> Array:

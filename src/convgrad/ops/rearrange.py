@@ -12,6 +12,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from ..dtypes import Array
+from ..kernels import table
 from . import formula
 from .formula import Value, call, reshape
 from .op import Linear, Op
@@ -64,6 +65,11 @@ class Rot90(Linear):
         return call(Rot90, g, -turns, axes)
 
 
+def _where_kept(keep: Array, x: Array) -> Array:
+    """x, and zeros where ``keep`` (of the last two axes) does not hold."""
+    return table.select(keep, x, np.zeros((), x.dtype))
+
+
 class Tril(Linear):
     """The lower triangle of the last two axes; zeros above the given diagonal."""
 
@@ -74,7 +80,7 @@ class Tril(Linear):
     @staticmethod
     def forward(x: Array, diagonal: int) -> tuple[Array, tuple[Any, ...]]:
         keep = np.tri(x.shape[-2], x.shape[-1], diagonal, dtype=bool)
-        return np.where(keep, x, np.zeros((), x.dtype)), (diagonal,)
+        return _where_kept(keep, x), (diagonal,)
 
     @staticmethod
     def vjp_x(g: Value, diagonal: int) -> Value:
@@ -90,8 +96,8 @@ class Triu(Linear):
 
     @staticmethod
     def forward(x: Array, diagonal: int) -> tuple[Array, tuple[Any, ...]]:
-        drop = np.tri(x.shape[-2], x.shape[-1], diagonal - 1, dtype=bool)
-        return np.where(drop, np.zeros((), x.dtype), x), (diagonal,)
+        keep = ~np.tri(x.shape[-2], x.shape[-1], diagonal - 1, dtype=bool)
+        return _where_kept(keep, x), (diagonal,)
 
     @staticmethod
     def vjp_x(g: Value, diagonal: int) -> Value:

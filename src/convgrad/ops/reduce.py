@@ -117,7 +117,7 @@ class Pick(Op):
     def found(cls, x: Array, axis: int, *rest: Any) -> tuple[Array, Array]:
         """The elements wanted and their positions."""
         index = cls.choose(comparable(x), axis, *rest)
-        return np.take_along_axis(x, index, axis), index
+        return table.take_along(x, index, axis), index
 
     @classmethod
     def pick(
@@ -192,8 +192,10 @@ class Gather(Linear):
 
     @staticmethod
     def forward(x: Array, index: Any, axis: int) -> tuple[Array, tuple[Any, ...]]:
-        view = x[tuple([slice(0, n) if i != axis else slice(None) for i, n in enumerate(index.shape)])]
-        return np.take_along_axis(view, index, axis), (index, axis, x.shape)
+        view = x
+        if index.shape != x.shape:
+            view = x[tuple([slice(0, n) if i != axis else slice(None) for i, n in enumerate(index.shape)])]
+        return table.take_along(view, index, axis), (index, axis, x.shape)
 
     @staticmethod
     def vjp_x(g: Value, index: Any, axis: int, shape: tuple[int, ...]) -> Value:

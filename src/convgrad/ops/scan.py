@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import F32, HALVES, Array
+from ..kernels import table
+from ..kernels.rows import PRODUCT
 from . import formula
 from .formula import Value, broadcast_to, call, call_many, conj, reshape
 from .op import Linear, Op
@@ -26,12 +28,7 @@ def scan(ufunc: np.ufunc, x: Array, axis: int, reverse: bool = False) -> Array:
         return x.copy()
     if x.dtype in HALVES:
         return scan(ufunc, x.astype(F32), axis, reverse).astype(x.dtype)
-    if reverse:
-        return np.flip(ufunc.accumulate(np.flip(x, axis), axis), axis)
-    return np.asarray(ufunc.accumulate(x, axis, dtype=x.dtype))
-
-
-_multiply_reduce: Any = np.multiply.reduce
+    return table.scan(ufunc, x, axis, reverse)
 
 
 class CumSum(Linear):
@@ -170,7 +167,7 @@ class Prod(Op):
     def forward(x: Array, axis: int, keepdims: bool) -> tuple[Array, tuple[Any, ...]]:
         if not x.ndim:
             return x.copy(), (x, axis, keepdims)
-        return _multiply_reduce(x, axis, keepdims=keepdims, dtype=x.dtype), (x, axis, keepdims)
+        return table.fold(PRODUCT, x, axis, keepdims), (x, axis, keepdims)
 
     @staticmethod
     def vjp_x(g: Value, x: Value, axis: int, keepdims: bool) -> Value:
@@ -193,7 +190,7 @@ class ProdAll(Op):
 
     @staticmethod
     def forward(x: Array) -> tuple[Array, tuple[Any, ...]]:
-        return _multiply_reduce(x, None, dtype=x.dtype), (x,)
+        return table.fold(PRODUCT, x, None, False), (x,)
 
     @staticmethod
     def vjp_x(g: Value, x: Value) -> Value:

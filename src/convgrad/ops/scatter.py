@@ -31,9 +31,13 @@ def grid(index: Array, axis: int) -> tuple[Any, ...]:
     """The NumPy key that meets ``(i, index[i, j], j)``, where index stands at ``axis``."""
     if not index.ndim:
         return ()
-    key: list[Any] = list(np.ogrid[tuple([slice(0, n) for n in index.shape])])
-    key[axis] = index
-    return tuple(key)
+    last = index.ndim - 1
+    return tuple(
+        [
+            index if i == axis else np.arange(n).reshape(n, *(1,) * (last - i))
+            for i, n in enumerate(index.shape)
+        ]
+    )
 
 
 class IndexSelect(Linear):
@@ -46,7 +50,7 @@ class IndexSelect(Linear):
 
     @staticmethod
     def forward(x: Array, index: Any, axis: int) -> tuple[Array, tuple[Any, ...]]:
-        return np.take(x, index, axis), (index, axis, x.shape)
+        return x.take(index, axis), (index, axis, x.shape)
 
     @staticmethod
     def vjp_x(g: Value, index: Any, axis: int, shape: tuple[int, ...]) -> Value:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import Array
+from ..dtypes import F32, F64, Array
 from ..kernels import maps, table
 from .elementwise import refuse
 from .formula import LARGE, Value, plain, where, zeros_like
@@ -196,6 +196,8 @@ class MaskedFill(Elementwise):
 
     @staticmethod
     def forward(x: Array, value: Any, mask: Any) -> tuple[Array, tuple[Any]]:
+        if x.dtype in (F32, F64):
+            return table.select(mask, float(value), x), (mask,)
         return np.where(mask, x.dtype.type(value), x), (mask,)
 
     @staticmethod
@@ -214,7 +216,7 @@ class MaskedFillTensor(Elementwise):
 
     @staticmethod
     def forward(x: Array, value: Array, mask: Any) -> tuple[Array, tuple[Any]]:
-        return np.where(mask, value.astype(x.dtype), x), (mask,)
+        return table.select(mask, value.astype(x.dtype), x), (mask,)
 
     @staticmethod
     def vjp_x(g: Value, mask: Any) -> Value:

@@ -317,7 +317,9 @@ def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
         raise ConvgradError(
             f"Class values must be smaller than num_classes. (got {x.max()}, num_classes={size})"
         )
-    return Tensor((x[..., None] == np.arange(size)).astype(np.int64), None)
+    out = np.zeros((x.size, size), np.int64)
+    out[np.arange(x.size), x.reshape(-1)] = 1
+    return Tensor(out.reshape(*x.shape, size), None)
 
 
 _BORDERS: dict[str, tuple[type[pads.Border], ...]] = {

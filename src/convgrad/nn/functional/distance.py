@@ -8,11 +8,16 @@ import numpy as np
 
 from ... import dtypes
 from ...autograd import no_grad
+from ...dtypes import F32, F64
 from ...errors import ConvgradError, DtypeError, ShapeError
+from ...graph.grad_mode import MODE, RECORD
+from ...kernels import table
+from ...kernels.rows import SUM
 from ...ops.distance import Cdist, EuclideanDist, PairNorm
+from ...ops.formula import LARGE
 from ...tensor.checks import scalar_name
 from ...tensor.functions_shape import broadcast_tensors
-from ...tensor.methods.base import dim_tuple
+from ...tensor.methods.base import dim_index, dim_tuple
 from ...tensor.methods.operands import check_tensor, common_dtype
 from ...tensor.tensor import Tensor, apply
 
@@ -57,6 +62,9 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
     """
     check_tensor("cosine_similarity", x1, "x1")
     check_tensor("cosine_similarity", x2, "x2")
+    cosines = _cosines(x1, x2, dim, eps)
+    if cosines is not None:
+        return cosines
     common = common_dtype(x1, x2)
     if common.category != dtypes.FLOATING:
         raise DtypeError(
@@ -72,6 +80,25 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
             length.clamp_min_(eps)
         directions.append(x / length)
     return (directions[0] * directions[1]).sum(dim)
+
+
+def _cosines(x1: Tensor, x2: Tensor, dim: int, eps: float) -> Tensor | None:
+    """The usual case in few steps: two float tensors of one shape and dtype without history; None else."""
+    a, b, mode = x1._data, x2._data, MODE.get()
+    dtype = a.dtype
+    if mode & ~RECORD or (mode and (x1._node is not None or x2._node is not None)):
+        return None
+    if (dtype is not F32 and dtype is not F64) or b.dtype is not dtype or a.shape != b.shape or not a.ndim:
+        return None
+    if a.size >= LARGE:  # the operators have several threads
+        return None
+    axis = dim_index(dim, a.ndim)
+    with np.errstate(all="ignore"):
+        product, other = [
+            x / np.maximum(np.sqrt(table.squares_over(x, (axis,), True)), dtype.type(eps)) for x in (a, b)
+        ]
+        product *= other
+    return Tensor(table.fold(SUM, product, axis, False), None)
 
 
 def pairwise_distance(

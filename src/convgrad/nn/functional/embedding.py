@@ -263,7 +263,7 @@ def bags(
             f"{scalar_name(factors.dtype)} (while checking arguments for embedding_bag)"
         )
     bag, count = _bag_of(index, starts, last)
-    index = index[: len(bag)]
+    index = index[: len(bag)].astype(np.int64, copy=False)
     rows = weight._data.shape[0]
     if padding_idx is not None:
         if not -rows <= padding_idx < rows:

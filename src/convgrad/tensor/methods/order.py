@@ -10,12 +10,16 @@ import numpy as np
 from ... import dtypes
 from ...dtypes import Array
 from ...errors import ConvgradError, DimError, ShapeError
+from ...kernels.memory import allocator
 from ...ops import reduce
 from ...ops import scan as scans
 from ...ops import sort as sorts
 from ...ops.shape import Cat, Clone, Slice
 from .. import return_types
 from .base import Methods, dim_index
+
+#: elements from which a way around NumPy's function is the quicker one
+_MANY = 256
 
 
 def scalar_name(dtype: np.dtype[Any]) -> str:
@@ -233,6 +237,8 @@ class OrderMethods(Methods):
         self._no_complex("unique")
         axis = None if dim is None else dim_index(dim, self._data.ndim)
         data = reduce.comparable(self._data)
+        if axis is None and not (return_inverse or return_counts):
+            return self._wrap(_different(data).astype(self._data.dtype, copy=False))
         values, inverse, counts = np.unique(
             data, return_inverse=True, return_counts=True, axis=axis, equal_nan=False
         )
@@ -335,14 +341,44 @@ class OrderMethods(Methods):
 
         Int64 ``(n, ndim)``, or a tuple of one tensor per dimension.
         """
-        found = self._data != 0
+        found = self._data
+        if found.dtype.kind != "b":
+            found = found != 0
         if as_tuple:
-            return tuple([self._wrap(i) for i in np.nonzero(np.atleast_1d(found))])
-        return self._wrap(np.argwhere(found))
+            return tuple([self._wrap(i) for i in _positions(np.atleast_1d(found))])
+        return self._wrap(_positions(found).T)
 
     def argwhere(self) -> Any:
         """The positions of the elements that are not 0: int64 ``(n, ndim)``."""
         return self.nonzero()
+
+
+def _positions(found: Array) -> Array:
+    """Where a bool array holds: ``(ndim, n)``, the positions along each axis in a row of their own."""
+    if found.ndim < 2 or found.size < _MANY:
+        return np.array(found.nonzero()) if found.ndim else np.argwhere(found).T
+    flat = np.flatnonzero(found)  # much quicker than the positions along several axes
+    shape = (found.ndim, flat.size)
+    out: Array = allocator(shape, flat.dtype)(shape, flat.dtype)
+    out[-1] = flat
+    for axis in range(found.ndim - 1, 0, -1):
+        np.floor_divide(out[axis], found.shape[axis], out=out[axis - 1])
+        out[axis] -= np.multiply(out[axis - 1], found.shape[axis], out=flat)
+    return out
+
+
+def _different(x: Array) -> Array:
+    """The values of x in order, each once, but every NaN."""
+    if x.dtype.kind in "iu" and x.size >= _MANY:
+        low, high = int(x.min()), int(x.max())
+        if high - low < x.size and high < 1 << 63:
+            present = np.zeros(high - low + 1, bool)
+            present[np.subtract(x, low, dtype=np.int64)] = True
+            return np.flatnonzero(present) + low
+    line = np.sort(x, None)
+    new = np.ones(line.shape, bool)
+    np.not_equal(line[1:], line[:-1], out=new[1:])
+    return line[new]
 
 
 def typed_in_place(name: str, data: Array, dtype: Any) -> None:

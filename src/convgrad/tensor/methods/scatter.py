@@ -13,6 +13,7 @@ from ...ops.op import Op
 from .base import NUMBERS, Methods, dim_index
 from .operands import broadcast_error
 
+_UNSIGNED = {4: np.dtype(np.uint32), 8: np.dtype(np.uint64)}
 Plan = tuple[type[Op], tuple[Any, ...], tuple[Any, ...]]
 
 
@@ -65,6 +66,8 @@ class ScatterMethods(Methods):
         mine, theirs = list(self._data.shape), list(indices._data.shape)
         own, other = mine[axis], theirs[axis]
         mine[axis] = theirs[axis] = 1
+        if mine == theirs:
+            return x.gather(axis, _from_front(indices, own))
         joint = list(np.broadcast_shapes(tuple(mine), tuple(theirs)))
         wide = [*joint[:axis], own, *joint[axis + 1 :]]
         indices = _from_front(indices, own)
@@ -162,7 +165,7 @@ class ScatterMethods(Methods):
         where = _vector("index_select", index)
         x = self._at_least_1d()
         axis = dim_index(dim, x._data.ndim)
-        if where.size and not 0 <= where.min() <= where.max() < x._data.shape[axis]:
+        if not _within(where, x._data.shape[axis]):
             raise DimError(
                 f"index out of range in self (index_select: positions {where.min()} to {where.max()} of "
                 f"dimension "
@@ -431,6 +434,9 @@ def _grid_index(name: str, index: Any, data: Any, axis: int, src: Any = None) ->
             f"{list(where.shape)}, "
             f"src {list(src.shape)})"
         )
+    if where.shape == data.shape and (src is None or src.shape == where.shape):
+        _check_range(name, where, data.shape[axis], axis, negative=False)
+        return where.astype(np.int64, copy=False)
     wide = [i for i, (n, m) in enumerate(zip(where.shape, data.shape, strict=True)) if i != axis and n > m]
     small = src is not None and any([n > m for n, m in zip(where.shape, src.shape or (1,), strict=True)])
     if name == "gather" and wide:
@@ -472,8 +478,15 @@ def _vector(name: str, index: Any) -> Any:
     return where.reshape(-1).astype(np.int64, copy=False)
 
 
-def _check_range(name: str, where: Any, size: int, axis: int, negative: bool) -> None:
+def _within(where: Any, size: int) -> bool:
+    """Whether all positions are from 0 on and below ``size``; one look does, as a negative one is vast."""
     if not where.size:
+        return True
+    return bool(np.maximum.reduce(where.view(_UNSIGNED[where.itemsize]), None) < size)
+
+
+def _check_range(name: str, where: Any, size: int, axis: int, negative: bool) -> None:
+    if _within(where, size):
         return
     low, high = int(where.min()), int(where.max())
     if high >= size or low < (-size if negative else 0):
