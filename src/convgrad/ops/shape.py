@@ -44,8 +44,6 @@ class ReshapeAlias(Reshape):
 class UnsafeView(Reshape):
     """Reshape where the strides ask for a copy: the same, under PyTorch's name for it."""
 
-    batch = {"shape": "size"}
-
     backward_name = "UnsafeViewBackward0"
     view = False
 
@@ -116,6 +114,8 @@ class Expand(Linear):
         strides = (0,) * lead + tuple(
             [0 if n == 1 and m != 1 else s for n, m, s in zip(x.shape, shape[lead:], x.strides, strict=True)]
         )
+        if x.size and x.flags.c_contiguous:  # NumPy's as_strided takes ten times as long
+            return np.ndarray(shape, x.dtype, x, 0, strides), (shape, x.shape)
         return np.lib.stride_tricks.as_strided(x, shape, strides), (shape, x.shape)
 
     @staticmethod
@@ -549,11 +549,12 @@ class Split(Linear):
 
     @staticmethod
     def forward(x: Array, sizes: tuple[int, ...], axis: int) -> tuple[tuple[Array, ...], tuple[Any, ...]]:
-        lead = (slice(None),) * axis
         pieces, start = [], 0
+        lead = (slice(None),) * axis
         for size in sizes:
-            pieces.append(x[(*lead, slice(start, start + size))])
-            start += size
+            end = start + size
+            pieces.append(x[(*lead, slice(start, end))] if axis else x[start:end])
+            start = end
         return tuple(pieces), (sizes, axis)
 
     @staticmethod

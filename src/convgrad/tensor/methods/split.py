@@ -33,7 +33,8 @@ class SplitMethods(Methods):
             raise ShapeError(
                 f"split_size can only be 0 if dimension size is 0, but got dimension size of {length}"
             )
-        sizes = tuple([min(size, length - i) for i in range(0, length, size)]) if length else (0,)
+        whole, rest = divmod(length, size) if length else (0, 0)
+        sizes = (size,) * whole if whole and not rest else (*(size,) * whole, rest)
         return self._apply(ops.Split, (self,), (sizes, axis))
 
     def split_with_sizes(self, split_sizes: Any, dim: int = 0) -> Any:
@@ -84,7 +85,7 @@ class SplitMethods(Methods):
         lead = (slice(None),) * axis
         return tuple(
             [
-                self._apply(ops.Slice, (self,), ((*lead, slice(a, max(a, b)), ...),))
+                self._apply_view(ops.Slice, self, ((*lead, slice(a, max(a, b)), ...),))
                 for a, b in zip(cuts, cuts[1:], strict=False)  # noqa: RUF007
             ]
         )
@@ -150,7 +151,7 @@ class SplitMethods(Methods):
         if start + length > size:
             raise ConvgradError(f"start ({start}) + length ({length}) exceeds dimension size ({size}).")
         key = (*(slice(None),) * axis, slice(start, start + length), ...)
-        return self._apply(ops.Slice, (self,), (key,))
+        return self._apply_view(ops.Slice, self, (key,))
 
     def select(self, dim: Any = None, index: Any = None, *, axis: Any = None) -> Any:
         """One position of one dimension, which goes away; a view."""
@@ -166,7 +167,7 @@ class SplitMethods(Methods):
                 f"select(): index {index} out of range for tensor of size {list(data.shape)} at dimension "
                 f"{axis}"
             )
-        return self._apply(ops.Select, (self,), ((*(slice(None),) * axis, index, ...),))
+        return self._apply_view(ops.Select, self, ((*(slice(None),) * axis, index, ...),))
 
     def select_scatter(self, src: Any, dim: int, index: int) -> Any:
         """A copy with one position of one dimension replaced by ``src``."""
