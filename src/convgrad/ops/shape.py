@@ -15,6 +15,7 @@ from ..kernels import table
 from . import formula
 from .formula import Value, call, call_many, permute, reshape, sum_to
 from .op import Linear, Op
+from .rearrange import stacked
 
 
 class Reshape(Linear):
@@ -526,7 +527,7 @@ class Stack(Op):
 
     @staticmethod
     def forward(xs: tuple[Array, ...], axis: int) -> tuple[Array, tuple[Any, ...]]:
-        return np.stack(xs, axis), (axis,)
+        return stacked(xs, axis), (axis,)
 
     @staticmethod
     def vjp(needs: tuple[bool, ...], g: Value, axis: int) -> tuple[Value, ...]:

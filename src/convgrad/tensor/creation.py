@@ -17,7 +17,7 @@ from ..device import check_device
 from ..dtypes import Array, dtype
 from ..errors import ConvgradError, GradError, ShapeError
 from ..ops.shape import cast_array
-from .arrays import array_of, as_kind, shared, sizes
+from .arrays import array_of, as_kind, filled, shared, sizes
 from .dual import spread
 from .methods.operands import fill_value
 from .out import into
@@ -193,7 +193,7 @@ def ones(
     if out is not None:
         return into("ones", ones, out, shape, {"dtype": dtype, "requires_grad": requires_grad})
     check_device(device)
-    return _made(np.ones(sizes("ones", shape), as_kind(dtype).np), requires_grad)
+    return _made(filled(sizes("ones", shape), 1, as_kind(dtype).np), requires_grad)
 
 
 def empty(
@@ -235,7 +235,7 @@ def full(
 def _full(size: tuple[int, ...], value: Any, kind: dtype | None) -> Array:
     value = value.item() if isinstance(value, Tensor) else value
     kind = dtypes.scalar_dtype(value) if kind is None else kind
-    return np.full(size, fill_value(value, kind.np), kind.np)
+    return filled(size, fill_value(value, kind.np), kind.np)
 
 
 def zeros_like(
@@ -253,7 +253,7 @@ def ones_like(
 ) -> Tensor:  # fmt: skip
     """Ones of the shape (and, unless given, the dtype) of ``input``."""
     check_device(device)
-    return spread(input, _made(np.ones(input._data.shape, as_kind(dtype, input.dtype).np), requires_grad))
+    return spread(input, _made(filled(input._data.shape, 1, as_kind(dtype, input.dtype).np), requires_grad))
 
 
 def empty_like(

@@ -149,6 +149,11 @@ class ShapeMethods(SplitMethods):
                 f"desired ordering of dimensions i.e. input.dim() = {ndim} is not equal to len(dims) = "
                 f"{len(order)}"
             )
+        if order and min(order) >= 0:
+            try:
+                return self._apply_view(ops.Permute, self, (order,))
+            except ValueError:
+                pass  # NumPy's word for what is said below
         axes = tuple([dim_index(d, ndim) for d in order])
         if len(set(axes)) != ndim:
             raise ConvgradError(f"permute(): duplicate dims are not allowed. (got {list(order)})")
@@ -476,6 +481,9 @@ def squeezed(shape: tuple[int, ...], dim: Any) -> tuple[int, ...]:
     """A shape without its ones, or without those of the named dimensions."""
     if dim is None:
         return tuple([n for n in shape if n != 1])
+    if type(dim) is int:
+        at = dim_index(dim, len(shape))
+        return shape[:at] + shape[at + 1 :] if shape and shape[at] == 1 else shape
     dims = [dim_index(d, len(shape)) for d in (dim if isinstance(dim, (tuple, list)) else (dim,))]
     if len(set(dims)) != len(dims):
         raise ConvgradError(
@@ -521,6 +529,8 @@ def fill_size(shape: tuple[int, ...], data: Any) -> tuple[int, ...]:
     Raises:
         ShapeError: the sizes do not multiply to the number of elements.
     """
+    if shape == (-1,):
+        return (data.size,)
     product = math.prod(shape)
     if product == data.size:
         for n in shape:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import ConvgradError, DimError, ShapeError
+from ...graph.grad_mode import MODE, RECORD
 from ...ops import rearrange, scatter
 from ...ops import shape as ops
 from .base import Methods, dim_index, size_args
@@ -314,6 +315,8 @@ class SplitMethods(Methods):
         if times.size and times.min() < 0:
             raise ConvgradError("Repeats must be non-negative")
         if not hasattr(repeats, "_data"):
+            if x._node is None and MODE.get() <= RECORD:
+                return self._wrap(x._data.repeat(int(times), axis))
             shape = x._data.shape
             wide = (
                 x.unsqueeze(axis + 1)
