@@ -171,3 +171,23 @@ def test_a_list_of_floats_takes_the_default_dtype() -> None:
     assert torch.tensor([1e300, -1e300]).tolist() == [float("inf"), float("-inf")]
     assert torch.tensor([1.0, 2]).dtype is torch.float32
     assert torch.tensor([]).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    "ends", [(5,), (0,), (2, 9), (2, 9, 3), (-4, 4, 5), (3, 3), (2**62 - 1, 2**62), (7, 2, -2)]
+)
+def test_arange_of_ints_counts_as_python_does(ends: tuple[int, ...]) -> None:
+    made = torch.arange(*ends)
+    assert made.dtype is torch.int64
+    assert made.tolist() == list(range(*ends))
+
+
+def test_repeat_interleave_by_a_number_is_numpys_repeat() -> None:
+    for x in arrays():
+        t = Tensor(x, None)
+        assert np.array_equal(t.repeat_interleave(3).numpy(), x.repeat(3))
+        for axis in range(x.ndim):
+            out = t.repeat_interleave(2, axis)
+            assert np.array_equal(out.numpy(), x.repeat(2, axis))
+            assert out.is_contiguous()
+            t.clone().requires_grad_().repeat_interleave(2, axis).sum().backward()

@@ -291,6 +291,10 @@ def eye(
 # -- counted and spaced -----------------------------------------------------------------------------------
 
 
+#: no int64 overflows on the way to numbers below
+_FAR = 2**62
+
+
 def arange(
     start: Any, end: Any = None, step: Any = 1, *, out: Any = None,
     dtype: Any = None, layout: Any = None, device: Any = None,
@@ -313,6 +317,9 @@ def arange(
     check_device(device)
     if end is None:
         start, end = 0, start
+    plain = dtype is None and type(start) is int and type(end) is int and type(step) is int
+    if plain and step > 0 and -_FAR < start <= end < _FAR:
+        return _made(np.arange(start, end, step, np.int64))
     start, end, step = [v.item() if isinstance(v, Tensor) else v for v in (start, end, step)]
     whole = all([isinstance(v, (int, np.integer)) for v in (start, end, step)])
     kind = as_kind(dtype, dtypes.int64 if whole else None)
