@@ -191,3 +191,31 @@ def test_repeat_interleave_by_a_number_is_numpys_repeat() -> None:
             assert np.array_equal(out.numpy(), x.repeat(2, axis))
             assert out.is_contiguous()
             t.clone().requires_grad_().repeat_interleave(2, axis).sum().backward()
+
+
+@pytest.mark.parametrize("value", [0.1, -1.5, float("nan"), float("-inf"), 1e39, -1e300, 1e-46])
+def test_floats_are_rounded_to_float32_as_c_casts(value: float) -> None:
+    with np.errstate(over="ignore"):
+        want = np.float64(value).astype(np.float32)
+    for data, shape in (
+        (value, ()),
+        ([value], (1,)),
+        ([float("nan"), value, 1.0], (3,)),
+        ([value] * 17, (17,)),
+    ):
+        made = torch.tensor(data).numpy()
+        assert made.dtype == np.float32
+        assert made.shape == shape
+        where = 1 if shape == (3,) else 0
+        assert np.array_equal(made.reshape(-1)[where], want, equal_nan=True)
+
+
+def test_an_index_of_positions_is_read_as_numpy_reads_it() -> None:
+    where = torch.tensor([[0, -1], [1, 0]])
+    for x in arrays():
+        if x.ndim and x.shape[0]:
+            assert np.array_equal(Tensor(x, None)[where].numpy(), x[where.numpy()])
+    with pytest.raises(IndexError, match="out of bounds"):
+        torch.zeros(1)[where]
+    with pytest.raises(IndexError):
+        torch.tensor(1.0)[where]

@@ -62,8 +62,8 @@ def stacked(xs: Sequence[Array], axis: int) -> Array:
     shape, dtype = xs[0].shape, xs[0].dtype
     if axis < 0 or len(xs) > 8 or any([x.dtype is not dtype for x in xs]):
         return np.stack(xs, axis)
-    out = np.empty((*shape[:axis], len(xs), *shape[axis:]), dtype)
-    lead = (_ALL,) * axis
+    out: Array = np.empty((*shape[:axis], len(xs), *shape[axis:]), dtype)
+    lead: Any = (_ALL,) * axis
     for i, x in enumerate(xs):
         out[(*lead, i)] = x
     return out

@@ -12,7 +12,7 @@ import numpy as np
 from numpy import ndarray
 
 from .. import dtypes
-from ..dtypes import Array, dtype
+from ..dtypes import F32, Array, dtype
 from ..errors import ConvgradError, DtypeError, ShapeError
 from ..ops.shape import cast_array
 
@@ -84,6 +84,8 @@ def array_of(data: Any, kind: dtype | None = None) -> Array:
         return _copied(data._data, kind)
     if isinstance(data, (ndarray, np.generic)):
         return _copied(from_foreign(np.asarray(data)), kind)
+    if kind is None and (type(data) is float or (type(data) is list and set(map(type, data)) == {float})):
+        return _of_floats(data, dtypes.default_dtype().np)
     if type(data) in _PLAIN:
         return _filled([data], (1,), {type(data)}, kind).reshape(())
     if not _is_sequence(data):
@@ -92,12 +94,19 @@ def array_of(data: Any, kind: dtype | None = None) -> Array:
         if hasattr(data, "__array__"):
             return _copied(from_foreign(np.asarray(data)), kind)
         raise ConvgradError(f"Could not infer dtype of {type(data).__name__}")
-    if kind is None and type(data) is list and set(map(type, data)) == {float}:
-        return cast_array(np.array(data), dtypes.default_dtype().np)
     shape = _shape_of(data)
     found: set[Any] = set()
     _scan(data, shape, 0, found)
     return _filled(data, shape, found, kind)
+
+
+def _of_floats(data: Any, kind: np.dtype[Any]) -> Array:
+    """A float or a list of floats, in a float dtype."""
+    if kind is F32 and (type(data) is float or len(data) <= 16):
+        low, high = (data, data) if type(data) is float else (min(data), max(data))
+        if low > -1e38 and high < 1e38:  # nothing overflows: no warning has to be kept back, which takes 1 us
+            return np.array(data, kind)
+    return cast_array(np.array(data), kind)
 
 
 def _copied(array: Array, kind: dtype | None) -> Array:

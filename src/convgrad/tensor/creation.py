@@ -319,7 +319,7 @@ def arange(
         start, end = 0, start
     plain = dtype is None and type(start) is int and type(end) is int and type(step) is int
     if plain and step > 0 and -_FAR < start <= end < _FAR:
-        return _made(np.arange(start, end, step, np.int64))
+        return _made(np.arange(start, end, step, dtype=np.int64))
     start, end, step = [v.item() if isinstance(v, Tensor) else v for v in (start, end, step)]
     whole = all([isinstance(v, (int, np.integer)) for v in (start, end, step)])
     kind = as_kind(dtype, dtypes.int64 if whole else None)

@@ -75,10 +75,14 @@ def link(out: Any, source: Any, op: type[Op], params: tuple[Any, ...], fixed: st
         out._view = View(base, (origin.trail, (op, params)), fixed)
     cell = out._cell = source._cell or cell_of(source)
     ref = weakref.ref(out)
-    if cell.views is None:
+    views = cell.views
+    if views is None:
         cell.views = [ref]
     else:
-        grow(cell.views, (ref,))
+        views.append(ref)
+        count = len(views)
+        if count >= 64 and not count & (count - 1):
+            sift(views)
     if fixed and (source._node is not None or base._node is not None):
         watch_over(cell, (ref,))  # what becomes tracked later does so by a change that looks at all views
 
@@ -111,7 +115,12 @@ def grow(refs: list[Any], more: Sequence[Any]) -> None:
     before = len(refs)
     refs += more
     if before >= 63 and before.bit_length() != len(refs).bit_length():
-        refs[:] = [ref for ref in refs if ref() is not None]
+        sift(refs)
+
+
+def sift(refs: list[Any]) -> None:
+    """Let dead weak references go."""
+    refs[:] = [ref for ref in refs if ref() is not None]
 
 
 def link_views(

@@ -17,7 +17,7 @@ from .base import NUMBERS
 from .operands import fill_value
 from .scatter import ScatterMethods, check_key, translated
 
-_FULL = slice(None)
+_FULL, _INT64 = slice(None), np.dtype(np.int64)
 
 
 class IndexMethods(ScatterMethods):
@@ -36,10 +36,15 @@ class IndexMethods(ScatterMethods):
                 )
             return self._apply_view(ops.Select, self, ((key, ...),))
         if type(key) is slice and self._data.ndim:
-            return self._apply_view(ops.Slice, self, ((_plain(key), ...),))
+            start, stop = key.start, key.stop
+            plain = (start is None or type(start) is int) and (stop is None or type(stop) is int)
+            item = key if plain and key.step is None else _plain(key)
+            return self._apply_view(ops.Slice, self, ((item, ...),))
         if type(key) is tuple and (found := plain_key(key, self._data.shape)) is not None:
             return self._apply_view(found[0], self, (found[1],))
-        basic, advanced = split_key(key, self._data)
+        basic, advanced = None, getattr(key, "_data", None)
+        if advanced is None or advanced.dtype is not _INT64 or not advanced.ndim or not self._data.ndim:
+            basic, advanced = split_key(key, self._data)
         out: Any = self
         if basic is not None:
             out = self._apply_view(_kind(basic), self, (basic,))

@@ -56,7 +56,7 @@ class ShapeMethods(SplitMethods):
             return self._view_dtype(shape[0])
         data = self._data
         new = fill_size(size_args(shape), data)
-        if not viewable(data, new):
+        if not data.flags.c_contiguous and not viewable(data, new):
             raise ShapeError(
                 "view size is not compatible with input tensor's size and stride (at least one dimension "
                 "spans "
