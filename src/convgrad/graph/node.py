@@ -170,8 +170,15 @@ class ManyNode(Node):
 
     __slots__ = ("outputs", "places")
 
-    def __init__(self, *args: Any, outputs: tuple[tuple[Any, Any], ...]) -> None:
-        super().__init__(*args)
+    def __init__(
+        self,
+        op: Any,
+        parents: tuple[Node | None, ...],
+        saved: Saved | None,
+        versions: Sequence[tuple[Cell, int, int]] | None,
+        outputs: tuple[tuple[Any, Any], ...],
+    ) -> None:
+        super().__init__(op, parents, saved, versions, (), None)
         self.outputs = outputs
         self.places: dict[int, weakref.ref[Output]] = {}
 
@@ -350,7 +357,7 @@ def attach(op: type[Op], handles: tuple[Any, ...], out: Any, saved: Saved) -> No
             watch.recorded(node, handles, first)
         return
     outputs = tuple([(h._data.shape, h._data.dtype) for h in out])
-    many = ManyNode(op, parents, saved, versions or None, (), None, outputs=outputs)
+    many = ManyNode(op, parents, saved, versions or None, outputs)
     for index, handle in enumerate(out):
         node = handle._node = Output(many, index)
         many.places[index] = weakref.ref(node)

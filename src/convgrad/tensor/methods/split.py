@@ -14,6 +14,12 @@ from ...ops import shape as ops
 from .base import Methods, dim_index, size_args
 
 
+def _even(length: int, size: int) -> tuple[int, ...]:
+    """The sizes of consecutive pieces of a length: all of one size, the last may be smaller."""
+    whole, rest = divmod(length, size) if length else (0, 0)
+    return (size,) * whole if whole and not rest else (*(size,) * whole, rest)
+
+
 class SplitMethods(Methods):
     """``split``, ``chunk``, ``narrow``, ``diagonal``, ``unfold`` and their kin."""
 
@@ -34,9 +40,7 @@ class SplitMethods(Methods):
             raise ShapeError(
                 f"split_size can only be 0 if dimension size is 0, but got dimension size of {length}"
             )
-        whole, rest = divmod(length, size) if length else (0, 0)
-        sizes = (size,) * whole if whole and not rest else (*(size,) * whole, rest)
-        return self._apply(ops.Split, (self,), (sizes, axis))
+        return self._apply(ops.Split, (self,), (_even(length, size), axis))
 
     def split_with_sizes(self, split_sizes: Any, dim: int = 0) -> Any:
         """Views of consecutive pieces of the given sizes."""
@@ -58,10 +62,11 @@ class SplitMethods(Methods):
             raise ConvgradError("chunk expects at least a 1-dimensional tensor")
         if chunks <= 0:
             raise ConvgradError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
-        length = self._data.shape[dim_index(dim, self._data.ndim)]
+        axis = dim_index(dim, self._data.ndim)
+        length = self._data.shape[axis]
         if not length:
             return self.split_with_sizes((0,) * chunks, dim)
-        return self.split(-(-length // chunks), dim)
+        return self._apply(ops.Split, (self,), (_even(length, -(-length // chunks)), axis))
 
     def tensor_split(self, indices_or_sections: Any, dim: int = 0) -> Any:
         """Pieces between the given positions, or a number of nearly equal pieces; views."""
