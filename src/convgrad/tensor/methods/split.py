@@ -321,7 +321,7 @@ class SplitMethods(Methods):
             raise ConvgradError("Repeats must be non-negative")
         if not hasattr(repeats, "_data"):
             if x._node is None and MODE.get() <= RECORD:
-                return self._wrap(x._data.repeat(int(times), axis))
+                return self._wrap(np.repeat(x._data, int(times), axis))
             shape = x._data.shape
             wide = (
                 x.unsqueeze(axis + 1)
