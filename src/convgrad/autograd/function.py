@@ -257,7 +257,7 @@ def _fix_view(result: Any, several: bool) -> None:
     result._view = View(view.base, view.trail, SEVERAL if several else CUSTOM_MADE)
     cell = cell_of(result)
     refs = [ref for ref in cell.views or () if ref() is result] or [weakref.ref(result)]
-    watch_over(cell, refs[0])
+    watch_over(cell, refs[:1])
 
 
 def _beneath(tensor: Any, level: Any) -> Any:

@@ -75,16 +75,19 @@ class Continuous(Stream):
             [0.49625658988952637, 0.7682217955589294]
         """
         size = as_shape(shape)
-        real = COMPLEX.get(np.dtype(dtype))
-        if real is not None:
-            pairs = self.uniform((*size, 2), real, low, high)
-            return pairs.view(dtype)[..., 0]
-        wanted = float_dtype("check_uniform_bounds", dtype)
-        self._check_uniform(wanted, low, high)
+        wanted = np.dtype(dtype)
+        if wanted is not FLOAT32:
+            real = COMPLEX.get(wanted)
+            if real is not None:
+                pairs = self.uniform((*size, 2), real, low, high)
+                return pairs.view(dtype)[..., 0]
+            wanted = float_dtype("check_uniform_bounds", wanted)
+        if low != 0.0 or high != 1.0:
+            self._check_uniform(wanted, low, high)
         n = numel(size)
         with self._lock:
             drawn = self._stream().uniform(n, FLOAT64 if wanted == FLOAT64 else FLOAT32, low, high)
-        out: Array = drawn.astype(wanted, copy=False)
+        out: Array = drawn if drawn.dtype is wanted else drawn.astype(wanted, copy=False)
         if wanted.itemsize == 2 and low != high:
             out[out >= wanted.type(high)] = wanted.type(low)
         return out.reshape(size)
@@ -142,11 +145,13 @@ class Continuous(Stream):
             raise TypeError("normal_(): argument 'mean' and 'std' must be float, not complex")
         if not std >= 0:
             raise ConvgradError(f"normal expects std >= 0.0, but found std {std}")
-        real = COMPLEX.get(np.dtype(dtype))
-        if real is not None:
-            half = std / math.sqrt(2)  # of the variance
-            return self.normal((*size, 2), real, mean, half, contiguous).view(dtype)[..., 0]
-        wanted = float_dtype("normal_kernel_cpu", dtype)
+        wanted = np.dtype(dtype)
+        if wanted is not FLOAT32:
+            real = COMPLEX.get(wanted)
+            if real is not None:
+                half = std / math.sqrt(2)  # of the variance
+                return self.normal((*size, 2), real, mean, half, contiguous).view(dtype)[..., 0]
+            wanted = float_dtype("normal_kernel_cpu", wanted)
         n = numel(size)
         with self._lock:
             if n >= BLOCK and contiguous:

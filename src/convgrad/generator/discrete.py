@@ -165,7 +165,7 @@ class Discrete(Continuous):
                 values = (self._long_words(n) % np.uint64(span)).view(np.int64)
         if low:
             values += np.int64(low)
-        return values.astype(dtype, copy=False)
+        return values if values.dtype is dtype else values.astype(dtype, copy=False)
 
     @watched()
     def randperm(self, n: int, dtype: Any = np.int64) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
 import warnings
@@ -44,6 +45,8 @@ def numel(shape: tuple[int, ...]) -> int:
 
 def as_shape(shape: Shape) -> tuple[int, ...]:
     """A shape as a tuple; an int stands for one dimension."""
+    if type(shape) is tuple:
+        return shape
     return (operator.index(shape),) if isinstance(shape, int | np.integer) else tuple(shape)
 
 
@@ -59,9 +62,10 @@ def rounded(values: Array, dtype: np.dtype[Any]) -> Array:
     """float64 numbers in another dtype; those of 16 bits by way of float32, as in PyTorch."""
     if dtype.itemsize == 2 and dtype in FLOATS:
         values = values.astype(np.float32, copy=False)
-    return values.astype(dtype, copy=False)
+    return values if values.dtype is dtype else values.astype(dtype, copy=False)
 
 
+@functools.cache
 def integer_limits(dtype: np.dtype[Any]) -> tuple[int, int]:
     """Smallest and largest integer that a fill with whole numbers may produce in ``dtype``."""
     if dtype == np.bool_:
@@ -103,7 +107,8 @@ def check_range(low: int, high: int, dtype: np.dtype[Any]) -> tuple[int, int]:
         raise ConvgradError("check_random_bounds handles only integral, floating-point and boolean types")
     smallest: float
     largest: float
-    if dtype in FLOATS:
+    floating = dtype.kind not in "biu" and dtype in FLOATS
+    if floating:
         low, high = representable_low(low, dtype), representable_high(high, dtype)
         if low >= high:
             raise ConvgradError(
@@ -116,7 +121,7 @@ def check_range(low: int, high: int, dtype: np.dtype[Any]) -> tuple[int, int]:
     for name, bound in (("from", low), ("to - 1", high - 1)):
         if not smallest <= bound <= largest:
             raise ConvgradError(f"{name} is out of bounds for {dtype}: {bound}")
-        if dtype in FLOATS and abs(bound) > 1 << DIGITS[dtype]:
+        if floating and abs(bound) > 1 << DIGITS[dtype]:
             digits = DIGITS[dtype]
             warnings.warn(
                 f"{name} is out of bounds [-(2^{digits}), 2^{digits}]: {dtype} holds only some of the "

@@ -213,9 +213,10 @@ class Stream:
 
     def _stream(self) -> Any:
         """The Mersenne Twister itself, made on first use."""
-        if self._source is None:
-            self._source = table.twister(self._seed & 0xFFFFFFFF)
-        return self._source
+        source = self._source  # of the default generator a property, which is asked once
+        if source is None:
+            source = self._source = table.twister(self._seed & 0xFFFFFFFF)
+        return source
 
     def _words(self, n: int) -> Array:
         """The next ``n`` words of 32 bits."""

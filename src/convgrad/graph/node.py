@@ -170,8 +170,15 @@ class ManyNode(Node):
 
     __slots__ = ("outputs", "places")
 
-    def __init__(self, *args: Any, outputs: tuple[tuple[Any, Any], ...]) -> None:
-        super().__init__(*args)
+    def __init__(
+        self,
+        op: Any,
+        parents: tuple[Node | None, ...],
+        saved: Saved | None,
+        versions: Sequence[tuple[Cell, int, int]] | None,
+        outputs: tuple[tuple[Any, Any], ...],
+    ) -> None:
+        super().__init__(op, parents, saved, versions, (), None)
         self.outputs = outputs
         self.places: dict[int, weakref.ref[Output]] = {}
 
@@ -230,8 +237,14 @@ class Output(Node):
     kind = OUTPUT
 
     def __init__(self, source: ManyNode, index: int) -> None:
-        shape, dtype = source.outputs[index]
-        super().__init__(source.op, (source,), (), None, shape, dtype)
+        # spelt out, since a split of many pieces makes as many of these
+        self.op = source.op
+        self.parents = (source,)
+        self.saved = ()
+        self.versions = None
+        self.shape, self.dtype = source.outputs[index]
+        self.hooks = None
+        self.extra = None
         self.index = index
 
 
@@ -334,8 +347,9 @@ def attach(op: type[Op], handles: tuple[Any, ...], out: Any, saved: Saved) -> No
                 cell = owner._cell or cell_of(owner)
                 versions.append((cell, cell.version, i) if not cell.inference else snapshot(cell, i))
         if op.several:  # positions, say, that backward reads and the user holds as a result
-            for h in out[1:]:
-                versions += [snapshot(cell_of(h), i) for i, value in enumerate(saved) if value is h._data]
+            arrays = [i for i, value in enumerate(saved) if type(value) is ndarray]
+            for h in out[1:] if arrays else ():
+                versions += [snapshot(cell_of(h), i) for i in arrays if saved[i] is h._data]
     if not op.several or op.primary is not None:
         data = first._data
         node = first._node = Node(op, parents, saved, versions or None, data.shape, data.dtype)
@@ -343,9 +357,10 @@ def attach(op: type[Op], handles: tuple[Any, ...], out: Any, saved: Saved) -> No
             watch.recorded(node, handles, first)
         return
     outputs = tuple([(h._data.shape, h._data.dtype) for h in out])
-    many = ManyNode(op, parents, saved, versions or None, (), None, outputs=outputs)
+    many = ManyNode(op, parents, saved, versions or None, outputs)
     for index, handle in enumerate(out):
-        handle._node = many.place(index)
+        node = handle._node = Output(many, index)
+        many.places[index] = weakref.ref(node)
     if MODE.get() & WATCH:
         watch.recorded(many, handles, out)
 

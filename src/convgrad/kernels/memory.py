@@ -26,13 +26,13 @@ def empty_large(shape: Ints, dtype: np.dtype[Any]) -> Array:
     Raises:
         MemoryError: there is not that much memory.
     """
-    block: Any = _native.Block(_bytes(shape, dtype))
+    block: Any = _native.Block(prod(shape) * dtype.itemsize)
     return np.ndarray(shape, dtype, block)
 
 
 def allocator(shape: Ints, dtype: np.dtype[Any]) -> Any:
     """The one of ``np.empty`` and ``empty_large`` that serves arrays of this shape."""
-    return np.empty if _native is None or _bytes(shape, dtype) < LARGE else empty_large
+    return np.empty if _native is None or prod(shape) * dtype.itemsize < LARGE else empty_large
 
 
 def owns_memory(a: Array) -> bool:
@@ -49,7 +49,3 @@ def _references_of_base(a: Array) -> int:
 
 #: what ``_references_of_base`` is where only the array holds it: Pythons differ
 _ALONE = _references_of_base(np.ndarray((1,), np.uint8, bytearray(1)))
-
-
-def _bytes(shape: Ints, dtype: np.dtype[Any]) -> int:
-    return prod(shape) * dtype.itemsize

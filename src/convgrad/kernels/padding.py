@@ -9,6 +9,7 @@ import numpy as np
 from convgrad.dtypes import Array
 
 Widths = tuple[tuple[int, int], ...]
+_ALL = slice(None)
 
 
 def pad(x: Array, widths: Widths, value: Any) -> Array:
@@ -21,9 +22,15 @@ def pad(x: Array, widths: Widths, value: Any) -> Array:
     Returns:
         each axis longer by the sum of its widths.
     """
-    shape = tuple([n + a + b for n, (a, b) in zip(x.shape, widths, strict=True)])
+    shape: list[int] = []
+    inside: list[slice] = []
+    cut = False
+    for n, (a, b) in zip(x.shape, widths, strict=True):
+        shape.append(n + a + b)
+        cut = cut or a < 0 or b < 0
+        inside.append(slice(max(a, 0), n + a + min(b, 0)) if a or b else _ALL)
     out = np.full(shape, value, x.dtype) if value else np.zeros(shape, x.dtype)
-    inside = tuple([slice(max(a, 0), n - max(b, 0)) for n, (a, b) in zip(shape, widths, strict=True)])
-    source = tuple([slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in zip(x.shape, widths, strict=True)])
-    out[inside] = x[source]
+    if cut:
+        x = x[tuple([slice(max(-a, 0), n - max(-b, 0)) for n, (a, b) in zip(x.shape, widths, strict=True)])]
+    out[tuple(inside)] = x
     return out

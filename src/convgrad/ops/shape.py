@@ -15,6 +15,7 @@ from ..kernels import table
 from . import formula
 from .formula import Value, call, call_many, permute, reshape, sum_to
 from .op import Linear, Op
+from .rearrange import repeated, stacked
 
 
 class Reshape(Linear):
@@ -43,8 +44,6 @@ class ReshapeAlias(Reshape):
 
 class UnsafeView(Reshape):
     """Reshape where the strides ask for a copy: the same, under PyTorch's name for it."""
-
-    batch = {"shape": "size"}
 
     backward_name = "UnsafeViewBackward0"
     view = False
@@ -112,11 +111,7 @@ class Expand(Linear):
 
     @staticmethod
     def forward(x: Array, shape: tuple[int, ...]) -> tuple[Array, tuple[Any, ...]]:
-        lead = len(shape) - x.ndim
-        strides = (0,) * lead + tuple(
-            [0 if n == 1 and m != 1 else s for n, m, s in zip(x.shape, shape[lead:], x.strides, strict=True)]
-        )
-        return np.lib.stride_tricks.as_strided(x, shape, strides), (shape, x.shape)
+        return repeated(x, shape), (shape, x.shape)
 
     @staticmethod
     def vjp_x(g: Value, _shape: tuple[int, ...], old: tuple[int, ...]) -> Value:
@@ -526,7 +521,7 @@ class Stack(Op):
 
     @staticmethod
     def forward(xs: tuple[Array, ...], axis: int) -> tuple[Array, tuple[Any, ...]]:
-        return np.stack(xs, axis), (axis,)
+        return stacked(xs, axis), (axis,)
 
     @staticmethod
     def vjp(needs: tuple[bool, ...], g: Value, axis: int) -> tuple[Value, ...]:
@@ -549,11 +544,12 @@ class Split(Linear):
 
     @staticmethod
     def forward(x: Array, sizes: tuple[int, ...], axis: int) -> tuple[tuple[Array, ...], tuple[Any, ...]]:
-        lead = (slice(None),) * axis
         pieces, start = [], 0
+        lead = (slice(None),) * axis
         for size in sizes:
-            pieces.append(x[(*lead, slice(start, start + size))])
-            start += size
+            end = start + size
+            pieces.append(x[(*lead, slice(start, end))] if axis else x[start:end])
+            start = end
         return tuple(pieces), (sizes, axis)
 
     @staticmethod

@@ -12,7 +12,7 @@ import numpy as np
 from numpy import ndarray
 
 from .. import dtypes
-from ..dtypes import Array, dtype
+from ..dtypes import F32, Array, dtype
 from ..errors import ConvgradError, DtypeError, ShapeError
 from ..ops.shape import cast_array
 
@@ -41,6 +41,11 @@ def sizes(name: str, args: tuple[Any, ...]) -> tuple[int, ...]:
         raise TypeError(f'{name}() missing 1 required positional arguments: "size"')
     if len(args) == 1 and isinstance(args[0], (tuple, list)):
         args = tuple(args[0])
+    for n in args:
+        if type(n) is not int or n < 0:
+            break
+    else:  # the usual case
+        return args
     out = []
     for n in args:
         if type(n) is not int:
@@ -58,6 +63,13 @@ def sizes(name: str, args: tuple[Any, ...]) -> tuple[int, ...]:
     return tuple(out)
 
 
+def filled(shape: tuple[int, ...], value: Any, kind: np.dtype[Any]) -> Array:
+    """One number everywhere: ``np.full`` and ``np.ones`` of a small array take three times as long."""
+    out: Array = np.empty(shape, kind)
+    out.fill(value)
+    return out
+
+
 def array_of(data: Any, kind: dtype | None = None) -> Array:
     """A fresh array of numbers, nested sequences, NumPy arrays or tensors, by PyTorch's rules.
 
@@ -72,6 +84,8 @@ def array_of(data: Any, kind: dtype | None = None) -> Array:
         return _copied(data._data, kind)
     if isinstance(data, (ndarray, np.generic)):
         return _copied(from_foreign(np.asarray(data)), kind)
+    if kind is None and (type(data) is float or (type(data) is list and set(map(type, data)) == {float})):
+        return _of_floats(data, dtypes.default_dtype().np)
     if type(data) in _PLAIN:
         return _filled([data], (1,), {type(data)}, kind).reshape(())
     if not _is_sequence(data):
@@ -84,6 +98,15 @@ def array_of(data: Any, kind: dtype | None = None) -> Array:
     found: set[Any] = set()
     _scan(data, shape, 0, found)
     return _filled(data, shape, found, kind)
+
+
+def _of_floats(data: Any, kind: np.dtype[Any]) -> Array:
+    """A float or a list of floats, in a float dtype."""
+    if kind is F32 and (type(data) is float or len(data) <= 16):
+        low, high = (data, data) if type(data) is float else (min(data), max(data))
+        if low > -1e38 and high < 1e38:  # nothing overflows: no warning has to be kept back, which takes 1 us
+            return np.array(data, kind)
+    return cast_array(np.array(data), kind)
 
 
 def _copied(array: Array, kind: dtype | None) -> Array:

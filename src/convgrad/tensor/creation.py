@@ -17,7 +17,7 @@ from ..device import check_device
 from ..dtypes import Array, dtype
 from ..errors import ConvgradError, GradError, ShapeError
 from ..ops.shape import cast_array
-from .arrays import array_of, as_kind, shared, sizes
+from .arrays import array_of, as_kind, filled, shared, sizes
 from .dual import spread
 from .methods.operands import fill_value
 from .out import into
@@ -193,7 +193,7 @@ def ones(
     if out is not None:
         return into("ones", ones, out, shape, {"dtype": dtype, "requires_grad": requires_grad})
     check_device(device)
-    return _made(np.ones(sizes("ones", shape), as_kind(dtype).np), requires_grad)
+    return _made(filled(sizes("ones", shape), 1, as_kind(dtype).np), requires_grad)
 
 
 def empty(
@@ -235,7 +235,7 @@ def full(
 def _full(size: tuple[int, ...], value: Any, kind: dtype | None) -> Array:
     value = value.item() if isinstance(value, Tensor) else value
     kind = dtypes.scalar_dtype(value) if kind is None else kind
-    return np.full(size, fill_value(value, kind.np), kind.np)
+    return filled(size, fill_value(value, kind.np), kind.np)
 
 
 def zeros_like(
@@ -253,7 +253,7 @@ def ones_like(
 ) -> Tensor:  # fmt: skip
     """Ones of the shape (and, unless given, the dtype) of ``input``."""
     check_device(device)
-    return spread(input, _made(np.ones(input._data.shape, as_kind(dtype, input.dtype).np), requires_grad))
+    return spread(input, _made(filled(input._data.shape, 1, as_kind(dtype, input.dtype).np), requires_grad))
 
 
 def empty_like(
@@ -291,6 +291,10 @@ def eye(
 # -- counted and spaced -----------------------------------------------------------------------------------
 
 
+#: no int64 overflows on the way to numbers below
+_FAR = 2**62
+
+
 def arange(
     start: Any, end: Any = None, step: Any = 1, *, out: Any = None,
     dtype: Any = None, layout: Any = None, device: Any = None,
@@ -313,6 +317,9 @@ def arange(
     check_device(device)
     if end is None:
         start, end = 0, start
+    plain = dtype is None and type(start) is int and type(end) is int and type(step) is int
+    if plain and step > 0 and -_FAR < start <= end < _FAR:
+        return _made(np.arange(start, end, step, dtype=np.int64))
     start, end, step = [v.item() if isinstance(v, Tensor) else v for v in (start, end, step)]
     whole = all([isinstance(v, (int, np.integer)) for v in (start, end, step)])
     kind = as_kind(dtype, dtypes.int64 if whole else None)

@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 
 from .. import dtypes
+from ..dtypes import Array
 from ..errors import ConvgradError, DtypeError, ShapeError
+from ..graph.grad_mode import MODE, RECORD
 from ..ops import pad as pads
 from ..ops import shape as ops
+from ..ops.op import Op
 from ..size import Size
 from . import dual
 from .keywords import by_either_name
@@ -49,6 +52,32 @@ def _promoted(tensors: list[Tensor]) -> list[Tensor]:
     return [x._cast(common) for x in tensors]
 
 
+def _alike(tensors: Any) -> tuple[list[Array], bool] | None:
+    """The arrays of tensors that agree in dtype and rank, and whether the call is to be recorded.
+
+    Returns:
+        None where there is more to look at: other classes, dtypes or ranks, none at all, a transformation.
+    """
+    mode = MODE.get()
+    if mode > RECORD or (type(tensors) is not list and type(tensors) is not tuple) or not tensors:
+        return None
+    arrays: list[Array] = []
+    tracked = False
+    for x in tensors:
+        if not isinstance(x, Tensor):
+            return None
+        data = x._data
+        if arrays and (data.dtype is not arrays[0].dtype or data.ndim != arrays[0].ndim):
+            return None
+        arrays.append(data)
+        tracked = tracked or x._node is not None
+    return arrays, tracked and mode == RECORD
+
+
+def _joined(op: type[Op], tensors: Any, arrays: list[Array], tracked: bool, axis: int) -> Tensor:
+    return apply(op, tuple(tensors), (axis,)) if tracked else Tensor(op.forward(arrays, axis)[0], None)
+
+
 def cat(tensors: Any, dim: int = 0, *, axis: int | None = None, out: Any = None) -> Tensor:
     """Tensors joined along an existing dimension.
 
@@ -68,6 +97,12 @@ def cat(tensors: Any, dim: int = 0, *, axis: int | None = None, out: Any = None)
         dim = axis
     if out is not None:
         return into("cat", cat, out, (tensors, dim), {})
+    found = _alike(tensors)
+    if found is not None and found[0][0].ndim:
+        try:
+            return _joined(ops.Cat, tensors, *found, dim_index(dim, found[0][0].ndim))
+        except ValueError:
+            pass  # sizes that do not match: said below
     listed = _tensors("cat", tensors)
     if not listed:
         raise ValueError("torch.cat(): expected a non-empty list of Tensors")
@@ -108,6 +143,11 @@ def stack(tensors: Any, dim: int = 0, *, axis: int | None = None, out: Any = Non
         dim = axis
     if out is not None:
         return into("stack", stack, out, (tensors, dim), {})
+    found = _alike(tensors)
+    if found is not None:
+        first = found[0][0].shape
+        if all([x.shape == first for x in found[0]]):
+            return _joined(ops.Stack, tensors, *found, dim_index(dim, len(first), extra=1))
     listed = _tensors("stack", tensors)
     if not listed:
         raise ConvgradError("stack expects a non-empty TensorList")
@@ -346,7 +386,7 @@ def pad(input: Tensor, pad: Any, mode: str = "constant", value: Any = None) -> T
 
     Source: semantics of torch.nn.functional.pad.
     """
-    given = tuple([int(n) for n in pad])
+    given = tuple(map(int, pad))
     shape = input._data.shape
     if mode == "constant":
         return _constant_pad(input, _widths(shape, given), 0 if value is None else value)
@@ -391,7 +431,7 @@ def border_widths(shape: tuple[int, ...], given: tuple[int, ...], mode: str) -> 
 def _constant_pad(input: Tensor, widths: pads.Widths, value: Any) -> Tensor:
     shape = input._data.shape
     for n, (a, b) in zip(shape, widths, strict=True):
-        if n + a + b < 0 or n + min(a, 0) < 0 or n + min(b, 0) < 0:
+        if (a < 0 or b < 0) and (n + a + b < 0 or n + a < 0 or n + b < 0):
             raise ShapeError(
                 f"narrow(): length must be non-negative. The input size {n}, plus negative padding {a} "
                 f"and {b}, resulted "

@@ -44,7 +44,7 @@ from .methods.shape import ShapeMethods
 from .methods.special import SpecialMethods
 from .methods.storage import StorageMethods
 from .promotion import CONSTANTS, as_common, common_dtype, constant, half_dtype, promote
-from .views import View, break_view, check_writable, link_views, rewrite
+from .views import SILENT, View, break_view, check_writable, link, link_views, rewrite
 
 _mode = MODE.get
 _NOT_GIVEN: Any = object()
@@ -234,6 +234,8 @@ def apply(op: type[Op], inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -
     if mode <= RECORD and len(inputs) == 1 and op.simple and not op.several:
         x = inputs[0]
         data = x._data
+        if op.view and op.exact:
+            return apply_view(op, x, params)
         if op.exact or (data.dtype is not BF16 and data.dtype is not F16):
             return _apply_one(op, x, data, params, mode)
     if mode & DUAL and dual.stand_ins and (done := dual.take_over(op, inputs, params)) is not NotImplemented:
@@ -246,7 +248,9 @@ def apply(op: type[Op], inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -
         arrays = [table.cast(a, F32) if type(a) is ndarray and a.dtype in HALVES else a for a in arrays]
     out, saved = op.forward(tuple(arrays), *params) if op.variadic else op.forward(*arrays, *params)
     result: Any
-    if op.several:
+    if op.several and half is None and mode <= RECORD:
+        result = tuple([Tensor(o if type(o) is ndarray else np.asarray(o), None) for o in out])
+    elif op.several:
         result = tuple([_wrapped(o, half, mode) for o in out])
     elif half is None and type(out) is ndarray and mode == RECORD:
         result = Tensor(out, None)
@@ -275,10 +279,28 @@ def _apply_one(op: type[Op], x: Tensor, data: Array, params: tuple[Any, ...], mo
         params = held((x,), params)
     out, saved = op.forward(data, *params)
     result = Tensor(out if type(out) is ndarray else np.asarray(out), None)
-    if op.view:
-        link_views(op, result, x, data, params, mode)
     if mode and x._node is not None and op.traceable:
         attach_one(op, x, result, saved)
+    return result
+
+
+def apply_view(op: type[Op], x: Tensor, params: tuple[Any, ...]) -> Any:
+    """``apply`` for a view operator of one result, whose saved values are all parameters and shapes."""
+    mode = _mode()
+    if mode > RECORD:
+        return apply(op, (x,), params)
+    data = x._data
+    out, saved = op.forward(data, *params)
+    if type(out) is not ndarray:
+        out = np.asarray(out)
+    result = Tensor(out, None)
+    node, base = x._node, out.base
+    if base is not None and (base is data or base is data.base) and (mode or node is None):
+        link(result, x, op, params, "" if mode else SILENT)
+    else:
+        link_views(op, result, x, data, params, mode)
+    if mode and node is not None:
+        result._node = Node(op, (node,), saved, None, out.shape, out.dtype)
     return result
 
 
@@ -320,6 +342,7 @@ class Tensor(
 
     #: what the mixins call; a plain function, since a bound method would cost 60 ns
     _apply = staticmethod(apply)
+    _apply_view = staticmethod(apply_view)
 
     # The hottest methods; the others are in the mixins.
     __add__ = __radd__ = _binary(ew.Add)

@@ -66,19 +66,61 @@ def link(out: Any, source: Any, op: type[Op], params: tuple[Any, ...], fixed: st
     """Note that ``out`` is a view of ``source`` made by ``op``: one storage, one version."""
     origin = source._view
     if origin is None:
-        out._view = View(source, (None, (op, params)), fixed)
+        base = source
+        out._view = View(base, (None, (op, params)), fixed)
     else:
-        kept = origin.fixed if origin.fixed == INFERRED else fixed or origin.fixed
-        out._view = View(origin.base, (origin.trail, (op, params)), kept)
-    cell = out._cell = cell_of(source)
-    if cell.views is None:
-        cell.views = []
-    elif len(cell.views) >= 64 and len(cell.views) & (len(cell.views) - 1) == 0:
-        cell.views[:] = [ref for ref in cell.views if ref() is not None]
+        base = origin.base
+        if origin.fixed:
+            fixed = origin.fixed if origin.fixed == INFERRED else fixed or origin.fixed
+        out._view = View(base, (origin.trail, (op, params)), fixed)
+    cell = out._cell = source._cell or cell_of(source)
     ref = weakref.ref(out)
-    cell.views.append(ref)
-    if out._view.fixed and (source._node is not None or out._view.base._node is not None):
-        watch_over(cell, ref)  # what becomes tracked later does so by a change that looks at all views
+    views = cell.views
+    if views is None:
+        cell.views = [ref]
+    else:
+        views.append(ref)
+        count = len(views)
+        if count >= 64 and not count & (count - 1):
+            sift(views)
+    if fixed and (source._node is not None or base._node is not None):
+        watch_over(cell, (ref,))  # what becomes tracked later does so by a change that looks at all views
+
+
+def link_several(
+    pieces: Sequence[Any], source: Any, op: type[Op], params: tuple[Any, ...], fixed: str
+) -> None:
+    """``link`` for the views of one call: none follows a change by its steps, so they share their trail."""
+    origin = source._view
+    base, trail = (source, None) if origin is None else (origin.base, origin.trail)
+    if origin is not None and origin.fixed == INFERRED:
+        fixed = INFERRED
+    trail = (trail, (op, params))
+    cell = source._cell or cell_of(source)
+    refs = []
+    for piece in pieces:
+        piece._view = View(base, trail, fixed)
+        piece._cell = cell
+        refs.append(weakref.ref(piece))
+    if cell.views is None:
+        cell.views = refs
+    else:
+        grow(cell.views, refs)
+    if source._node is not None or base._node is not None:
+        watch_over(cell, refs)
+
+
+def grow(refs: list[Any], more: Sequence[Any]) -> None:
+    """Add weak references to a list, from which dead ones go whenever its length has doubled."""
+    before = len(refs)
+    refs += more
+    if before >= 63 and before.bit_length() != len(refs).bit_length():
+        sift(refs)
+
+
+def sift(refs: list[Any]) -> None:
+    """Let dead weak references go."""
+    refs[:] = [ref for ref in refs if ref() is not None]
 
 
 def link_views(
@@ -90,9 +132,16 @@ def link_views(
         outside = mode & INFERENCE and not cell_of(source).inference
         fixed = SILENT if mode == OFF else INFERRED if outside else ""
     if op.several:
-        for piece in result:
-            if overlap(piece._data, data) or (not data.size and piece._data.base is not None):
-                link(piece, source, op, params, fixed or SEVERAL)
+        owner = data.base if type(data.base) is np.ndarray else data  # whom NumPy names as theirs
+        pieces = [
+            piece
+            for piece in result
+            if piece._data.base is owner
+            or overlap(piece._data, data)
+            or (not data.size and piece._data.base is not None)
+        ]
+        if pieces:
+            link_several(pieces, source, op, params, fixed or SEVERAL)
     else:
         base = result._data.base
         # NumPy names the owner of a view's memory; only where it names something else, compare bounds
@@ -107,13 +156,12 @@ def link_views(
                     piece._cell.inference = False
 
 
-def watch_over(cell: Cell, ref: Any) -> None:
-    """Let the next in-place changes of a storage find a view whose history cannot follow them."""
+def watch_over(cell: Cell, refs: Sequence[Any]) -> None:
+    """Let the next in-place changes of a storage find the views whose history cannot follow them."""
     if cell.fragile is None:
-        cell.fragile = []
-    elif len(cell.fragile) >= 64 and len(cell.fragile) & (len(cell.fragile) - 1) == 0:
-        cell.fragile[:] = [kept for kept in cell.fragile if kept() is not None]
-    cell.fragile.append(ref)
+        cell.fragile = list(refs)
+    else:
+        grow(cell.fragile, refs)
 
 
 class Broken:

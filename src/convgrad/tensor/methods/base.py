@@ -14,6 +14,7 @@ from ...dtypes import Array
 from ...errors import ConvgradError, DimError
 from ...graph.node import Cell, Node
 from ...ops.op import Op
+from ...size import Size
 
 NUMBERS = (bool, int, float, complex, np.number, np.bool_)
 
@@ -33,6 +34,10 @@ class Methods:
     _overrides = False  # whether __torch_function__ is to be asked: only in classes of users
 
     def _apply(self, op: type[Op], inputs: tuple[Any, ...], params: tuple[Any, ...] = ()) -> Any:
+        raise NotImplementedError
+
+    @staticmethod
+    def _apply_view(op: type[Op], x: Any, params: tuple[Any, ...]) -> Any:
         raise NotImplementedError
 
     def _unary(self, op: type[Op]) -> Any:
@@ -84,6 +89,9 @@ def dim_index(dim: Any, ndim: int, extra: int = 0) -> int:
     Raises:
         DimError: out of range.
     """
+    size = ndim + extra
+    if type(dim) is int and -size <= dim < size:
+        return dim if dim >= 0 else dim + size
     size = max(ndim, 1 - extra) + extra
     if not isinstance(dim, (int, np.integer)) or isinstance(dim, bool):
         raise TypeError(f"dim must be an int, not {type(dim).__name__}")
@@ -108,8 +116,10 @@ def dim_tuple(dim: Any, ndim: int) -> tuple[int, ...]:
 
 def size_args(args: tuple[Any, ...]) -> tuple[int, ...]:
     """Sizes given one by one or as one sequence, as ints."""
-    if len(args) == 1 and (type(args[0]) is tuple or type(args[0]) is list):
-        args = tuple(args[0])
+    if len(args) == 1 and type(args[0]) is not int:
+        given = args[0]
+        if type(given) is tuple or type(given) is list or type(given) is Size:
+            args = tuple(given)
     for a in args:
         if type(a) is not int:
             break

@@ -17,7 +17,7 @@ from .base import NUMBERS
 from .operands import fill_value
 from .scatter import ScatterMethods, check_key, translated
 
-_FULL = slice(None)
+_FULL, _INT64 = slice(None), np.dtype(np.int64)
 
 
 class IndexMethods(ScatterMethods):
@@ -34,13 +34,20 @@ class IndexMethods(ScatterMethods):
                 raise DimError(
                     f"index {key} is out of bounds for dimension 0 with size {shape[0]} (shape {list(shape)})"
                 )
-            return self._apply(ops.Select, (self,), ((key, ...),))
+            return self._apply_view(ops.Select, self, ((key, ...),))
         if type(key) is slice and self._data.ndim:
-            return self._apply(ops.Slice, (self,), ((_plain(key), ...),))
-        basic, advanced = split_key(key, self._data)
+            start, stop = key.start, key.stop
+            plain = (start is None or type(start) is int) and (stop is None or type(stop) is int)
+            item = key if plain and key.step is None else _plain(key)
+            return self._apply_view(ops.Slice, self, ((item, ...),))
+        if type(key) is tuple and (found := plain_key(key, self._data.shape)) is not None:
+            return self._apply_view(found[0], self, (found[1],))
+        basic, advanced = None, getattr(key, "_data", None)
+        if advanced is None or advanced.dtype is not _INT64 or not advanced.ndim or not self._data.ndim:
+            basic, advanced = split_key(key, self._data)
         out: Any = self
         if basic is not None:
-            out = self._apply(_kind(basic), (self,), (basic,))
+            out = self._apply_view(_kind(basic), self, (basic,))
         if advanced is not None:
             check_key(advanced, out._data)
             try:
@@ -57,13 +64,16 @@ class IndexMethods(ScatterMethods):
             value = None
         if key is False:
             return
-        basic, advanced = split_key(key, self._data)
+        if type(key) is int and 0 <= key < (self._data.shape or (0,))[0]:
+            basic, advanced = (key, ...), None
+        else:
+            basic, advanced = split_key(key, self._data)
         if advanced is None and self._write(basic, value, array):
             return
         target: Any = self
         whole = key is Ellipsis or (type(key) is slice and key == _FULL)
         if basic is not None and not whole:
-            target = self._apply(_kind(basic), (self,), (basic,))
+            target = self._apply_view(_kind(basic), self, (basic,))
         source = self._wrap(array) if value is None else value
         extra = array.ndim - target._data.ndim
         if extra > 0 and advanced is None and array.shape[:extra] == (1,) * extra:
@@ -177,6 +187,52 @@ def _kind(key: Any) -> type[ops.Index]:
         if last != _FULL:
             return ops.Slice
     return ops.Alias
+
+
+def plain_key(key: tuple[Any, ...], shape: tuple[int, ...]) -> tuple[type[ops.Index], Any] | None:
+    """The operator and NumPy key of a tuple of ints, slices of ints, None and at most one ellipsis.
+
+    Returns:
+        what ``split_key`` and ``_kind`` would find, in one pass; None for anything they are needed for.
+    """
+    op: type[ops.Index] = ops.Alias
+    parts: list[Any] = []
+    dim, open_end = 0, True
+    for at, item in enumerate(key):
+        if type(item) is slice:
+            if dim >= len(shape):
+                return None
+            if item != _FULL:
+                for part in (item.start, item.stop, item.step):
+                    if part is not None and type(part) is not int:
+                        return None
+                if item.step is not None and item.step <= 0:
+                    return None
+                size = shape[dim]
+                if item.indices(size) == (0, size, 1):
+                    item = _FULL
+                else:
+                    op = ops.Slice
+            dim += 1
+        elif type(item) is int:
+            if dim >= len(shape) or not -shape[dim] <= item < shape[dim]:
+                return None
+            op = ops.Select
+            dim += 1
+        elif item is None:
+            op = ops.UnsqueezeIndex
+        elif item is Ellipsis and open_end:
+            gap = len(shape) - dim - sum([k is not None for k in key[at + 1 :]])
+            if gap < 0:
+                return None
+            parts += [_FULL] * gap
+            dim += gap
+            open_end = False
+            continue
+        else:
+            return None
+        parts.append(item)
+    return op, (*parts, ...)
 
 
 def split_key(key: Any, data: Any) -> tuple[Any, Any]:

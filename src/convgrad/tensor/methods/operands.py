@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ... import dtypes
+from ...dtypes import F32, F64
 from ...errors import ConvgradError, ShapeError
 from ...graph.grad_mode import MODE, OFF, RECORD
 from .base import NUMBERS
@@ -82,6 +83,8 @@ def fill_value(value: Any, kind: np.dtype[Any]) -> Any:
     Raises:
         ConvgradError: the number does not fit.
     """
+    if (kind is F32 or kind is F64) and (type(value) is float or type(value) is int) and -1e38 < value < 1e38:
+        return value
     if isinstance(value, complex):
         fits = kind.kind == "c"
     elif kind.kind in "iu":

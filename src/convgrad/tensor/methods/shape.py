@@ -36,7 +36,7 @@ class ShapeMethods(SplitMethods):
         data = self._data
         new = fill_size(size_args(given), data)
         if data.flags.c_contiguous:
-            return self._apply(ops.Reshape, (self,), (new,))
+            return self._apply_view(ops.Reshape, self, (new,))
         return self._apply(ops.ReshapeAlias if viewable(data, new) else ops.UnsafeView, (self,), (new,))
 
     def view(self, *shape: Any, size: Any = None, dtype: Any = None) -> Any:
@@ -56,7 +56,7 @@ class ShapeMethods(SplitMethods):
             return self._view_dtype(shape[0])
         data = self._data
         new = fill_size(size_args(shape), data)
-        if not viewable(data, new):
+        if not data.flags.c_contiguous and not viewable(data, new):
             raise ShapeError(
                 "view size is not compatible with input tensor's size and stride (at least one dimension "
                 "spans "
@@ -64,7 +64,7 @@ class ShapeMethods(SplitMethods):
                 f"tensor of "
                 f"shape {list(data.shape)} and stride {[s // data.itemsize for s in data.strides]})"
             )
-        return self._apply(ops.Reshape, (self,), (new,))
+        return self._apply_view(ops.Reshape, self, (new,))
 
     def _view_dtype(self, kind: dtypes.dtype) -> Any:
         data = self._data
@@ -149,15 +149,20 @@ class ShapeMethods(SplitMethods):
                 f"desired ordering of dimensions i.e. input.dim() = {ndim} is not equal to len(dims) = "
                 f"{len(order)}"
             )
+        if order and min(order) >= 0:
+            try:
+                return self._apply_view(ops.Permute, self, (order,))
+            except ValueError:
+                pass  # NumPy's word for what is said below
         axes = tuple([dim_index(d, ndim) for d in order])
         if len(set(axes)) != ndim:
             raise ConvgradError(f"permute(): duplicate dims are not allowed. (got {list(order)})")
-        return self._apply(ops.Permute, (self,), (axes,))
+        return self._apply_view(ops.Permute, self, (axes,))
 
     def transpose(self, dim0: int, dim1: int) -> Any:
         """Two dimensions exchanged; a view."""
         ndim = self._data.ndim
-        return self._apply(ops.Transpose, (self,), (dim_index(dim0, ndim), dim_index(dim1, ndim)))
+        return self._apply_view(ops.Transpose, self, (dim_index(dim0, ndim), dim_index(dim1, ndim)))
 
     swapdims = transpose
 
@@ -180,11 +185,11 @@ class ShapeMethods(SplitMethods):
             if len(set(dims)) != len(dims):
                 raise ConvgradError(f"movedim: repeated dim in `{name}` ({list(original)})")
         if not ndim:
-            return self._apply(ops.Alias, (self,), (...,))
+            return self._apply_view(ops.Alias, self, (...,))
         order: list[int] = [d for d in range(ndim) if d not in src]
         for to, frm in sorted(zip(dst, src, strict=True)):
             order.insert(to, frm)
-        return self._apply(ops.Permute, (self,), (tuple(order),))
+        return self._apply_view(ops.Permute, self, (tuple(order),))
 
     moveaxis = movedim
 
@@ -193,7 +198,7 @@ class ShapeMethods(SplitMethods):
         ndim = self._data.ndim
         if ndim > 2:
             raise ConvgradError(f"t() expects a tensor with <= 2 dimensions, but self is {ndim}D")
-        return self._apply(ops.T, (self,), (0, ndim - 1 if ndim else 0))
+        return self._apply_view(ops.T, self, (0, ndim - 1 if ndim else 0))
 
     @property
     def T(self) -> Any:
@@ -208,7 +213,7 @@ class ShapeMethods(SplitMethods):
                 "`x.permute(*torch.arange(x.ndim - 1, -1, -1))` to reverse the dimensions of a tensor.",
                 stacklevel=2,
             )
-        return self._apply(ops.Permute, (self,), (tuple(range(ndim - 1, -1, -1)),))
+        return self._apply_view(ops.Permute, self, (tuple(range(ndim - 1, -1, -1)),))
 
     @property
     def mT(self) -> Any:
@@ -249,7 +254,7 @@ class ShapeMethods(SplitMethods):
         """A dimension of size 1 put in before ``dim``; a view."""
         if axis is not None:
             dim = axis
-        return self._apply(ops.Unsqueeze, (self,), (unsqueezed(self._data.shape, dim),))
+        return self._apply_view(ops.Unsqueeze, self, (unsqueezed(self._data.shape, dim),))
 
     def squeeze(self, dim: Any = None, *, axis: Any = None) -> Any:
         """Dimensions of size 1 taken away: all of them, or those named whose size is 1; a view."""
@@ -262,13 +267,13 @@ class ShapeMethods(SplitMethods):
             if isinstance(dim, (tuple, list))
             else ops.SqueezeDim
         )
-        return self._apply(op, (self,), (squeezed(self._data.shape, dim),))
+        return self._apply_view(op, self, (squeezed(self._data.shape, dim),))
 
     def expand(self, *sizes: Any, size: Any = None) -> Any:
         """Size-1 dimensions repeated without copying; -1 keeps a size; a view."""
         if size is not None:
             sizes = (size,)
-        return self._apply(ops.Expand, (self,), (expanded_shape(size_args(sizes), self._data.shape),))
+        return self._apply_view(ops.Expand, self, (expanded_shape(size_args(sizes), self._data.shape),))
 
     def expand_as(self, other: Any) -> Any:
         """``expand`` to the shape of another tensor."""
@@ -476,6 +481,9 @@ def squeezed(shape: tuple[int, ...], dim: Any) -> tuple[int, ...]:
     """A shape without its ones, or without those of the named dimensions."""
     if dim is None:
         return tuple([n for n in shape if n != 1])
+    if type(dim) is int:
+        at = dim_index(dim, len(shape))
+        return shape[:at] + shape[at + 1 :] if shape and shape[at] == 1 else shape
     dims = [dim_index(d, len(shape)) for d in (dim if isinstance(dim, (tuple, list)) else (dim,))]
     if len(set(dims)) != len(dims):
         raise ConvgradError(
@@ -521,8 +529,18 @@ def fill_size(shape: tuple[int, ...], data: Any) -> tuple[int, ...]:
     Raises:
         ShapeError: the sizes do not multiply to the number of elements.
     """
-    if math.prod(shape) == data.size and min(shape, default=0) >= 0:
-        return shape
+    if shape == (-1,):
+        return (data.size,)
+    product = math.prod(shape)
+    if product == data.size:
+        for n in shape:
+            if n < 0:
+                break
+        else:
+            return shape
+    elif product < 0 and data.size % product == 0 and shape.count(-1) == 1 and min(shape) == -1:
+        at = shape.index(-1)
+        return (*shape[:at], data.size // -product, *shape[at + 1 :])
     known = math.prod([n for n in shape if n != -1])
     missing = shape.count(-1)
     if missing == 1 and known > 0 and data.size % known == 0:

@@ -8,9 +8,16 @@ from typing import Any
 import numpy as np
 
 from ...errors import ConvgradError, DimError, ShapeError
+from ...graph.grad_mode import MODE, RECORD
 from ...ops import rearrange, scatter
 from ...ops import shape as ops
 from .base import Methods, dim_index, size_args
+
+
+def _even(length: int, size: int) -> tuple[int, ...]:
+    """The sizes of consecutive pieces of a length: all of one size, the last may be smaller."""
+    whole, rest = divmod(length, size) if length else (0, 0)
+    return (size,) * whole if whole and not rest else (*(size,) * whole, rest)
 
 
 class SplitMethods(Methods):
@@ -33,8 +40,7 @@ class SplitMethods(Methods):
             raise ShapeError(
                 f"split_size can only be 0 if dimension size is 0, but got dimension size of {length}"
             )
-        sizes = tuple([min(size, length - i) for i in range(0, length, size)]) if length else (0,)
-        return self._apply(ops.Split, (self,), (sizes, axis))
+        return self._apply(ops.Split, (self,), (_even(length, size), axis))
 
     def split_with_sizes(self, split_sizes: Any, dim: int = 0) -> Any:
         """Views of consecutive pieces of the given sizes."""
@@ -56,10 +62,11 @@ class SplitMethods(Methods):
             raise ConvgradError("chunk expects at least a 1-dimensional tensor")
         if chunks <= 0:
             raise ConvgradError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
-        length = self._data.shape[dim_index(dim, self._data.ndim)]
+        axis = dim_index(dim, self._data.ndim)
+        length = self._data.shape[axis]
         if not length:
             return self.split_with_sizes((0,) * chunks, dim)
-        return self.split(-(-length // chunks), dim)
+        return self._apply(ops.Split, (self,), (_even(length, -(-length // chunks)), axis))
 
     def tensor_split(self, indices_or_sections: Any, dim: int = 0) -> Any:
         """Pieces between the given positions, or a number of nearly equal pieces; views."""
@@ -84,7 +91,7 @@ class SplitMethods(Methods):
         lead = (slice(None),) * axis
         return tuple(
             [
-                self._apply(ops.Slice, (self,), ((*lead, slice(a, max(a, b)), ...),))
+                self._apply_view(ops.Slice, self, ((*lead, slice(a, max(a, b)), ...),))
                 for a, b in zip(cuts, cuts[1:], strict=False)  # noqa: RUF007
             ]
         )
@@ -150,7 +157,7 @@ class SplitMethods(Methods):
         if start + length > size:
             raise ConvgradError(f"start ({start}) + length ({length}) exceeds dimension size ({size}).")
         key = (*(slice(None),) * axis, slice(start, start + length), ...)
-        return self._apply(ops.Slice, (self,), (key,))
+        return self._apply_view(ops.Slice, self, (key,))
 
     def select(self, dim: Any = None, index: Any = None, *, axis: Any = None) -> Any:
         """One position of one dimension, which goes away; a view."""
@@ -166,7 +173,7 @@ class SplitMethods(Methods):
                 f"select(): index {index} out of range for tensor of size {list(data.shape)} at dimension "
                 f"{axis}"
             )
-        return self._apply(ops.Select, (self,), ((*(slice(None),) * axis, index, ...),))
+        return self._apply_view(ops.Select, self, ((*(slice(None),) * axis, index, ...),))
 
     def select_scatter(self, src: Any, dim: int, index: int) -> Any:
         """A copy with one position of one dimension replaced by ``src``."""
@@ -313,6 +320,8 @@ class SplitMethods(Methods):
         if times.size and times.min() < 0:
             raise ConvgradError("Repeats must be non-negative")
         if not hasattr(repeats, "_data"):
+            if x._node is None and MODE.get() <= RECORD:
+                return self._wrap(np.repeat(x._data, int(times), axis))
             shape = x._data.shape
             wide = (
                 x.unsqueeze(axis + 1)

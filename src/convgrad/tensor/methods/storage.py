@@ -187,7 +187,7 @@ class StorageMethods(ConvertMethods):
             raise TypeError(f"copy_(): argument 'other' must be Tensor, not {type(src).__name__}")
         goal, given = self._data.shape, src._data.shape
         try:
-            joint = np.broadcast_shapes(given, goal)
+            joint = goal if given == goal else np.broadcast_shapes(given, goal)
         except ValueError:
             raise broadcast_error(goal, given) from None
         if joint != goal:
@@ -216,7 +216,12 @@ class StorageMethods(ConvertMethods):
             return self._inplace("fill_", ops.FillTensor, (value,))
         if not isinstance(value, NUMBERS):
             raise TypeError(f"fill_(): argument 'value' must be Number, not {type(value).__name__}")
-        return self._inplace("fill_", ops.Fill, (), (fill_value(value, self._data.dtype),))
+        value = fill_value(value, self._data.dtype)
+        if plain_target(self):
+            self._data.fill(value)
+            (self._cell or cell_of(self)).bump("fill_")
+            return self
+        return self._inplace("fill_", ops.Fill, (), (value,))
 
     def zero_(self) -> Any:
         """Every element replaced by 0."""
