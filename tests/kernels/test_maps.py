@@ -427,7 +427,17 @@ def test_wrong_calls_are_refused() -> None:
 
 def test_every_kernel_of_the_family_is_tested() -> None:
     named = {row[0] for row in (*UNARY, *BINARY, *TERNARY)}
-    others = {"add_scaled", "arithmetic", "cast", "compare", "copy", "lookup", "mapped", "select"}
+    others = {
+        "add_scaled",
+        "arithmetic",
+        "cast",
+        "compare",
+        "contiguous",
+        "copy",
+        "lookup",
+        "mapped",
+        "select",
+    }
     assert named | others == set(FAMILIES["maps"].kernels)
 
 

@@ -45,6 +45,11 @@ def cast(x: Array, dtype: np.dtype[Any]) -> Array:
         return x.astype(dtype)
 
 
+def contiguous(x: Array) -> Array:
+    """x in memory of its own, its rows one after another."""
+    return x.copy(order="C")
+
+
 def copy(x: Array) -> Array:
     """x in memory of its own, its axes as they lie."""
     return x.copy(order="K")

@@ -41,6 +41,8 @@ _COMPARISONS = {
 _SIMPLE, _COSTLY, _PASSES = 32768, 1024, 1
 #: values that a row needs at least, for its loop to be worth its start
 _SHORTEST = 16
+#: bytes from which on the compiled copy is quicker
+_COPIED = 1 << 14
 
 
 #: elements up to which no array is large, whatever its dtype
@@ -337,13 +339,25 @@ def lerp(x: Array, y: Array, weight: float) -> Array:
     return maps.lerp(x, y, weight)
 
 
-def copy(x: Array) -> Array:
-    """``maps.copy``, into memory that is kept."""
-    if x.nbytes < LARGE or not x.flags.c_contiguous:
-        return x.copy(order="K")
-    out = empty_large(x.shape, x.dtype)
-    np.copyto(out, x)
+def contiguous(x: Array) -> Array:
+    """``maps.contiguous``."""
+    dtype = x.dtype
+    if x.nbytes < _COPIED or dtype.hasobject:
+        return x.copy(order="C")
+    out = _empty_as(x, dtype)
+    if not _native.copy_strided(x, out):
+        np.copyto(out, x)
     return out
+
+
+def copy(x: Array) -> Array:
+    """``maps.copy``."""
+    if x.nbytes < _COPIED:
+        return x.copy(order="K")
+    if x.flags.c_contiguous:
+        return contiguous(x)
+    axes = sorted(range(x.ndim), key=[-abs(step) for step in x.strides].__getitem__)
+    return contiguous(x.transpose(axes)).transpose(np.argsort(axes))
 
 
 def mapped(ufunc: np.ufunc, x: Array) -> Any:
@@ -418,6 +432,8 @@ def cast(x: Array, dtype: np.dtype[Any]) -> Array:
             pass
     if x.size * dtype.itemsize >= LARGE and x.flags.c_contiguous and x.dtype.kind != "V" != dtype.kind:
         out = empty_large(x.shape, dtype)
+        if _native.cast_elements(x, out):
+            return out
         with np.errstate(invalid="ignore", over="ignore"):
             np.copyto(out, x, casting="unsafe")
         return out

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import accumulate, pairwise
+from operator import mul
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -104,7 +106,25 @@ _ALL_BUT_SECOND = [(0, *range(2, ndim)) for ndim in range(65)]
 
 def reshape(x: Value, shape: tuple[int, ...]) -> Value:
     """The same elements in another shape."""
+    if type(x) is ndarray and x.size >= FEW and not viewable(x, shape):
+        x = table.contiguous(x)
     return x.reshape(shape)
+
+
+def viewable(x: Array, shape: tuple[int, ...]) -> bool:
+    """Whether an array can be seen in another shape of as many elements without copying.
+
+    Where one of its axes does not go on where the next ends, the new shape needs a border too.
+    """
+    if x.flags.c_contiguous or not x.size:
+        return True
+    axes = [(n, step) for n, step in zip(x.shape, x.strides, strict=True) if n != 1]
+    before, borders = 1, []
+    for (n, step), (inner, inner_step) in pairwise(axes):
+        before *= n
+        if step != inner * inner_step:
+            borders.append(before)
+    return set(borders).issubset(accumulate(shape, mul))
 
 
 def permute(x: Value, axes: Sequence[int]) -> Value:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from ..dtypes import Array
+from ..kernels import table
 from . import formula
 from .formula import Value, call, reshape
 from .op import Linear, Op
@@ -26,7 +27,7 @@ class Flip(Linear):
 
     @staticmethod
     def forward(x: Array, axes: tuple[int, ...]) -> tuple[Array, tuple[Any, ...]]:
-        return np.flip(x, axes).copy(order="C"), (axes,)
+        return table.contiguous(np.flip(x, axes)), (axes,)
 
     @staticmethod
     def vjp_x(g: Value, axes: tuple[int, ...]) -> Value:
@@ -57,7 +58,7 @@ class Rot90(Linear):
 
     @staticmethod
     def forward(x: Array, turns: int, axes: tuple[int, int]) -> tuple[Array, tuple[Any, ...]]:
-        return np.rot90(x, turns, axes).copy(order="C"), (turns, axes)
+        return table.contiguous(np.rot90(x, turns, axes)), (turns, axes)
 
     @staticmethod
     def vjp_x(g: Value, turns: int, axes: tuple[int, int]) -> Value:
