@@ -69,7 +69,6 @@ def test_what_has_no_such_loop_is_left_to_numpy() -> None:
     assert not _native.map_ufunc(np.isnan, x, None, out, False)  # bool
     assert not _native.map_ufunc(np.vectorize(lambda v: v), x, None, out, False)
     assert not _native.map_ufunc(np.frompyfunc(lambda v: v, 1, 1), x, None, out, False)
-    assert not _native.map_ufunc(None, x, None, out, False)
 
 
 def test_operands_are_checked() -> None:
