@@ -51,7 +51,7 @@ _MAPS = (
     "leaky_relu_grad", "lerp", "log", "log_sigmoid", "log_sigmoid_grad", "lookup", "mapped",
     "maximum_grad", "minimum_grad", "mish", "mish_grad", "negative", "reciprocal",
     "reciprocal_grad", "relu", "relu_grad", "rsqrt", "rsqrt_grad", "select", "sigmoid", "sigmoid_grad",
-    "silu", "silu_grad", "softplus", "softplus_grad", "sqrt", "sqrt_grad", "square", "square_grad",
+    "sign", "silu", "silu_grad", "softplus", "softplus_grad", "sqrt", "sqrt_grad", "square", "square_grad",
     "tanh", "tanh_grad",
 )  # fmt: skip
 
@@ -152,6 +152,7 @@ class Table:
     select: Callable[..., Array]
     sigmoid: Callable[..., Array]
     sigmoid_grad: Callable[..., Array]
+    sign: Callable[..., Array]
     silu: Callable[..., Array]
     silu_grad: Callable[..., Array]
     softplus: Callable[..., Array]

@@ -93,6 +93,11 @@ def absolute(x: Array) -> Array:
     return np.abs(x)
 
 
+def sign(x: Array) -> Array:
+    """-1, 0 or 1; 0 for NaN."""
+    return np.where(x != x, x.dtype.type(0), np.sign(x))
+
+
 def square(x: Array) -> Array:
     """``x²``"""
     return np.square(x)

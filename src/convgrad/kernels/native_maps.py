@@ -31,6 +31,7 @@ _TURNED: dict[np.ufunc, int] = {
     np.subtract: _CODES["SubFrom"],
     np.true_divide: _CODES["DivInto"],
 }
+_DIVISIONS = (np.remainder, np.floor_divide)
 _COMPARISONS = {
     getattr(np, name): _CODES[name]
     for name in ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
@@ -85,6 +86,7 @@ def _unary(name: str, definition: Callable[[Array], Array], smallest: int) -> Ca
 
 negative = _unary("Neg", maps.negative, _SIMPLE)
 absolute = _unary("Abs", maps.absolute, _SIMPLE)
+sign = _unary("Sign", maps.sign, _PASSES)
 square = _unary("Square", maps.square, _SIMPLE)
 cube = _unary("Cube", maps.cube, _PASSES)
 sqrt = _unary("Sqrt", maps.sqrt, _SIMPLE)
@@ -263,6 +265,8 @@ def _repetition(shape: tuple[int, ...], part: tuple[int, ...]) -> int:
 
 def arithmetic(ufunc: np.ufunc, a: Any, b: Any, out: Array | None = None) -> Any:
     """``maps.arithmetic``."""
+    if (type(a) is not np.ndarray or not a.ndim) and type(b) is np.ndarray and b.ndim and out is None:
+        return _of_number(ufunc, a, b)
     dtype = a.dtype if type(a) is np.ndarray else None
     if (dtype is F32 or dtype is F64) and type(b) is np.ndarray and b.dtype is dtype and out is None:
         shape, code = a.shape, _ARITHMETIC.get(ufunc)
@@ -284,6 +288,34 @@ def arithmetic(ufunc: np.ufunc, a: Any, b: Any, out: Array | None = None) -> Any
     return maps.arithmetic(ufunc, a, b, out) if done is None else done
 
 
+def _of_number(ufunc: np.ufunc, number: Any, x: Array) -> Any:
+    """``ufunc(number, x)``."""
+    dtype = x.dtype
+    known = type(number) is float or type(number) is int or getattr(number, "dtype", None) is dtype
+    if (dtype is F32 or dtype is F64) and known and x.size >= _SIMPLE and ufunc in _TURNED:
+        out = _empty_as(x, dtype)
+        try:
+            _native.map_scalar(_TURNED[ufunc], x, float(number), out, dtype is F64)
+            return out
+        except TypeError:
+            pass
+    return maps.arithmetic(ufunc, number, x)
+
+
+def _as_it_lies(ufunc: np.ufunc, a: Array, b: Any) -> Array | None:
+    """``ufunc(a, b)`` of an array with its axes in another order, and a number or one that lies like it."""
+    axes = sorted(range(a.ndim), key=[-step for step in a.strides].__getitem__)
+    turned = a.transpose(axes)
+    if not turned.flags.c_contiguous:
+        return None
+    if type(b) is np.ndarray:
+        if b.strides != a.strides or b.shape != a.shape:
+            return None
+        b = b.transpose(axes)
+    out = _arithmetic(ufunc, turned, b, a.dtype, None)
+    return None if out is None else out.transpose(sorted(range(a.ndim), key=axes.__getitem__))
+
+
 def _arithmetic(ufunc: np.ufunc, a: Array, b: Any, dtype: np.dtype[Any], out: Array | None) -> Array | None:
     """None where NumPy is to compute."""
     wide = dtype is F64
@@ -295,6 +327,8 @@ def _arithmetic(ufunc: np.ufunc, a: Array, b: Any, dtype: np.dtype[Any], out: Ar
             number = b.item()
     if a.size < _SIMPLE and (number is not None or b.shape == a.shape):
         return None  # what takes NumPy long is a repetition
+    if not a.flags.c_contiguous and out is None:
+        return _as_it_lies(ufunc, a, b if number is None else number)
     codes, inner = _ARITHMETIC, 0
     if number is None and b.shape != a.shape:
         if b.size > a.size:
@@ -302,6 +336,8 @@ def _arithmetic(ufunc: np.ufunc, a: Array, b: Any, dtype: np.dtype[Any], out: Ar
         inner = _repetition(a.shape, b.shape)
         if not inner:
             return None
+        if not b.flags.c_contiguous and b.size < a.size // 8:
+            b = b.copy()
     if out is None:
         out = _empty_as(a, dtype)
     elif out.dtype is not dtype or out.shape != a.shape:
@@ -371,6 +407,8 @@ def _in_parts(ufunc: np.ufunc, x: Array, other: Any) -> Array | None:
     dtype = x.dtype
     if (dtype is not F32 and dtype is not F64) or x.nbytes < LARGE:
         return None
+    if type(other) is int or (type(other) is np.ndarray and not other.ndim and other.dtype is dtype):
+        other = float(other)
     if (
         other is not None
         and type(other) is not float
@@ -379,6 +417,9 @@ def _in_parts(ufunc: np.ufunc, x: Array, other: Any) -> Array | None:
         return None
     out = empty_large(x.shape, dtype)
     try:
+        divided = dtype is F32 and ufunc in _DIVISIONS and type(other) is float
+        if divided and _native.map_remainder(x, other, out, ufunc is np.floor_divide):
+            return out
         return out if _native.map_ufunc(ufunc, x, other, out, dtype is F64) else None
     except TypeError:  # one is strided, not aligned or of another dtype
         return None

@@ -29,7 +29,9 @@ def refuse(name: str, kinds: str, *arrays: Any) -> None:
 
 def applied(ufunc: np.ufunc, a: Any, b: Any) -> Any:
     """Of arrays, of which one may be a number."""
-    return ufunc(a, b) if type(a) is not np.ndarray or a.size < LARGE else table.arithmetic(ufunc, a, b)
+    if (type(a) is np.ndarray and a.size >= LARGE) or (type(b) is np.ndarray and b.size >= LARGE):
+        return table.arithmetic(ufunc, a, b)
+    return ufunc(a, b)
 
 
 class Add(Ufunc):
@@ -85,6 +87,17 @@ class Mul(Ufunc):
     @staticmethod
     def vjp_b(g: Value, a: Value, _b: Value) -> Value:
         return times(g, a)
+
+
+class Outer(Mul):
+    """A column times a row of at least one element: the row repeated, and multiplied where it lies."""
+
+    backward_name = "MulBackward0"
+
+    @staticmethod
+    def forward(a: Array, b: Array) -> tuple[Array, tuple[Array, Array]]:
+        out = table.contiguous(np.broadcast_to(b, (len(a), b.size)))
+        return table.arithmetic(np.multiply, out, a, out), (a, b)
 
 
 class Div(Ufunc):

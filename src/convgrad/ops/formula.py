@@ -18,6 +18,7 @@ from numpy import ndarray
 
 from ..dtypes import BF16, F16, F32, F64, Array
 from ..kernels import table
+from ..kernels.memory import allocator
 
 Value: TypeAlias = Any  # an Array, or a recorded value that behaves like one
 Axes: TypeAlias = "int | tuple[int, ...] | None"
@@ -348,7 +349,7 @@ def expand_reduced(
     if seen and type(g) is ndarray and not g.ndim:
         return np.broadcast_to(g, shape)
     if type(g) is ndarray and g.ndim == 0 and (g.dtype is F32 or g.dtype is F64):
-        out = np.empty(shape, g.dtype)  # the usual case, the end of a loss
+        out: Array = allocator(shape, g.dtype)(shape, g.dtype)  # the usual case, the end of a loss
         out.fill(g.item() / count)
         return out
     if count != 1:

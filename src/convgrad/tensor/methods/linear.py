@@ -9,6 +9,8 @@ import numpy as np
 from ...errors import DtypeError, ShapeError
 from ...ops import matmul as ops
 from ...ops.einsum import Contract
+from ...ops.elementwise import Outer
+from ...ops.formula import LARGE
 from ...ops.shape import Clone, UnsafeView
 from .base import Methods, dim_index
 from .order import scalar_name
@@ -95,7 +97,8 @@ class LinearMethods(Methods):
             if x._data.ndim != 1:
                 raise ShapeError(f"outer: Expected 1-D argument {name}, but got {x._data.ndim}-D")
         column: Any = self
-        return column.reshape(-1, 1) * vec2
+        column, size = column.reshape(-1, 1), self._data.size * vec2._data.size
+        return column * vec2 if size < LARGE else column._binary(Outer, vec2)
 
     def ger(self, vec2: Any) -> Any:
         """``outer`` under its old name."""
