@@ -525,3 +525,16 @@ def test_division_by_a_number_that_is_left_to_numpy() -> None:
         for number in (0.0, np.inf, 2, 3.0):
             found = native_maps.arithmetic(np.remainder, large, number)
             np.testing.assert_array_equal(found, np.remainder(large, np.float32(number)))
+
+
+def test_three_operands_of_which_some_are_repeated() -> None:
+    """Written out before, with the bits of whole operands; what cannot be is left to NumPy's rules."""
+    for dtype in DTYPES:
+        x, y, z = (RNG.standard_normal((300, 200)).astype(dtype) for _ in range(3))
+        for name in ("add_product", "add_quotient", "divisor_grad", "maximum_grad", "minimum_grad"):
+            kernel, numbers = getattr(native_maps, name), (0.5,) if name.startswith("add") else ()
+            for b, c in ((y, z[:, :1]), (y[:1], z[:, :1]), (y[0], z), (y, z[1:2, 3:4])):
+                whole = [np.broadcast_to(v, x.shape).copy() for v in (b, c)]
+                assert kernel(x, b, c, *numbers).tobytes() == kernel(x, *whole, *numbers).tobytes()
+            larger = native_maps.divisor_grad(x, np.stack([y, z]), z)
+            np.testing.assert_allclose(larger, maps.divisor_grad(x, np.stack([y, z]), z))

@@ -216,12 +216,24 @@ gelu_tanh_grad = _gradient("GeluTanhGrad", maps.gelu_tanh_grad)
 # ---- three operands
 
 
+def _repeated(x: Array, shape: tuple[int, ...]) -> Array:
+    """x as often as ``shape`` asks for it, if it does: to write it out takes less than a loop of NumPy's."""
+    if x.shape == shape:
+        return x
+    try:
+        return contiguous(np.broadcast_to(x, shape))
+    except ValueError:
+        return x
+
+
 def _ternary(name: str, definition: Callable[..., Array]) -> Callable[..., Array]:
     code, call = _CODES[name], _native.map_ternary
 
     def kernel(x: Array, y: Array, z: Array, factor: Any = 0.0) -> Array:
         dtype, shape = x.dtype, x.shape
         served = (dtype is F32 or dtype is F64) and y.dtype is dtype is z.dtype
+        if served and x.size >= _SIMPLE:
+            y, z = _repeated(y, shape), _repeated(z, shape)
         if not served or y.shape != shape or z.shape != shape or not x.size:
             return definition(x, y, z, factor) if takes_factor else definition(x, y, z)
         out = _empty_as(x, dtype)
@@ -329,6 +341,8 @@ def _arithmetic(ufunc: np.ufunc, a: Array, b: Any, dtype: np.dtype[Any], out: Ar
         return None  # what takes NumPy long is a repetition
     if not a.flags.c_contiguous and out is None:
         return _as_it_lies(ufunc, a, b if number is None else number)
+    if number is None and b.shape == a.shape and not b.flags.c_contiguous:
+        b = contiguous(b)
     codes, inner = _ARITHMETIC, 0
     if number is None and b.shape != a.shape:
         if b.size > a.size:
@@ -409,17 +423,15 @@ def _in_parts(ufunc: np.ufunc, x: Array, other: Any) -> Array | None:
         return None
     if type(other) is int or (type(other) is np.ndarray and not other.ndim and other.dtype is dtype):
         other = float(other)
-    if (
-        other is not None
-        and type(other) is not float
-        and (type(other) is not np.ndarray or other.shape != x.shape)
-    ):
+    number = other if type(other) is float else None
+    if other is not None and number is None and (type(other) is not np.ndarray or other.shape != x.shape):
         return None
     out = empty_large(x.shape, dtype)
     try:
-        divided = dtype is F32 and ufunc in _DIVISIONS and type(other) is float
-        if divided and _native.map_remainder(x, other, out, ufunc is np.floor_divide):
-            return out
+        if number is not None and dtype is F32 and ufunc in _DIVISIONS:
+            quotient = ufunc is np.floor_divide
+            if _native.map_remainder(x, number, out, quotient):
+                return out
         return out if _native.map_ufunc(ufunc, x, other, out, dtype is F64) else None
     except TypeError:  # one is strided, not aligned or of another dtype
         return None
