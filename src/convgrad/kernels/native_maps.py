@@ -17,7 +17,7 @@ import numpy as np
 from convgrad.dtypes import B8, BF16, F16, F32, F64, Array
 from convgrad.kernels import maps
 from convgrad.kernels.machine import _native, instruction_set
-from convgrad.kernels.memory import LARGE, empty_large
+from convgrad.kernels.memory import COPIED, LARGE, contiguous, empty_large, in_order
 
 instruction_set()  # makes the chosen one the one in use
 _CODES = _native.map_codes()
@@ -42,8 +42,6 @@ _COMPARISONS = {
 _SIMPLE, _COSTLY, _PASSES = 32768, 1024, 1
 #: values that a row needs at least, for its loop to be worth its start
 _SHORTEST = 16
-#: bytes from which on the compiled copy is quicker
-_COPIED = 1 << 14
 
 
 #: elements up to which no array is large, whatever its dtype
@@ -55,11 +53,6 @@ def _empty_as(x: Array, dtype: np.dtype[Any]) -> Array:
     """Memory for a result of x's shape."""
     large = x.size * dtype.itemsize >= LARGE
     return empty_large(x.shape, dtype) if large else _empty(x.shape, dtype)
-
-
-def _plain(x: Array) -> Array:
-    """The array as the kernels read it: a copy, since it was refused."""
-    return np.require(x, None, ["C", "A"])
 
 
 # ---- functions of one array
@@ -77,7 +70,7 @@ def _unary(name: str, definition: Callable[[Array], Array], smallest: int) -> Ca
         try:
             call(code, x, out, dtype is F64)
         except TypeError:
-            call(code, _plain(x), out, dtype is F64)
+            call(code, in_order(x), out, dtype is F64)
         return out
 
     kernel.__doc__ = definition.__doc__
@@ -123,7 +116,7 @@ def _unary_with(
         try:
             call(code, x, out, dtype is F64, *values)
         except TypeError:
-            call(code, _plain(x), out, dtype is F64, *values)
+            call(code, in_order(x), out, dtype is F64, *values)
         return out
 
     kernel.__doc__ = definition.__doc__
@@ -183,7 +176,7 @@ def _gradient(
         try:
             call(code, g, saved, out, dtype is F64, *values)
         except TypeError:
-            call(code, _plain(g), _plain(saved), out, dtype is F64, *values)
+            call(code, in_order(g), in_order(saved), out, dtype is F64, *values)
         return out
 
     kernel.__doc__ = definition.__doc__
@@ -240,7 +233,7 @@ def _ternary(name: str, definition: Callable[..., Array]) -> Callable[..., Array
         try:
             call(code, x, y, z, out, dtype is F64, float(factor))
         except TypeError:
-            call(code, _plain(x), _plain(y), _plain(z), out, dtype is F64, float(factor))
+            call(code, in_order(x), in_order(y), in_order(z), out, dtype is F64, float(factor))
         return out
 
     takes_factor = definition.__code__.co_argcount == 4
@@ -321,7 +314,11 @@ def _as_it_lies(ufunc: np.ufunc, a: Array, b: Any) -> Array | None:
     if not turned.flags.c_contiguous:
         return None
     if type(b) is np.ndarray:
-        if b.strides != a.strides or b.shape != a.shape:
+        if b.shape != a.shape:
+            return None
+        if b.flags.c_contiguous:  # the result lies in order too, as NumPy's does
+            return _arithmetic(ufunc, contiguous(a), b, a.dtype, None)
+        if b.strides != a.strides:
             return None
         b = b.transpose(axes)
     out = _arithmetic(ufunc, turned, b, a.dtype, None)
@@ -389,20 +386,9 @@ def lerp(x: Array, y: Array, weight: float) -> Array:
     return maps.lerp(x, y, weight)
 
 
-def contiguous(x: Array) -> Array:
-    """``maps.contiguous``."""
-    dtype = x.dtype
-    if x.nbytes < _COPIED or dtype.hasobject:
-        return x.copy(order="C")
-    out = _empty_as(x, dtype)
-    if not _native.copy_strided(x, out):
-        np.copyto(out, x)
-    return out
-
-
 def copy(x: Array) -> Array:
     """``maps.copy``."""
-    if x.nbytes < _COPIED:
+    if x.nbytes < COPIED:
         return x.copy(order="K")
     if x.flags.c_contiguous:
         return contiguous(x)
