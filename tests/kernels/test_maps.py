@@ -538,3 +538,19 @@ def test_three_operands_of_which_some_are_repeated() -> None:
                 assert kernel(x, b, c, *numbers).tobytes() == kernel(x, *whole, *numbers).tobytes()
             larger = native_maps.divisor_grad(x, np.stack([y, z]), z)
             np.testing.assert_allclose(larger, maps.divisor_grad(x, np.stack([y, z]), z))
+
+
+def test_choices_and_casts_of_other_orders_of_axes() -> None:
+    """NumPy's values in NumPy's order of axes; unaligned arrays too."""
+    x = RNG.standard_normal((4, 50, 60, 16)).astype(np.float32)
+    unaligned = np.frombuffer(b"0" + x.tobytes(), np.float32, x.size, 1).reshape(x.shape)
+    for view in (x.transpose(0, 3, 1, 2), x.T, x[:, ::2], x[::-1], unaligned, unaligned.T):
+        holds = np.asarray(view > 0)
+        for a, b in ((view, 0.0), (0.5, view), (view, view), (view, view.copy(order="C"))):
+            found, wanted = native_maps.select(holds, a, b), np.where(holds, a, b)
+            np.testing.assert_array_equal(found, wanted)
+            assert found.strides == wanted.strides or type(a) is float or type(b) is float
+        for dtype in (np.float64, np.int64, np.bool_, np.float16, np.complex64):
+            found, wanted = native_maps.cast(view, np.dtype(dtype)), maps.cast(view, np.dtype(dtype))
+            assert found.dtype == wanted.dtype and found.strides == wanted.strides
+            assert found.tobytes() == wanted.tobytes()

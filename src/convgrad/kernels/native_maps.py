@@ -307,11 +307,23 @@ def _of_number(ufunc: np.ufunc, number: Any, x: Array) -> Any:
     return maps.arithmetic(ufunc, number, x)
 
 
+def _axes_in_memory(x: Array) -> list[int] | None:
+    """The order of axes in which x is contiguous; None if it is so already, or has gaps."""
+    if x.flags.c_contiguous:
+        return None
+    axes = sorted(range(x.ndim), key=[-step for step in x.strides].__getitem__)
+    return axes if x.transpose(axes).flags.c_contiguous else None
+
+
+def _back(axes: list[int]) -> list[int]:
+    """The axes that undo a transposition."""
+    return sorted(range(len(axes)), key=axes.__getitem__)
+
+
 def _as_it_lies(ufunc: np.ufunc, a: Array, b: Any) -> Array | None:
     """``ufunc(a, b)`` of an array with its axes in another order, and a number or one that lies like it."""
-    axes = sorted(range(a.ndim), key=[-step for step in a.strides].__getitem__)
-    turned = a.transpose(axes)
-    if not turned.flags.c_contiguous:
+    axes = _axes_in_memory(a)
+    if axes is None:
         return None
     if type(b) is np.ndarray:
         if b.shape != a.shape:
@@ -321,8 +333,8 @@ def _as_it_lies(ufunc: np.ufunc, a: Array, b: Any) -> Array | None:
         if b.strides != a.strides:
             return None
         b = b.transpose(axes)
-    out = _arithmetic(ufunc, turned, b, a.dtype, None)
-    return None if out is None else out.transpose(sorted(range(a.ndim), key=axes.__getitem__))
+    out = _arithmetic(ufunc, a.transpose(axes), b, a.dtype, None)
+    return None if out is None else out.transpose(_back(axes))
 
 
 def _arithmetic(ufunc: np.ufunc, a: Array, b: Any, dtype: np.dtype[Any], out: Array | None) -> Array | None:
@@ -393,7 +405,7 @@ def copy(x: Array) -> Array:
     if x.flags.c_contiguous:
         return contiguous(x)
     axes = sorted(range(x.ndim), key=[-abs(step) for step in x.strides].__getitem__)
-    return contiguous(x.transpose(axes)).transpose(np.argsort(axes))
+    return contiguous(x.transpose(axes)).transpose(_back(axes))
 
 
 def mapped(ufunc: np.ufunc, x: Array) -> Any:
@@ -453,8 +465,23 @@ def select(condition: Any, a: Any, b: Any) -> Array:
             try:
                 _native.map_select(condition, a, b, out, dtype is F64)
             except TypeError:
-                return np.where(condition, a, b)
+                return _select_as_it_lies(condition, a, b)
             return out
+    return np.where(condition, a, b)
+
+
+def _select_as_it_lies(condition: Array, a: Any, b: Any) -> Array:
+    """``select`` of a condition with its axes in another order: all have that one, or one lies in order."""
+    axes = _axes_in_memory(condition)
+    if axes is None:
+        return np.where(condition, a, b)
+    chosen = [v for v in (a, b) if type(v) is np.ndarray]
+    if any([v.flags.c_contiguous for v in chosen]):  # so does NumPy's result
+        a, b = [in_order(v) if type(v) is np.ndarray else v for v in (a, b)]
+        return select(in_order(condition), a, b)
+    if all([v.transpose(axes).flags.c_contiguous for v in chosen]):
+        turned = [v.transpose(axes) if type(v) is np.ndarray else v for v in (condition, a, b)]
+        return select(*turned).transpose(_back(axes))
     return np.where(condition, a, b)
 
 
@@ -469,14 +496,16 @@ def cast(x: Array, dtype: np.dtype[Any]) -> Array:
             return out
         except TypeError:
             pass
-    if x.size * dtype.itemsize >= LARGE and x.flags.c_contiguous and x.dtype.kind != "V" != dtype.kind:
+    ready = x.flags.c_contiguous and x.flags.aligned
+    if ready and x.size * dtype.itemsize >= LARGE and x.dtype.kind != "V" != dtype.kind:
         out = empty_large(x.shape, dtype)
         if _native.cast_elements(x, out):
             return out
         with np.errstate(invalid="ignore", over="ignore"):
             np.copyto(out, x, casting="unsafe")
         return out
-    return maps.cast(x, dtype)
+    axes = _axes_in_memory(x) if x.nbytes >= LARGE else None
+    return maps.cast(x, dtype) if axes is None else cast(x.transpose(axes), dtype).transpose(_back(axes))
 
 
 def lookup(x: Array, values: Array) -> Array:

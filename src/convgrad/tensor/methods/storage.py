@@ -226,7 +226,11 @@ class StorageMethods(ConvertMethods):
     def zero_(self) -> Any:
         """Every element replaced by 0."""
         if plain_target(self):
-            self._data.fill(0)
+            data = self._data
+            if data.size >= LARGE and data.dtype.kind == "f":
+                table.fill_all([data], 0.0)
+            else:
+                data.fill(0)
             (self._cell or cell_of(self)).bump("zero_")
             return self
         return self._inplace("zero_", ops.Zero, (), (0,))
