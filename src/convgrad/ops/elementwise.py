@@ -89,17 +89,6 @@ class Mul(Ufunc):
         return times(g, a)
 
 
-class Outer(Mul):
-    """A column times a row of at least one element: the row repeated, and multiplied where it lies."""
-
-    backward_name = "MulBackward0"
-
-    @staticmethod
-    def forward(a: Array, b: Array) -> tuple[Array, tuple[Array, Array]]:
-        out = table.contiguous(np.broadcast_to(b, (len(a), b.size)))
-        return table.arithmetic(np.multiply, out, a, out), (a, b)
-
-
 class Div(Ufunc):
     """``a / b``, true division."""
 
