@@ -192,6 +192,22 @@ void map_scalar(int code, nb::handle x, double number, nb::handle out, bool wide
   else scalar<float>(code, from, float(number), to);
 }
 
+/// The remainder of float32 x by a number, or the quotient rounded down; false where NumPy is to compute.
+bool map_remainder(nb::handle x, double number, nb::handle out, bool quotient) {
+  const Buffer from(x, false), to(out, false, Access::Write);
+  check_size(from, to.size());
+  check_overlap(from, to, 4);
+  const float y = float(number);
+  if (y == 0 || y - y != 0 || from.data<float>() == to.data<float>()) return false;
+  const auto& maps = kernels_in_use<float>().maps;
+  const auto loop = quotient ? maps.floor_quotient : maps.remainder;
+  in_tasks(to.size(), 4, 1000, [&](Index i, Index count) {
+    const KeepSubnormals as_numpy;
+    loop(from.data<float>() + i, y, to.data<float>() + i, count);
+  });
+  return true;
+}
+
 /// An operand that is an array or a number.
 template <typename T>
 struct Either {
@@ -313,6 +329,8 @@ void bind_maps(nb::module_& m) {
         nb::arg("wide"), nb::arg("inner") = 0);
   m.def("map_scalar", &map_scalar, nb::arg("code"), nb::arg("x"), nb::arg("number"), nb::arg("out"),
         nb::arg("wide"));
+  m.def("map_remainder", &map_remainder, nb::arg("x"), nb::arg("number"), nb::arg("out"),
+        nb::arg("quotient"));
   m.def("map_compare", &map_compare, nb::arg("code"), nb::arg("x"), nb::arg("y"), nb::arg("out"),
         nb::arg("wide"));
   m.def("map_select", &map_select, nb::arg("condition"), nb::arg("x"), nb::arg("y"), nb::arg("out"),

@@ -186,6 +186,7 @@ NB_MODULE(_native, m) {
   m.def("scratch_trim", &scratch_trim);
   m.def("fail_request", &fail_request, nb::arg("number"));
   bind_attention(m);
+  bind_copies(m);
   bind_maps(m);
   bind_norms(m);
   bind_pools(m);

@@ -95,6 +95,7 @@ inline const Kernels<double>& kernels_in_use<double>() {
 }
 
 void bind_attention(nb::module_& m);
+void bind_copies(nb::module_& m);
 void bind_maps(nb::module_& m);
 void bind_norms(nb::module_& m);
 void bind_pools(nb::module_& m);

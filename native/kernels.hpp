@@ -4,6 +4,7 @@
 #include <cstddef>
 
 #include "attention.hpp"
+#include "copies.hpp"
 #include "depthwise_plan.hpp"
 #include "direct_plan.hpp"
 #include "fft_plan.hpp"
@@ -59,6 +60,7 @@ struct KernelTable {
   Kernels<float> single_precision;
   Kernels<double> double_precision;
   HalfCasts half_casts;
+  Copies copies;
   Index (*multiply_add_loop)(Index rounds);
 };
 

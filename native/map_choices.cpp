@@ -54,6 +54,39 @@ static void select(const std::uint8_t* __restrict condition, const T* x, Index x
   }
 }
 
+/// What is left of x by y, with x's sign: of quotients that are not too large, exactly in double.
+CONVGRAD_INLINE float rest(float x, double y) {
+  const double whole = double(std::int32_t(double(x) / y));
+  return float(double(x) - whole * y);
+}
+/// NumPy's divmod from there on.
+CONVGRAD_INLINE float floor_remainder(float, float y, float left) {
+  const float turned = (y < 0) != (left < 0) ? left + y : left;
+  return left != 0 ? turned : __builtin_copysignf(0, y);
+}
+CONVGRAD_INLINE float floored_quotient(float x, float y, float left) {
+  const float quotient = (x - left) / y;
+  const float lower = left != 0 && (y < 0) != (left < 0) ? quotient - 1 : quotient;
+  const float down = __builtin_floorf(lower);
+  const float nearest = lower - down > 0.5F ? down + 1 : down;
+  return lower != 0 ? nearest : __builtin_copysignf(0, x / y);
+}
+
+template <float (*of)(float, float, float)>
+static void by_number(const float* __restrict x, float y, float* __restrict out, Index n) {
+  constexpr Index kBlock = 256;
+  const float most = __builtin_fabsf(y) * float(1 << 28);  // quotients up to it are truncated rightly
+  for (Index start = 0; start < n; start += kBlock) {
+    const Index end = min(n, start + kBlock);
+    int beyond = 0;
+    for (Index i = start; i < end; i++) beyond |= !(__builtin_fabsf(x[i]) < most);
+    if (beyond)
+      for (Index i = start; i < end; i++) out[i] = of(x[i], y, __builtin_fmodf(x[i], y));
+    else
+      for (Index i = start; i < end; i++) out[i] = of(x[i], y, rest(x[i], double(y)));
+  }
+}
+
 template <typename T>
 static void lookup(const std::uint8_t* __restrict x, const T* __restrict values, T* __restrict out, Index n) {
   for (Index i = 0; i < n; i++) out[i] = values[x[i]];
@@ -135,6 +168,10 @@ Maps<T> choices() {
   found.compare = comparisons;
   found.select = &select<T>;
   found.lookup = &lookup<T>;
+  if constexpr (sizeof(T) == 4) {
+    found.remainder = &by_number<floor_remainder>;
+    found.floor_quotient = &by_number<floored_quotient>;
+  }
   return found;
 }
 

@@ -16,6 +16,15 @@ struct Abs {
     return magnitude<T>(x);
   }
 };
+/// By the bits: numbers near zero count, whether they are flushed or not.
+struct Sign {
+  template <typename T>
+  CONVGRAD_INLINE Vec<T> of(Vec<T> x, const T*) {
+    const Bits<T> size = (Bits<T>)magnitude<T>(x);
+    const Bits<T> counts = (Bits<T>)(size != 0) & (Bits<T>)(size <= (Bits<T>)splat(kInfinity<T>));
+    return (Vec<T>)((Bits<T>)with_sign<T>(splat(T(1)), x) & counts);
+  }
+};
 struct Neg {
   template <typename T>
   CONVGRAD_INLINE Vec<T> of(Vec<T> x, const T*) {

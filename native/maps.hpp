@@ -9,6 +9,7 @@ namespace convgrad {
 // their code, which map_codes() tells Python.
 #define CONVGRAD_UNARY_MAPS(X) \
   X(Abs, 100)                  \
+  X(Sign, 100)                 \
   X(Neg, 100)                  \
   X(Square, 100)               \
   X(Cube, 100)                 \
@@ -119,6 +120,10 @@ struct Maps {
   /// x where the condition is not 0, else y; each is an array, or one value if its step is 0.
   void (*select)(const std::uint8_t* condition, const T* x, Index x_step, const T* y, Index y_step, T* out,
                  Index n);
+  /// The remainder of x by a finite number that is not 0, and the quotient rounded down, as NumPy computes
+  /// them; null where there is no such loop. Subnormal numbers have to be kept.
+  void (*remainder)(const T* x, T y, T* out, Index n);
+  void (*floor_quotient)(const T* x, T y, T* out, Index n);
   /// out[i] = values[x[i]], of a table with 256 values.
   void (*lookup)(const std::uint8_t* x, const T* values, T* out, Index n);
 };

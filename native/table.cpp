@@ -34,8 +34,13 @@ static Kernels<T> kernels_of() {
 }
 
 const KernelTable& table() {
-  static const KernelTable table{CONVGRAD_NAME(CONVGRAD_ISA), kVectorBytes, kernels_of<float>(),
-                                 kernels_of<double>(),        half_casts(), multiply_add_loop};
+  static const KernelTable table{CONVGRAD_NAME(CONVGRAD_ISA),
+                                 kVectorBytes,
+                                 kernels_of<float>(),
+                                 kernels_of<double>(),
+                                 half_casts(),
+                                 copies(),
+                                 multiply_add_loop};
   return table;
 }
 

@@ -41,7 +41,7 @@ def _number_of_threads_stays() -> Iterator[None]:
 
 #: functions: name, parameters, units in the last place that float32 may be off, whether x is positive
 UNARY: list[tuple[str, tuple[Any, ...], float, bool]] = [
-    ("absolute", (), 0, False), ("negative", (), 0, False), ("square", (), 0.5, False), ("cube", (), 1.5, False),
+    ("absolute", (), 0, False), ("sign", (), 0, False), ("negative", (), 0, False), ("square", (), 0.5, False), ("cube", (), 1.5, False),
     ("sqrt", (), 0.5, True), ("rsqrt", (), 1.5, True), ("reciprocal", (), 0.5, False), ("relu", (), 0, False),
     ("leaky_relu", (0.25,), 0.5, False), ("hardtanh", (-1.0, 1.5), 0, False), ("hardsigmoid", (), 2, False),
     ("clamp", (-1.0, 1.5), 0, False), ("hardswish", (), 4, False), ("exp", (), 1.5, False), ("log", (), 1, True), ("tanh", (), 3, False),
@@ -428,7 +428,17 @@ def test_wrong_calls_are_refused() -> None:
 
 def test_every_kernel_of_the_family_is_tested() -> None:
     named = {row[0] for row in (*UNARY, *BINARY, *TERNARY)}
-    others = {"add_scaled", "arithmetic", "cast", "compare", "copy", "lookup", "mapped", "select"}
+    others = {
+        "add_scaled",
+        "arithmetic",
+        "cast",
+        "compare",
+        "contiguous",
+        "copy",
+        "lookup",
+        "mapped",
+        "select",
+    }
     assert named | others == set(FAMILIES["maps"].kernels)
 
 
@@ -445,3 +455,103 @@ def test_sums_with_a_factor_copies_and_ufuncs() -> None:
     np.testing.assert_array_equal(native_maps.mapped(np.sin, x.T), np.sin(x.T))
     native_maps.add_scaled(x, y, 0.25, x)
     np.testing.assert_allclose(x, wanted, 1e-6)
+
+
+def test_signs_are_those_of_numpy(instruction_set: str) -> None:
+    """Also of numbers near zero; of NaN it is 0."""
+    for dtype in DTYPES:
+        tiny = np.finfo(dtype).smallest_subnormal
+        x = np.concatenate([np.array([*SPECIAL, tiny, -tiny], dtype), RNG.standard_normal(50).astype(dtype)])
+        found = native_maps.sign(x)
+        assert found.tobytes() == np.where(np.isnan(x), 0, np.sign(x)).astype(dtype).tobytes()
+
+
+def test_arithmetic_of_numbers_columns_and_other_orders_of_axes() -> None:
+    """To the bit NumPy's values, and its order of axes."""
+    for dtype in DTYPES:
+        x = RNG.standard_normal((200, 300)).astype(dtype)
+        y, image = x[::-1].copy(), RNG.standard_normal((4, 30, 40, 16)).astype(dtype)
+        zero_d, channels = np.array(2.5, dtype), image.transpose(0, 3, 1, 2)
+        cases = [
+            (1.0, x), (1, x), (zero_d, x), (x, x[:, :1]), (x, x[::-1, 3:4]), (x[:, :1], x), (x, x[1]), (x, x[1, ::-1]),
+            (x.T, 2.0), (x.T, zero_d), (x.T, y.T), (x.T, y.T.copy()), (channels, 3), (channels, channels),
+            (2.0, x.T), (x[:, ::2], 2.0), (x[::-1], 2.0), (np.broadcast_to(x[0], (200, 300)), 2.0),
+            (np.array(2.5), x.astype(np.float32)),
+        ]  # fmt: skip
+        for ufunc in (np.add, np.subtract, np.multiply, np.true_divide, np.maximum, np.arctan2):
+            for a, b in cases:
+                found, wanted = native_maps.arithmetic(ufunc, a, b), ufunc(a, b)
+                assert found.dtype == wanted.dtype and found.strides == wanted.strides
+                assert found.tobytes() == wanted.tobytes()
+
+
+def divided(ufunc: np.ufunc, x: Any, number: float) -> Any:
+    out = np.full(x.shape, 7, np.float32)
+    return out if _native.map_remainder(x, number, out, ufunc is np.floor_divide) else None
+
+
+@pytest.mark.parametrize("ufunc", [np.remainder, np.floor_divide], ids=lambda u: u.__name__)
+def test_division_by_a_number(instruction_set: str, ufunc: np.ufunc) -> None:
+    """The values of NumPy and the signs of its zeros: large quotients, multiples, numbers near zero."""
+    tiny = np.finfo(np.float32).smallest_subnormal
+    numbers = [1.0, 0.3, -0.3, 2.5, -7.0, 3e38, 1e-38, 1e-42, -1e30, 16777215.0, 0.1, 1e-5, float(tiny)]
+    with np.errstate(all="ignore"):
+        for number in numbers:
+            divisor = np.float32(number)
+            near = RNG.integers(-(2**28), 2**28, 3000).astype(np.float32) * divisor  # about whole quotients
+            x = np.concatenate([
+                RNG.standard_normal(1000), near, np.nextafter(near, np.float32(np.inf)), np.nextafter(near, np.float32(0)),
+                np.arange(-1000, 1000) * divisor, RNG.standard_normal(1000) * divisor,
+                np.exp(RNG.uniform(-100, 88, 2000)), -np.exp(RNG.uniform(-100, 88, 2000)), SPECIAL, [tiny, -tiny],
+            ]).astype(np.float32)  # fmt: skip
+            found, wanted = divided(ufunc, x, number), ufunc(x, divisor)
+            np.testing.assert_array_equal(found, wanted)
+            np.testing.assert_array_equal(np.signbit(found)[wanted == 0], np.signbit(wanted)[wanted == 0])
+            np.testing.assert_array_equal(
+                native_maps.arithmetic(ufunc, np.tile(x, 4), number), ufunc(np.tile(x, 4), divisor)
+            )
+
+
+def test_division_by_a_number_that_is_left_to_numpy() -> None:
+    x = np.ones(10, np.float32)
+    for number in (0.0, -0.0, np.inf, -np.inf, np.nan, 1e300, 1e-300):
+        assert divided(np.remainder, x, number) is None
+    assert not _native.map_remainder(x, 2.0, x, False)
+    with pytest.raises(TypeError):
+        divided(np.remainder, np.ones(10), 2.0)
+    with pytest.raises(ValueError, match="as many elements"):
+        _native.map_remainder(x, 2.0, np.empty(9, np.float32), False)
+    large = np.ones(100_000, np.float32)
+    with np.errstate(all="ignore"):
+        for number in (0.0, np.inf, 2, 3.0):
+            found = native_maps.arithmetic(np.remainder, large, number)
+            np.testing.assert_array_equal(found, np.remainder(large, np.float32(number)))
+
+
+def test_three_operands_of_which_some_are_repeated() -> None:
+    """Written out before, with the bits of whole operands; what cannot be is left to NumPy's rules."""
+    for dtype in DTYPES:
+        x, y, z = (RNG.standard_normal((300, 200)).astype(dtype) for _ in range(3))
+        for name in ("add_product", "add_quotient", "divisor_grad", "maximum_grad", "minimum_grad"):
+            kernel, numbers = getattr(native_maps, name), (0.5,) if name.startswith("add") else ()
+            for b, c in ((y, z[:, :1]), (y[:1], z[:, :1]), (y[0], z), (y, z[1:2, 3:4])):
+                whole = [np.broadcast_to(v, x.shape).copy() for v in (b, c)]
+                assert kernel(x, b, c, *numbers).tobytes() == kernel(x, *whole, *numbers).tobytes()
+            larger = native_maps.divisor_grad(x, np.stack([y, z]), z)
+            np.testing.assert_allclose(larger, maps.divisor_grad(x, np.stack([y, z]), z))
+
+
+def test_choices_and_casts_of_other_orders_of_axes() -> None:
+    """NumPy's values in NumPy's order of axes; unaligned arrays too."""
+    x = RNG.standard_normal((4, 50, 60, 16)).astype(np.float32)
+    unaligned = np.frombuffer(b"0" + x.tobytes(), np.float32, x.size, 1).reshape(x.shape)
+    for view in (x.transpose(0, 3, 1, 2), x.T, x[:, ::2], x[::-1], unaligned, unaligned.T):
+        holds = np.asarray(view > 0)
+        for a, b in ((view, 0.0), (0.5, view), (view, view), (view, view.copy(order="C"))):
+            found, wanted = native_maps.select(holds, a, b), np.where(holds, a, b)
+            np.testing.assert_array_equal(found, wanted)
+            assert found.strides == wanted.strides or type(a) is float or type(b) is float
+        for dtype in (np.float64, np.int64, np.bool_, np.float16, np.complex64):
+            found, wanted = native_maps.cast(view, np.dtype(dtype)), maps.cast(view, np.dtype(dtype))
+            assert found.dtype == wanted.dtype and found.strides == wanted.strides
+            assert found.tobytes() == wanted.tobytes()

@@ -119,3 +119,18 @@ def test_a_folded_batch_gives_one_weight_gradient() -> None:
 def test_matmul_with_a_number_is_a_type_error() -> None:
     with pytest.raises(TypeError):
         tensor(random(2, 2)) @ 3.0  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("sizes", [(300, 200), (70_000, 1), (1, 70_000), (3, 4), (0, 5)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+def test_outer_products_of_every_size(sizes: tuple[int, int], dtype: Any) -> None:
+    """To the bit NumPy's; large ones that nobody differentiates take a way of their own."""
+    a, b = (np.arange(n).astype(dtype) / (dtype(3) if dtype is not np.int64 else 1) for n in sizes)
+    a, b = a.astype(dtype), b.astype(dtype)
+    found = Tensor(a, None).outer(Tensor(b, None))
+    assert found._data.dtype == dtype and found.is_contiguous()
+    np.testing.assert_array_equal(found._data, np.outer(a, b))
+    if dtype is not np.int64:
+        x = Tensor(a, None).requires_grad_()
+        x.outer(Tensor(b, None)).sum().backward()
+        np.testing.assert_allclose(x.grad._data, np.full(a.shape, b.sum()), 1e-5)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import convgrad
 from convgrad.ops import bessel, gammafunction, normal
+from convgrad.ops.special import XLogY
 from convgrad.tensor.tensor import Tensor
 
 EPS = 2.0**-52
@@ -204,3 +205,16 @@ def test_derivatives_that_pytorch_lacks_are_refused_in_its_words() -> None:
             function(a, x).backward()
     with pytest.raises(RuntimeError, match="derivative for aten::heaviside is not implemented"):
         a.heaviside(x).backward()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+def test_xlogy_of_large_arrays_is_that_of_small_ones(dtype: Any) -> None:
+    """Also of zeros, infinities and NaN in every pair."""
+    numbers = np.arange(8) if dtype is np.int64 else np.array([0, -0.0, np.nan, np.inf, -np.inf, 1, 2, -3])
+    pairs = np.meshgrid(numbers, numbers)
+    a, b = (np.tile(v.reshape(-1), 800).astype(dtype) for v in pairs)
+    with np.errstate(all="ignore"):
+        large, small = XLogY.forward(a, b)[0], XLogY.forward(a[:64], b[:64])[0]
+    assert large.dtype == small.dtype
+    np.testing.assert_allclose(large[:64], small, 1e-6)
+    np.testing.assert_array_equal(large.reshape(800, 64), np.tile(large[:64], (800, 1)))

@@ -45,13 +45,13 @@ _ROWS = (
 )  # fmt: skip
 _MAPS = (
     "absolute", "absolute_grad", "add_product", "add_quotient", "add_scaled", "arithmetic", "cast", "clamp",
-    "clamp_grad", "compare", "copy", "cube", "divisor_grad", "elu", "elu_grad", "erf",
+    "clamp_grad", "compare", "contiguous", "copy", "cube", "divisor_grad", "elu", "elu_grad", "erf",
     "erf_grad", "exp", "gelu", "gelu_grad", "gelu_tanh", "gelu_tanh_grad", "hardsigmoid",
     "hardsigmoid_grad", "hardswish", "hardswish_grad", "hardtanh", "hardtanh_grad", "leaky_relu",
     "leaky_relu_grad", "lerp", "log", "log_sigmoid", "log_sigmoid_grad", "lookup", "mapped",
     "maximum_grad", "minimum_grad", "mish", "mish_grad", "negative", "reciprocal",
     "reciprocal_grad", "relu", "relu_grad", "rsqrt", "rsqrt_grad", "select", "sigmoid", "sigmoid_grad",
-    "silu", "silu_grad", "softplus", "softplus_grad", "sqrt", "sqrt_grad", "square", "square_grad",
+    "sign", "silu", "silu_grad", "softplus", "softplus_grad", "sqrt", "sqrt_grad", "square", "square_grad",
     "tanh", "tanh_grad",
 )  # fmt: skip
 
@@ -111,6 +111,7 @@ class Table:
     clamp: Callable[..., Any]
     clamp_grad: Callable[..., Array]
     compare: Callable[..., Any]
+    contiguous: Callable[..., Array]
     copy: Callable[..., Array]
     cube: Callable[..., Array]
     divisor_grad: Callable[..., Array]
@@ -151,6 +152,7 @@ class Table:
     select: Callable[..., Array]
     sigmoid: Callable[..., Array]
     sigmoid_grad: Callable[..., Array]
+    sign: Callable[..., Array]
     silu: Callable[..., Array]
     silu_grad: Callable[..., Array]
     softplus: Callable[..., Array]

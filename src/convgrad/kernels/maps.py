@@ -45,6 +45,11 @@ def cast(x: Array, dtype: np.dtype[Any]) -> Array:
         return x.astype(dtype)
 
 
+def contiguous(x: Array) -> Array:
+    """x in memory of its own, its rows one after another."""
+    return x.copy(order="C")
+
+
 def copy(x: Array) -> Array:
     """x in memory of its own, its axes as they lie."""
     return x.copy(order="K")
@@ -86,6 +91,11 @@ def negative(x: Array) -> Array:
 def absolute(x: Array) -> Array:
     """``|x|``"""
     return np.abs(x)
+
+
+def sign(x: Array) -> Array:
+    """-1, 0 or 1; 0 for NaN."""
+    return np.where(x != x, x.dtype.type(0), np.sign(x))
 
 
 def square(x: Array) -> Array:

@@ -100,7 +100,7 @@ def plain(a: Any, dtype: Any = None) -> Any:
 
     The kernels refuse anything else with a TypeError; to ask them first saves a tenth of a small call.
     """
-    return None if a is None else np.require(a, dtype or a.dtype, ["C", "A"])
+    return None if a is None else memory.in_order(a, dtype)
 
 
 # ---- calls made ready

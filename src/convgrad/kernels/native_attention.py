@@ -13,7 +13,7 @@ import numpy as np
 from convgrad.dtypes import F32, F64, Array
 from convgrad.kernels import attention as definitions
 from convgrad.kernels.machine import _native, instruction_set
-from convgrad.kernels.memory import LARGE, empty_large
+from convgrad.kernels.memory import LARGE, empty_large, in_order
 
 instruction_set()  # the one chosen is in use from here on
 
@@ -64,7 +64,7 @@ def _run(kernel: Any, read: tuple[Array | None, ...], rest: tuple[Any, ...]) -> 
         if len({a.dtype for a in read if a is not None}) > 1:
             return False
     try:
-        kernel(*[None if a is None else np.require(a, None, ["C", "A"]) for a in read], *rest)
+        kernel(*[None if a is None else in_order(a) for a in read], *rest)
         return True
     except (TypeError, ValueError):
         return False
@@ -82,7 +82,7 @@ def _whole(mask: Array | None, k: Array) -> Array | None:
     if mask is None or (mask.ndim > 1 and mask.shape[-1] == k.shape[-2]):
         return mask
     lead = mask.shape[:-1] if mask.ndim > 1 else (1,)
-    return np.ascontiguousarray(np.broadcast_to(mask, (*lead, k.shape[-2])))
+    return in_order(np.broadcast_to(mask, (*lead, k.shape[-2])))
 
 
 def _like(x: Array) -> Array:

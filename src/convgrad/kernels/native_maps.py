@@ -17,7 +17,7 @@ import numpy as np
 from convgrad.dtypes import B8, BF16, F16, F32, F64, Array
 from convgrad.kernels import maps
 from convgrad.kernels.machine import _native, instruction_set
-from convgrad.kernels.memory import LARGE, empty_large
+from convgrad.kernels.memory import COPIED, LARGE, contiguous, empty_large, in_order
 
 instruction_set()  # makes the chosen one the one in use
 _CODES = _native.map_codes()
@@ -31,6 +31,7 @@ _TURNED: dict[np.ufunc, int] = {
     np.subtract: _CODES["SubFrom"],
     np.true_divide: _CODES["DivInto"],
 }
+_DIVISIONS = (np.remainder, np.floor_divide)
 _COMPARISONS = {
     getattr(np, name): _CODES[name]
     for name in ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
@@ -54,11 +55,6 @@ def _empty_as(x: Array, dtype: np.dtype[Any]) -> Array:
     return empty_large(x.shape, dtype) if large else _empty(x.shape, dtype)
 
 
-def _plain(x: Array) -> Array:
-    """The array as the kernels read it: a copy, since it was refused."""
-    return np.require(x, None, ["C", "A"])
-
-
 # ---- functions of one array
 
 
@@ -74,7 +70,7 @@ def _unary(name: str, definition: Callable[[Array], Array], smallest: int) -> Ca
         try:
             call(code, x, out, dtype is F64)
         except TypeError:
-            call(code, _plain(x), out, dtype is F64)
+            call(code, in_order(x), out, dtype is F64)
         return out
 
     kernel.__doc__ = definition.__doc__
@@ -83,6 +79,7 @@ def _unary(name: str, definition: Callable[[Array], Array], smallest: int) -> Ca
 
 negative = _unary("Neg", maps.negative, _SIMPLE)
 absolute = _unary("Abs", maps.absolute, _SIMPLE)
+sign = _unary("Sign", maps.sign, _PASSES)
 square = _unary("Square", maps.square, _SIMPLE)
 cube = _unary("Cube", maps.cube, _PASSES)
 sqrt = _unary("Sqrt", maps.sqrt, _SIMPLE)
@@ -119,7 +116,7 @@ def _unary_with(
         try:
             call(code, x, out, dtype is F64, *values)
         except TypeError:
-            call(code, _plain(x), out, dtype is F64, *values)
+            call(code, in_order(x), out, dtype is F64, *values)
         return out
 
     kernel.__doc__ = definition.__doc__
@@ -179,7 +176,7 @@ def _gradient(
         try:
             call(code, g, saved, out, dtype is F64, *values)
         except TypeError:
-            call(code, _plain(g), _plain(saved), out, dtype is F64, *values)
+            call(code, in_order(g), in_order(saved), out, dtype is F64, *values)
         return out
 
     kernel.__doc__ = definition.__doc__
@@ -212,19 +209,31 @@ gelu_tanh_grad = _gradient("GeluTanhGrad", maps.gelu_tanh_grad)
 # ---- three operands
 
 
+def _repeated(x: Array, shape: tuple[int, ...]) -> Array:
+    """x as often as ``shape`` asks for it, if it does: to write it out takes less than a loop of NumPy's."""
+    if x.shape == shape:
+        return x
+    try:
+        return contiguous(np.broadcast_to(x, shape))
+    except ValueError:
+        return x
+
+
 def _ternary(name: str, definition: Callable[..., Array]) -> Callable[..., Array]:
     code, call = _CODES[name], _native.map_ternary
 
     def kernel(x: Array, y: Array, z: Array, factor: Any = 0.0) -> Array:
         dtype, shape = x.dtype, x.shape
         served = (dtype is F32 or dtype is F64) and y.dtype is dtype is z.dtype
+        if served and x.size >= _SIMPLE:
+            y, z = _repeated(y, shape), _repeated(z, shape)
         if not served or y.shape != shape or z.shape != shape or not x.size:
             return definition(x, y, z, factor) if takes_factor else definition(x, y, z)
         out = _empty_as(x, dtype)
         try:
             call(code, x, y, z, out, dtype is F64, float(factor))
         except TypeError:
-            call(code, _plain(x), _plain(y), _plain(z), out, dtype is F64, float(factor))
+            call(code, in_order(x), in_order(y), in_order(z), out, dtype is F64, float(factor))
         return out
 
     takes_factor = definition.__code__.co_argcount == 4
@@ -261,6 +270,8 @@ def _repetition(shape: tuple[int, ...], part: tuple[int, ...]) -> int:
 
 def arithmetic(ufunc: np.ufunc, a: Any, b: Any, out: Array | None = None) -> Any:
     """``maps.arithmetic``."""
+    if (type(a) is not np.ndarray or not a.ndim) and type(b) is np.ndarray and b.ndim and out is None:
+        return _of_number(ufunc, a, b)
     dtype = a.dtype if type(a) is np.ndarray else None
     if (dtype is F32 or dtype is F64) and type(b) is np.ndarray and b.dtype is dtype and out is None:
         shape, code = a.shape, _ARITHMETIC.get(ufunc)
@@ -282,6 +293,50 @@ def arithmetic(ufunc: np.ufunc, a: Any, b: Any, out: Array | None = None) -> Any
     return maps.arithmetic(ufunc, a, b, out) if done is None else done
 
 
+def _of_number(ufunc: np.ufunc, number: Any, x: Array) -> Any:
+    """``ufunc(number, x)``."""
+    dtype = x.dtype
+    known = type(number) is float or type(number) is int or getattr(number, "dtype", None) is dtype
+    if (dtype is F32 or dtype is F64) and known and x.size >= _SIMPLE and ufunc in _TURNED:
+        out = _empty_as(x, dtype)
+        try:
+            _native.map_scalar(_TURNED[ufunc], x, float(number), out, dtype is F64)
+            return out
+        except TypeError:
+            pass
+    return maps.arithmetic(ufunc, number, x)
+
+
+def _axes_in_memory(x: Array) -> list[int] | None:
+    """The order of axes in which x is contiguous; None if it is so already, or has gaps."""
+    if x.flags.c_contiguous:
+        return None
+    axes = sorted(range(x.ndim), key=[-step for step in x.strides].__getitem__)
+    return axes if x.transpose(axes).flags.c_contiguous else None
+
+
+def _back(axes: list[int]) -> list[int]:
+    """The axes that undo a transposition."""
+    return sorted(range(len(axes)), key=axes.__getitem__)
+
+
+def _as_it_lies(ufunc: np.ufunc, a: Array, b: Any) -> Array | None:
+    """``ufunc(a, b)`` of an array with its axes in another order, and a number or one that lies like it."""
+    axes = _axes_in_memory(a)
+    if axes is None:
+        return None
+    if type(b) is np.ndarray:
+        if b.shape != a.shape:
+            return None
+        if b.flags.c_contiguous:  # the result lies in order too, as NumPy's does
+            return _arithmetic(ufunc, contiguous(a), b, a.dtype, None)
+        if b.strides != a.strides:
+            return None
+        b = b.transpose(axes)
+    out = _arithmetic(ufunc, a.transpose(axes), b, a.dtype, None)
+    return None if out is None else out.transpose(_back(axes))
+
+
 def _arithmetic(ufunc: np.ufunc, a: Array, b: Any, dtype: np.dtype[Any], out: Array | None) -> Array | None:
     """None where NumPy is to compute."""
     wide = dtype is F64
@@ -293,6 +348,10 @@ def _arithmetic(ufunc: np.ufunc, a: Array, b: Any, dtype: np.dtype[Any], out: Ar
             number = b.item()
     if a.size < _SIMPLE and (number is not None or b.shape == a.shape):
         return None  # what takes NumPy long is a repetition
+    if not a.flags.c_contiguous and out is None:
+        return _as_it_lies(ufunc, a, b if number is None else number)
+    if number is None and b.shape == a.shape and not b.flags.c_contiguous:
+        b = contiguous(b)
     codes, inner = _ARITHMETIC, 0
     if number is None and b.shape != a.shape:
         if b.size > a.size:
@@ -300,6 +359,8 @@ def _arithmetic(ufunc: np.ufunc, a: Array, b: Any, dtype: np.dtype[Any], out: Ar
         inner = _repetition(a.shape, b.shape)
         if not inner:
             return None
+        if not b.flags.c_contiguous and b.size < a.size // 8:
+            b = b.copy()
     if out is None:
         out = _empty_as(a, dtype)
     elif out.dtype is not dtype or out.shape != a.shape:
@@ -338,12 +399,13 @@ def lerp(x: Array, y: Array, weight: float) -> Array:
 
 
 def copy(x: Array) -> Array:
-    """``maps.copy``, into memory that is kept."""
-    if x.nbytes < LARGE or not x.flags.c_contiguous:
+    """``maps.copy``."""
+    if x.nbytes < COPIED:
         return x.copy(order="K")
-    out = empty_large(x.shape, x.dtype)
-    np.copyto(out, x)
-    return out
+    if x.flags.c_contiguous:
+        return contiguous(x)
+    axes = sorted(range(x.ndim), key=[-abs(step) for step in x.strides].__getitem__)
+    return contiguous(x.transpose(axes)).transpose(_back(axes))
 
 
 def mapped(ufunc: np.ufunc, x: Array) -> Any:
@@ -357,14 +419,17 @@ def _in_parts(ufunc: np.ufunc, x: Array, other: Any) -> Array | None:
     dtype = x.dtype
     if (dtype is not F32 and dtype is not F64) or x.nbytes < LARGE:
         return None
-    if (
-        other is not None
-        and type(other) is not float
-        and (type(other) is not np.ndarray or other.shape != x.shape)
-    ):
+    if type(other) is int or (type(other) is np.ndarray and not other.ndim and other.dtype is dtype):
+        other = float(other)
+    number = other if type(other) is float else None
+    if other is not None and number is None and (type(other) is not np.ndarray or other.shape != x.shape):
         return None
     out = empty_large(x.shape, dtype)
     try:
+        if number is not None and dtype is F32 and ufunc in _DIVISIONS:
+            quotient = ufunc is np.floor_divide
+            if _native.map_remainder(x, number, out, quotient):
+                return out
         return out if _native.map_ufunc(ufunc, x, other, out, dtype is F64) else None
     except TypeError:  # one is strided, not aligned or of another dtype
         return None
@@ -404,8 +469,23 @@ def select(condition: Any, a: Any, b: Any) -> Array:
             try:
                 _native.map_select(condition, a, b, out, dtype is F64)
             except TypeError:
-                return np.where(condition, a, b)
+                return _select_as_it_lies(condition, a, b)
             return out
+    return np.where(condition, a, b)
+
+
+def _select_as_it_lies(condition: Array, a: Any, b: Any) -> Array:
+    """``select`` of a condition with its axes in another order: all have that one, or one lies in order."""
+    axes = _axes_in_memory(condition)
+    if axes is None:
+        return np.where(condition, a, b)
+    chosen = [v for v in (a, b) if type(v) is np.ndarray]
+    if any([v.flags.c_contiguous for v in chosen]):  # so does NumPy's result
+        a, b = [in_order(v) if type(v) is np.ndarray else v for v in (a, b)]
+        return select(in_order(condition), a, b)
+    if all([v.transpose(axes).flags.c_contiguous for v in chosen]):
+        turned = [v.transpose(axes) if type(v) is np.ndarray else v for v in (condition, a, b)]
+        return select(*turned).transpose(_back(axes))
     return np.where(condition, a, b)
 
 
@@ -420,12 +500,16 @@ def cast(x: Array, dtype: np.dtype[Any]) -> Array:
             return out
         except TypeError:
             pass
-    if x.size * dtype.itemsize >= LARGE and x.flags.c_contiguous and x.dtype.kind != "V" != dtype.kind:
+    ready = x.flags.c_contiguous and x.flags.aligned
+    if ready and x.size * dtype.itemsize >= LARGE and x.dtype.kind != "V" != dtype.kind:
         out = empty_large(x.shape, dtype)
+        if _native.cast_elements(x, out):
+            return out
         with np.errstate(invalid="ignore", over="ignore"):
             np.copyto(out, x, casting="unsafe")
         return out
-    return maps.cast(x, dtype)
+    axes = _axes_in_memory(x) if x.nbytes >= LARGE else None
+    return maps.cast(x, dtype) if axes is None else cast(x.transpose(axes), dtype).transpose(_back(axes))
 
 
 def lookup(x: Array, values: Array) -> Array:

@@ -14,7 +14,7 @@ import numpy as np
 from convgrad.dtypes import F32, F64, Array
 from convgrad.kernels import norms
 from convgrad.kernels.machine import _native, instruction_set
-from convgrad.kernels.memory import LARGE, empty_large
+from convgrad.kernels.memory import LARGE, empty_large, in_order
 
 instruction_set()  # the one chosen is in use from here on
 
@@ -51,7 +51,7 @@ def _run(kernel: Any, read: tuple[Array | None, ...], rest: tuple[Any, ...]) -> 
         if len(dtypes) > 1:
             return False
         dtype = dtypes.pop()
-        kernel(*[None if a is None else np.require(a, dtype, ["C", "A"]) for a in read], *rest)
+        kernel(*[None if a is None else in_order(a, dtype) for a in read], *rest)
     return True
 
 

@@ -7,12 +7,10 @@ compute.
 
 from __future__ import annotations
 
-import numpy as np
-
 from convgrad.dtypes import F32, F64, Array
 from convgrad.kernels import products
 from convgrad.kernels.machine import _native, instruction_set
-from convgrad.kernels.memory import allocator
+from convgrad.kernels.memory import allocator, in_order
 
 instruction_set()  # chooses what runs
 
@@ -32,6 +30,6 @@ def product(a: Array, b: Array, bias: Array | None = None, activation: str | Non
         try:
             _product(a, b, bias, out, dtype is F64, _ACTIVATIONS[activation])
         except TypeError:  # in other steps, or of two dtypes
-            return products.product(np.ascontiguousarray(a), np.ascontiguousarray(b), bias, activation)
+            return products.product(in_order(a), in_order(b), bias, activation)
         return out
     return products.product(a, b, bias, activation)

@@ -13,6 +13,7 @@ import numpy as np
 from convgrad.dtypes import F32, F64, Array
 from convgrad.kernels import recurrent
 from convgrad.kernels.machine import _native, instruction_set
+from convgrad.kernels.memory import in_order
 from convgrad.kernels.recurrent import Results, Walk, empty
 
 __all__ = ["gru", "gru_grad", "lstm", "lstm_grad", "rnn", "rnn_grad"]
@@ -42,7 +43,7 @@ def _done(function: Any, head: tuple[Any, ...], dtype: Any, arrays: tuple[Any, .
         if any([a is not None and a.dtype != dtype for a in arrays]):
             return False
     try:
-        function(*head, *[a if a is None else np.require(a, dtype, ["C", "A"]) for a in arrays])
+        function(*head, *[a if a is None else in_order(a, dtype) for a in arrays])
         return True
     except (TypeError, ValueError):  # sizes that do not fit: NumPy says which
         return False

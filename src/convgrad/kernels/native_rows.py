@@ -15,7 +15,7 @@ import numpy as np
 from convgrad.dtypes import F32, F64, Array
 from convgrad.kernels import machine, rows
 from convgrad.kernels.geometry import Ints
-from convgrad.kernels.memory import allocator
+from convgrad.kernels.memory import allocator, in_order
 from convgrad.kernels.rows import LEAST, MOST, SQUARES, SUM, Axes, Indices
 
 _native: Any = machine._native
@@ -231,7 +231,7 @@ def _softening(kind: int, definition: Callable[[Array, Any], Array]) -> Callable
         try:
             call(kind, x, out, outer, length, inner, double)
         except TypeError:  # x is strided or not aligned
-            return definition(x, axis)
+            call(kind, in_order(x), out, outer, length, inner, double)
         return out
 
     kernel.__doc__ = f"``rows.{definition.__name__}`` compiled."

@@ -15,7 +15,7 @@ from convgrad.dtypes import F32, F64, Array
 from convgrad.kernels import sampling
 from convgrad.kernels.geometry import Ints
 from convgrad.kernels.machine import _native, instruction_set
-from convgrad.kernels.memory import allocator
+from convgrad.kernels.memory import allocator, in_order
 
 instruction_set()
 #: pixels of an axis, so that float32 holds halves of them, and of a plane, whose positions are 32 bits wide
@@ -36,10 +36,6 @@ def _numbers(x: Array, size: Ints, grid: Array, mode: str, padding: str, align: 
     )  # fmt: skip
 
 
-def _ready(a: Array) -> Array:
-    return np.require(a, None, ["C", "A"])
-
-
 def grid_sample(x: Array, grid: Array, mode: str, padding: str, align: bool, orders: Ints) -> Array:
     """``sampling.grid_sample``, compiled."""
     numbers = _numbers(x, x.shape[2:], grid, mode, padding, align, orders)
@@ -47,7 +43,7 @@ def grid_sample(x: Array, grid: Array, mode: str, padding: str, align: bool, ord
         return sampling.grid_sample(x, grid, mode, padding, align, orders)
     shape = (*x.shape[:2], *grid.shape[1:-1])
     out: Array = allocator(shape, x.dtype)(shape, x.dtype)
-    _native.grid_samples(_ready(x), _ready(grid), out, numbers, False, x.dtype == F64)
+    _native.grid_samples(in_order(x), in_order(grid), out, numbers, False, x.dtype == F64)
     return out
 
 
@@ -60,7 +56,7 @@ def grid_sample_grad(
         return sampling.grid_sample_grad(g, grid, mode, padding, align, orders, size)
     shape = (*g.shape[:2], *size)
     out: Array = allocator(shape, g.dtype)(shape, g.dtype)
-    _native.grid_samples(_ready(g), _ready(grid), out, numbers, True, g.dtype == F64)
+    _native.grid_samples(in_order(g), in_order(grid), out, numbers, True, g.dtype == F64)
     return out
 
 

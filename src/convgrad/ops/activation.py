@@ -13,7 +13,7 @@ from ..errors import ConvgradError
 from ..kernels import table
 from . import formula
 from .elementwise import Exp, refuse
-from .formula import Value, call, call_many, plain, where
+from .formula import LARGE, Value, call, call_many, plain, where
 from .op import Elementwise, Op
 from .shape import Cat
 from .special import Erf, Sigmoid, Tanh, sigmoid
@@ -130,7 +130,11 @@ class Prelu(Elementwise):
     @staticmethod
     def forward(x: Array, w: Array) -> tuple[Array, tuple[Any, ...]]:
         refuse("prelu_cpu", "biuc", x)
-        return np.where(x > 0, x, x * w), (x, w)
+        if w.size == 1 and w.ndim <= x.ndim and w.dtype is x.dtype:
+            return table.leaky_relu(x, w.item()), (x, w)
+        if x.size < LARGE:
+            return np.where(x > 0, x, x * w), (x, w)
+        return table.select(table.compare(np.greater, x, 0.0), x, table.arithmetic(np.multiply, x, w)), (x, w)
 
     @staticmethod
     def vjp_x(g: Value, x: Value, w: Value) -> Value:

@@ -29,7 +29,9 @@ def refuse(name: str, kinds: str, *arrays: Any) -> None:
 
 def applied(ufunc: np.ufunc, a: Any, b: Any) -> Any:
     """Of arrays, of which one may be a number."""
-    return ufunc(a, b) if type(a) is not np.ndarray or a.size < LARGE else table.arithmetic(ufunc, a, b)
+    if (type(a) is np.ndarray and a.size >= LARGE) or (type(b) is np.ndarray and b.size >= LARGE):
+        return table.arithmetic(ufunc, a, b)
+    return ufunc(a, b)
 
 
 class Add(Ufunc):

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..dtypes import F32, HALVES, Array
-from .formula import Value, call
+from .formula import Value, call, reshape
 from .op import Linear
 
 Pair: TypeAlias = tuple[int, int]
@@ -97,7 +97,7 @@ class PixelShuffle(Linear):
         c, n = c // factor**2, len(lead)
         parts = x.reshape(*lead, c, factor, factor, h, w)
         axes = (*range(n + 1), n + 3, n + 1, n + 4, n + 2)
-        return parts.transpose(axes).reshape(*lead, c, h * factor, w * factor), (factor,)
+        return reshape(parts.transpose(axes), (*lead, c, h * factor, w * factor)), (factor,)
 
     @staticmethod
     def vjp_x(g: Value, factor: int) -> Value:
@@ -117,7 +117,7 @@ class PixelUnshuffle(Linear):
         h, w, n = h // factor, w // factor, len(lead)
         parts = x.reshape(*lead, c, h, factor, w, factor)
         axes = (*range(n + 1), n + 2, n + 4, n + 1, n + 3)
-        return parts.transpose(axes).reshape(*lead, c * factor**2, h, w), (factor,)
+        return reshape(parts.transpose(axes), (*lead, c * factor**2, h, w)), (factor,)
 
     @staticmethod
     def vjp_x(g: Value, factor: int) -> Value:
@@ -135,7 +135,7 @@ class ChannelShuffle(Linear):
     def forward(x: Array, groups: int) -> tuple[Array, tuple[int, int]]:
         channels = x.shape[1]
         parts = x.reshape(x.shape[0], groups, channels // groups, *x.shape[2:])
-        return parts.swapaxes(1, 2).reshape(x.shape), (groups, channels)
+        return reshape(parts.swapaxes(1, 2), x.shape), (groups, channels)
 
     @staticmethod
     def vjp_x(g: Value, groups: int, channels: int) -> Value:

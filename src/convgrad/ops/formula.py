@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import accumulate, pairwise
+from operator import mul
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -16,6 +18,7 @@ from numpy import ndarray
 
 from ..dtypes import BF16, F16, F32, F64, Array
 from ..kernels import table
+from ..kernels.memory import allocator
 
 Value: TypeAlias = Any  # an Array, or a recorded value that behaves like one
 Axes: TypeAlias = "int | tuple[int, ...] | None"
@@ -104,7 +107,25 @@ _ALL_BUT_SECOND = [(0, *range(2, ndim)) for ndim in range(65)]
 
 def reshape(x: Value, shape: tuple[int, ...]) -> Value:
     """The same elements in another shape."""
+    if type(x) is ndarray and x.size >= FEW and not viewable(x, shape):
+        x = table.contiguous(x)
     return x.reshape(shape)
+
+
+def viewable(x: Array, shape: tuple[int, ...]) -> bool:
+    """Whether an array can be seen in another shape of as many elements without copying.
+
+    Where one of its axes does not go on where the next ends, the new shape needs a border too.
+    """
+    if x.flags.c_contiguous or not x.size:
+        return True
+    axes = [(n, step) for n, step in zip(x.shape, x.strides, strict=True) if n != 1]
+    before, borders = 1, []
+    for (n, step), (inner, inner_step) in pairwise(axes):
+        before *= n
+        if step != inner * inner_step:
+            borders.append(before)
+    return set(borders).issubset(accumulate(shape, mul))
 
 
 def permute(x: Value, axes: Sequence[int]) -> Value:
@@ -328,7 +349,7 @@ def expand_reduced(
     if seen and type(g) is ndarray and not g.ndim:
         return np.broadcast_to(g, shape)
     if type(g) is ndarray and g.ndim == 0 and (g.dtype is F32 or g.dtype is F64):
-        out = np.empty(shape, g.dtype)  # the usual case, the end of a loss
+        out: Array = allocator(shape, g.dtype)(shape, g.dtype)  # the usual case, the end of a loss
         out.fill(g.item() / count)
         return out
     if count != 1:

@@ -31,7 +31,7 @@ class Flip(Linear):
     @staticmethod
     def forward(x: Array, axes: tuple[int, ...]) -> tuple[Array, tuple[Any, ...]]:
         key = tuple([_REVERSED if i in axes else _ALL for i in range(x.ndim)])
-        return x[(*key, ...)].copy(order="C"), (axes,)
+        return table.contiguous(x[(*key, ...)]), (axes,)
 
     @staticmethod
     def vjp_x(g: Value, axes: tuple[int, ...]) -> Value:
@@ -104,7 +104,7 @@ class Rot90(Linear):
 
     @staticmethod
     def forward(x: Array, turns: int, axes: tuple[int, int]) -> tuple[Array, tuple[Any, ...]]:
-        return np.rot90(x, turns, axes).copy(order="C"), (turns, axes)
+        return table.contiguous(np.rot90(x, turns, axes)), (turns, axes)
 
     @staticmethod
     def vjp_x(g: Value, turns: int, axes: tuple[int, int]) -> Value:

@@ -131,8 +131,7 @@ class Sign(Step):
             )
         if x.dtype.kind == "b":
             return x.copy(), ()
-        out = np.asarray(np.sign(x))
-        return (out if x.dtype.kind in "iu" else np.where(x != x, x.dtype.type(0), out)), ()
+        return np.asarray(np.sign(x)) if x.dtype.kind in "iu" else table.sign(x), ()
 
 
 class _Quotient(Ufunc):

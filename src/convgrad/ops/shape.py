@@ -13,7 +13,7 @@ import numpy as np
 from ..dtypes import F32, F64, Array
 from ..kernels import table
 from . import formula
-from .formula import Value, call, call_many, permute, reshape, sum_to
+from .formula import LARGE, Value, call, call_many, permute, reshape, sum_to
 from .op import Linear, Op
 from .rearrange import repeated, stacked
 
@@ -47,6 +47,10 @@ class UnsafeView(Reshape):
 
     backward_name = "UnsafeViewBackward0"
     view = False
+
+    @staticmethod
+    def forward(x: Array, shape: tuple[int, ...]) -> tuple[Array, tuple[Any, ...]]:
+        return reshape(x, shape), (shape, x.shape)
 
 
 class Permute(Linear):
@@ -402,7 +406,7 @@ def cast_array(x: Array, dtype: np.dtype[Any]) -> Array:
     if kind == "c" and dtype.kind not in "cb":
         x = x.real
     if kind in "biu":
-        return x.astype(dtype)
+        return x.astype(dtype) if x.size < LARGE else table.cast(x, dtype)
     with np.errstate(invalid="ignore", over="ignore"):
         if dtype.kind == "u":  # negative values wrap around, as in PyTorch, instead of being undefined
             return x.astype(np.int64).astype(dtype)
@@ -488,7 +492,7 @@ class Contiguous(Clone):
 
     @staticmethod
     def forward(x: Array) -> tuple[Array, tuple[()]]:
-        return x.copy(order="C"), ()
+        return table.contiguous(x), ()
 
 
 class Cat(Op):

@@ -384,6 +384,10 @@ class XLogY(Ufunc):
     @staticmethod
     def forward(a: Array, b: Array) -> tuple[Array, tuple[Array, Array]]:
         refuse("xlogy_cpu", "c", a, b)
+        if plain(a, b) and a.size >= LARGE and a.shape == b.shape:
+            product = table.arithmetic(np.multiply, a, table.log(b))
+            zero = table.compare(np.equal, a, 0.0)
+            return (table.select(zero & (b == b), 0.0, product) if zero.any() else product), (a, b)
         zero = (a == 0) & (b == b)
         return np.where(zero, 0.0, a * np.log(np.where(zero, 1.0, b))).astype(np.result_type(a, b)), (a, b)
 

@@ -15,7 +15,7 @@ from ..dtypes import F32, F64, Array
 from ..kernels import table
 from . import formula
 from .elementwise import Exp, Real
-from .formula import Value, call, conj, where, with_ones
+from .formula import Value, call, conj, times, where, with_ones
 from .op import Op
 from .reduce import add_reduce
 
@@ -241,8 +241,11 @@ class VectorNorm(Op):
     ) -> Value:
         if p == 0:
             return None
-        factor = _norm_slope(x, with_ones(out, x.shape, axes, keepdims), at, p, axes)
-        return with_ones(g, x.shape, axes, keepdims) * factor
+        g, out = with_ones(g, x.shape, axes, keepdims), with_ones(out, x.shape, axes, keepdims)
+        if p == 2:  # what is computed for every element is one product
+            lost = out == 0
+            return times(x, where(lost, 0.0, g / where(lost, 1.0, out)))
+        return g * _norm_slope(x, out, at, p, axes)
 
     @staticmethod
     def jvp_x(

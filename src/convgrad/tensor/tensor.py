@@ -506,7 +506,8 @@ def _operand(x: Any, common: dtypes.dtype, op: type[Op]) -> Any:
         return x
     if half and not x._data.ndim and op in _UNROUNDED:
         return Tensor(x._data.astype(F32), x._node)
-    return Tensor(x._data.astype(common.np), x._node)
+    data = x._data
+    return Tensor(data.astype(common.np) if data.size < LARGE else table.cast(data, common.np), x._node)
 
 
 def inplace(

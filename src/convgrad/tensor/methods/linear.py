@@ -9,6 +9,7 @@ import numpy as np
 from ...errors import DtypeError, ShapeError
 from ...ops import matmul as ops
 from ...ops.einsum import Contract
+from ...ops.formula import LARGE
 from ...ops.shape import Clone, UnsafeView
 from .base import Methods, dim_index
 from .order import scalar_name
@@ -95,6 +96,10 @@ class LinearMethods(Methods):
             if x._data.ndim != 1:
                 raise ShapeError(f"outer: Expected 1-D argument {name}, but got {x._data.ndim}-D")
         column: Any = self
+        m, n = self._data.size, vec2._data.size
+        if m * n >= LARGE and self._node is None and vec2._node is None:
+            # where both are repeated NumPy computes, on one thread
+            return vec2.expand(m, n).contiguous() * column.reshape(-1, 1)
         return column.reshape(-1, 1) * vec2
 
     def ger(self, vec2: Any) -> Any:

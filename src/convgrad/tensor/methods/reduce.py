@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ... import dtypes
-from ...dtypes import F32, F64, Array
+from ...dtypes import B8, F32, F64, Array
 from ...errors import ConvgradError, DimError, DtypeError, ShapeError
 from ...graph.grad_mode import MODE, RECORD
 from ...graph.node import LEAF
@@ -79,6 +79,9 @@ class ReduceMethods(OrderMethods):
         dim, keepdim = dim if axis is None else axis, keepdim or keepdims
         if (dim is not None or not keepdim) and self._is_plain(dim, dtype):
             return self._folded(_SUM, reduce.Sum if dim is None else reduce.SumDims, dim, keepdim)
+        data = self._data
+        if data.dtype is B8 and dtype is None and dim is None and not keepdim and not _mode() & ~RECORD:
+            return self._wrap(np.asarray(np.count_nonzero(data)))
         x = typed(self, dtype, widen=True)
         if dim is None and not keepdim:
             return self._apply(reduce.Sum, (x,), (tuple(range(self._data.ndim)), False))
@@ -383,7 +386,7 @@ class ReduceMethods(OrderMethods):
         data = self._data
         # an empty tuple reduces nothing here, unlike elsewhere, as in PyTorch
         axes = () if isinstance(dim, (tuple, list)) and not dim else dim_tuple(dim, data.ndim)
-        out = np.asarray(ufunc.reduce(data != 0, axes, keepdims=keepdim))
+        out = np.asarray(ufunc.reduce(data if data.dtype is B8 else data != 0, axes, keepdims=keepdim))
         return self._wrap(out.astype(np.uint8) if data.dtype == np.uint8 else out)
 
     def count_nonzero(self, dim: Any = None) -> Any:

@@ -7,8 +7,6 @@ import warnings
 import weakref
 from typing import Any
 
-import numpy as np
-
 from ... import dtypes
 from ...errors import ConvgradError, DimError, ShapeError
 from ...graph.grad_mode import MODE, OFF, RECORD
@@ -16,6 +14,7 @@ from ...graph.node import LEAF, cell_of
 from ...ops import elementwise as ew
 from ...ops import rearrange
 from ...ops import shape as ops
+from ...ops.formula import viewable
 from ...ops.op import Op
 from ..views import check_history, refresh
 from .base import dim_index, size_args
@@ -462,13 +461,6 @@ class ShapeMethods(SplitMethods):
                 refresh(me._view.base, cell)
         cell.bump(name)
         return self
-
-
-def viewable(data: Any, shape: tuple[int, ...]) -> bool:
-    """Whether an array can be seen in another shape without copying."""
-    if data.flags.c_contiguous or not data.size:
-        return True
-    return bool(np.may_share_memory(data.reshape(shape), data))
 
 
 def unsqueezed(shape: tuple[int, ...], dim: int) -> tuple[int, ...]:

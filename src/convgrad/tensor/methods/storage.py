@@ -14,8 +14,10 @@ from ...device import CPU, device, layout, strided
 from ...dtypes import Array
 from ...errors import ConvgradError, DtypeError, GradError, ShapeError
 from ...graph.node import LEAF, cell_of
+from ...kernels import table
 from ...ops import elementwise as ew
 from ...ops import shape as ops
+from ...ops.formula import LARGE
 from ...ops.rearrange import storage_of
 from ...size import Size
 from ..arrays import array_of, as_kind, sizes
@@ -200,7 +202,10 @@ class StorageMethods(ConvertMethods):
         if self._data.dtype.kind in "biu" and src._node is not None:
             src = src._detached(False)
         if goal == given and plain_target(self, src):
-            np.copyto(self._data, src._data)
+            data = src._data
+            if data.size >= LARGE and data.strides != self._data.strides:
+                data = table.contiguous(data)  # two steps in order take less than one across
+            np.copyto(self._data, data)
             (self._cell or cell_of(self)).bump("copy_")
             return self
         return self._inplace("copy_", ew.Copy, (src,))
@@ -226,7 +231,11 @@ class StorageMethods(ConvertMethods):
     def zero_(self) -> Any:
         """Every element replaced by 0."""
         if plain_target(self):
-            self._data.fill(0)
+            data = self._data
+            if data.size >= LARGE and data.dtype.kind == "f":
+                table.fill_all([data], 0.0)
+            else:
+                data.fill(0)
             (self._cell or cell_of(self)).bump("zero_")
             return self
         return self._inplace("zero_", ops.Zero, (), (0,))
