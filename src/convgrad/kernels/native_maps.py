@@ -417,14 +417,14 @@ def mapped(ufunc: np.ufunc, x: Array) -> Any:
 def _in_parts(ufunc: np.ufunc, x: Array, other: Any) -> Array | None:
     """``ufunc(x)`` or ``ufunc(x, other)``, a number or an array like x; None where it is left to NumPy."""
     dtype = x.dtype
-    if (dtype is not F32 and dtype is not F64) or x.nbytes < LARGE:
+    if (dtype is not F32 and dtype is not F64) or x.size < (_COSTLY if ufunc in _DIVISIONS else _SIMPLE):
         return None
     if type(other) is int or (type(other) is np.ndarray and not other.ndim and other.dtype is dtype):
         other = float(other)
     number = other if type(other) is float else None
     if other is not None and number is None and (type(other) is not np.ndarray or other.shape != x.shape):
         return None
-    out = empty_large(x.shape, dtype)
+    out = _empty_as(x, dtype)
     try:
         if number is not None and dtype is F32 and ufunc in _DIVISIONS:
             quotient = ufunc is np.floor_divide

@@ -15,7 +15,7 @@ from ..dtypes import Array, unsupported
 from ..errors import ConvgradError
 from ..kernels import table
 from .elementwise import applied
-from .formula import LARGE, Value, call, zeros_like
+from .formula import FEW, LARGE, Value, call, zeros_like
 from .op import Elementwise, Ufunc
 
 
@@ -156,6 +156,11 @@ def _divisible(name: str, a: Any, b: Any) -> bool:
     return kind in "iu"
 
 
+def _divided(ufunc: np.ufunc, a: Any, b: Any) -> Any:
+    """What takes NumPy so long that a kernel is asked early."""
+    return ufunc(a, b) if type(a) is not np.ndarray or a.size < FEW else table.arithmetic(ufunc, a, b)
+
+
 class DivFloor(_Quotient):
     """``floor(a / b)``."""
 
@@ -164,7 +169,7 @@ class DivFloor(_Quotient):
     @staticmethod
     def forward(a: Array, b: Array) -> tuple[Array, tuple[()]]:
         _divisible("div_floor_cpu", a, b)
-        return applied(np.floor_divide, a, b), ()
+        return _divided(np.floor_divide, a, b), ()
 
 
 class FloorDivide(DivFloor):
@@ -195,7 +200,7 @@ class Remainder(Ufunc):
     @staticmethod
     def forward(a: Array, b: Array) -> tuple[Array, tuple[Any, Any]]:
         _divisible("remainder_cpu", a, b)
-        return applied(np.remainder, a, b), (a, b)
+        return _divided(np.remainder, a, b), (a, b)
 
     @staticmethod
     def vjp_a(g: Value, _a: Value, _b: Value) -> Value:
