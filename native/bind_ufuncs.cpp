@@ -85,8 +85,7 @@ bool run_ufunc(const Ufunc& ufunc, const Buffer& x, const Buffer* y, T number, c
 
 bool map_ufunc(nb::handle ufunc, nb::handle x, nb::handle y, nb::handle out, bool wide) {
   const auto& function = *reinterpret_cast<const Ufunc*>(ufunc.ptr());  // read if it is one
-  if (Py_TYPE(ufunc.ptr()) != ufunc_type || function.outputs != 1 ||
-      function.inputs != (y.is_none() ? 1 : 2))
+  if (Py_TYPE(ufunc.ptr()) != ufunc_type || function.outputs != 1 || function.inputs != (y.is_none() ? 1 : 2))
     return false;
   const Buffer from(x, wide), to(out, wide, Access::Write);
   check_size(from, to.size());

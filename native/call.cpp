@@ -46,7 +46,9 @@ FlushSubnormals::~FlushSubnormals() { pause(); }
 void FlushSubnormals::resume() { set_floating_point_mode(saved_ | kFlush); }
 void FlushSubnormals::pause() { set_floating_point_mode(saved_); }
 
-KeepSubnormals::KeepSubnormals() : saved_(floating_point_mode()) { set_floating_point_mode(saved_ & ~kFlush); }
+KeepSubnormals::KeepSubnormals() : saved_(floating_point_mode()) {
+  set_floating_point_mode(saved_ & ~kFlush);
+}
 KeepSubnormals::~KeepSubnormals() { set_floating_point_mode(saved_); }
 
 KernelCall::KernelCall(Interrupt interrupt, void* context)
