@@ -555,3 +555,13 @@ def test_choices_and_casts_of_other_orders_of_axes() -> None:
             found, wanted = native_maps.cast(view, np.dtype(dtype)), maps.cast(view, np.dtype(dtype))
             assert found.dtype == wanted.dtype and found.strides == wanted.strides
             assert found.tobytes() == wanted.tobytes()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_choice_of_two_numbers_keeps_their_precision(dtype: Any) -> None:
+    condition = RNG.random((4, 6, 5)) > 0.5
+    a, b = np.asarray(0.5, dtype), np.asarray(1, dtype)
+    for held in (condition, condition.transpose(2, 0, 1), condition[:, ::2], condition[:0]):
+        found = native_maps.select(held, a, b)
+        assert found.dtype == dtype
+        np.testing.assert_array_equal(found, np.where(held, a, b))

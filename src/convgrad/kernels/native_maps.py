@@ -469,6 +469,8 @@ def select(condition: Any, a: Any, b: Any) -> Array:
             try:
                 _native.map_select(condition, a, b, out, dtype is F64)
             except TypeError:
+                if type(a) is type(b) is float:  # no array says which precision
+                    return np.where(condition, dtype.type(a), dtype.type(b))
                 return _select_as_it_lies(condition, a, b)
             return out
     return np.where(condition, a, b)
