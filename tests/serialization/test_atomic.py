@@ -81,8 +81,6 @@ def test_a_killed_save_leaves_the_old_file_or_the_new(tmp_path: Path) -> None:
     found = kill_and_load(tmp_path / "x.pt", 20, 300_000, seed=0)
     assert found["content 1"] + found["content 2"] == 20
     assert found["content 2"] > 0
-    if atomic._O_TMPFILE:
-        assert found["left beside it"] <= 1  # between link and rename, some microseconds
 
 
 @pytest.mark.slow
@@ -98,7 +96,7 @@ def test_a_thousand_kills(tmp_path: Path) -> None:
 def test_the_process_ends_at_every_call_of_the_system(tmp_path: Path, unnamed: bool) -> None:
     """A child ends at the first, second, ... call that touches the disk: none of them loses the file."""
     path, size = tmp_path / "x.pt", 50_000
-    outcomes, codes = [], []
+    outcomes, codes, left = [], [], 0
     with Saver() as saver:
         while 0 not in codes:
             torch.save(content(1, size), path)
@@ -106,7 +104,9 @@ def test_the_process_ends_at_every_call_of_the_system(tmp_path: Path, unnamed: b
             state = torch.load(path)
             assert same(state, content(state["number"], size))
             outcomes.append(state["number"])
-            left_over(path)
+            left += bool(left_over(path))
+    if unnamed and atomic._O_TMPFILE:
+        assert left <= 2  # ends before the two calls that give the file its name
     assert outcomes[0] == 1 and outcomes[-1] == 2 and outcomes == sorted(outcomes)
     assert set(codes) == {0, 9} and len(codes) > 5
 
